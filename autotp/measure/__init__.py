@@ -1,0 +1,72 @@
+"""Measurement: workers, blocks in rounds, statistics, proof, and the output gate."""
+
+from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
+from autotp.measure.metrics import Metric, all_metrics
+from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate
+from autotp.measure.proof import Proof, ProofState, prove_split
+from autotp.measure.protocol import (
+    ArmFailure,
+    Block,
+    Loop,
+    OutputError,
+    Outputs,
+    Phase,
+    Started,
+    Status,
+    Workload,
+)
+from autotp.measure.rounds import block_length_s, run_round
+from autotp.measure.single import Measurement, measure
+from autotp.measure.statistics import (
+    DECIDING_CONFIDENCE,
+    MIN_P99_SAMPLES,
+    MIN_PROCESSES,
+    REPORTED_CONFIDENCE,
+    UNITY,
+    Interval,
+    deciding_confidence,
+    log_gain,
+    noise_floor,
+    round_log_gains,
+    t_interval,
+)
+
+__all__ = [
+    "DECIDING_CONFIDENCE",
+    "MIN_P99_SAMPLES",
+    "MIN_PROCESSES",
+    "REFERENCE_PROPERTIES",
+    "REPORTED_CONFIDENCE",
+    "UNITY",
+    "Arm",
+    "ArmFailure",
+    "ArmSpec",
+    "Block",
+    "Gate",
+    "Interval",
+    "Loop",
+    "Measurement",
+    "Metric",
+    "OutputError",
+    "Outputs",
+    "Phase",
+    "Proof",
+    "ProofState",
+    "Started",
+    "Status",
+    "Workload",
+    "all_metrics",
+    "block_length_s",
+    "deciding_confidence",
+    "inspect",
+    "log_gain",
+    "measure",
+    "noise_floor",
+    "prove_split",
+    "record_reference",
+    "round_log_gains",
+    "run_round",
+    "start_together",
+    "stop_all",
+    "t_interval",
+]

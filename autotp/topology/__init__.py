@@ -1,0 +1,31 @@
+"""What the hardware is and what this process may use of it, read from `/proc` and `/sys`.
+
+No other room reads those folders to describe the machine: so one set of rules decides what a core, a socket
+or a limit is, and a recorded tree answers exactly as the machine did that it was recorded on.
+"""
+
+from autotp.topology.cpuinfo import brand
+from autotp.topology.cpulist import format_cpulist, parse_cpulist
+from autotp.topology.envelope import Envelope
+from autotp.topology.fingerprint import Fingerprint, fingerprint
+from autotp.topology.machine import Cache, CoreKind, Cpu, Machine, Node
+from autotp.topology.probe import Topology, narrow, probe
+from autotp.topology.summary import summary
+
+__all__ = [
+    "Cache",
+    "CoreKind",
+    "Cpu",
+    "Envelope",
+    "Fingerprint",
+    "Machine",
+    "Node",
+    "Topology",
+    "brand",
+    "fingerprint",
+    "format_cpulist",
+    "narrow",
+    "parse_cpulist",
+    "probe",
+    "summary",
+]

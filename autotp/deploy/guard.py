@@ -1,0 +1,75 @@
+"""The guard: may what was measured there be applied here? It reads facts and decides; it applies nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autotp.deploy.tuned import Profile, Tuned
+from autotp.runtime import ModelFiles, digest
+from autotp.space import Config
+from autotp.topology import Topology
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A fact that isn't as it was when tuned."""
+
+    fact: str
+    tuned: Any
+    here: Any
+
+    def __str__(self) -> str:
+        return f"{self.fact}: tuned {self.tuned}, here {self.here}"
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Whether the tuned config is applied, why, and what differs (soft facts differ without refusing it)."""
+
+    applied: bool
+    reason: str
+    differences: tuple[Difference, ...] = ()
+
+
+def decide(tuned: Tuned, files: ModelFiles, topology: Topology) -> tuple[Decision, Profile]:
+    """Choose the profile for this machine and decide whether it holds for this model here.
+
+    Returns:
+        The decision, and the profile that it is about: the one whose fingerprint matches, else the first.
+
+    Raises:
+        ModelError: the model's files can't be read.
+    """
+    here = topology.fingerprint
+    exact = [profile for profile in tuned.profiles if profile.machine.fingerprint == here.id]
+    profile = exact[0] if exact else tuned.profiles[0]
+    soft = _differences(profile.machine.soft, here.soft)
+    model = digest(files)
+    if model.graph_sha256 != tuned.model.graph_sha256:
+        changed = Difference("graph_sha256", tuned.model.graph_sha256, model.graph_sha256)
+        return Decision(False, f"{files.path.name} is not the model that was tuned", (changed, *soft)), profile
+    if not exact:
+        hard = _differences(profile.machine.hard, here.hard)
+        return Decision(False, "this machine is not one that was tuned for", hard + soft), profile
+    reason = "same machine and model as tuned" + (", other software or microcode" if soft else "")
+    return Decision(True, reason, soft), profile
+
+
+def fallback_properties(profile: Profile) -> dict[str, str]:
+    """Return the properties of the hint that the profile was compared with, which are safe on any machine."""
+    return Config.of({"performance_hint": _hint(profile)}).properties()
+
+
+def _hint(profile: Profile) -> Any:
+    return profile.result.baseline.config.get("performance_hint", "latency")
+
+
+def _differences(tuned: dict[str, Any], here: dict[str, Any]) -> tuple[Difference, ...]:
+    facts = dict.fromkeys([*tuned, *here])
+    return tuple(
+        Difference(fact, tuned.get(fact), here.get(fact)) for fact in facts if tuned.get(fact) != here.get(fact)
+    )
+
+
+def model_files_path(tuned: Tuned, tuned_path: Path) -> Path:
+    """Return the model's path as written in the file, relative to the file's own folder."""
+    return (tuned_path.parent / tuned.model.path).resolve()

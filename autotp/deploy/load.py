@@ -1,0 +1,113 @@
+"""`autotp.load`: exactly what was measured, or a stated fallback.
+
+The compile goes through the same `runtime` function as the workers', with exactly the properties that
+the file holds. Nothing here imports optuna or py-cpuinfo.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
+from autotp.deploy.tuned import Profile, Tuned, read_tuned
+from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, locate, named_outputs
+from autotp.topology import parse_cpulist, probe
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A compiled model with the requests to keep in flight; usable as a context manager.
+
+    Attributes:
+        compiled_model: OpenVINO's compiled model.
+        nireq: infer requests to keep in flight for what was measured.
+        decision: whether the tuned config was applied, and why.
+    """
+
+    compiled_model: "ov.CompiledModel"
+    nireq: int
+    decision: Decision
+    _requests: "list[ov.InferRequest]" = field(default_factory=list, repr=False)
+
+    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run one inference and return its outputs by name.
+
+        The request is reused, so calls from several threads must not overlap; use `infer_queue` for those.
+        """
+        if not self._requests:
+            self._requests.append(self.compiled_model.create_infer_request())
+        return named_outputs(self._requests[0].infer(dict(inputs)))
+
+    def infer_queue(
+        self, callback: "Callable[[ov.InferRequest, Any], None] | None" = None
+    ) -> "ov.AsyncInferQueue":
+        """Return a queue of `nireq` requests that calls `callback(request, userdata)` as each one ends."""
+        import openvino as ov
+
+        queue = ov.AsyncInferQueue(self.compiled_model, self.nireq)
+        if callback is not None:
+            queue.set_callback(callback)
+        return queue
+
+    def __enter__(self) -> "Loaded":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._requests.clear()
+
+
+def load(tuned: str | Path, model: str | Path | None = None) -> Loaded:
+    """Compile the tuned model as `tuned` (a tuned.yaml) says, where that holds here.
+
+    Where the machine's hard facts or the model's graph differ from those tuned for, OpenVINO's own hint is
+    applied instead, and `.decision` says so. Call this before anything else in the process creates an
+    OpenVINO Core: a mask set later is ignored by OpenVINO, and shows in `.decision.differences`.
+
+    Args:
+        tuned: path of the tuned.yaml.
+        model: path of the model, where it isn't where the file says.
+
+    Raises:
+        TunedError: the file can't be used.
+        ModelError: the model can't be found, read or compiled.
+        EnvironmentFailure: the process may not use the CPUs of the tuned mask.
+    """
+    path = Path(tuned)
+    content = read_tuned(path)
+    files = locate(Path(model) if model is not None else model_files_path(content, path))
+    decision, profile = decide(content, files, probe())
+    compiled = compile_plan(_plan(decision, content, profile, files))
+    if decision.applied and (unlike := _unlike(profile, compiled)):
+        reason = "OpenVINO made something else of the config than when it was tuned"
+        decision = Decision(False, reason, decision.differences + unlike)
+    return Loaded(compiled.compiled_model, compiled.nireq, decision)
+
+
+def _plan(decision: Decision, content: Tuned, profile: Profile, files: ModelFiles) -> Plan:
+    if not decision.applied:
+        return Plan(files=files, shapes=content.model.shapes, properties=fallback_properties(profile))
+    return Plan(
+        files=files,
+        shapes=content.model.shapes,
+        properties=profile.properties,
+        mask=parse_cpulist(profile.affinity[0]) if profile.affinity else None,
+        nireq=content.workload.nireq,
+    )
+
+
+def _unlike(profile: Profile, compiled: Compiled) -> tuple[Difference, ...]:
+    """Return where the observed effective config differs from the tuned one, as far as both are known."""
+    if profile.effective is None:
+        return ()
+    facts = ("streams", "threads", "precision", "pinned")
+    pairs = [(fact, getattr(profile.effective, fact), getattr(compiled.effective, fact)) for fact in facts]
+    return tuple(Difference(f, tuned, here) for f, tuned, here in pairs if tuned is not None and tuned != here)

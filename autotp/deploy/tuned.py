@@ -1,0 +1,154 @@
+"""tuned.yaml, version 1: the file that ships, and its one reader and writer."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from autotp.errors import TunedError
+from autotp.files import dump_yaml, load_yaml, to_type, write_atomically
+from autotp.measure import Interval, Loop, Proof
+from autotp.runtime import ModelKind, Shape
+from autotp.space import Config, Effective
+
+VERSION = 1
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the file: keys that aren't known are errors."""
+
+
+class TunedModel(_Part):
+    """The model that was tuned. `path` is relative to the file where possible."""
+
+    path: str
+    kind: ModelKind
+    graph_sha256: str
+    weights_bytes: int
+    shapes: dict[str, Shape] = {}
+
+
+class TunedWorkload(_Part):
+    """How the model was driven. `nireq` is what ships; `inputs` is `seeded` or the data file's name."""
+
+    kind: Loop
+    nireq: int
+    inputs: str = "seeded"
+    seed: int = 0
+    rate_per_s: float | None = None
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    batch: int | None = None
+
+
+class Objective(_Part):
+    """What was asked for; the first metric decides. Constraints are as the person wrote them."""
+
+    metrics: tuple[str, ...]
+    constraints: tuple[str, ...] = ()
+
+
+class TunedMachine(_Part):
+    """The fingerprint of machine and envelope, with the facts it stands for."""
+
+    fingerprint: str
+    hard: dict[str, Any]
+    soft: dict[str, Any]
+
+
+class TunedBaseline(_Part):
+    """The hint (or the person's own settings) that the gain is relative to."""
+
+    config: dict[str, Any]
+    metrics: dict[str, float] = {}
+
+
+class TunedOutputs(_Part):
+    """How far the outputs are from the reference, next to the baseline's own distance."""
+
+    max_abs_error: float
+    baseline_max_abs_error: float
+    reference: str = "f32, one stream, no split"
+
+
+class Result(_Part):
+    """The verdict and the evidence for it. `gain` is that of what ships: 1, 1, 1 when the baseline ships."""
+
+    verdict: Literal["win", "tie", "unknown"]
+    gain: Interval
+    baseline: TunedBaseline
+    metrics: dict[str, float] = {}
+    noise_floor: float | None = None
+    outputs: TunedOutputs | None = None
+
+
+class ParetoPoint(_Part):
+    """A config that no other measured one beats in every objective."""
+
+    config: dict[str, Any]
+    metrics: dict[str, float]
+
+
+class Profile(_Part):
+    """What to deploy on one machine, and why."""
+
+    machine: TunedMachine
+    config: dict[str, Any]
+    properties: dict[str, str]
+    result: Result
+    affinity: tuple[str, ...] | None = None
+    effective: Effective | None = None
+    proof: Proof | None = None
+    pareto: tuple[ParetoPoint, ...] = ()
+
+
+class TunedStudy(_Part):
+    """Where the evidence lies. `storage` never holds a password."""
+
+    name: str
+    storage: str
+    trials: int
+    rounds: int
+    seed: int
+    started: str
+    duration_s: float
+    autotp: str
+    openvino: str | None
+
+
+class Tuned(_Part):
+    """The content of a tuned.yaml."""
+
+    autotp: int
+    model: TunedModel
+    workload: TunedWorkload
+    objective: Objective
+    profiles: tuple[Profile, ...]
+    study: TunedStudy
+
+
+def read_tuned(path: Path) -> Tuned:
+    """Read and check the tuned.yaml `path`.
+
+    Raises:
+        TunedError: it can't be read, isn't one, holds an unknown key, or was written by a newer autotp.
+    """
+    data = load_yaml(path, TunedError)
+    if not isinstance(data, dict) or not isinstance(data.get("autotp"), int):
+        raise TunedError(f"{path} is not a tuned.yaml: it has no key `autotp` with the format's version.")
+    if data["autotp"] > VERSION:
+        raise TunedError(
+            f"{path} was written by a newer autotp (format {data['autotp']}, this one reads {VERSION}): upgrade autotp."
+        )
+    tuned = to_type(data, Tuned, str(path), TunedError)
+    if not tuned.profiles:
+        raise TunedError(f"{path} holds no profile; tune again.")
+    for profile in tuned.profiles:
+        Config.of(profile.config)
+        Config.of(profile.result.baseline.config)
+    return tuned
+
+
+def write_tuned(path: Path, tuned: Tuned, comment: str) -> None:
+    """Write `tuned` to `path` at once or not at all, `comment` (three lines) above it."""
+    write_atomically(path, dump_yaml(tuned, comment))

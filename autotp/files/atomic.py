@@ -1,0 +1,37 @@
+"""Writes that a crash can't leave half done: a temporary file in the same folder, then a rename."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from autotp.errors import InputError
+
+
+def writable_folder(folder: Path) -> Path:
+    """Create `folder` where it is missing and return it.
+
+    Raises:
+        InputError: it can't be created, is a file, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"Can't write into folder {folder}: {error.strerror or error}.") from error
+    return folder
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` by `text` (UTF-8) so that a reader sees the old content or the new, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,161 @@
+"""An arm: an effective config being measured, as a group of worker processes behind one interface."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from autotp.measure.process import WorkerProcess
+from autotp.measure.protocol import (
+    ArmFailure,
+    Block,
+    Inspect,
+    Inspected,
+    Outputs,
+    Phase,
+    Run,
+    Start,
+    Started,
+    Workload,
+)
+from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
+
+R = TypeVar("R")
+
+WARM_UP_BLOCK_S = 0.05
+WARM_UP_BLOCKS = 20
+STEADY_WITHIN = 0.05
+
+
+class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What an arm's workers do: one plan per instance, and the workload that each of them drives."""
+
+    plans: tuple[Plan, ...]
+    workload: Workload
+    outputs: Outputs | None = None
+
+
+class Arm:
+    """N workers that run blocks together. Launch, await, warm up, run blocks, stop; `stop` never fails."""
+
+    def __init__(self, spec: ArmSpec) -> None:
+        self.spec = spec
+        self.started: tuple[Started, ...] = ()
+        self._workers: tuple[WorkerProcess, ...] = ()
+
+    def launch(self) -> None:
+        """Start the workers and return at once, so that several arms can start side by side."""
+        self._workers = tuple(WorkerProcess() for _ in self.spec.plans)
+        for worker, plan in zip(self._workers, self.spec.plans, strict=True):
+            worker.send(Start(plan, self.spec.workload, self.spec.outputs))
+
+    def await_start(self) -> tuple[Started, ...]:
+        """Wait until every worker has compiled; return what each of them reports.
+
+        Raises:
+            ArmFailure: a worker failed; the others are killed.
+        """
+        self.started = self._gather(Started, Phase.START)
+        return self.started
+
+    def warm_up(self) -> None:
+        """Run blocks until two in a row have the same rate within 5 %, at least three and at most twenty.
+
+        Raises:
+            ArmFailure: as `block`.
+        """
+        rates: list[float] = []
+        for _ in range(WARM_UP_BLOCKS):
+            block = self._run(WARM_UP_BLOCK_S, Phase.WARM_UP)
+            rates.append(block.count / block.elapsed_s)
+            if len(rates) > 2 and abs(rates[-1] / rates[-2] - 1.0) < STEADY_WITHIN:
+                return
+
+    def block(self, duration_s: float) -> Block:
+        """Run one block of about `duration_s` seconds on all workers at once and return their sum.
+
+        Raises:
+            ArmFailure: a worker failed; the others are killed.
+        """
+        return self._run(duration_s, Phase.BLOCK)
+
+    def stop(self) -> None:
+        """Kill the workers and all that they started."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers = ()
+
+    def _run(self, duration_s: float, phase: Phase) -> Block:
+        for worker in self._workers:
+            worker.send(Run(duration_s))
+        return _sum(self._gather(Block, phase, duration_s))
+
+    def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0) -> tuple[R, ...]:
+        try:
+            return tuple(worker.receive(expected, phase, extra_s) for worker in self._workers)
+        except ArmFailure:
+            self.stop()
+            raise
+
+
+def start_together(arms: Sequence[Arm]) -> dict[int, ArmFailure]:
+    """Start `arms` side by side, then warm each up on its own.
+
+    Returns:
+        The failures by index in `arms`; arms that aren't in it are ready for blocks.
+    """
+    failures: dict[int, ArmFailure] = {}
+    for arm in arms:
+        arm.launch()
+    for step in (Arm.await_start, Arm.warm_up):
+        for index, arm in enumerate(arms):
+            try:
+                if index not in failures:
+                    step(arm)
+            except ArmFailure as failure:
+                failures[index] = failure
+    return failures
+
+
+def stop_all(arms: Iterable[Arm]) -> None:
+    """Stop every arm of `arms`."""
+    for arm in arms:
+        arm.stop()
+
+
+def inspect(files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:
+    """Read the model in a process of its own and return what it takes and gives.
+
+    Raises:
+        ModelError: it can't be read or reshaped, stays dynamic, or brings its reader down.
+    """
+    worker = WorkerProcess()
+    try:
+        worker.send(Inspect(files, shapes))
+        return worker.receive(Inspected, Phase.INSPECT).info
+    finally:
+        worker.kill()
+
+
+def record_reference(plan: Plan, workload: Workload, path: Path) -> None:
+    """Compute the reference outputs of the samples in a process of its own and save them at `path`.
+
+    Raises:
+        ArmFailure: the reference couldn't be run.
+    """
+    arm = Arm(ArmSpec(plans=(plan,), workload=workload, outputs=Outputs(str(path), save=True)))
+    try:
+        arm.launch()
+        arm.await_start()
+    finally:
+        arm.stop()
+
+
+def _sum(blocks: tuple[Block, ...]) -> Block:
+    return Block(
+        count=sum(block.count for block in blocks),
+        elapsed_s=max(block.elapsed_s for block in blocks),
+        latencies_s=tuple(latency for block in blocks for latency in block.latencies_s),
+        memory_bytes=sum(block.memory_bytes for block in blocks),
+    )

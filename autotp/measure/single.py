@@ -1,0 +1,73 @@
+"""One config measured on its own, with the same arms and blocks that a tuning uses."""
+
+from time import perf_counter
+
+import msgspec
+
+from autotp.errors import InputError
+from autotp.measure.arm import Arm, ArmSpec
+from autotp.measure.metrics import Metric
+from autotp.measure.protocol import ArmFailure, Block
+from autotp.measure.rounds import block_length_s
+from autotp.space import Effective
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """What one config does; keys carry their units, `properties` are as OpenVINO reports them."""
+
+    throughput_per_s: float
+    latency_p50_s: float
+    latency_p90_s: float
+    latency_p99_s: float
+    memory_bytes: int
+    compile_s: float
+    inferences: int
+    blocks: int
+    nireq: int
+    effective: Effective
+    properties: dict[str, str]
+
+
+def measure(spec: ArmSpec, budget_s: float) -> Measurement:
+    """Run blocks of one arm for `budget_s` seconds after its start and warm-up.
+
+    Raises:
+        InputError: the config can't be run; the text says in which phase it failed and how.
+    """
+    arm = Arm(spec)
+    try:
+        arm.launch()
+        arm.await_start()
+        arm.warm_up()
+        return _summarize(arm, _run_blocks(arm, budget_s))
+    except ArmFailure as failure:
+        raise InputError(f"This config can't be measured: {failure}.") from failure
+    finally:
+        arm.stop()
+
+
+def _run_blocks(arm: Arm, budget_s: float) -> list[Block]:
+    first = arm.block(0.0)
+    length_s = block_length_s(first.elapsed_s / max(1, first.count), budget_s / 10)
+    deadline = perf_counter() + budget_s
+    blocks = [arm.block(length_s)]
+    while perf_counter() < deadline:
+        blocks.append(arm.block(length_s))
+    return blocks
+
+
+def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
+    started = arm.started[0]
+    return Measurement(
+        throughput_per_s=Metric.THROUGHPUT.of(blocks),
+        latency_p50_s=Metric.LATENCY_P50.of(blocks),
+        latency_p90_s=Metric.LATENCY_P90.of(blocks),
+        latency_p99_s=Metric.LATENCY_P99.of(blocks),
+        memory_bytes=max(block.memory_bytes for block in blocks),
+        compile_s=started.compile_s,
+        inferences=sum(block.count for block in blocks),
+        blocks=len(blocks),
+        nireq=started.effective.requests or 1,
+        effective=started.effective,
+        properties=started.properties,
+    )

@@ -1,0 +1,127 @@
+"""The child side of an arm: a process that compiles one config and answers timed blocks.
+
+It is started as a fresh interpreter and sets its own CPU mask before OpenVINO's first Core. Between
+requests it sleeps in a read; when the parent goes away the read ends, and so does the process.
+"""
+
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from autotp.errors import AutotpError
+from autotp.measure.outputs import compare_outputs, save_outputs
+from autotp.measure.protocol import (
+    Block,
+    Failed,
+    Inspect,
+    Inspected,
+    OutputError,
+    Outputs,
+    Reply,
+    Run,
+    Start,
+    Started,
+    Status,
+    Workload,
+    decode_request,
+    encode,
+)
+from autotp.measure.workload import drive
+from autotp.runtime import (
+    Compiled,
+    Requests,
+    compile_plan,
+    create_requests,
+    infer_outputs,
+    inspect_model,
+    reported_properties,
+)
+from autotp.runtime.inputs import Sample, npz_samples, seeded_samples
+
+Runner = Callable[[Run], Block]
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer each request line from `requests` by one reply line, until the parent closes the pipe."""
+    runner: Runner | None = None
+    for line in requests:
+        reply: Reply
+        try:
+            match decode_request(line):
+                case Inspect() as request:
+                    reply = Inspected(inspect_model(request.files, request.shapes))
+                case Start() as request:
+                    reply, runner = _start(request)
+                case Run() as request:
+                    assert runner is not None, "a block was asked for before the start"
+                    reply = runner(request)
+        except AutotpError as error:
+            reply = Failed(Status.INVALID, str(error), input_error=error.exit_code == 2)
+        except MemoryError as error:
+            reply = Failed(Status.OUT_OF_MEMORY, str(error) or "out of memory")
+        except Exception as error:
+            status = Status.OUT_OF_MEMORY if "bad_alloc" in str(error) else Status.CRASHED
+            reply = Failed(status, f"{type(error).__name__}: {error}")
+        replies.write(encode(reply) + b"\n")
+        replies.flush()
+
+
+def _start(request: Start) -> tuple[Started, Runner]:
+    compiled = compile_plan(request.plan)
+    samples = _samples(compiled, request.workload)
+    started = Started(
+        effective=compiled.effective,
+        properties=reported_properties(compiled.compiled_model),
+        compile_s=compiled.compile_s,
+        output_error=_check(request.outputs, compiled, samples),
+    )
+    return started, _runner(create_requests(compiled, samples), request.workload)
+
+
+def _runner(requests: Requests, workload: Workload) -> Runner:
+    reset_peak_memory()
+
+    def run(request: Run) -> Block:
+        count, elapsed_s, latencies_s = drive(requests, workload.loop, request.duration_s)
+        return Block(count=count, elapsed_s=elapsed_s, latencies_s=latencies_s, memory_bytes=peak_memory_bytes())
+
+    return run
+
+
+def _samples(compiled: Compiled, workload: Workload) -> tuple[Sample, ...]:
+    if workload.data is not None:
+        return npz_samples(Path(workload.data), compiled.info)
+    return seeded_samples(compiled.info, workload.seed)
+
+
+def _check(outputs: Outputs | None, compiled: Compiled, samples: tuple[Sample, ...]) -> OutputError | None:
+    if outputs is None:
+        return None
+    if outputs.save:
+        save_outputs(Path(outputs.path), infer_outputs(compiled, samples))
+        return None
+    return compare_outputs(Path(outputs.path), infer_outputs(compiled, samples))
+
+
+def reset_peak_memory() -> None:
+    """Set the kernel's peak of resident memory (VmHWM, proc(5)) back to what is resident now."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return  # not permitted in some containers: the peak then includes the compile
+
+
+def peak_memory_bytes() -> int:
+    """Return VmHWM of this process in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Serve on the two pipes whose descriptors are the first two arguments."""
+    with open(int(sys.argv[1]), "rb") as requests, open(int(sys.argv[2]), "wb") as replies:  # noqa: PTH123
+        serve(requests, replies)

@@ -1,0 +1,122 @@
+"""From a model file to a compiled model: the one function that workers and deployers both go through.
+
+So what was measured is what ships. OpenVINO reads the mask of the process's main thread once, when its
+first Core is created; so the mask is set, for every thread there is, before that.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from autotp.errors import EnvironmentFailure, ModelError
+from autotp.runtime.model import ModelInfo, Shape, describe, read_model, reason
+from autotp.runtime.source import ModelFiles
+from autotp.space import Effective, Mask
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All that decides how a model runs: its files and shapes, OpenVINO's properties, the CPU mask, requests."""
+
+    files: ModelFiles
+    shapes: dict[str, Shape]
+    properties: dict[str, str]
+    mask: Mask | None = None
+    nireq: int | None = None
+
+
+class Compiled(msgspec.Struct, frozen=True, kw_only=True):
+    """A compiled model with what OpenVINO made of the plan. `compile_s` is the time of compile_model alone."""
+
+    compiled_model: "ov.CompiledModel"
+    info: ModelInfo
+    nireq: int
+    effective: Effective
+    compile_s: float
+
+
+def compile_plan(plan: Plan) -> Compiled:
+    """Set the process's mask, read, reshape and compile as `plan` says.
+
+    Raises:
+        ModelError: the model can't be read, reshaped or compiled.
+        EnvironmentFailure: the mask can't be set.
+    """
+    import openvino as ov
+
+    if plan.mask is not None:
+        set_process_mask(plan.mask)
+    core = ov.Core()
+    model = read_model(core, plan.files, plan.shapes)
+    started = time.perf_counter()
+    try:
+        compiled = core.compile_model(model, "CPU", plan.properties)
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO can't compile {plan.files.path.name}: {reason(error)}.") from error
+    compile_s = time.perf_counter() - started
+    nireq = plan.nireq or compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+    return Compiled(
+        compiled_model=compiled,
+        info=describe(model),
+        nireq=nireq,
+        effective=observe(compiled, nireq),
+        compile_s=compile_s,
+    )
+
+
+def inspect_model(files: ModelFiles, shapes: Mapping[str, Shape]) -> ModelInfo:
+    """Read and reshape the model and return what it takes and gives.
+
+    Raises:
+        ModelError: as `read_model`.
+    """
+    import openvino as ov
+
+    return describe(read_model(ov.Core(), files, shapes))
+
+
+def set_process_mask(mask: Mask) -> None:
+    """Bind every thread of this process to the CPUs `mask`.
+
+    Raises:
+        EnvironmentFailure: the process may not use these CPUs.
+    """
+    try:
+        for task in Path("/proc/self/task").iterdir():
+            os.sched_setaffinity(int(task.name), mask)
+        os.sched_setaffinity(0, mask)
+    except OSError as error:
+        raise EnvironmentFailure(f"Can't bind the process to CPUs {mask}: {error.strerror}.") from error
+
+
+def observe(compiled: "ov.CompiledModel", nireq: int) -> Effective:
+    """Return the effective config as OpenVINO reports it after the compile (sub-streams it doesn't report)."""
+    return Effective(
+        streams=compiled.get_property("NUM_STREAMS"),
+        threads=compiled.get_property("INFERENCE_NUM_THREADS"),
+        requests=nireq,
+        precision=compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name(),
+        pinned=compiled.get_property("ENABLE_CPU_PINNING"),
+    )
+
+
+def reported_properties(compiled: "ov.CompiledModel") -> dict[str, str]:
+    """Return every property of `compiled` as text, in OpenVINO's own spelling where Python's differs."""
+    names = [name for name in compiled.get_property("SUPPORTED_PROPERTIES") if name != "SUPPORTED_PROPERTIES"]
+    return {name: _spell(compiled.get_property(name)) for name in names}
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, bool):
+        return "YES" if value else "NO"
+    if isinstance(value, list | tuple | set):
+        return ",".join(sorted(_spell(item) for item in value))
+    if callable(type_name := getattr(value, "get_type_name", None)):
+        return str(type_name())
+    return str(getattr(value, "name", value))

@@ -1,0 +1,45 @@
+"""Inference requests with their input tensors set once, so that a timed call carries no data."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from autotp.runtime.compile import Compiled
+from autotp.runtime.inputs import Sample
+from autotp.runtime.model import port_name
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+
+class Requests(msgspec.Struct, frozen=True):
+    """The requests of one compiled model: the queue for many in flight, its requests for one at a time."""
+
+    queue: "ov.AsyncInferQueue"
+    requests: tuple["ov.InferRequest", ...]
+
+
+def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
+    """Create `compiled.nireq` requests; request i holds sample i modulo their number."""
+    import openvino as ov
+
+    queue = ov.AsyncInferQueue(compiled.compiled_model, compiled.nireq)
+    requests = tuple(queue[index] for index in range(compiled.nireq))
+    for index, request in enumerate(requests):
+        for name, array in samples[index % len(samples)].items():
+            request.set_tensor(name, ov.Tensor(np.ascontiguousarray(array)))
+    return Requests(queue, requests)
+
+
+def infer_outputs(compiled: Compiled, samples: Sequence[Sample]) -> tuple[dict[str, NDArray[Any]], ...]:
+    """Run each sample once and return its outputs by name."""
+    request = compiled.compiled_model.create_infer_request()
+    return tuple(named_outputs(request.infer(sample)) for sample in samples)
+
+
+def named_outputs(result: Any) -> dict[str, NDArray[Any]]:
+    """Turn OpenVINO's result (output port to array) into a dict by name."""
+    return {port_name(port): array for port, array in result.items()}

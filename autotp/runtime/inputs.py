@@ -1,0 +1,72 @@
+"""What goes into the model: seeded values where the person gives none, or the arrays of an .npz file."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autotp.errors import ModelError
+from autotp.runtime.model import ModelInfo, Port
+
+Sample = dict[str, NDArray[Any]]
+SAMPLES = 4
+
+_DTYPES = {
+    "f16": np.float16, "f32": np.float32, "f64": np.float64, "boolean": np.bool_,
+    "i8": np.int8, "i16": np.int16, "i32": np.int32, "i64": np.int64,
+    "u8": np.uint8, "u16": np.uint16, "u32": np.uint32, "u64": np.uint64,
+}  # fmt: skip
+
+
+def seeded_samples(info: ModelInfo, seed: int) -> tuple[Sample, ...]:
+    """Return `SAMPLES` samples: floats are standard normal; whole numbers are 0 or 1.
+
+    Zeros and ones are valid as token ids, masks and type ids whatever the vocabulary; real values come in
+    through a data file.
+
+    Raises:
+        ModelError: an input's element type has no numpy counterpart.
+    """
+    rng = np.random.default_rng(seed)
+    return tuple({port.name: _random(port, rng) for port in info.inputs} for _ in range(SAMPLES))
+
+
+def npz_samples(path: Path, info: ModelInfo) -> tuple[Sample, ...]:
+    """Read one array for each input; with one more leading dimension it holds as many samples.
+
+    Raises:
+        ModelError: the file can't be read, an input is missing, or a shape doesn't fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, KeyError) as error:
+        raise ModelError(f"{path} isn't an .npz file of plain arrays that can be read: {error}.") from error
+    stacked = {port.name: _stack(path, port, arrays) for port in info.inputs}
+    count = min(len(array) for array in stacked.values())
+    return tuple({name: array[i] for name, array in stacked.items()} for i in range(count))
+
+
+def _random(port: Port, rng: np.random.Generator) -> NDArray[Any]:
+    dtype = _dtype(port)
+    if np.issubdtype(dtype, np.floating):
+        return rng.standard_normal(port.shape).astype(dtype)
+    return rng.integers(0, 2, port.shape).astype(dtype)
+
+
+def _stack(path: Path, port: Port, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    if port.name not in arrays:
+        raise ModelError(f"{path} holds no array {port.name!r}; it holds {', '.join(arrays) or 'nothing'}.")
+    array = arrays[port.name]
+    if array.shape == port.shape:
+        array = array[np.newaxis]
+    if array.shape[1:] != port.shape or not len(array):
+        raise ModelError(f"{path}: {port.name!r} has shape {list(array.shape)}, the input {list(port.shape)}.")
+    return array.astype(_dtype(port), copy=False)
+
+
+def _dtype(port: Port) -> np.dtype[Any]:
+    if port.element_type not in _DTYPES:
+        raise ModelError(f"Input {port.name!r} has element type {port.element_type}, which can't be filled here.")
+    return np.dtype(_DTYPES[port.element_type])

@@ -1,0 +1,113 @@
+"""Reading a model and giving it its shapes, with OpenVINO's errors turned into one sentence."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from autotp.errors import ModelError
+from autotp.runtime.source import ModelFiles
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+Shape = tuple[int, ...]
+
+
+class Port(msgspec.Struct, frozen=True):
+    """An input or output: its name, OpenVINO's element type and its static shape."""
+
+    name: str
+    element_type: str
+    shape: Shape
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """What a model takes and gives, after the reshape."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) -> "ov.Model":
+    """Read the model and set the shapes of the inputs named in `shapes`.
+
+    Raises:
+        ModelError: it can't be read, an input isn't there, the shapes don't fit, or some stay dynamic.
+    """
+    try:
+        model = core.read_model(files.path)
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO can't read {files.path}: {reason(error)}.") from error
+    _name_ports(model)
+    if shapes:
+        _reshape(model, shapes)
+    if model.is_dynamic() and any(port.partial_shape.is_dynamic for port in model.inputs):
+        raise ModelError(_dynamic_advice(model))
+    return model
+
+
+def describe(model: "ov.Model") -> ModelInfo:
+    """Return the ports of `model`, whose shapes are static."""
+    return ModelInfo(
+        tuple(Port(port_name(p), p.element_type.get_type_name(), tuple(p.shape)) for p in model.inputs),
+        tuple(
+            Port(port_name(p), p.element_type.get_type_name(), tuple(p.shape) if p.partial_shape.is_static else ())
+            for p in model.outputs
+        ),
+    )
+
+
+def port_name(port: "ov.Output") -> str:
+    """Return the name by which people and files call `port`: the alphabetically first of its names."""
+    return min(port.get_names())
+
+
+def reason(error: Exception) -> str:
+    """Return the one sentence that says what is wrong, out of OpenVINO's trace of several lines."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    noise = re.compile(r"(Exception from|Check '.*' failed at|Exception occurred|\[.*\] )")
+    telling = [line for line in lines if line and not noise.match(line)] or [line for line in lines if line]
+    sentence = telling[0] if telling else type(error).__name__
+    return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :")
+
+
+def _name_ports(model: "ov.Model") -> None:
+    for kind, ports in (("input", model.inputs), ("output", model.outputs)):
+        for index, port in enumerate(ports):
+            if not port.get_names():
+                port.get_tensor().set_names({f"{kind}{index}"})
+
+
+def _reshape(model: "ov.Model", shapes: Mapping[str, Shape]) -> None:
+    known = {name: port for port in model.inputs for name in port.get_names()}
+    if unknown := [name for name in shapes if name not in known]:
+        raise ModelError(f"The model has no input {unknown[0]!r}; its inputs are {_inputs(model)}.")
+    try:
+        model.reshape({known[name]: list(shape) for name, shape in shapes.items()})
+    except RuntimeError as error:
+        wanted = ", ".join(f"{name}={list(shape)}" for name, shape in shapes.items())
+        raise ModelError(f"The model can't take the shape {wanted}: {reason(error)}.") from error
+
+
+def _inputs(model: "ov.Model") -> str:
+    return ", ".join(f"{port_name(port)} {port.partial_shape}" for port in model.inputs)
+
+
+def _dynamic_advice(model: "ov.Model") -> str:
+    flags = " ".join(
+        f"--shape '{port_name(port)}={_example(port.partial_shape)}'"
+        for port in model.inputs
+        if port.partial_shape.is_dynamic
+    )
+    return (
+        f"The model is dynamic; its inputs are {_inputs(model)}. "
+        f"Say which shape to tune for, for example with {flags} (your sizes in place of the 1s)."
+    )
+
+
+def _example(shape: "ov.PartialShape") -> str:
+    if shape.rank.is_dynamic:
+        return "[1,1]"
+    return "[" + ",".join(str(max(d.min_length, 1) if d.is_dynamic else d.get_length()) for d in shape) + "]"

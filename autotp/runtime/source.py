@@ -1,0 +1,158 @@
+"""Which files a model is, and the digest that ties a tuned result to it; no OpenVINO needed.
+
+The digest covers the graph but not the weights' bulk, so that checking it at deploy costs milliseconds.
+For ONNX that means walking the protobuf wire format (https://protobuf.dev/programming-guides/encoding/)
+and passing over the payload of large tensors (field numbers: https://github.com/onnx/onnx, onnx.proto).
+"""
+
+import hashlib
+import mmap
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from autotp.errors import ModelError
+
+
+class ModelKind(StrEnum):
+    """The format of a model's files."""
+
+    IR = "ir"
+    ONNX = "onnx"
+
+
+class ModelFiles(msgspec.Struct, frozen=True):
+    """A model on disk: `path` is what OpenVINO reads, `weights` the IR's .bin (None where it has none)."""
+
+    path: Path
+    kind: ModelKind
+    weights: Path | None = None
+
+
+class Digest(msgspec.Struct, frozen=True):
+    """`graph_sha256` in hex, and how many bytes of weights it passes over."""
+
+    graph_sha256: str
+    weights_bytes: int
+
+
+def locate(model: Path) -> ModelFiles:
+    """Return the files of `model`: an `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
+
+    Raises:
+        ModelError: there is no such file, or it's of another kind.
+    """
+    path = model / "openvino_model.xml" if model.is_dir() else model
+    if not path.is_file():
+        where = f"folder {model} holds no openvino_model.xml" if model.is_dir() else f"{model} doesn't exist"
+        raise ModelError(f"No model: {where}.")
+    if path.suffix not in (".xml", ".onnx"):
+        raise ModelError(f"{path.name} is neither an OpenVINO .xml, an .onnx, nor a folder with openvino_model.xml.")
+    if path.suffix == ".onnx":
+        return ModelFiles(path, ModelKind.ONNX)
+    weights = path.with_suffix(".bin")
+    return ModelFiles(path, ModelKind.IR, weights if weights.is_file() else None)
+
+
+def digest(files: ModelFiles) -> Digest:
+    """Hash the graph of `files`.
+
+    Raises:
+        ModelError: the file can't be read, or is an ONNX file that is cut short.
+    """
+    try:
+        if files.kind is ModelKind.IR:
+            weights_bytes = files.weights.stat().st_size if files.weights else 0
+            return Digest(hashlib.sha256(files.path.read_bytes()).hexdigest(), weights_bytes)
+        with files.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _digest_onnx(data)
+    except (OSError, ValueError, IndexError) as error:
+        raise ModelError(f"{files.path} can't be read as a model, it may be cut short: {error}.") from error
+
+
+class _Message(StrEnum):
+    MODEL = "model"
+    GRAPH = "graph"
+    NODE = "node"
+    ATTRIBUTE = "attribute"
+    TENSOR = "tensor"
+
+
+_CHILDREN = {
+    _Message.MODEL: {7: _Message.GRAPH},
+    _Message.GRAPH: {1: _Message.NODE, 5: _Message.TENSOR},
+    _Message.NODE: {5: _Message.ATTRIBUTE},
+    _Message.ATTRIBUTE: {
+        5: _Message.TENSOR,
+        6: _Message.GRAPH,
+        10: _Message.TENSOR,
+        11: _Message.GRAPH,
+    },
+    _Message.TENSOR: {},
+}
+_TENSOR_PAYLOADS = {4, 5, 7, 9, 10, 11}
+_BULK_BYTES = 1024
+
+
+def _digest_onnx(data: mmap.mmap) -> Digest:
+    sha = hashlib.sha256()
+    bulk = 0
+    for start, end, is_bulk in _spans(data, _Message.MODEL, 0, len(data)):
+        if is_bulk:
+            bulk += end - start
+            sha.update(str(end - start).encode())
+        else:
+            sha.update(data[start:end])
+    return Digest(sha.hexdigest(), bulk)
+
+
+def _spans(data: mmap.mmap, message: _Message, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield the byte ranges of `message` in order, each with whether it's a large tensor's payload."""
+    position = start
+    while position < end:
+        field_start = position
+        field, wire, position = _tag(data, position)
+        body_end = position
+        if wire == 2:
+            length, position = _varint(data, position)
+            body_end = position + length
+        else:
+            body_end = position = _past_scalar(data, wire, position)
+        if body_end > end:
+            raise ValueError("a field runs past the end of the file")
+        child = _CHILDREN[message].get(field)
+        if wire == 2 and body_end - position > _BULK_BYTES and child is not None:
+            yield field_start, position, False
+            yield from _spans(data, child, position, body_end)
+        elif wire == 2 and body_end - position > _BULK_BYTES and message is _Message.TENSOR and field in _TENSOR_PAYLOADS:
+            yield field_start, position, False
+            yield position, body_end, True
+        else:
+            yield field_start, body_end, False
+        position = body_end
+
+
+def _tag(data: mmap.mmap, position: int) -> tuple[int, int, int]:
+    key, position = _varint(data, position)
+    return key >> 3, key & 7, position
+
+
+def _past_scalar(data: mmap.mmap, wire: int, position: int) -> int:
+    if wire == 0:
+        return _varint(data, position)[1]
+    if wire in (1, 5):
+        return position + (8 if wire == 1 else 4)
+    raise ValueError("it isn't in the protobuf wire format")
+
+
+def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise ValueError("it isn't in the protobuf wire format")

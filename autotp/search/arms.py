@@ -1,0 +1,181 @@
+"""From a config to a running arm: plans, the output gate, the observed effective config and its proof."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from autotp.measure import (
+    Arm,
+    ArmFailure,
+    ArmSpec,
+    Gate,
+    Loop,
+    OutputError,
+    Outputs,
+    Phase,
+    Proof,
+    REFERENCE_PROPERTIES,
+    Status,
+    Workload,
+    prove_split,
+    record_reference,
+    start_together,
+)
+from autotp.runtime import Plan
+from autotp.search.request import TuneRequest
+from autotp.space import Config, Effective, Mask, affinity, sockets_spanned
+from autotp.topology import Topology
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """What a started arm is: arms with equal `key` are aliases."""
+
+    effective: Effective
+    masks: tuple[Mask, ...] | None
+    proof: Proof | None
+    output_error: OutputError | None
+    properties: dict[str, str]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The identity that counts, whatever was predicted."""
+        siblings = self.properties.get("ENABLE_HYPER_THREADING")
+        return (self.effective, self.masks, siblings)
+
+
+Outcome = Observed | ArmFailure
+
+
+class Bench:
+    """Starts arms for one request on one machine, all with the same workload, samples and reference."""
+
+    def __init__(self, request: TuneRequest, topology: Topology, narrowed: bool) -> None:
+        self.topology = topology
+        self.gate = Gate(tolerance=request.tolerance)
+        self.arm_start_s = 0.0  # the longest that an arm took to start and warm up
+        self._request = request
+        self._narrowed = narrowed
+        self._folder = tempfile.TemporaryDirectory(prefix="autotp-")
+        self._threads_without: dict[tuple[object, ...], int] = {}
+
+    @property
+    def _reference(self) -> Path:
+        return Path(self._folder.name) / "reference.npz"
+
+    def record_reference(self) -> None:
+        """Compute the reference outputs once.
+
+        Raises:
+            ArmFailure: the reference couldn't be run.
+        """
+        plan = self._plan(Config(), None, dict(REFERENCE_PROPERTIES), None)
+        record_reference(plan, self._workload(Loop.SYNC), self._reference)
+
+    def close(self) -> None:
+        """Delete the reference outputs."""
+        self._folder.cleanup()
+
+    def accept_hints(self, hints: Sequence[Observed]) -> None:
+        """Take the hints' worst output error for what is accepted in practice."""
+        errors = [hint.output_error.max_abs_error for hint in hints if hint.output_error]
+        self.gate = Gate(tolerance=self.gate.tolerance, hint_error=max(errors, default=0.0))
+
+    def masks(self, config: Config) -> tuple[Mask, ...] | None:
+        """Return the masks of `config`, explicit where the person narrowed the CPUs.
+
+        Raises:
+            SpaceError: the config is INVALID here.
+        """
+        masks = affinity(config, self.topology.machine, self.topology.envelope)
+        return (self.topology.envelope.cpus,) if masks is None and self._narrowed else masks
+
+    def arm(self, config: Config) -> Arm:
+        """Return an arm for `config`, not yet started.
+
+        Raises:
+            SpaceError: the config is INVALID here.
+        """
+        nireq, loop = self._requests(config)
+        masks = self.masks(config)
+        plans = tuple(self._plan(config, mask, config.properties(), nireq) for mask in masks or (None,))
+        return Arm(ArmSpec(plans=plans, workload=self._workload(loop), outputs=Outputs(str(self._reference))))
+
+    def start(self, configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
+        """Start an arm for each of `configs` side by side and say what each turned out to be.
+
+        Args:
+            configs: configs that can run here.
+            gated: whether wrong outputs are a failure; the hints are exempt.
+        """
+        began = monotonic()
+        arms = [self.arm(config) for config in configs]
+        failures = start_together(arms)
+        if arms:
+            self.arm_start_s = max(self.arm_start_s, (monotonic() - began) / len(arms))
+        outcomes: list[tuple[Arm, Outcome]] = []
+        for index, (config, arm) in enumerate(zip(configs, arms, strict=True)):
+            outcome: Outcome = failures[index] if index in failures else self._observe(config, arm)
+            if isinstance(outcome, Observed) and gated:
+                outcome = self._wrong_output(outcome) or outcome
+            if isinstance(outcome, ArmFailure):
+                arm.stop()
+            outcomes.append((arm, outcome))
+        return outcomes
+
+    def _wrong_output(self, observed: Observed) -> ArmFailure | None:
+        assert observed.output_error is not None
+        reason = self.gate.rejects(observed.output_error, observed.effective.precision)
+        return ArmFailure(Status.WRONG_OUTPUT, Phase.START, reason) if reason else None
+
+    def _observe(self, config: Config, arm: Arm) -> Outcome:
+        started, masks = arm.started[0], self.masks(config)
+        try:
+            proof = self._prove(config, masks, started.effective) if config.tensor_parallel else None
+        except ArmFailure as failure:
+            return failure
+        sub_streams = proof.sub_streams if proof else 1
+        effective = msgspec.structs.replace(started.effective, sub_streams=sub_streams, split_nodes=0)
+        return Observed(effective, masks, proof, started.output_error, started.properties)
+
+    def _prove(self, config: Config, masks: tuple[Mask, ...] | None, effective: Effective) -> Proof:
+        cpus = masks[0] if masks else self.topology.envelope.cpus
+        sockets = len(sockets_spanned(self.topology.machine, cpus))
+        return prove_split(effective.threads or 0, self._without_policy(config, masks), sockets)
+
+    def _without_policy(self, config: Config, masks: tuple[Mask, ...] | None) -> int:
+        """Return the threads of the same config under the same mask without the policy, compiled once for all."""
+        plain = config.without("distribution_policy", "split_count")
+        key = (plain, masks)
+        if key not in self._threads_without:
+            plan = self._plan(plain, masks[0] if masks else None, plain.properties(), None)
+            twin = Arm(ArmSpec(plans=(plan,), workload=self._workload(Loop.SYNC)))
+            try:
+                twin.launch()
+                self._threads_without[key] = twin.await_start()[0].effective.threads or 0
+            finally:
+                twin.stop()
+        return self._threads_without[key]
+
+    def _requests(self, config: Config) -> tuple[int | None, Loop]:
+        nireq = config.count("nireq")
+        if any(metric.maximize for metric in self._request.objectives):
+            return nireq, Loop.ASYNC
+        return (nireq or 1), Loop.SYNC if (nireq or 1) == 1 else Loop.ASYNC
+
+    def _workload(self, loop: Loop) -> Workload:
+        data = self._request.data
+        return Workload(loop=loop, seed=self._request.seed, data=None if data is None else str(data.resolve()))
+
+    def _plan(
+        self, config: Config, mask: Mask | None, properties: dict[str, str], nireq: int | None
+    ) -> Plan:
+        return Plan(
+            files=self._request.files,
+            shapes=self._request.shapes,
+            properties=properties,
+            mask=mask,
+            nireq=nireq,
+        )

@@ -1,0 +1,106 @@
+"""The baselines: OpenVINO's hints, and the person's own settings where given, raced against one another.
+
+Configs that turn out to be the same are one arm. The best of them is what every gain is relative to.
+"""
+
+from autotp.errors import EnvironmentFailure
+from autotp.measure import ArmFailure, Status
+from autotp.search.arms import Observed, Outcome
+from autotp.search.constraints import violations
+from autotp.search.events import ArmEnded, Baselined
+from autotp.search.race import Racer
+from autotp.search.session import Session
+from autotp.search.store import Role
+from autotp.space import Config
+
+HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput", "none"))
+OPENING_ROUNDS = 20
+
+
+def race_baselines(session: Session) -> list[Racer]:
+    """Start and race the baselines.
+
+    Returns:
+        The best one first, then those not proven slower; they stay live.
+
+    Raises:
+        EnvironmentFailure: the reference or every hint failed.
+    """
+    try:
+        session.bench.record_reference()
+    except ArmFailure as failure:
+        raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
+    racers, aliases = _start(session)
+    session.race.fit_blocks()
+    session.race.choose_baseline(racers[0])
+    _fail(session, session.race.run(OPENING_ROUNDS, session.at(0.3)))
+    racers = [racer for racer in racers if racer.failure is None]
+    if not racers:
+        raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
+    best = max(racers, key=lambda racer: _rank(session, racer))
+    session.race.choose_baseline(best)
+    for racer in racers:
+        if racer is not best and session.race.beaten(racer, [best]):
+            retire_baseline(session, racer)
+    metrics = session.race.metrics(best)
+    session.tell(
+        Baselined(baseline=best.config.to_dict(), metrics=metrics, aliases=tuple(a.to_dict() for a in aliases))
+    )
+    return [best, *(r for r in racers if r is not best and r.key in session.race.live)]
+
+
+def retire_baseline(session: Session, racer: Racer) -> None:
+    """Stop a baseline and tell its trial."""
+    session.race.leave(racer)
+    metrics = session.race.metrics(racer)
+    gain = session.race.standing(racer).interval
+    session.store.describe(racer.trial, gain=gain)
+    session.store.complete(racer.trial, metrics, racer.rows)
+
+
+def _start(session: Session) -> tuple[list[Racer], list[Config]]:
+    configs = [*HINTS, *([session.request.baseline] if session.request.baseline else [])]
+    outcomes = session.bench.start(configs, gated=False)
+    racers: dict[object, Racer] = {}
+    aliases: list[Config] = []
+    for config, (arm, outcome) in zip(configs, outcomes, strict=True):
+        if isinstance(outcome, Observed) and outcome.key in racers:
+            arm.stop()
+            aliases.append(config)
+            continue
+        trial = session.store.begin(Role.BASELINE, config)
+        if isinstance(outcome, ArmFailure):
+            session.store.fail(trial, outcome)
+            continue
+        racers[outcome.key] = Racer(f"trial {trial.number}", config, outcome, arm, trial)
+        session.store.describe_observed(trial, outcome)
+    if not any(racer.config in HINTS for racer in racers.values()):
+        raise EnvironmentFailure(f"OpenVINO's own hints failed here: {_first_failure([o for _, o in outcomes])}.")
+    session.bench.accept_hints([r.observed for r in racers.values() if r.config in HINTS])
+    for racer in racers.values():
+        session.race.enter(racer)
+    return list(racers.values()), aliases
+
+
+def _rank(session: Session, racer: Racer) -> tuple[bool, float]:
+    broken = violations(session.request.constraints, session.race.metrics(racer))
+    return all(v <= 0 for v in broken.values()), session.race.standing(racer).log_gain
+
+
+def _fail(session: Session, racers: list[Racer]) -> None:
+    for racer in racers:
+        assert racer.failure is not None
+        session.store.fail(racer.trial, racer.failure)
+        session.tell(
+            ArmEnded(
+                trial=racer.trial.number,
+                config=racer.config.to_dict(),
+                status=racer.failure.status,
+                reason=racer.failure.message,
+            )
+        )
+
+
+def _first_failure(outcomes: list[Outcome]) -> str:
+    failures = [outcome for outcome in outcomes if isinstance(outcome, ArmFailure)]
+    return str(failures[0]) if failures else str(Status.CRASHED)

@@ -1,0 +1,137 @@
+"""The finals of one tuning: who goes, how long they run, and what the study records of them."""
+
+from collections.abc import Callable
+from time import monotonic
+
+import msgspec
+
+from autotp.measure import REPORTED_CONFIDENCE, Arm, t_interval
+from autotp.search.constraints import violations
+from autotp.search.events import FinalsBegan, FinalsEnded
+from autotp.search.finals import AA, Finals, Schedule, plan_finals
+from autotp.search.race import Racer
+from autotp.search.session import Session
+from autotp.search.store import Role
+from autotp.search.verdict import Contest, Ruling, Verdict, judge
+
+MAX_FINALISTS = 3
+ENOUGH_ROUNDS = 25
+STILL_IN = 2.0  # standard errors behind the leader
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """What the finals found: the verdict, the floor, and the finals themselves for the figures of each arm."""
+
+    verdict: Verdict
+    finals: Finals
+    finalists: tuple[Racer, ...]
+    noise_floor: float | None
+
+
+def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]) -> Closing:
+    """Measure the best contenders and the baselines in fresh processes and rule on them.
+
+    Args:
+        session: the tuning.
+        contenders: arms that the search didn't drop, all stopped.
+        baselines: the best baseline first, then those not proven slower, all stopped.
+    """
+    finalists, schedule = _line_up(session, contenders, len(baselines))
+    arms = {racer.key: racer for racer in [*baselines, *finalists]}
+    session.tell(_began(finalists, baselines, schedule))
+    trials = {key: session.store.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
+    makers = {key: _maker(session, racer) for key, racer in arms.items()}
+    objective, seed = session.request.objective, session.request.seed
+    finals = Finals(makers, baselines[0].key, objective, session.race.block_s, seed)
+    finals.run(schedule, session.at(1.0), session.store.beat)
+    closing = _rule(session, finals, finalists, baselines)
+    for key, trial in trials.items():
+        session.store.describe_observed(trial, arms[key].observed)
+        if key in finals.failures:
+            session.store.fail(trial, finals.failures[key])
+        elif finals.waves:
+            gain = t_interval(finals.log_gains(key, baselines[0].key), REPORTED_CONFIDENCE)
+            session.store.describe(trial, gain=gain, processes=len(finals.waves))
+            session.store.complete(trial, final_metrics(session, finals, key, baselines[0].key), finals.rows(key))
+    return closing
+
+
+def final_metrics(session: Session, finals: Finals, key: str, baseline: str) -> dict[str, float]:
+    """Return the metrics of arm `key` over all its processes; the first objective as the paired gain has it."""
+    metric, values = session.request.objective, finals.metrics(key)
+    if key != baseline:
+        gain = t_interval(finals.log_gains(key, baseline), REPORTED_CONFIDENCE).median
+        reference = finals.metrics(baseline)[metric.key]
+        values[metric.key] = reference * (gain if metric.maximize else 1 / gain)
+    return values
+
+
+def _line_up(session: Session, contenders: list[Racer], baselines: int) -> tuple[list[Racer], Schedule]:
+    """Choose as many of the best contenders as can be measured well in the time left."""
+    standings = {racer.key: session.race.standing(racer) for racer in contenders}
+    ranked = sorted(contenders, key=lambda racer: standings[racer.key].log_gain, reverse=True)
+    close = [r for r in ranked if not standings[r.key].behind(standings[ranked[0].key], STILL_IN)]
+    finalists = close[:MAX_FINALISTS]
+    while True:
+        arms = baselines + len(finalists) + 1
+        seconds = session.at(1.0) - monotonic()
+        schedule = plan_finals(seconds, arms, arms * session.bench.arm_start_s, session.race.block_s)
+        if schedule.rounds >= ENOUGH_ROUNDS or len(finalists) <= 1:
+            return finalists, schedule
+        finalists = finalists[:-1]
+
+
+def _maker(session: Session, racer: Racer) -> Callable[[], Arm]:
+    return lambda: session.bench.arm(racer.config)
+
+
+def _rule(session: Session, finals: Finals, finalists: list[Racer], baselines: list[Racer]) -> Closing:
+    best = baselines[0].key
+    if best in finals.failures or AA in finals.failures or not finals.waves:
+        verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")
+        return Closing(verdict, finals, tuple(finalists), None)
+    rivals = [racer.key for racer in baselines if racer.key not in finals.failures]
+    floor = finals.noise_floor if len(finals.waves) > 1 else None
+    contests = [
+        Contest(
+            key=racer.key,
+            config=racer.config,
+            log_gains={rival: finals.log_gains(racer.key, rival) for rival in rivals},
+            feasible=_feasible(session, finals.metrics(racer.key)),
+        )
+        for racer in finalists
+        if racer.key not in finals.failures
+    ]
+    for contest in contests:
+        session.tell(
+            FinalsEnded(
+                config=contest.config.to_dict(),
+                gain=contest.gain(best),
+                noise_floor=floor,
+                processes=len(finals.waves),
+            )
+        )
+    feasible_rivals = [rival for rival in rivals if _feasible(session, finals.metrics(rival))]
+    verdict = judge(
+        contests,
+        best_baseline=best,
+        must_beat=feasible_rivals,
+        noise_floor=floor or float("inf"),
+        processes=len(finals.waves),
+        metric=session.request.objective,
+        samples=finals.fewest_samples,
+    )
+    return Closing(verdict, finals, tuple(finalists), floor)
+
+
+def _feasible(session: Session, metrics: dict[str, float]) -> bool:
+    return all(violation <= 0 for violation in violations(session.request.constraints, metrics).values())
+
+
+def _began(finalists: list[Racer], baselines: list[Racer], schedule: Schedule) -> FinalsBegan:
+    return FinalsBegan(
+        finalists=tuple(racer.config.to_dict() for racer in finalists),
+        baselines=tuple(racer.config.to_dict() for racer in baselines),
+        processes=schedule.processes,
+        rounds=schedule.rounds,
+    )

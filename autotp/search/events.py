@@ -1,0 +1,73 @@
+"""What happens during a tuning, told to whoever listens; the command line prints it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from autotp.deploy import Tuned
+from autotp.measure import Interval
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """Something that happened; in JSON, `event` names its kind."""
+
+
+class Began(Event, tag="began"):
+    """The study is open and the space is bound."""
+
+    study: str
+    out: str
+    budget_s: float
+    configs: int
+    effective_configs: int
+    dropped: tuple[tuple[str, str], ...]
+
+
+class Baselined(Event, tag="baselined"):
+    """The hints have been raced; `baseline` is the best of them."""
+
+    baseline: dict[str, Any]
+    metrics: dict[str, float]
+    aliases: tuple[dict[str, Any], ...] = ()
+
+
+class ArmEnded(Event, tag="arm"):
+    """An arm was dropped, settled or failed. `gain` is relative to the baseline, from the search alone."""
+
+    trial: int
+    config: dict[str, Any]
+    status: str
+    gain: Interval | None = None
+    rounds: int = 0
+    proof: str | None = None
+    reason: str | None = None
+
+
+class FinalsBegan(Event, tag="finals"):
+    """Finalists and baselines are about to be measured in fresh processes."""
+
+    finalists: tuple[dict[str, Any], ...]
+    baselines: tuple[dict[str, Any], ...]
+    processes: int
+    rounds: int
+
+
+class FinalsEnded(Event, tag="final"):
+    """What the fresh processes say of one finalist."""
+
+    config: dict[str, Any]
+    gain: Interval
+    noise_floor: float | None
+    processes: int
+
+
+class Ruled(Event, tag="verdict"):
+    """tuned.yaml is written: its content, its path, and what it says in words."""
+
+    tuned: Tuned
+    path: str
+    words: str
+
+
+Listener = Callable[[Event], None]

@@ -1,0 +1,136 @@
+"""The finals: finalists and baselines in fresh processes, interleaved; nothing measured before counts.
+
+Each wave starts one new process for every arm, and a second one for the best baseline: that pair (A/A)
+tells which gain could be proved at all.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from time import monotonic
+
+import msgspec
+
+from autotp.measure import (
+    MIN_PROCESSES,
+    Arm,
+    ArmFailure,
+    Block,
+    Metric,
+    all_metrics,
+    log_gain,
+    noise_floor,
+    run_round,
+    start_together,
+    stop_all,
+)
+from autotp.search.encoding import Row
+
+MAX_PROCESSES = 12
+MIN_ROUNDS = 10
+MAX_ROUNDS = 100
+AA = "baseline again"
+
+Wave = dict[str, list[Block]]
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """How many processes each arm gets, and how many rounds each of them runs."""
+
+    processes: int
+    rounds: int
+
+
+def plan_finals(seconds: float, arms: int, start_s: float, block_s: float) -> Schedule:
+    """Return the schedule that fits into `seconds`: processes first, as their spread decides.
+
+    Args:
+        seconds: what is left of the budget.
+        arms: processes that run side by side in a wave, the A/A twin included.
+        start_s: how long a wave takes to start and warm up.
+        block_s: the length of a block.
+    """
+    best = Schedule(MIN_PROCESSES, MIN_ROUNDS)
+    for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1, 2):
+        rounds = int((seconds / processes - start_s) / (arms * block_s))
+        if rounds >= (MIN_ROUNDS if processes == MIN_PROCESSES else MAX_ROUNDS // 3):
+            best = Schedule(processes, min(rounds, MAX_ROUNDS))
+    return best
+
+
+class Finals:
+    """Waves of fresh processes over the same arms; it keeps every block."""
+
+    def __init__(
+        self, make: Mapping[str, Callable[[], Arm]], best_baseline: str, metric: Metric, block_s: float, seed: int
+    ) -> None:
+        self.waves: list[Wave] = []
+        self.failures: dict[str, ArmFailure] = {}
+        self._make = {**make, AA: make[best_baseline]}
+        self._best_baseline = best_baseline
+        self._metric = metric
+        self._block_s = block_s
+        self._rng = random.Random(seed)
+
+    def run(self, schedule: Schedule, deadline: float, beat: Callable[[], None]) -> None:
+        """Run waves until the schedule is done or the next one would end after `deadline` (monotonic)."""
+        longest = 0.0
+        for _ in range(schedule.processes):
+            started = monotonic()
+            if started + longest > deadline:
+                return
+            self._run_wave(schedule.rounds, deadline)
+            beat()
+            longest = max(longest, monotonic() - started)
+
+    def log_gains(self, key: str, baseline: str) -> list[float]:
+        """Return the log-gain of arm `key` against `baseline`, one for each process."""
+        return [log_gain(self._metric, wave[key], wave[baseline]) for wave in self.waves]
+
+    @property
+    def noise_floor(self) -> float:
+        """The smallest ratio that could be proved here."""
+        return noise_floor(self.log_gains(AA, self._best_baseline))
+
+    def metrics(self, key: str) -> dict[str, float]:
+        """Return every metric of arm `key`, over the blocks of all its processes."""
+        return all_metrics([block for wave in self.waves for block in wave[key]])
+
+    def rows(self, key: str) -> list[Row]:
+        """Return the raw blocks of arm `key`, for the study."""
+        return [
+            (process, round_, block)
+            for process, wave in enumerate(self.waves)
+            for round_, block in enumerate(wave[key])
+        ]
+
+    @property
+    def fewest_samples(self) -> int:
+        """The fewest latencies that any arm has in one process."""
+        per_process = [sum(len(block.latencies_s) for block in blocks) for w in self.waves for blocks in w.values()]
+        return min(per_process, default=0)
+
+    def _run_wave(self, rounds: int, deadline: float) -> None:
+        arms = {key: make() for key, make in self._make.items() if key not in self.failures}
+        try:
+            failed = start_together(list(arms.values()))
+            self._drop({list(arms)[index]: failure for index, failure in failed.items()}, arms)
+            wave: Wave = {key: [] for key in arms}
+            for round_ in range(rounds):
+                if round_ >= MIN_ROUNDS and monotonic() > deadline:
+                    break
+                results = run_round(arms, self._block_s, self._rng)
+                self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)
+                for key, result in results.items():
+                    if isinstance(result, Block):
+                        wave[key].append(result)
+            self.waves.append({key: wave[key] for key in arms})
+        finally:
+            stop_all(arms.values())
+
+    def _drop(self, failures: Mapping[str, ArmFailure], arms: dict[str, Arm]) -> None:
+        """Take failed arms out of this wave, of those before, and of all to come."""
+        for key, failure in failures.items():
+            self.failures[key] = failure
+            del arms[key]
+            for wave in self.waves:
+                wave.pop(key, None)

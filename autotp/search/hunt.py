@@ -1,0 +1,159 @@
+"""The search: a few candidates at a time race against the baseline; contenders are those not beaten."""
+
+from collections import deque
+from time import monotonic
+
+from optuna.trial import Trial
+
+from autotp.measure import ArmFailure
+from autotp.search.constraints import violations
+from autotp.search.events import ArmEnded
+from autotp.search.race import ROUNDS_TO_JUDGE, ROUNDS_TO_SETTLE, Racer
+from autotp.search.recipes import recipes
+from autotp.search.session import Session
+from autotp.search.store import Role
+from autotp.space import Config, sockets_spanned
+
+SIDE_BY_SIDE = 3
+PAST_LEADERS = 3
+
+
+class Hunt:
+    """One search over one session's space."""
+
+    def __init__(self, session: Session, baselines: list[Racer]) -> None:
+        self.contenders: list[Racer] = []
+        self.aliases = 0
+        self._session = session
+        self._baselines = baselines
+        self._known = {racer.observed.key: racer.trial.number for racer in baselines}
+        self._live: list[Racer] = []
+        self._begun = 0
+        self._first = deque(_first_configs(session))
+
+    def run(self, until: float) -> None:
+        """Search until the monotonic time `until`, the wanted number of trials, or the end of the space."""
+        session = self._session
+        while monotonic() < until:
+            self._start_some()
+            if not self._live:
+                if self._nothing_left:
+                    break
+                continue
+            for racer in session.race.run(ROUNDS_TO_JUDGE, until):
+                if racer in self._live:
+                    self._fail(racer.trial, racer.config, racer.failure)
+                    self._live.remove(racer)
+            session.store.beat()
+            self._judge()
+        for racer in list(self._live):
+            self._end(racer, dropped=False)
+
+    @property
+    def _nothing_left(self) -> bool:
+        wanted = self._session.request.trials
+        if wanted is not None and self._begun >= wanted:
+            return True
+        return not self._first and self._session.proposer.exhausted
+
+    def _start_some(self) -> None:
+        entries: list[tuple[Trial, Config]] = []
+        while len(self._live) + len(entries) < SIDE_BY_SIDE and not self._nothing_left:
+            entries.append(self._next())
+        outcomes = self._session.bench.start([config for _, config in entries])
+        for (trial, config), (arm, outcome) in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, ArmFailure):
+                self._fail(trial, config, outcome)
+            elif outcome.key in self._known:
+                arm.stop()
+                self._alias(trial, config, self._known[outcome.key])
+            else:
+                self._enter(Racer(f"trial {trial.number}", config, outcome, arm, trial))
+
+    def _next(self) -> tuple[Trial, Config]:
+        session = self._session
+        if self._first:
+            config = self._first.popleft()
+            trial = session.store.begin(Role.SEARCH, config, session.proposer.parameters(config))
+        else:
+            trial, config = session.store.propose(session.proposer)
+        session.proposer.take(config)
+        self._begun += 1
+        return trial, config
+
+    def _enter(self, racer: Racer) -> None:
+        self._known[racer.observed.key] = racer.trial.number
+        self._session.store.describe_observed(racer.trial, racer.observed)
+        self._session.race.enter(racer)
+        self._live.append(racer)
+
+    def _judge(self) -> None:
+        race = self._session.race
+        leaders = [*self._baselines, *self.contenders, *(r for r in self._live if len(r.blocks) >= ROUNDS_TO_JUDGE)]
+        for racer in list(self._live):
+            if race.beaten(racer, leaders):
+                self._end(racer, dropped=True)
+            elif len(racer.blocks) >= ROUNDS_TO_SETTLE:
+                self._end(racer, dropped=False)
+
+    def _end(self, racer: Racer, dropped: bool) -> None:
+        session = self._session
+        self._live.remove(racer)
+        session.race.leave(racer)
+        if not racer.blocks:
+            return  # started as the time ran out; the store abandons its trial
+        metrics = session.race.metrics(racer)
+        gain = session.race.standing(racer).interval
+        broken = [text for text, v in violations(session.request.constraints, metrics).items() if v > 0]
+        session.store.describe(racer.trial, gain=gain, dropped=dropped)
+        session.store.complete(racer.trial, metrics, racer.rows)
+        session.proposer.learn(racer.config, failed=False)
+        if not dropped and not broken:
+            self.contenders.append(racer)
+        self._tell(racer.trial, racer.config, "OK", racer, f"breaks {', '.join(broken)}" if broken else None)
+
+    def _fail(self, trial: Trial, config: Config, failure: ArmFailure | None) -> None:
+        assert failure is not None
+        self._session.store.fail(trial, failure)
+        self._session.proposer.learn(config, failed=True)
+        self._tell(trial, config, failure.status, None, failure.message)
+
+    def _alias(self, trial: Trial, config: Config, of: int) -> None:
+        """Tell a trial whose config only the compile showed to be an alias."""
+        self.aliases += 1
+        self._session.store.alias(trial, of)
+        self._tell(trial, config, "ALIAS", None, f"OpenVINO makes the same of it as of trial {of}")
+
+    def _tell(self, trial: Trial, config: Config, status: str, racer: Racer | None, reason: str | None) -> None:
+        proof = racer.observed.proof if racer else None
+        self._session.tell(
+            ArmEnded(
+                trial=trial.number,
+                config=config.to_dict(),
+                status=status,
+                gain=self._session.race.standing(racer).interval if racer else None,
+                rounds=len(racer.blocks) if racer else 0,
+                proof=proof.state if proof else None,
+                reason=reason,
+            )
+        )
+
+
+def _first_configs(session: Session) -> list[Config]:
+    """Return what is tried first: the best of an earlier call, then recipes. Everything measured is taken."""
+    topology, proposer = session.bound.topology, session.proposer
+    sockets = len(sockets_spanned(topology.machine, topology.envelope.cpus))
+    past = _past_configs(session)
+    known = [found for settings in recipes(len(topology.envelope.cpus), sockets) if (found := proposer.find(settings))]
+    first = [config for config in dict.fromkeys([*past[:PAST_LEADERS], *known]) if proposer.holds(config)]
+    for config in past:
+        proposer.take(config)
+    return first
+
+
+def _past_configs(session: Session) -> list[Config]:
+    metric = session.request.objective
+    trials = [t for t in session.store.finished(Role.SEARCH) if "alias_of" not in t.user_attrs]
+    best_first = sorted(trials, key=lambda t: t.values[0], reverse=metric.maximize)
+    return [Config.of(trial.user_attrs["config"]) for trial in best_first]
+

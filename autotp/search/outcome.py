@@ -1,0 +1,197 @@
+"""From a verdict to tuned.yaml: what ships, with the evidence for it, and the three lines that say so in words."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autotp.deploy import (
+    VERSION,
+    Objective,
+    ParetoPoint,
+    Profile,
+    Result,
+    Tuned,
+    TunedBaseline,
+    TunedMachine,
+    TunedModel,
+    TunedOutputs,
+    TunedStudy,
+    TunedWorkload,
+)
+from autotp.measure import UNITY, Interval, Loop, Metric
+from autotp.runtime import digest
+from autotp.search.arms import Observed
+from autotp.search.request import TuneRequest
+from autotp.search.store import public_url
+from autotp.search.verdict import Ruling, Verdict
+from autotp.space import Config
+from autotp.topology import Topology, format_cpulist
+
+
+class Shipped(msgspec.Struct, frozen=True, kw_only=True):
+    """The config that ships, as observed, with its metrics and its gain over the best baseline."""
+
+    config: Config
+    observed: Observed | None
+    metrics: Mapping[str, float]
+    gain: Interval = UNITY
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a tuning found."""
+
+    verdict: Verdict
+    shipped: Shipped
+    baseline: Shipped
+    noise_floor: float | None
+    pareto: Sequence[tuple[Config, Mapping[str, float]]]
+    trials: int
+    rounds: int
+    started: str
+    duration_s: float
+
+
+def build_tuned(request: TuneRequest, topology: Topology, evidence: Evidence, versions: Mapping[str, Any]) -> Tuned:
+    """Return the content of tuned.yaml."""
+    shipped = evidence.shipped
+    observed = shipped.observed
+    return Tuned(
+        autotp=VERSION,
+        model=_model(request),
+        workload=_workload(request, shipped),
+        objective=Objective(
+            metrics=tuple(str(m) for m in request.objectives), constraints=tuple(c.text for c in request.constraints)
+        ),
+        profiles=(
+            Profile(
+                machine=_machine(topology),
+                config=shipped.config.to_dict(),
+                properties=shipped.config.properties(),
+                affinity=_affinity(observed),
+                effective=observed.effective if observed else None,
+                proof=observed.proof if observed else None,
+                result=_result(evidence),
+                pareto=_pareto(request, evidence),
+            ),
+        ),
+        study=TunedStudy(
+            name=request.name,
+            storage=_storage(request),
+            trials=evidence.trials,
+            rounds=evidence.rounds,
+            seed=request.seed,
+            started=evidence.started,
+            duration_s=round(evidence.duration_s, 1),
+            autotp=versions["autotp"],
+            openvino=versions["openvino"],
+        ),
+    )
+
+
+def say(request: TuneRequest, evidence: Evidence) -> str:
+    """Return the three lines that open the file: what was found, on what evidence, how to use it."""
+    gain, metric = evidence.shipped.gain, request.objective
+    if evidence.verdict.ruling is Ruling.WIN:
+        found = f"{gain.median:.3g} times the {metric} of OpenVINO's best hint ({evidence.baseline.config})."
+        proof = f"Proven: 95 % interval {gain.low:.3g} to {gain.high:.3g}, fresh processes, outputs checked."
+    elif evidence.verdict.ruling is Ruling.TIE:
+        found = f"Nothing was proven faster in {metric} than OpenVINO's best hint, so the hint ships."
+        proof = f"Gains below {_floor(evidence)} could not have been proven here."
+    else:
+        found = f"Can't tell whether anything is faster in {metric} than OpenVINO's best hint, so the hint ships."
+        proof = f"Why: {evidence.verdict.reason}."
+    return f"{found}\n{proof}\nDeploy: autotp.load(\"tuned.yaml\"), or the properties below with compile_model."
+
+
+def pareto_front(
+    points: Sequence[tuple[Config, Mapping[str, float]]], metrics: Sequence[Metric]
+) -> list[tuple[Config, Mapping[str, float]]]:
+    """Return the points that no other point beats: as good in every metric, better in one."""
+
+    def costs(point: tuple[Config, Mapping[str, float]]) -> list[float]:
+        return [-point[1][m.key] if m.maximize else point[1][m.key] for m in metrics]
+
+    def beats(one: list[float], other: list[float]) -> bool:
+        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+    return [point for point in points if not any(beats(costs(other), costs(point)) for other in points)]
+
+
+def _floor(evidence: Evidence) -> str:
+    return "any size" if evidence.noise_floor is None else f"{(evidence.noise_floor - 1) * 100:.2g} %"
+
+
+def _model(request: TuneRequest) -> TunedModel:
+    found = digest(request.files)
+    return TunedModel(
+        path=_relative(request.files.path, request.out),
+        kind=request.files.kind,
+        graph_sha256=found.graph_sha256,
+        weights_bytes=found.weights_bytes,
+        shapes=request.shapes,
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return os.path.relpath(path.resolve(), folder.resolve())
+    except ValueError:
+        return str(path.resolve())
+
+
+def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
+    throughput = any(metric.maximize for metric in request.objectives)
+    requests = shipped.observed.effective.requests if shipped.observed else None
+    nireq = requests or shipped.config.count("nireq") or 1
+    return TunedWorkload(
+        kind=Loop.ASYNC if throughput or nireq > 1 else Loop.SYNC,
+        nireq=nireq,
+        inputs=request.data.name if request.data else "seeded",
+        seed=request.seed,
+    )
+
+
+def _machine(topology: Topology) -> TunedMachine:
+    fingerprint = topology.fingerprint
+    return TunedMachine(fingerprint=fingerprint.id, hard=dict(fingerprint.hard), soft=dict(fingerprint.soft))
+
+
+def _affinity(observed: Observed | None) -> tuple[str, ...] | None:
+    if observed is None or observed.masks is None:
+        return None
+    return tuple(format_cpulist(mask) for mask in observed.masks)
+
+
+def _result(evidence: Evidence) -> Result:
+    shipped, baseline = evidence.shipped, evidence.baseline
+    return Result(
+        verdict=evidence.verdict.ruling.value,
+        gain=shipped.gain,
+        baseline=TunedBaseline(config=baseline.config.to_dict(), metrics=dict(baseline.metrics)),
+        metrics=dict(shipped.metrics),
+        noise_floor=evidence.noise_floor,
+        outputs=_outputs(shipped.observed, baseline.observed),
+    )
+
+
+def _outputs(shipped: Observed | None, baseline: Observed | None) -> TunedOutputs | None:
+    if not shipped or not baseline or not shipped.output_error or not baseline.output_error:
+        return None
+    return TunedOutputs(
+        max_abs_error=shipped.output_error.max_abs_error,
+        baseline_max_abs_error=baseline.output_error.max_abs_error,
+    )
+
+
+def _pareto(request: TuneRequest, evidence: Evidence) -> tuple[ParetoPoint, ...]:
+    if len(request.objectives) < 2:
+        return ()
+    front = pareto_front(evidence.pareto, request.objectives)
+    return tuple(ParetoPoint(config=config.to_dict(), metrics=dict(metrics)) for config, metrics in front)
+
+
+def _storage(request: TuneRequest) -> str:
+    return "study.db" if request.storage is None else public_url(request.storage)

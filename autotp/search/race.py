@@ -1,0 +1,166 @@
+"""The race: arms run in rounds against the baseline, and those provably behind the leader are dropped.
+
+An arm's standing is the median over rounds of its log-gain against the baseline's block of the same round.
+"""
+
+import random
+from collections.abc import Iterable
+from math import exp, inf, pi, sqrt
+from time import monotonic
+
+import msgspec
+import numpy as np
+from optuna.trial import Trial
+
+from autotp.measure import (
+    Arm,
+    ArmFailure,
+    Block,
+    Interval,
+    Metric,
+    all_metrics,
+    block_length_s,
+    round_log_gains,
+    run_round,
+)
+from autotp.search.arms import Observed
+from autotp.search.encoding import Row
+from autotp.space import Config
+
+ROUNDS_TO_JUDGE = 6
+ROUNDS_TO_SETTLE = 30
+STANDARD_ERRORS = 3.0
+_MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A log-gain against the baseline with its standard error."""
+
+    log_gain: float
+    error: float
+
+    @classmethod
+    def of(cls, log_gains: list[float]) -> "Standing":
+        """Summarize one log-gain a round; the spread is read from the quartiles, deaf to single outliers."""
+        if len(log_gains) < 2:
+            return cls(log_gains[0] if log_gains else 0.0, inf)
+        low, middle, high = np.quantile(log_gains, [0.25, 0.5, 0.75])
+        spread = float(high - low) / 1.349
+        return cls(float(middle), _MEDIAN_EFFICIENCY * spread / sqrt(len(log_gains)))
+
+    def behind(self, other: "Standing", errors: float = STANDARD_ERRORS) -> bool:
+        """Whether this is below `other` by more than `errors` standard errors of the difference."""
+        return self.log_gain + errors * sqrt(self.error**2 + other.error**2) < other.log_gain
+
+    @property
+    def interval(self) -> Interval:
+        """The gain as a ratio with its 95 % interval, from one process each: the search's view, no proof."""
+        half = 1.96 * self.error
+        return Interval(
+            median=exp(self.log_gain), low=exp(self.log_gain - half), high=exp(min(self.log_gain + half, 50.0))
+        )
+
+
+class Racer(msgspec.Struct):
+    """An arm in the race: its process group and its block of each round that it took part in."""
+
+    key: str
+    config: Config
+    observed: Observed
+    arm: Arm
+    trial: Trial
+    blocks: dict[int, Block] = {}
+    failure: ArmFailure | None = None
+
+    @property
+    def rows(self) -> list[Row]:
+        """The raw blocks, for the study."""
+        return [(0, round_, block) for round_, block in self.blocks.items()]
+
+
+class Race:
+    """Rounds over live racers, one of which is the baseline; it keeps the score."""
+
+    def __init__(self, metrics: tuple[Metric, ...], seed: int, longest_block_s: float) -> None:
+        self.live: dict[str, Racer] = {}
+        self.rounds = 0
+        self._metrics = metrics
+        self._rng = random.Random(seed)
+        self._block_s = block_length_s(0.0, longest_block_s)
+        self._longest_block_s = longest_block_s
+        self._baseline: Racer | None = None
+
+    @property
+    def baseline(self) -> Racer:
+        """The racer that all gains are relative to."""
+        assert self._baseline is not None, "no baseline has been chosen"
+        return self._baseline
+
+    @property
+    def block_s(self) -> float:
+        """The length of a block in seconds, the same for all arms."""
+        return self._block_s
+
+    def choose_baseline(self, racer: Racer) -> None:
+        """Make `racer` the one that all gains are relative to."""
+        self._baseline = racer
+
+    def fit_blocks(self) -> None:
+        """Set the block length from the slowest arm's latency, so that each block holds several inferences."""
+        for racer in self.live.values():
+            probe = racer.arm.block(0.0)
+            latency_s = probe.elapsed_s / max(1, probe.count)
+            self._block_s = max(self._block_s, block_length_s(latency_s, self._longest_block_s))
+
+    def enter(self, racer: Racer) -> None:
+        """Let `racer` take part from the next round on."""
+        self.live[racer.key] = racer
+
+    def leave(self, racer: Racer) -> None:
+        """Take `racer` out and stop its processes; its blocks stay."""
+        self.live.pop(racer.key, None)
+        racer.arm.stop()
+
+    def run(self, rounds: int, until: float) -> list[Racer]:
+        """Run `rounds` rounds, fewer if `until` (monotonic) passes; return the racers that failed, already out."""
+        failed: list[Racer] = []
+        for _ in range(rounds):
+            if monotonic() > until:
+                break
+            arms = {key: racer.arm for key, racer in self.live.items()}
+            for key, result in run_round(arms, self._block_s, self._rng).items():
+                racer = self.live[key]
+                if isinstance(result, ArmFailure):
+                    racer.failure = result
+                    failed.append(racer)
+                    self.leave(racer)
+                else:
+                    racer.blocks[self.rounds] = result
+            self.rounds += 1
+        return failed
+
+    def standing(self, racer: Racer, metric: Metric | None = None) -> Standing:
+        """Return the standing of `racer` against the baseline in `metric`, by default the first objective."""
+        shared = [round_ for round_ in racer.blocks if round_ in self.baseline.blocks]
+        mine = [racer.blocks[round_] for round_ in shared]
+        reference = [self.baseline.blocks[round_] for round_ in shared]
+        return Standing.of(round_log_gains(metric or self._metrics[0], mine, reference))
+
+    def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
+        """Whether some leader is provably ahead of `racer` in every objective."""
+        return len(racer.blocks) >= ROUNDS_TO_JUDGE and any(
+            all(self.standing(racer, m).behind(self.standing(leader, m)) for m in self._metrics)
+            for leader in leaders
+            if leader is not racer
+        )
+
+    def metrics(self, racer: Racer) -> dict[str, float]:
+        """Return every metric of `racer`: for objectives the baseline's value times the paired gain."""
+        values = all_metrics(list(racer.blocks.values()))
+        if racer is self.baseline:
+            return values
+        reference = all_metrics(list(self.baseline.blocks.values()))
+        for metric in self._metrics:
+            gain = exp(self.standing(racer, metric).log_gain)
+            values[metric.key] = reference[metric.key] * (gain if metric.maximize else 1 / gain)
+        return values

@@ -1,0 +1,110 @@
+"""What a person asks of a tuning, checked and resolved before anything is written or measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autotp.errors import InputError
+from autotp.measure import Metric
+from autotp.runtime import ModelFiles, Shape, locate
+from autotp.search.constraints import Constraint, parse_constraint
+from autotp.space import Config, KNOBS, Space, load_space
+
+PRECISIONS = KNOBS["inference_precision_hint"].choices
+
+
+class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of `tune`. Times in seconds; `storage` None means `study.db` in `out`."""
+
+    files: ModelFiles
+    name: str
+    out: Path
+    objectives: tuple[Metric, ...]
+    space: Space
+    budget_s: float
+    constraints: tuple[Constraint, ...] = ()
+    baseline: Config | None = None
+    trials: int | None = None
+    shapes: dict[str, Shape] = {}
+    data: Path | None = None
+    cpus: tuple[int, ...] | None = None
+    tolerance: float | None = None
+    allowed_precisions: tuple[str, ...] = ()
+    storage: str | None = None
+    seed: int = 0
+    resume: bool = False
+    fresh: bool = False
+
+    @property
+    def objective(self) -> Metric:
+        """The metric that decides: the first that was asked for."""
+        return self.objectives[0]
+
+    @property
+    def storage_url(self) -> str:
+        """Where the study lies."""
+        return self.storage or f"sqlite:///{self.out.resolve() / 'study.db'}"
+
+
+def build_request(
+    model: Path,
+    *,
+    objectives: Sequence[str],
+    constraints: Sequence[str],
+    space: str,
+    fix: dict[str, Any],
+    baseline: dict[str, Any] | None,
+    budget_s: float,
+    allow_precision: Sequence[str],
+    out: Path | None,
+    study: str | None,
+    **rest: Any,
+) -> TuneRequest:
+    """Check what the person gave and return it as a request; the other fields pass through.
+
+    Raises:
+        InputError: of the kind that fits; nothing has been written.
+    """
+    files = locate(model)
+    metrics = tuple(dict.fromkeys(Metric.named(name) for name in objectives))
+    if not metrics:
+        raise InputError("Name at least one objective, for example throughput.")
+    name = study or f"{_model_name(files)}-{'-'.join(metrics)}"
+    if "/" in name or name in (".", ".."):
+        raise InputError(f"Study name {name!r} can't be a folder's name.")
+    _check_numbers(budget_s, rest)
+    if unknown := set(allow_precision) - set(PRECISIONS):
+        raise InputError(f"There is no precision {min(unknown)!r}; there are {', '.join(PRECISIONS)}.")
+    return TuneRequest(
+        files=files,
+        name=name,
+        out=out or Path("results") / name,
+        objectives=metrics,
+        constraints=tuple(parse_constraint(text) for text in constraints),
+        space=load_space(space).fixed(fix),
+        baseline=None if baseline is None else Config.of(baseline),
+        budget_s=budget_s,
+        allowed_precisions=tuple(allow_precision),
+        **rest,
+    )
+
+
+def _check_numbers(budget_s: float, rest: dict[str, Any]) -> None:
+    if not 0 < budget_s < 1e7:
+        raise InputError("The budget must be more than 0 seconds.")
+    if rest.get("trials") is not None and rest["trials"] < 1:
+        raise InputError("The number of trials must be 1 or more.")
+    if rest.get("tolerance") is not None and not rest["tolerance"] >= 0:
+        raise InputError("The tolerance must be 0 or more.")
+    if rest.get("resume") and rest.get("fresh"):
+        raise InputError("Choose one of resume and fresh: go on with the study, or replace it.")
+    data = rest.get("data")
+    if data is not None and not data.is_file():
+        raise InputError(f"Data file {data} doesn't exist.")
+
+
+def _model_name(files: ModelFiles) -> str:
+    folder_model = files.path.name == "openvino_model.xml"
+    return files.path.resolve().parent.name if folder_model else files.path.stem

@@ -1,0 +1,147 @@
+"""What one call of tune holds on to, opened so that bad input is found before anything is written."""
+
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from autotp.errors import InfeasibleError, InputError, StudyError
+from autotp.files import writable_folder
+from autotp.measure import inspect
+from autotp.runtime import ModelInfo, digest
+from autotp.search.arms import Bench
+from autotp.search.events import Began, Event, Listener
+from autotp.search.proposer import Proposer
+from autotp.search.race import Race
+from autotp.search.request import TuneRequest
+from autotp.search.store import Store, open_storage, storage_errors, study_exists
+from autotp.space import BoundSpace, bind
+from autotp.topology import Topology, format_cpulist, narrow, probe
+
+MAX_BLOCK_SHARE = 1 / 300  # of the budget: a slow model must still get its rounds
+
+
+class Session:
+    """The parts of a tuning in progress and its clock. `close` stops every arm."""
+
+    def __init__(
+        self, request: TuneRequest, topology: Topology, bound: BoundSpace, store: Store, proposer: Proposer,
+        listener: Listener, started_s: float,
+    ) -> None:  # fmt: skip
+        self.request = request
+        self.machine = topology
+        self.bound = bound
+        self.store = store
+        self.proposer = proposer
+        self.bench = Bench(request, bound.topology, narrowed=request.cpus is not None)
+        self.race = Race(request.objectives, request.seed, request.budget_s * MAX_BLOCK_SHARE)
+        self.tell = listener
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._started_s = started_s
+
+    def elapsed_s(self) -> float:
+        """Seconds since the call began."""
+        return monotonic() - self._started_s
+
+    def at(self, share: float) -> float:
+        """Return the monotonic time at which `share` of the budget is used."""
+        return self._started_s + share * self.request.budget_s
+
+    def close(self) -> None:
+        """Stop every arm and delete temporary files."""
+        for racer in list(self.race.live.values()):
+            self.race.leave(racer)
+        self.bench.close()
+
+
+def open_session(request: TuneRequest, listener: Listener) -> Session:
+    """Check the model, the space and the study, then create what is needed.
+
+    Raises:
+        InputError: of the kind that fits; nothing has been written.
+        InfeasibleError: nothing in the space can run here.
+    """
+    started_s = monotonic()
+    _refuse_existing(request)
+    machine = probe()
+    topology = _narrowed(machine, request.cpus)
+    info = inspect(request.files, request.shapes)
+    bound = bind(request.space, topology, request.allowed_precisions)
+    proposer = Proposer(bound, request.seed)
+    if proposer.exhausted:
+        raise InfeasibleError(_nothing_runs(bound))
+    writable_folder(request.out)
+    store = Store.open(request, _identity(request, info), proposer)
+    session = Session(request, machine, bound, store, proposer, listener, started_s)
+    listener(_began(request, bound))
+    return session
+
+
+def versions() -> dict[str, str | None]:
+    """Return the installed versions of autotp and OpenVINO."""
+    return {name: _version(name) for name in ("autotp", "openvino")}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _refuse_existing(request: TuneRequest) -> None:
+    if request.resume or request.fresh:
+        return
+    if request.storage is None and not (request.out / "study.db").is_file():
+        return
+    storage = open_storage(request.storage_url)
+    with storage_errors(request.storage_url):
+        if study_exists(storage, request.name):
+            raise StudyError(
+                f"Study {request.name!r} exists in {request.out}: "
+                "use --resume to go on with it or --fresh to replace it."
+            )
+
+
+def _narrowed(topology: Topology, cpus: tuple[int, ...] | None) -> Topology:
+    if cpus is None:
+        return topology
+    if missing := set(cpus) - set(topology.envelope.cpus):
+        allowed = format_cpulist(topology.envelope.cpus)
+        raise InputError(f"CPU {min(missing)} isn't among those that this process may use ({allowed}).")
+    return narrow(topology, tuple(sorted(set(cpus))))
+
+
+def _nothing_runs(bound: BoundSpace) -> str:
+    reasons = [f"{d.what}: {d.reason}" for d in bound.census().dropped]
+    return f"Nothing in space {bound.name!r} can run here: {'; '.join(reasons) or 'it is empty'}."
+
+
+def _identity(request: TuneRequest, info: ModelInfo) -> dict[str, Any]:
+    """Return what two calls must share for their trials to be comparable."""
+    return {
+        "model": digest(request.files).graph_sha256,
+        "inputs": [msgspec.to_builtins(port) for port in info.inputs],
+        "objectives": [str(metric) for metric in request.objectives],
+        "data": _name(request.data),
+        "cpus": None if request.cpus is None else format_cpulist(request.cpus),
+    }
+
+
+def _name(path: Path | None) -> str | None:
+    return None if path is None else path.name
+
+
+def _began(request: TuneRequest, bound: BoundSpace) -> Event:
+    census = bound.census()
+    return Began(
+        study=request.name,
+        out=str(request.out),
+        budget_s=request.budget_s,
+        configs=census.configs,
+        effective_configs=census.effective_configs,
+        dropped=tuple((dropped.what, dropped.reason) for dropped in census.dropped),
+    )

@@ -1,0 +1,229 @@
+"""The study in Optuna's storage: the one source of truth, one trial for each arm in each role.
+
+Ask and tell have no heartbeat of their own, so the store records them; a trial whose process died is failed
+when the study is opened next.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+import optuna
+import sqlalchemy.exc
+from optuna.storages import RDBStorage, fail_stale_trials
+from optuna.trial import Trial, TrialState
+from sqlalchemy.engine import make_url
+
+from autotp.errors import EnvironmentFailure, InputError, StudyError
+from autotp.measure import ArmFailure
+from autotp.search.arms import Observed
+from autotp.search.constraints import violations
+from autotp.search.encoding import Row, encode_blocks
+from autotp.search.proposer import Proposer
+from autotp.search.request import TuneRequest
+from autotp.space import Config
+
+HEARTBEAT_S = 10
+GRACE_S = 30
+SCHEMA = 1
+
+
+class Role(StrEnum):
+    """Why an arm is measured."""
+
+    BASELINE = "baseline"
+    SEARCH = "search"
+    FINAL = "final"
+
+
+@contextmanager
+def storage_errors(url: str) -> Iterator[None]:
+    """Turn what SQLAlchemy and Optuna raise into an AutotpError that names the storage without its password."""
+    try:
+        yield
+    except (sqlalchemy.exc.ArgumentError, ModuleNotFoundError) as error:
+        raise InputError(f"Storage {public_url(url)!r} can't be understood: {_first_line(error)}.") from error
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        message = f"The storage {public_url(url)} can't be reached or went away: {_first_line(error)}."
+        raise EnvironmentFailure(message) from error
+
+
+def public_url(url: str) -> str:
+    """Return `url` without user and password."""
+    try:
+        return make_url(url).set(username=None, password=None).render_as_string()
+    except sqlalchemy.exc.ArgumentError:
+        return "given"
+
+
+def open_storage(url: str) -> RDBStorage:
+    """Connect to the storage at `url`.
+
+    Raises:
+        InputError: the URL can't be understood.
+        EnvironmentFailure: the storage can't be reached.
+    """
+    with storage_errors(url):
+        return RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S)
+
+
+def study_exists(storage: RDBStorage, name: str) -> bool:
+    """Whether `storage` holds a study called `name`."""
+    return name in optuna.get_all_study_names(storage)
+
+
+class Store:
+    """One study: begins, describes and ends trials."""
+
+    def __init__(self, study: optuna.Study, storage: RDBStorage, request: TuneRequest) -> None:
+        self.study = study
+        self._storage = storage
+        self._request = request
+        self._running: list[Trial] = []
+        self._last_beat = 0.0
+
+    @classmethod
+    def open(cls, request: TuneRequest, identity: Mapping[str, Any], proposer: Proposer) -> "Store":
+        """Create the study or, with `resume`, go on with it; `fresh` deletes an old one first.
+
+        Raises:
+            StudyError: it belongs to another model, shape, objective or workload.
+        """
+        storage = open_storage(request.storage_url)
+        with storage_errors(request.storage_url):
+            if request.fresh and study_exists(storage, request.name):
+                optuna.delete_study(study_name=request.name, storage=storage)
+            study = optuna.create_study(
+                study_name=request.name,
+                storage=storage,
+                sampler=proposer,
+                directions=["maximize" if m.maximize else "minimize" for m in request.objectives],
+                load_if_exists=request.resume,
+            )
+            before = study.user_attrs.get("identity")
+            if before is not None and before != identity:
+                raise StudyError(_unlike(request.name, before, identity))
+            fail_stale_trials(study)
+            study.set_metric_names([str(metric) for metric in request.objectives])
+            study.set_user_attr("identity", dict(identity))
+            study.set_user_attr("schema", SCHEMA)
+        return cls(study, storage, request)
+
+    def propose(self, proposer: Proposer) -> tuple[Trial, Config]:
+        """Ask for the next config to search."""
+        with storage_errors(self._request.storage_url):
+            trial = self.study.ask()
+            config = proposer.suggest(trial)
+            self._describe(trial, role=Role.SEARCH, config=config.to_dict())
+        self._running.append(trial)
+        return trial, config
+
+    def begin(self, role: Role, config: Config, parameters: Mapping[str, Any] | None = None) -> Trial:
+        """Begin a trial whose config is known: a baseline, a final, or a recipe with Optuna's `parameters`."""
+        with storage_errors(self._request.storage_url):
+            attributes = {"role": role, "config": config.to_dict()}
+            self.study.enqueue_trial(dict(parameters or {}), user_attrs=attributes)
+            trial = self.study.ask()
+        self._running.append(trial)
+        return trial
+
+    def describe(self, trial: Trial, **attributes: Any) -> None:
+        """Set attributes of `trial`; each value becomes plain JSON."""
+        with storage_errors(self._request.storage_url):
+            self._describe(trial, **attributes)
+
+    def describe_observed(self, trial: Trial, observed: Observed) -> None:
+        """Record what OpenVINO made of the trial's config."""
+        self.describe(
+            trial,
+            effective=observed.effective,
+            properties=observed.properties,
+            proof=observed.proof or {"state": "none"},
+            affinity=observed.masks,
+            output_error=observed.output_error,
+        )
+
+    def alias(self, trial: Trial, of: int) -> None:
+        """Tell `trial`, which turned out to be the same as trial number `of`, that one's values."""
+        with storage_errors(self._request.storage_url):
+            trial.set_user_attr("alias_of", of)
+            twin = self.study.get_trials(deepcopy=False)[of]
+            if twin.state is TrialState.COMPLETE:
+                self.study.tell(trial, twin.values)
+            else:
+                self.study.tell(trial, state=TrialState.FAIL)
+        self._running.remove(trial)
+
+    def complete(self, trial: Trial, metrics: Mapping[str, float], rows: list[Row]) -> None:
+        """Tell `trial` COMPLETE with its metrics; `rows` are its raw blocks."""
+        with storage_errors(self._request.storage_url):
+            for index, part in enumerate(encode_blocks(rows)):
+                trial.set_user_attr(f"blocks:{index}", part)
+            self._describe(trial, status="OK", metrics=dict(metrics), rounds=len(rows))
+            for text, violation in violations(self._request.constraints, metrics).items():
+                trial.set_constraint(text, violation)
+            self.study.tell(trial, [metrics[metric.key] for metric in self._request.objectives])
+        self._running.remove(trial)
+
+    def fail(self, trial: Trial, failure: ArmFailure) -> None:
+        """Tell `trial` FAIL with what is known of the failure."""
+        with storage_errors(self._request.storage_url):
+            self._describe(
+                trial,
+                status=failure.status,
+                phase=failure.phase,
+                message=failure.message,
+                log_tail=failure.log_tail,
+            )
+            self.study.tell(trial, state=TrialState.FAIL)
+        self._running.remove(trial)
+
+    def abandon(self) -> None:
+        """Tell every trial that is still running FAIL: the tuning was interrupted."""
+        with storage_errors(self._request.storage_url):
+            for trial in self._running:
+                self._describe(trial, status="INTERRUPTED")
+                self.study.tell(trial, state=TrialState.FAIL)
+        self._running.clear()
+
+    def beat(self) -> None:
+        """Record that the running trials are alive, where it's due."""
+        if time.monotonic() - self._last_beat >= HEARTBEAT_S / 2:
+            with storage_errors(self._request.storage_url):
+                _record_heartbeats(self._storage, self._running)
+            self._last_beat = time.monotonic()
+
+    def note(self, **attributes: Any) -> None:
+        """Set attributes of the study."""
+        with storage_errors(self._request.storage_url):
+            for name, value in attributes.items():
+                self.study.set_user_attr(name, msgspec.to_builtins(value))
+
+    def finished(self, role: Role) -> list[optuna.trial.FrozenTrial]:
+        """Return the COMPLETE trials of `role`."""
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return [trial for trial in trials if trial.user_attrs.get("role") == role]
+
+    def _describe(self, trial: Trial, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            trial.set_user_attr(name, msgspec.to_builtins(value))
+
+
+def _record_heartbeats(storage: RDBStorage, trials: list[Trial]) -> None:
+    for trial in trials:
+        storage.record_heartbeat(trial._trial_id)
+
+
+def _unlike(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    facts = [fact for fact in now if before.get(fact) != now[fact]]
+    return (
+        f"Study {name!r} was made with another {' and '.join(facts)}; "
+        "use --fresh to replace it or --study NAME for a study of its own."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200].rstrip(".")

@@ -1,0 +1,140 @@
+"""The tuning itself: baselines, search, finals, verdict; what it finds goes to the study and to tuned.yaml."""
+
+from collections.abc import Mapping
+
+import msgspec
+import optuna
+
+from autotp.deploy import Tuned, write_tuned
+from autotp.errors import TunedError
+from autotp.files import to_type
+from autotp.measure import REPORTED_CONFIDENCE, UNITY, t_interval
+from autotp.search.baselines import HINTS, race_baselines, retire_baseline
+from autotp.search.closing import Closing, final_metrics, run_finals
+from autotp.search.events import Listener, Ruled
+from autotp.search.hunt import Hunt
+from autotp.search.outcome import Evidence, Shipped, build_tuned, say
+from autotp.search.race import Racer
+from autotp.search.request import TuneRequest
+from autotp.search.session import Session, open_session, versions
+from autotp.search.verdict import Ruling, Verdict
+from autotp.space import Config
+
+SEARCH_SHARE = 0.55  # of the budget; the finals get the rest, and what the search leaves
+
+
+def tune(request: TuneRequest, listener: Listener) -> optuna.Study:
+    """Run one tuning within its budget and write tuned.yaml into the request's folder.
+
+    On Ctrl-C the study is left so that `resume` can go on, tuned.yaml holds the best proven so far, and the
+    interrupt is raised again.
+
+    Args:
+        request: what the person asked for.
+        listener: is told each event as it happens.
+
+    Returns:
+        Optuna's study; its attribute `tuned` is the content of tuned.yaml.
+
+    Raises:
+        InputError: of the kind that fits; nothing has been written.
+        InfeasibleError: nothing can run here.
+        EnvironmentFailure: the baseline or the storage failed.
+    """
+    session = open_session(request, listener)
+    baselines: list[Racer] = []
+    try:
+        baselines = race_baselines(session)
+        hunt = Hunt(session, baselines)
+        hunt.run(session.at(SEARCH_SHARE))
+        for racer in baselines:
+            retire_baseline(session, racer)
+        closing = run_finals(session, hunt.contenders, baselines)
+        session.store.abandon()
+        _ship(session, _evidence(session, closing, baselines))
+    except KeyboardInterrupt:
+        session.store.abandon()
+        _ship_interrupted(session, baselines)
+        raise
+    finally:
+        session.close()
+    return session.store.study
+
+
+def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evidence:
+    """Gather what ships: the winner with the finals' figures, else the best baseline."""
+    best, winner, finals = baselines[0], closing.verdict.winner, closing.finals
+    arms = {racer.key: racer for racer in (*baselines, *closing.finalists)}
+    measured = {
+        key: final_metrics(session, finals, key, best.key) if finals.waves else session.race.metrics(racer)
+        for key, racer in arms.items()
+        if key not in finals.failures
+    }
+    baseline = Shipped(
+        config=best.config, observed=best.observed, metrics=measured.get(best.key, session.race.metrics(best))
+    )
+    shipped = baseline
+    if winner is not None:
+        shipped = Shipped(
+            config=winner.config,
+            observed=arms[winner.key].observed,
+            metrics=measured[winner.key],
+            gain=t_interval(finals.log_gains(winner.key, best.key), REPORTED_CONFIDENCE),
+        )
+    pareto = [(arms[key].config, metrics) for key, metrics in measured.items()]
+    return _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, pareto)
+
+
+def _with_study(
+    session: Session,
+    verdict: Verdict,
+    shipped: Shipped,
+    baseline: Shipped,
+    noise_floor: float | None = None,
+    pareto: list[tuple[Config, Mapping[str, float]]] | None = None,
+) -> Evidence:
+    return Evidence(
+        verdict=verdict,
+        shipped=shipped,
+        baseline=baseline,
+        noise_floor=noise_floor,
+        pareto=pareto or [],
+        trials=len(session.store.study.get_trials(deepcopy=False)),
+        rounds=session.race.rounds,
+        started=session.started,
+        duration_s=session.elapsed_s(),
+    )
+
+
+def _ship_interrupted(session: Session, baselines: list[Racer]) -> None:
+    """Write what is proven: an earlier call's result, else that nothing is."""
+    earlier = session.store.study.user_attrs.get("tuned")
+    if earlier is not None:
+        path = session.request.out / "tuned.yaml"
+        if not path.exists():
+            write_tuned(path, to_type(earlier, Tuned, "the study", TunedError), "From an earlier call of tune.")
+        return
+    best = baselines[0] if baselines else None
+    shipped = Shipped(
+        config=best.config if best else _likely_hint(session.request),
+        observed=best.observed if best else None,
+        metrics=session.race.metrics(best) if best and best.blocks else {},
+        gain=UNITY,
+    )
+    verdict = Verdict(Ruling.UNKNOWN, reason="the tuning was stopped before the finals were done")
+    _ship(session, _with_study(session, verdict, shipped, shipped))
+
+
+def _likely_hint(request: TuneRequest) -> Config:
+    latency, throughput = HINTS[:2]
+    return throughput if request.objective.maximize else latency
+
+
+def _ship(session: Session, evidence: Evidence) -> None:
+    request = session.request
+    tuned = build_tuned(request, session.machine, evidence, versions())
+    comment = say(request, evidence)
+    write_tuned(request.out / "tuned.yaml", tuned, comment)
+    if evidence.verdict.ruling is not Ruling.UNKNOWN:
+        session.store.note(tuned=msgspec.to_builtins(tuned))
+    session.tell(Ruled(tuned=tuned, path=str(request.out / "tuned.yaml"), words=comment))

@@ -1,0 +1,113 @@
+"""The verdict, a pure function of what the fresh processes measured.
+
+WIN: the lower end of the strict interval is above 1 and the median gain is at or above the noise floor,
+against every baseline. TIE: measured in full, but nothing wins. UNKNOWN: can't tell.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from math import exp
+
+import msgspec
+import numpy as np
+
+from autotp.measure import (
+    MIN_P99_SAMPLES,
+    MIN_PROCESSES,
+    REPORTED_CONFIDENCE,
+    Interval,
+    Metric,
+    deciding_confidence,
+    t_interval,
+)
+from autotp.space import Config
+
+SAME_WITHIN = 0.01
+
+
+class Ruling(StrEnum):
+    """What is known of the best finalist against the baselines."""
+
+    WIN = "win"
+    TIE = "tie"
+    UNKNOWN = "unknown"
+
+
+class Contest(msgspec.Struct, frozen=True, kw_only=True):
+    """One finalist against the baselines: for each, one log-gain a process."""
+
+    key: str
+    config: Config
+    log_gains: Mapping[str, Sequence[float]]
+    feasible: bool = True
+
+    def gain(self, baseline: str) -> Interval:
+        """Return the reported interval against `baseline`: 95 %, over processes."""
+        return t_interval(self.log_gains[baseline], REPORTED_CONFIDENCE)
+
+    def wins(self, must_beat: Sequence[str], noise_floor: float, comparisons: int) -> bool:
+        """Whether the constraints are kept and the gain is proven against each baseline in `must_beat`."""
+        confidence = deciding_confidence(comparisons)
+        return self.feasible and all(
+            t_interval(gains, confidence).low > 1.0 and exp(float(np.median(gains))) >= noise_floor
+            for gains in (self.log_gains[baseline] for baseline in must_beat)
+        )
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The ruling, the finalist that ships (None: the best hint does), and why where it isn't plain."""
+
+    ruling: Ruling
+    winner: Contest | None = None
+    reason: str = ""
+
+
+def judge(
+    contests: Sequence[Contest],
+    *,
+    best_baseline: str,
+    must_beat: Sequence[str],
+    noise_floor: float,
+    processes: int,
+    metric: Metric,
+    samples: int,
+) -> Verdict:
+    """Rule on the finals.
+
+    Args:
+        contests: one for each finalist.
+        best_baseline: key of the baseline that reported gains are relative to.
+        must_beat: keys of the baselines that keep the constraints; a baseline that breaks them can't ship.
+        noise_floor: the smallest ratio that could be proved, from A/A.
+        processes: fresh processes that each arm ran in.
+        metric: the objective that decides.
+        samples: the fewest latencies that any arm has in one process.
+    """
+    if processes < MIN_PROCESSES:
+        return Verdict(Ruling.UNKNOWN, reason=f"{processes} of {MIN_PROCESSES} processes fit into the budget")
+    if metric is Metric.LATENCY_P99 and samples < MIN_P99_SAMPLES:
+        return Verdict(Ruling.UNKNOWN, reason=f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {samples}")
+    winners = [contest for contest in contests if contest.wins(must_beat, noise_floor, len(contests))]
+    if not winners and not must_beat:
+        return Verdict(Ruling.UNKNOWN, reason="nothing that was measured keeps the constraints")
+    if not winners:
+        return Verdict(Ruling.TIE)
+    best = max(winners, key=lambda contest: contest.gain(best_baseline).median)
+    return Verdict(Ruling.WIN, min(_as_good_as(best, winners, best_baseline), key=_complexity))
+
+
+def _as_good_as(best: Contest, winners: Sequence[Contest], baseline: str) -> list[Contest]:
+    """Return the winners that can't be told from `best` and lie within 1 % of it."""
+    alike = [best]
+    for other in winners:
+        if other is not best:
+            paired = [a - b for a, b in zip(best.log_gains[baseline], other.log_gains[baseline], strict=True)]
+            interval = t_interval(paired, REPORTED_CONFIDENCE)
+            if interval.low <= 1.0 and interval.median <= 1.0 + SAME_WITHIN:
+                alike.append(other)
+    return alike
+
+
+def _complexity(contest: Contest) -> tuple[int, int]:
+    """Fewer knobs are simpler; among as many, fewer requests in flight."""
+    return len(contest.config.settings), contest.config.count("nireq") or 0

@@ -1,0 +1,59 @@
+"""The one place that turns `split_count` and `numa_nodes` into CPU masks.
+
+OpenVINO makes one sub-stream per socket that the process may run on, so the native degree of tensor
+parallelism is set by the mask (`src/plugins/intel_cpu/src/cpu_streams_calculation.cpp`).
+"""
+
+from autotp.errors import SpaceError
+from autotp.space.config import Config
+from autotp.topology import Envelope, Machine
+
+Mask = tuple[int, ...]
+
+
+def affinity(config: Config, machine: Machine, envelope: Envelope) -> tuple[Mask, ...] | None:
+    """Return one mask (sorted CPU ids) per instance, or None where the whole envelope is meant.
+
+    Raises:
+        SpaceError: the config is INVALID here; the text is the reason.
+    """
+    cpus = _on_nodes(config.get("numa_nodes"), machine, envelope.cpus)
+    split_count = config.count("split_count")
+    if split_count is not None and config.tensor_parallel:
+        cpus = _on_sockets(split_count, machine, cpus)
+    return None if cpus == envelope.cpus else (cpus,)
+
+
+def sockets_spanned(machine: Machine, cpus: Mask) -> tuple[int, ...]:
+    """Return the ids of the sockets that `cpus` lie on, in ascending order."""
+    return tuple(sorted({cpu.socket for cpu in machine.cpus if cpu.id in set(cpus)}))
+
+
+def nodes_spanned(machine: Machine, cpus: Mask) -> tuple[int, ...]:
+    """Return the ids of the NUMA nodes that `cpus` lie on, in ascending order."""
+    return tuple(sorted({cpu.node for cpu in machine.cpus if cpu.id in set(cpus)}))
+
+
+def _on_nodes(wanted: object, machine: Machine, cpus: Mask) -> Mask:
+    if wanted is None:
+        return cpus
+    present = nodes_spanned(machine, cpus)
+    if isinstance(wanted, int):
+        if wanted > len(present):
+            raise SpaceError(f"numa_nodes={wanted}: the process may use {len(present)} of them")
+        chosen = set(present[:wanted])
+    else:
+        chosen = set(wanted) if isinstance(wanted, tuple) else set()
+        if missing := chosen - set(present):
+            raise SpaceError(f"numa_nodes={sorted(chosen)}: the process may not use node {min(missing)}")
+    node_of = {cpu.id: cpu.node for cpu in machine.cpus}
+    return tuple(cpu for cpu in cpus if node_of.get(cpu) in chosen)
+
+
+def _on_sockets(split_count: int, machine: Machine, cpus: Mask) -> Mask:
+    present = sockets_spanned(machine, cpus)
+    if split_count > len(present):
+        raise SpaceError(f"split_count={split_count}: the process spans {len(present)} socket(s)")
+    chosen = set(present[:split_count])
+    socket_of = {cpu.id: cpu.socket for cpu in machine.cpus}
+    return tuple(cpu for cpu in cpus if socket_of.get(cpu) in chosen)

@@ -1,0 +1,136 @@
+"""The knobs: each declared once, with its OpenVINO property and type; space, CLI and YAML read this table.
+
+Property names and their meaning:
+https://docs.openvino.ai/2026/openvino-workflow/running-inference/inference-devices-and-modes/cpu-device.html
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from autotp.errors import SpaceError
+
+Value = bool | int | str | tuple[int, ...]
+
+
+class Kind(StrEnum):
+    """What values a knob takes."""
+
+    COUNT = "a whole number, 1 or more"
+    FLAG = "true or false"
+    CHOICE = "one of its words"
+    NODES = "how many NUMA nodes, or a list of their ids"
+
+
+class Word(StrEnum):
+    """A value that is known only once a machine is: `Space` holds words, a bound space numbers."""
+
+    DEFAULT = "default"
+    PER_NODE = "per_node"
+    PER_SOCKET = "per_socket"
+    EACH_SOCKET = "each_socket"
+    DIVISORS = "divisors"
+
+
+class Knob(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that can be set. `not_passed` is the choice for which `property` is left out."""
+
+    name: str
+    kind: Kind
+    property: str | None = None
+    choices: tuple[str, ...] = ()
+    not_passed: str | None = None
+
+    def parse(self, item: object) -> Value:
+        """Return `item` (from YAML or the command line) as a value of this knob.
+
+        Raises:
+            SpaceError: a wrong type or a value out of range.
+        """
+        value = _nodes(item) if self.kind is Kind.NODES else item
+        if not self._accepts(value):
+            expected = ", ".join(self.choices) or self.kind.value
+            raise SpaceError(f"{self.name}: {_spell(item)} isn't a value of it; it takes {expected}.")
+        return value  # type: ignore[return-value]
+
+    def _accepts(self, value: object) -> bool:
+        match self.kind:
+            case Kind.FLAG:
+                return isinstance(value, bool)
+            case Kind.CHOICE:
+                return isinstance(value, str) and value in self.choices
+            case Kind.COUNT:
+                return _is_count(value)
+            case Kind.NODES:
+                return _is_count(value) or isinstance(value, tuple)
+
+    def passed(self, value: Value) -> str | None:
+        """Return the text that OpenVINO gets for `value`, or None where nothing is passed."""
+        if self.property is None or value == self.not_passed:
+            return None
+        if isinstance(value, bool):
+            return "YES" if value else "NO"
+        return value if self.name == "inference_precision_hint" else str(value).upper()  # type: ignore[return-value]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
+
+
+def _nodes(item: object) -> object:
+    if not isinstance(item, list | tuple):
+        return item
+    ids = [node for node in item if isinstance(node, int) and not isinstance(node, bool) and node >= 0]
+    return tuple(sorted(set(ids))) if ids and len(ids) == len(item) else item if item else None
+
+
+def _spell(item: object) -> str:
+    return str(item).lower() if isinstance(item, bool) else repr(item) if isinstance(item, str) else str(item)
+
+
+def _table(*knobs: Knob) -> Mapping[str, Knob]:
+    return {knob.name: knob for knob in knobs}
+
+
+KNOBS = _table(
+    Knob(
+        name="performance_hint",
+        kind=Kind.CHOICE,
+        property="PERFORMANCE_HINT",
+        choices=("latency", "throughput", "none"),
+        not_passed="none",
+    ),
+    Knob(
+        name="distribution_policy",
+        kind=Kind.CHOICE,
+        property="MODEL_DISTRIBUTION_POLICY",
+        choices=("none", "tensor_parallel", "pipeline_parallel"),
+        not_passed="none",
+    ),
+    Knob(name="split_count", kind=Kind.COUNT),
+    Knob(name="numa_nodes", kind=Kind.NODES),
+    Knob(name="num_streams", kind=Kind.COUNT, property="NUM_STREAMS"),
+    Knob(name="inference_num_threads", kind=Kind.COUNT, property="INFERENCE_NUM_THREADS"),
+    Knob(name="nireq", kind=Kind.COUNT),
+    Knob(name="enable_cpu_pinning", kind=Kind.FLAG, property="ENABLE_CPU_PINNING"),
+    Knob(name="enable_hyper_threading", kind=Kind.FLAG, property="ENABLE_HYPER_THREADING"),
+    Knob(
+        name="inference_precision_hint",
+        kind=Kind.CHOICE,
+        property="INFERENCE_PRECISION_HINT",
+        choices=("f32", "bf16", "f16"),
+    ),
+)
+
+
+def knob_named(name: str) -> Knob:
+    """Return the knob `name`.
+
+    Raises:
+        SpaceError: there is none; the text lists those there are.
+    """
+    try:
+        return KNOBS[name]
+    except KeyError:
+        raise SpaceError(f"There is no knob {name!r}; the knobs are {', '.join(KNOBS)}.") from None

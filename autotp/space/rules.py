@@ -1,0 +1,76 @@
+"""What can't run on a machine, or can't have an effect there, with the reason in words.
+
+Each rule is a fact about OpenVINO's CPU plugin (`src/plugins/intel_cpu/src/{config,cpu_streams_calculation}.cpp`).
+"""
+
+from autotp.space.affinity import nodes_spanned, sockets_spanned
+from autotp.space.config import Config
+from autotp.space.effective import default_precision
+from autotp.space.knobs import Value
+from autotp.topology import Topology
+
+_LOSSINESS = {"f32": 0, "bf16": 1, "f16": 1}
+
+
+def value_dropped(knob: str, value: Value, topology: Topology, allowed_precisions: tuple[str, ...]) -> str | None:
+    """Return why `value` of `knob` can't run here, None where it can."""
+    match knob:
+        case "distribution_policy":
+            return _policy_dropped(value, topology)
+        case "inference_precision_hint":
+            return _precision_dropped(str(value), topology, allowed_precisions)
+        case "enable_hyper_threading" if topology.machine.smt == 1:
+            return "no SMT here, so the property has no effect"
+        case "num_streams" | "inference_num_threads" if isinstance(value, int):
+            cpus = len(topology.envelope.cpus)
+            return f"the process may use {cpus} CPU(s)" if value > cpus else None
+        case "split_count" if isinstance(value, int):
+            sockets = len(sockets_spanned(topology.machine, topology.envelope.cpus))
+            return f"the process spans {sockets} socket(s)" if value > sockets else None
+        case "numa_nodes":
+            return _nodes_dropped(value, topology)
+    return None
+
+
+def config_dropped(config: Config) -> str | None:
+    """Return why the combination `config` has no effect of its own, None where it has."""
+    streams, threads, split = (config.count(k) for k in ("num_streams", "inference_num_threads", "split_count"))
+    if config.tensor_parallel:
+        if streams is not None and streams > 1:
+            return f"tensor_parallel with {streams} streams: no effect, same as none"
+        if streams is None and config.get("performance_hint") == "throughput":
+            return "tensor_parallel with the THROUGHPUT hint's streams: no effect, same as none"
+    elif split is not None and split > 1:
+        return "split_count above 1 without tensor_parallel: splitting in the graph isn't available yet"
+    if streams is not None and threads is not None and threads < streams:
+        return f"{streams} streams on {threads} thread(s): OpenVINO makes only {threads} stream(s)"
+    return None
+
+
+def _policy_dropped(value: Value, topology: Topology) -> str | None:
+    if value == "pipeline_parallel":
+        return "the CPU plugin refuses it"
+    if value != "tensor_parallel":
+        return None
+    machine, cpus = topology.machine, topology.envelope.cpus
+    sockets, nodes = len(sockets_spanned(machine, cpus)), len(nodes_spanned(machine, cpus))
+    if sockets < 2:
+        return f"the process spans {sockets} socket(s), so the policy does nothing: same as none"
+    if nodes < 2:
+        return f"no NUMA nodes separate the {sockets} sockets, so the policy does nothing: same as none"
+    return None
+
+
+def _precision_dropped(value: str, topology: Topology, allowed: tuple[str, ...]) -> str | None:
+    default = default_precision(topology.machine)
+    if value == default or value in allowed or _LOSSINESS[value] < _LOSSINESS[default]:
+        return None
+    return f"less exact than the default {default} here; `--allow-precision {value}` admits it"
+
+
+def _nodes_dropped(value: Value, topology: Topology) -> str | None:
+    present = nodes_spanned(topology.machine, topology.envelope.cpus)
+    if isinstance(value, int):
+        return f"the process may use {len(present)} node(s)" if value > len(present) else None
+    missing = set(value) - set(present) if isinstance(value, tuple) else set()
+    return f"the process may not use node {min(missing)}" if missing else None

@@ -1,0 +1,87 @@
+"""One look at a machine, live or recorded: everything that other rooms know of it comes from here."""
+
+from pathlib import Path
+
+import msgspec
+
+from autotp.errors import InputError
+from autotp.topology.caches import read_caches
+from autotp.topology.cpuinfo import CpuModel, read_cpu_model
+from autotp.topology.cpulist import format_cpulist
+from autotp.topology.envelope import Envelope, read_envelope
+from autotp.topology.fingerprint import (
+    Fingerprint,
+    fingerprint,
+    memory_class,
+    read_memory_bytes,
+    read_soft,
+)
+from autotp.topology.kinds import read_kinds
+from autotp.topology.layout import read_layout
+from autotp.topology.machine import Cpu, Machine
+from autotp.topology.nodes import node_of, read_nodes
+from autotp.topology.tree import Tree
+
+
+class Topology(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine, the part of it that may be used, and the fingerprint of both."""
+
+    machine: Machine
+    envelope: Envelope
+    fingerprint: Fingerprint
+
+
+def probe(root: Path | None = None) -> Topology:
+    """The topology of the live machine, or of the recorded `/proc` and `/sys` below `root`.
+
+    Raises TopologyError, which names the file, where a file can't be understood or no CPU is found.
+    """
+    tree = Tree(root)
+    model = read_cpu_model(tree)
+    machine = _read_machine(tree, model)
+    envelope = read_envelope(tree, tuple(cpu.id for cpu in machine.cpus))
+    return Topology(
+        machine=machine,
+        envelope=envelope,
+        fingerprint=fingerprint(
+            machine,
+            envelope,
+            memory_class_bytes=memory_class(read_memory_bytes(tree), envelope.memory_limit_bytes),
+            soft=read_soft(tree, model),
+        ),
+    )
+
+
+def _read_machine(tree: Tree, model: CpuModel) -> Machine:
+    layout = read_layout(tree, model)
+    nodes = read_nodes(tree, layout)
+    caches = read_caches(tree, layout)
+    kinds, home = read_kinds(tree, layout, caches), node_of(nodes)
+    cpus = tuple(
+        Cpu(id=cpu, core=layout.core_of[cpu], socket=layout.socket_of[cpu], node=home[cpu], kind=kinds[cpu])
+        for cpu in layout.online
+    )
+    return Machine(cpus=cpus, nodes=nodes, caches=caches, isa=model.isa, model_name=model.name)
+
+
+def narrow(topology: Topology, cpus: tuple[int, ...]) -> Topology:
+    """The same machine with only these CPUs of the envelope; InputError for none or for others."""
+    envelope = topology.envelope
+    beyond = set(cpus).difference(envelope.cpus)
+    if beyond or not cpus:
+        asked = f"CPUs {format_cpulist(beyond)} are" if beyond else "an empty list of CPUs is"
+        raise InputError(f"{asked} not in what this process may use: {format_cpulist(envelope.cpus)}")
+    narrowed = msgspec.structs.replace(envelope, cpus=tuple(sorted(set(cpus))))
+    known = topology.fingerprint
+    memory_class_bytes = known.hard["memory_class_bytes"]
+    assert memory_class_bytes is None or isinstance(memory_class_bytes, int)
+    return Topology(
+        machine=topology.machine,
+        envelope=narrowed,
+        fingerprint=fingerprint(
+            topology.machine,
+            narrowed,
+            memory_class_bytes=memory_class_bytes,
+            soft=known.soft,
+        ),
+    )

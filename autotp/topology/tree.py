@@ -1,0 +1,129 @@
+"""The one door to `/proc` and `/sys`: of the live machine, or recorded below a folder as for `lscpu -s DIR`.
+
+A recorded tree is somebody else's data. A link that leads out of it counts as absent, because it would show
+the running machine's files; pipes and devices can't block; and sizes are bounded. A file that is there but
+can't be read or understood is an error that names it: a guess would become a wrong machine. On the live
+machine a file that we may not read is merely a fact that we don't know.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from autotp.errors import TopologyError
+
+T = TypeVar("T")
+
+# /proc/cpuinfo, the longest file read, has about 1.6 kB for each CPU.
+_MAX_BYTES = 32 * 1024 * 1024
+_CHUNK = 64 * 1024
+_INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+
+
+def parse_integer(text: str) -> int:
+    """A decimal integer as the kernel writes it; ValueError for anything else, also for `1_0`."""
+    if _INTEGER.fullmatch(text) is None:
+        raise ValueError(f"{text[:40]!r} is not a number")
+    return int(text)
+
+
+class Tree:
+    """Files below `root`, or the live machine's for None. Paths are given without a leading slash."""
+
+    def __init__(self, root: Path | None) -> None:
+        self.recorded = root is not None
+        self._root = os.path.realpath(root) if root is not None else ""
+        self._inside: dict[str, bool] = {self._root: True}
+        if root is not None and not root.is_dir():
+            raise TopologyError(
+                f"{root} is not a folder; give the folder that holds the recorded proc and sys"
+            )
+        if root is not None and not any((root / name).is_dir() for name in ("proc", "sys")):
+            raise TopologyError(f"{root} holds neither proc nor sys; give the folder that holds them")
+
+    def text(self, path: str) -> str | None:
+        """The stripped text of a file; None where it is absent or blank."""
+        return self._read(path, _MAX_BYTES + 1)
+
+    def head(self, path: str, size: int) -> str | None:
+        """Like `text`, but only about the first `size` bytes: some files cost time for each CPU they list."""
+        return self._read(path, size)
+
+    def parse(self, path: str, parser: Callable[[str], T]) -> T | None:
+        """What `parser` makes of the text; None where there is none, TopologyError for its ValueError."""
+        text = self.text(path)
+        if text is None:
+            return None
+        try:
+            return parser(text)
+        except ValueError as problem:
+            raise self.error(path, str(problem)) from None
+
+    def number(self, path: str) -> int | None:
+        """The integer that a file holds."""
+        return self.parse(path, parse_integer)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """The sorted names in a folder; none where it is absent."""
+        absolute = f"{self._root}/{folder}"
+        if not self._stays_inside(absolute):
+            return ()
+        try:
+            return tuple(sorted(path.name for path in Path(absolute).iterdir()))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as problem:
+            self._refuse_if_recorded(folder, problem)
+            return ()
+
+    def error(self, path: str, problem: str) -> TopologyError:
+        """The error that names a file of this tree."""
+        shown = f"{self._root}/{path}: {problem}".encode(errors="replace").decode()
+        hint = "record it again" if self.recorded else "please report it with the file's content"
+        return TopologyError(f"{shown}; {hint}")
+
+    def _read(self, path: str, size: int) -> str | None:
+        absolute = f"{self._root}/{path}"
+        if "\0" in path or not self._stays_inside(absolute):
+            return None
+        try:
+            data = _read_bytes(absolute, size)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as problem:
+            self._refuse_if_recorded(path, problem)
+            return None
+        if len(data) > _MAX_BYTES:
+            raise self.error(path, f"it is larger than {_MAX_BYTES} bytes")
+        return data.decode(errors="surrogateescape").strip(" \t\r\n\0") or None
+
+    def _refuse_if_recorded(self, path: str, problem: OSError) -> None:
+        if self.recorded:
+            raise self.error(path, problem.strerror or str(problem)) from None
+
+    def _stays_inside(self, absolute: str) -> bool:
+        if not self.recorded:
+            return True
+        folder = os.path.dirname(absolute)  # noqa: PTH120 - asked for each file; a Path costs ten times more
+        if folder not in self._inside:
+            self._inside[folder] = self._stays_inside(folder)
+        if not self._inside[folder]:
+            return False
+        if not os.path.islink(absolute):  # noqa: PTH114
+            return True
+        return f"{os.path.realpath(absolute)}/".startswith(f"{self._root.rstrip('/')}/")
+
+
+def _read_bytes(absolute: str, size: int) -> bytes:
+    # Without O_NONBLOCK a named pipe in a damaged recording would wait for its writer for ever.
+    handle = os.open(absolute, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        chunks, left = [], size
+        while left > 0 and (chunk := os.read(handle, min(left, _CHUNK))):
+            chunks.append(chunk)
+            left -= len(chunk)
+        return b"".join(chunks)
+    finally:
+        os.close(handle)

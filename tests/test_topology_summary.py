@@ -1,0 +1,38 @@
+"""The JSON of `autotp probe`."""
+
+import json
+from pathlib import Path
+
+from autotp.topology import probe, summary
+from tests.test_topology_layout import files, two_sockets
+from tests.test_topology_tree import write
+
+
+def test_the_summary_is_json_with_the_promised_keys(tmp_path: Path) -> None:
+    """All keys are there, lists are lists, and what is unknown or unlimited is null."""
+    found = summary(probe(write(tmp_path, files(two_sockets()))))
+    assert json.loads(json.dumps(found)) == found
+    assert found | {"fingerprint": None} == {
+        "sockets": 2,
+        "numa_nodes": 2,
+        "cores": 4,
+        "logical_cpus": 8,
+        "smt": 2,
+        "performance_cores": 4,
+        "efficient_cores": 0,
+        "nodes": [
+            {"id": 0, "sockets": [0], "cpus": [0, 1, 4, 5]},
+            {"id": 1, "sockets": [1], "cpus": [2, 3, 6, 7]},
+        ],
+        "cpu": {"brand": None, "isa": []},
+        "caches": [],
+        "envelope": {"cpus": list(range(8)), "cpu_quota": None, "memory_limit_bytes": None},
+        "fingerprint": None,
+    }
+
+
+def test_a_brand_overrides_the_model_name(tmp_path: Path) -> None:
+    """A recorded machine is named by /proc/cpuinfo unless the caller knows better."""
+    root = write(tmp_path, files(two_sockets()) | {"proc/cpuinfo": "processor : 0\nmodel name : Xeon\n"})
+    assert summary(probe(root))["cpu"] == {"brand": "Xeon", "isa": []}
+    assert summary(probe(root), "Xeon Gold")["cpu"] == {"brand": "Xeon Gold", "isa": []}
