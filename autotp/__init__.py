@@ -1,1 +1,39 @@
-"""autotp."""
+"""autotp finds, proves and deploys the fastest OpenVINO settings for a model on a CPU server.
+
+    import autotp
+
+    autotp.tune("model.xml", objectives=["throughput"], budget_s=300)
+    model = autotp.load("results/model-throughput/tuned.yaml")
+
+Attributes load on first use, so that `import autotp` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autotp.deploy import Loaded, load
+    from autotp.errors import AutotpError
+    from autotp.search import tune
+    from autotp.topology import Topology, probe
+
+__all__ = ["AutotpError", "Loaded", "Topology", "load", "probe", "tune"]
+
+_ROOMS = {
+    "AutotpError": "autotp.errors",
+    "Loaded": "autotp.deploy",
+    "Topology": "autotp.topology",
+    "load": "autotp.deploy",
+    "probe": "autotp.topology",
+    "tune": "autotp.search",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'autotp' has no attribute {name!r}")
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -159,9 +159,7 @@ def _grid_arm(streams: int, threads: int | None, requests: int, precision: str |
     }
     axes = {"streams": streams, "threads": threads or "unset", "requests": requests}
     name = " ".join(f"{key}={value}" for key, value in {**axes, "precision": precision or "default"}.items())
-    return Arm(
-        name, tuple((key, str(value)) for key, value in settings.items() if value is not None), requests
-    )
+    return Arm(name, tuple((key, str(value)) for key, value in settings.items() if value is not None), requests)
 
 
 def tuned_arm(document: dict[str, Any]) -> Arm:

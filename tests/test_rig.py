@@ -63,9 +63,7 @@ print(json.dumps([[threads(c) for c in configs], error, float(np.abs(outputs[0])
 @rig.requires_rig(shim=False)
 def test_two_sockets_split_on_two_real_cores(tmp_path: Path) -> None:
     """On 2x1 the policy takes both cores, LATENCY one, and outputs agree."""
-    threads, error, size = python(
-        TWO_SOCKETS, THREADS_AND_OUTPUTS, tmp_path, shim=False, given=[LATENCY, SPLIT]
-    )
+    threads, error, size = python(TWO_SOCKETS, THREADS_AND_OUTPUTS, tmp_path, shim=False, given=[LATENCY, SPLIT])
     assert threads == [1, 2]
     assert error <= 1e-5 * size
 
@@ -212,9 +210,7 @@ print(json.dumps([*seen, sorted(os.sched_getaffinity(0))]))
 def test_a_wrong_affinity_call_fails_as_stated(call: str, error: str, tmp_path: Path) -> None:
     """Unknown CPUs and processes fail as in Linux; another process's mask is out of reach."""
     program = (
-        "import errno, json, os\n"
-        f"try: {call}\n"
-        "except OSError as e: print(json.dumps(errno.errorcode[e.errno]))\n"
+        f"import errno, json, os\ntry: {call}\nexcept OSError as e: print(json.dumps(errno.errorcode[e.errno]))\n"
     )
     assert python(FOUR_BY_FOUR, program, tmp_path, shim=True) == error
 

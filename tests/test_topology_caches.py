@@ -49,9 +49,7 @@ def test_damaged_sizes_name_their_file(tmp_path: Path) -> None:
         machine(tmp_path, tree)
 
 
-@pytest.mark.parametrize(
-    ("text", "size"), [("512", 512), ("48K", 48 << 10), ("2M", 2 << 20), ("1G", 1 << 30)]
-)
+@pytest.mark.parametrize(("text", "size"), [("512", 512), ("48K", 48 << 10), ("2M", 2 << 20), ("1G", 1 << 30)])
 def test_sizes_have_units(text: str, size: int) -> None:
     """Sizes are in bytes unless a unit says otherwise."""
     assert parse_size(text) == size

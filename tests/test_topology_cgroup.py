@@ -13,9 +13,7 @@ V1 = "36 24 0:30 {root} {point} ro - cgroup cgroup rw,{controllers}\n"
 
 
 def _chains(root: Path, controller: str = "cpu", **files: str) -> tuple[tuple[str, ...], ...]:
-    return group_chains(
-        Tree(write(root, {f"proc/self/{name}": text for name, text in files.items()})), controller
-    )
+    return group_chains(Tree(write(root, {f"proc/self/{name}": text for name, text in files.items()})), controller)
 
 
 def test_a_v2_group_and_its_ancestors(tmp_path: Path) -> None:

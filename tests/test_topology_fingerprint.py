@@ -102,9 +102,7 @@ def test_the_memory_limit_makes_the_class() -> None:
 
 def test_soft_facts_leave_the_id_alone(tmp_path: Path) -> None:
     """Model, stepping, microcode, kernel and frequencies are told but make no other fingerprint."""
-    cpuinfo = (
-        "processor : 0\nmodel name : {0}\nstepping : {0}\nmicrocode : {0}\ncpu MHz : {0}\nflags : avx2\n"
-    )
+    cpuinfo = "processor : 0\nmodel name : {0}\nstepping : {0}\nmicrocode : {0}\ncpu MHz : {0}\nflags : avx2\n"
     tree = files(two_sockets())
     found = [
         probe(

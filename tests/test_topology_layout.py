@@ -97,10 +97,8 @@ def tables(draw: st.DrawFn) -> list[Row]:
     names=st.sampled_from([MASKS, LISTS, OLD_MASKS, OLD_LISTS, IDS]),
     data=st.data(),
 )
-def test_every_described_machine_is_found(
-    rows: list[Row], names: tuple[str, str], data: st.DataObject
-) -> None:
-    """Whatever the shape, the ids, the CPUs offline and the notation, the counts and groups are the described."""
+def test_every_described_machine_is_found(rows: list[Row], names: tuple[str, str], data: st.DataObject) -> None:
+    """Whatever the shape, the ids, the offline CPUs and the notation: what is found is what was described."""
     online = data.draw(st.sets(st.sampled_from([row.id for row in rows]), min_size=1))
     with tempfile.TemporaryDirectory() as folder:
         found = machine(Path(folder), files(rows, names, online))
@@ -187,7 +185,7 @@ def test_proc_lists_the_cpus_where_sysfs_has_none(tmp_path: Path, name: str, tex
 
 def test_a_tree_without_any_cpu_is_refused(tmp_path: Path) -> None:
     """An empty recording is an error that names what was looked for."""
-    with pytest.raises(TopologyError, match="cpu/online: .*names a CPU"):
+    with pytest.raises(TopologyError, match=r"cpu/online: .*names a CPU"):
         machine(tmp_path, {})
 
 

@@ -40,7 +40,7 @@ def test_what_is_not_a_number_names_its_file(tmp_path: Path, text: str) -> None:
     """A number that can't be understood is an error with the file's path."""
     root = write(tmp_path, {})
     (root / "proc/n").write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(TopologyError, match="proc/n: .*not a number"):
+    with pytest.raises(TopologyError, match=r"proc/n: .*not a number"):
         Tree(root).number("proc/n")
 
 
@@ -96,9 +96,7 @@ def test_a_file_of_impossible_size_is_refused(tmp_path: Path) -> None:
         Tree(root).text("proc/long")
 
 
-def test_unreadable_files_are_errors_in_recordings_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_files_are_errors_in_recordings_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a live process may not read it doesn't know; a recording must be whole."""
     monkeypatch.setattr(os, "open", _denied)
     assert Tree(None).text("proc/cpuinfo") is None

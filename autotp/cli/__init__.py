@@ -1,0 +1,68 @@
+"""The command line: the only room that prints or configures logging. `main` catches AutotpError once."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from autotp.errors import AutotpError
+
+COMMANDS = ("probe", "space", "tune", "measure", "show", "dashboard", "demo")
+INTERRUPTED = 130
+BUG = 70
+
+
+class _LazyGroup(click.Group):
+    """Each command lives in a module of its own name, imported when it's needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"autotp.cli.{cmd_name}").command
+        return command
+
+
+@click.group(cls=_LazyGroup, epilog="Example: autotp tune model.xml --objective throughput --budget 5m")
+@click.version_option(package_name="autotp")
+def cli() -> None:
+    """Find, prove and deploy the fastest OpenVINO settings for a model on this machine."""
+
+
+def main() -> None:
+    """Run the command line and exit with the code that DESIGN gives each outcome."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except AutotpError as error:
+        code = _complain(str(error), error.exit_code)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.ClickException as error:
+        code = _complain(error.format_message(), 2)
+    except (KeyboardInterrupt, click.Abort):
+        code = _complain("stopped.", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except Exception as error:
+        code = _report_bug(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(sentence: str, code: int) -> int:
+    click.echo(f"autotp: {sentence}", err=True)
+    return code
+
+
+def _report_bug(error: Exception) -> int:
+    import traceback
+
+    traceback.print_exception(error)
+    click.echo(
+        "autotp: this is a bug in autotp. Please open an issue with the lines above and the output of "
+        "`autotp probe --json`.",
+        err=True,
+    )
+    return BUG

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
-from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, locate, named_outputs
+from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
 from autotp.topology import parse_cpulist, probe
 
 if TYPE_CHECKING:
-    import openvino as ov
+    from autotp.runtime import AsyncInferQueue, CompiledModel, InferRequest
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Loaded:
         decision: whether the tuned config was applied, and why.
     """
 
-    compiled_model: "ov.CompiledModel"
+    compiled_model: "CompiledModel"
     nireq: int
     decision: Decision
-    _requests: "list[ov.InferRequest]" = field(default_factory=list, repr=False)
+    _requests: "list[InferRequest]" = field(default_factory=list, repr=False)
 
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run one inference and return its outputs by name.
@@ -45,16 +45,9 @@ class Loaded:
             self._requests.append(self.compiled_model.create_infer_request())
         return named_outputs(self._requests[0].infer(dict(inputs)))
 
-    def infer_queue(
-        self, callback: "Callable[[ov.InferRequest, Any], None] | None" = None
-    ) -> "ov.AsyncInferQueue":
+    def infer_queue(self, callback: "Callable[[InferRequest, Any], None] | None" = None) -> "AsyncInferQueue":
         """Return a queue of `nireq` requests that calls `callback(request, userdata)` as each one ends."""
-        import openvino as ov
-
-        queue = ov.AsyncInferQueue(self.compiled_model, self.nireq)
-        if callback is not None:
-            queue.set_callback(callback)
-        return queue
+        return create_queue(self.compiled_model, self.nireq, callback)
 
     def __enter__(self) -> "Loaded":
         return self

@@ -18,7 +18,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A part of the file: keys that aren't known are errors."""
 
 
-class TunedModel(_Part):
+class TunedModel(_Part, frozen=True):
     """The model that was tuned. `path` is relative to the file where possible."""
 
     path: str
@@ -28,7 +28,7 @@ class TunedModel(_Part):
     shapes: dict[str, Shape] = {}
 
 
-class TunedWorkload(_Part):
+class TunedWorkload(_Part, frozen=True):
     """How the model was driven. `nireq` is what ships; `inputs` is `seeded` or the data file's name."""
 
     kind: Loop
@@ -41,14 +41,14 @@ class TunedWorkload(_Part):
     batch: int | None = None
 
 
-class Objective(_Part):
+class Objective(_Part, frozen=True):
     """What was asked for; the first metric decides. Constraints are as the person wrote them."""
 
     metrics: tuple[str, ...]
     constraints: tuple[str, ...] = ()
 
 
-class TunedMachine(_Part):
+class TunedMachine(_Part, frozen=True):
     """The fingerprint of machine and envelope, with the facts it stands for."""
 
     fingerprint: str
@@ -56,14 +56,14 @@ class TunedMachine(_Part):
     soft: dict[str, Any]
 
 
-class TunedBaseline(_Part):
+class TunedBaseline(_Part, frozen=True):
     """The hint (or the person's own settings) that the gain is relative to."""
 
     config: dict[str, Any]
     metrics: dict[str, float] = {}
 
 
-class TunedOutputs(_Part):
+class TunedOutputs(_Part, frozen=True):
     """How far the outputs are from the reference, next to the baseline's own distance."""
 
     max_abs_error: float
@@ -71,7 +71,7 @@ class TunedOutputs(_Part):
     reference: str = "f32, one stream, no split"
 
 
-class Result(_Part):
+class Result(_Part, frozen=True):
     """The verdict and the evidence for it. `gain` is that of what ships: 1, 1, 1 when the baseline ships."""
 
     verdict: Literal["win", "tie", "unknown"]
@@ -82,14 +82,14 @@ class Result(_Part):
     outputs: TunedOutputs | None = None
 
 
-class ParetoPoint(_Part):
+class ParetoPoint(_Part, frozen=True):
     """A config that no other measured one beats in every objective."""
 
     config: dict[str, Any]
     metrics: dict[str, float]
 
 
-class Profile(_Part):
+class Profile(_Part, frozen=True):
     """What to deploy on one machine, and why."""
 
     machine: TunedMachine
@@ -102,7 +102,7 @@ class Profile(_Part):
     pareto: tuple[ParetoPoint, ...] = ()
 
 
-class TunedStudy(_Part):
+class TunedStudy(_Part, frozen=True):
     """Where the evidence lies. `storage` never holds a password."""
 
     name: str
@@ -116,7 +116,7 @@ class TunedStudy(_Part):
     openvino: str | None
 
 
-class Tuned(_Part):
+class Tuned(_Part, frozen=True):
     """The content of a tuned.yaml."""
 
     autotp: int
@@ -138,7 +138,8 @@ def read_tuned(path: Path) -> Tuned:
         raise TunedError(f"{path} is not a tuned.yaml: it has no key `autotp` with the format's version.")
     if data["autotp"] > VERSION:
         raise TunedError(
-            f"{path} was written by a newer autotp (format {data['autotp']}, this one reads {VERSION}): upgrade autotp."
+            f"{path} was written by a newer autotp (format {data['autotp']}, this one reads {VERSION}): "
+            "upgrade autotp."
         )
     tuned = to_type(data, Tuned, str(path), TunedError)
     if not tuned.profiles:

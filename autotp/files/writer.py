@@ -5,6 +5,7 @@ own resolver sees to most of them), `'1e-3'` and `'0o17'` for 1.2. Floats keep a
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -34,13 +35,14 @@ def _represent_float(writer: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
     return writer.represent_scalar("tag:yaml.org,2002:float", text)
 
 
-def _flow_list(writer: yaml.SafeDumper, value: list[Any]) -> yaml.SequenceNode:
-    flat = not any(isinstance(item, list | dict) for item in value)
+def _flow_list(writer: yaml.SafeDumper, value: Sequence[Any]) -> yaml.SequenceNode:
+    flat = not any(isinstance(item, list | tuple | dict) for item in value)
     return writer.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=flat)
 
 
 _Writer.add_representer(float, _represent_float)
 _Writer.add_representer(list, _flow_list)
+_Writer.add_representer(tuple, _flow_list)
 
 
 def dump_yaml(value: Any, comment: str = "") -> str:

@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 WARM_UP_BLOCK_S = 0.05
 WARM_UP_BLOCKS = 20
-STEADY_WITHIN = 0.05
+STEADY_WITHIN = 0.1
 
 
 class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class Arm:
         return self.started
 
     def warm_up(self) -> None:
-        """Run blocks until two in a row have the same rate within 5 %, at least three and at most twenty.
+        """Run blocks until two in a row have the same rate within 10 %, at least three and at most twenty.
 
         Raises:
             ArmFailure: as `block`.

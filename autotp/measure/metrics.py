@@ -45,7 +45,7 @@ class Metric(StrEnum):
             raise InputError(f"There is no objective {name!r}; there are {', '.join(cls)}.") from None
 
     def of(self, blocks: Sequence[Block]) -> float:
-        """Return this metric of `blocks`: the median rate per second, or the quantile of all latencies in seconds."""
+        """Return this metric of `blocks`: the median rate per second, or the quantile of all latencies."""
         if self.quantile is None:
             return float(np.median([block.count / block.elapsed_s for block in blocks]))
         return float(np.quantile([s for block in blocks for s in block.latencies_s], self.quantile))

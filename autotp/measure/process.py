@@ -11,7 +11,17 @@ from time import monotonic
 from typing import TypeVar
 
 from autotp.errors import ModelError
-from autotp.measure.protocol import ArmFailure, Failed, Inspect, Phase, Run, Start, Status, decode_reply, encode
+from autotp.measure.protocol import (
+    ArmFailure,
+    Failed,
+    Inspect,
+    Phase,
+    Run,
+    Start,
+    Status,
+    decode_reply,
+    encode,
+)
 
 R = TypeVar("R")
 

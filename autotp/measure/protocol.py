@@ -34,11 +34,15 @@ class Loop(StrEnum):
     SYNC = "sync"
     ASYNC = "async"
 
+    @classmethod
+    def of(cls, nireq: int) -> "Loop":
+        """Return the loop for `nireq` requests: a single one is run synchronously, as people run it."""
+        return cls.SYNC if nireq == 1 else cls.ASYNC
+
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """How the model is driven: the loop, and samples from `data` (.npz) or made from `seed`."""
+    """What the model is driven with: samples from `data` (.npz), or made from `seed`."""
 
-    loop: Loop
     seed: int = 0
     data: str | None = None
 

@@ -62,7 +62,10 @@ def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:
     half = half_width(log_gains, confidence)
     mean = float(np.mean(log_gains))
     return Interval(
-        median=exp(float(np.median(log_gains))), low=exp(mean - half), high=exp(mean + half), confidence=confidence
+        median=exp(float(np.median(log_gains))),
+        low=exp(mean - half),
+        high=exp(mean + half),
+        confidence=confidence,
     )
 
 

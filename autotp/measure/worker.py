@@ -17,6 +17,7 @@ from autotp.measure.protocol import (
     Failed,
     Inspect,
     Inspected,
+    Loop,
     OutputError,
     Outputs,
     Reply,
@@ -77,14 +78,14 @@ def _start(request: Start) -> tuple[Started, Runner]:
         compile_s=compiled.compile_s,
         output_error=_check(request.outputs, compiled, samples),
     )
-    return started, _runner(create_requests(compiled, samples), request.workload)
+    return started, _runner(create_requests(compiled, samples), Loop.of(compiled.nireq))
 
 
-def _runner(requests: Requests, workload: Workload) -> Runner:
+def _runner(requests: Requests, loop: Loop) -> Runner:
     reset_peak_memory()
 
     def run(request: Run) -> Block:
-        count, elapsed_s, latencies_s = drive(requests, workload.loop, request.duration_s)
+        count, elapsed_s, latencies_s = drive(requests, loop, request.duration_s)
         return Block(count=count, elapsed_s=elapsed_s, latencies_s=latencies_s, memory_bytes=peak_memory_bytes())
 
     return run

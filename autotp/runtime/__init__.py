@@ -1,9 +1,17 @@
 """Everything that touches OpenVINO: read, reshape, compile, infer."""
 
+from typing import TYPE_CHECKING
+
 from autotp.runtime.compile import Compiled, Plan, compile_plan, inspect_model, reported_properties
-from autotp.runtime.infer import Requests, create_requests, infer_outputs, named_outputs
+from autotp.runtime.demo import build_demo_model
+from autotp.runtime.infer import Requests, create_queue, create_requests, infer_outputs, named_outputs
 from autotp.runtime.model import ModelInfo, Port, Shape
 from autotp.runtime.source import Digest, ModelFiles, ModelKind, digest, locate
+
+if TYPE_CHECKING:
+    from openvino import AsyncInferQueue as AsyncInferQueue
+    from openvino import CompiledModel as CompiledModel
+    from openvino import InferRequest as InferRequest
 
 __all__ = [
     "Compiled",
@@ -15,7 +23,9 @@ __all__ = [
     "Port",
     "Requests",
     "Shape",
+    "build_demo_model",
     "compile_plan",
+    "create_queue",
     "create_requests",
     "digest",
     "infer_outputs",

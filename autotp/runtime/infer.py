@@ -1,6 +1,6 @@
 """Inference requests with their input tensors set once, so that a timed call carries no data."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,7 +26,7 @@ def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
     """Create `compiled.nireq` requests; request i holds sample i modulo their number."""
     import openvino as ov
 
-    queue = ov.AsyncInferQueue(compiled.compiled_model, compiled.nireq)
+    queue = create_queue(compiled.compiled_model, compiled.nireq, None)
     requests = tuple(queue[index] for index in range(compiled.nireq))
     for index, request in enumerate(requests):
         for name, array in samples[index % len(samples)].items():
@@ -38,6 +38,18 @@ def infer_outputs(compiled: Compiled, samples: Sequence[Sample]) -> tuple[dict[s
     """Run each sample once and return its outputs by name."""
     request = compiled.compiled_model.create_infer_request()
     return tuple(named_outputs(request.infer(sample)) for sample in samples)
+
+
+def create_queue(
+    compiled_model: "ov.CompiledModel", nireq: int, callback: "Callable[[ov.InferRequest, Any], None] | None"
+) -> "ov.AsyncInferQueue":
+    """Return a queue of `nireq` requests that calls `callback(request, userdata)` as each one ends."""
+    import openvino as ov
+
+    queue = ov.AsyncInferQueue(compiled_model, nireq)
+    if callback is not None:
+        queue.set_callback(callback)
+    return queue
 
 
 def named_outputs(result: Any) -> dict[str, NDArray[Any]]:

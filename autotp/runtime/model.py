@@ -53,7 +53,11 @@ def describe(model: "ov.Model") -> ModelInfo:
     return ModelInfo(
         tuple(Port(port_name(p), p.element_type.get_type_name(), tuple(p.shape)) for p in model.inputs),
         tuple(
-            Port(port_name(p), p.element_type.get_type_name(), tuple(p.shape) if p.partial_shape.is_static else ())
+            Port(
+                port_name(p),
+                p.element_type.get_type_name(),
+                tuple(p.shape) if p.partial_shape.is_static else (),
+            )
             for p in model.outputs
         ),
     )
@@ -61,7 +65,7 @@ def describe(model: "ov.Model") -> ModelInfo:
 
 def port_name(port: "ov.Output") -> str:
     """Return the name by which people and files call `port`: the alphabetically first of its names."""
-    return min(port.get_names())
+    return str(min(port.get_names()))
 
 
 def reason(error: Exception) -> str:

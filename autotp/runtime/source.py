@@ -49,7 +49,9 @@ def locate(model: Path) -> ModelFiles:
         where = f"folder {model} holds no openvino_model.xml" if model.is_dir() else f"{model} doesn't exist"
         raise ModelError(f"No model: {where}.")
     if path.suffix not in (".xml", ".onnx"):
-        raise ModelError(f"{path.name} is neither an OpenVINO .xml, an .onnx, nor a folder with openvino_model.xml.")
+        raise ModelError(
+            f"{path.name} is neither an OpenVINO .xml, an .onnx, nor a folder with openvino_model.xml."
+        )
     if path.suffix == ".onnx":
         return ModelFiles(path, ModelKind.ONNX)
     weights = path.with_suffix(".bin")
@@ -126,7 +128,12 @@ def _spans(data: mmap.mmap, message: _Message, start: int, end: int) -> Iterator
         if wire == 2 and body_end - position > _BULK_BYTES and child is not None:
             yield field_start, position, False
             yield from _spans(data, child, position, body_end)
-        elif wire == 2 and body_end - position > _BULK_BYTES and message is _Message.TENSOR and field in _TENSOR_PAYLOADS:
+        elif (
+            wire == 2
+            and body_end - position > _BULK_BYTES
+            and message is _Message.TENSOR
+            and field in _TENSOR_PAYLOADS
+        ):
             yield field_start, position, False
             yield position, body_end, True
         else:

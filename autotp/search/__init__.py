@@ -1,22 +1,19 @@
 """Search: proposer, race, finals, verdict, and the study that keeps it all."""
 
-from autotp.search.constraints import Constraint, parse_constraint
+from autotp.search.api import tune
 from autotp.search.events import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Listener, Ruled
-from autotp.search.request import TuneRequest, build_request
-from autotp.search.tuner import tune
+from autotp.search.store import check_storage, public_url
 
 __all__ = [
     "ArmEnded",
     "Baselined",
     "Began",
-    "Constraint",
     "Event",
     "FinalsBegan",
     "FinalsEnded",
     "Listener",
     "Ruled",
-    "TuneRequest",
-    "build_request",
-    "parse_constraint",
+    "check_storage",
+    "public_url",
     "tune",
 ]

@@ -8,16 +8,15 @@ from time import monotonic
 import msgspec
 
 from autotp.measure import (
+    REFERENCE_PROPERTIES,
     Arm,
     ArmFailure,
     ArmSpec,
     Gate,
-    Loop,
     OutputError,
     Outputs,
     Phase,
     Proof,
-    REFERENCE_PROPERTIES,
     Status,
     Workload,
     prove_split,
@@ -71,8 +70,8 @@ class Bench:
         Raises:
             ArmFailure: the reference couldn't be run.
         """
-        plan = self._plan(Config(), None, dict(REFERENCE_PROPERTIES), None)
-        record_reference(plan, self._workload(Loop.SYNC), self._reference)
+        plan = self._plan(None, dict(REFERENCE_PROPERTIES), None)
+        record_reference(plan, self._workload, self._reference)
 
     def close(self) -> None:
         """Delete the reference outputs."""
@@ -92,16 +91,17 @@ class Bench:
         masks = affinity(config, self.topology.machine, self.topology.envelope)
         return (self.topology.envelope.cpus,) if masks is None and self._narrowed else masks
 
-    def arm(self, config: Config) -> Arm:
-        """Return an arm for `config`, not yet started.
+    def arm(self, config: Config, checked: bool = True) -> Arm:
+        """Return an arm for `config`, not yet started; `checked` if it's to compare its outputs.
 
         Raises:
             SpaceError: the config is INVALID here.
         """
-        nireq, loop = self._requests(config)
         masks = self.masks(config)
-        plans = tuple(self._plan(config, mask, config.properties(), nireq) for mask in masks or (None,))
-        return Arm(ArmSpec(plans=plans, workload=self._workload(loop), outputs=Outputs(str(self._reference))))
+        nireq = self._nireq(config)
+        plans = tuple(self._plan(mask, config.properties(), nireq) for mask in masks or (None,))
+        outputs = Outputs(str(self._reference)) if checked else None
+        return Arm(ArmSpec(plans=plans, workload=self._workload, outputs=outputs))
 
     def start(self, configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
         """Start an arm for each of `configs` side by side and say what each turned out to be.
@@ -150,8 +150,8 @@ class Bench:
         plain = config.without("distribution_policy", "split_count")
         key = (plain, masks)
         if key not in self._threads_without:
-            plan = self._plan(plain, masks[0] if masks else None, plain.properties(), None)
-            twin = Arm(ArmSpec(plans=(plan,), workload=self._workload(Loop.SYNC)))
+            plan = self._plan(masks[0] if masks else None, plain.properties(), None)
+            twin = Arm(ArmSpec(plans=(plan,), workload=self._workload))
             try:
                 twin.launch()
                 self._threads_without[key] = twin.await_start()[0].effective.threads or 0
@@ -159,19 +159,17 @@ class Bench:
                 twin.stop()
         return self._threads_without[key]
 
-    def _requests(self, config: Config) -> tuple[int | None, Loop]:
-        nireq = config.count("nireq")
-        if any(metric.maximize for metric in self._request.objectives):
-            return nireq, Loop.ASYNC
-        return (nireq or 1), Loop.SYNC if (nireq or 1) == 1 else Loop.ASYNC
+    def _nireq(self, config: Config) -> int | None:
+        """Return the requests in flight; None leaves OpenVINO's optimum, which is meant for throughput."""
+        for_throughput = any(metric.maximize for metric in self._request.objectives)
+        return config.count("nireq") or (None if for_throughput else 1)
 
-    def _workload(self, loop: Loop) -> Workload:
+    @property
+    def _workload(self) -> Workload:
         data = self._request.data
-        return Workload(loop=loop, seed=self._request.seed, data=None if data is None else str(data.resolve()))
+        return Workload(seed=self._request.seed, data=None if data is None else str(data.resolve()))
 
-    def _plan(
-        self, config: Config, mask: Mask | None, properties: dict[str, str], nireq: int | None
-    ) -> Plan:
+    def _plan(self, mask: Mask | None, properties: dict[str, str], nireq: int | None) -> Plan:
         return Plan(
             files=self._request.files,
             shapes=self._request.shapes,

@@ -13,7 +13,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Something that happened; in JSON, `event` names its kind."""
 
 
-class Began(Event, tag="began"):
+class Began(Event, frozen=True, tag="began"):
     """The study is open and the space is bound."""
 
     study: str
@@ -24,7 +24,7 @@ class Began(Event, tag="began"):
     dropped: tuple[tuple[str, str], ...]
 
 
-class Baselined(Event, tag="baselined"):
+class Baselined(Event, frozen=True, tag="baselined"):
     """The hints have been raced; `baseline` is the best of them."""
 
     baseline: dict[str, Any]
@@ -32,7 +32,7 @@ class Baselined(Event, tag="baselined"):
     aliases: tuple[dict[str, Any], ...] = ()
 
 
-class ArmEnded(Event, tag="arm"):
+class ArmEnded(Event, frozen=True, tag="arm"):
     """An arm was dropped, settled or failed. `gain` is relative to the baseline, from the search alone."""
 
     trial: int
@@ -44,7 +44,7 @@ class ArmEnded(Event, tag="arm"):
     reason: str | None = None
 
 
-class FinalsBegan(Event, tag="finals"):
+class FinalsBegan(Event, frozen=True, tag="finals"):
     """Finalists and baselines are about to be measured in fresh processes."""
 
     finalists: tuple[dict[str, Any], ...]
@@ -53,7 +53,7 @@ class FinalsBegan(Event, tag="finals"):
     rounds: int
 
 
-class FinalsEnded(Event, tag="final"):
+class FinalsEnded(Event, frozen=True, tag="final"):
     """What the fresh processes say of one finalist."""
 
     config: dict[str, Any]
@@ -62,7 +62,7 @@ class FinalsEnded(Event, tag="final"):
     processes: int
 
 
-class Ruled(Event, tag="verdict"):
+class Ruled(Event, frozen=True, tag="verdict"):
     """tuned.yaml is written: its content, its path, and what it says in words."""
 
     tuned: Tuned

@@ -27,6 +27,7 @@ from autotp.search.encoding import Row
 
 MAX_PROCESSES = 12
 MIN_ROUNDS = 10
+ENOUGH_ROUNDS = 25
 MAX_ROUNDS = 100
 AA = "baseline again"
 
@@ -57,11 +58,21 @@ def plan_finals(seconds: float, arms: int, start_s: float, block_s: float) -> Sc
     return best
 
 
+def seconds_needed(arms: int, arm_start_s: float, block_s: float) -> float:
+    """Return how long the fewest processes with rounds enough take for `arms` arms side by side."""
+    return MIN_PROCESSES * arms * (arm_start_s + ENOUGH_ROUNDS * block_s)
+
+
 class Finals:
     """Waves of fresh processes over the same arms; it keeps every block."""
 
     def __init__(
-        self, make: Mapping[str, Callable[[], Arm]], best_baseline: str, metric: Metric, block_s: float, seed: int
+        self,
+        make: Mapping[str, Callable[[], Arm]],
+        best_baseline: str,
+        metric: Metric,
+        block_s: float,
+        seed: int,
     ) -> None:
         self.waves: list[Wave] = []
         self.failures: dict[str, ArmFailure] = {}
@@ -71,14 +82,18 @@ class Finals:
         self._block_s = block_s
         self._rng = random.Random(seed)
 
-    def run(self, schedule: Schedule, deadline: float, beat: Callable[[], None]) -> None:
-        """Run waves until the schedule is done or the next one would end after `deadline` (monotonic)."""
+    def run(self, schedule: Schedule, deadline: float, last_resort: float, beat: Callable[[], None]) -> None:
+        """Run waves until the schedule is done or the next one would end after `deadline` (monotonic).
+
+        While there are too few for a verdict, `last_resort` is the deadline.
+        """
         longest = 0.0
         for _ in range(schedule.processes):
             started = monotonic()
-            if started + longest > deadline:
+            limit = deadline if len(self.waves) >= MIN_PROCESSES else last_resort
+            if started + longest > limit:
                 return
-            self._run_wave(schedule.rounds, deadline)
+            self._run_wave(schedule.rounds, limit)
             beat()
             longest = max(longest, monotonic() - started)
 
@@ -106,7 +121,9 @@ class Finals:
     @property
     def fewest_samples(self) -> int:
         """The fewest latencies that any arm has in one process."""
-        per_process = [sum(len(block.latencies_s) for block in blocks) for w in self.waves for blocks in w.values()]
+        per_process = [
+            sum(len(block.latencies_s) for block in blocks) for w in self.waves for blocks in w.values()
+        ]
         return min(per_process, default=0)
 
     def _run_wave(self, rounds: int, deadline: float) -> None:

@@ -89,7 +89,11 @@ class Hunt:
 
     def _judge(self) -> None:
         race = self._session.race
-        leaders = [*self._baselines, *self.contenders, *(r for r in self._live if len(r.blocks) >= ROUNDS_TO_JUDGE)]
+        leaders = [
+            *self._baselines,
+            *self.contenders,
+            *(r for r in self._live if len(r.blocks) >= ROUNDS_TO_JUDGE),
+        ]
         for racer in list(self._live):
             if race.beaten(racer, leaders):
                 self._end(racer, dropped=True)
@@ -144,7 +148,9 @@ def _first_configs(session: Session) -> list[Config]:
     topology, proposer = session.bound.topology, session.proposer
     sockets = len(sockets_spanned(topology.machine, topology.envelope.cpus))
     past = _past_configs(session)
-    known = [found for settings in recipes(len(topology.envelope.cpus), sockets) if (found := proposer.find(settings))]
+    known = [
+        found for settings in recipes(len(topology.envelope.cpus), sockets) if (found := proposer.find(settings))
+    ]
     first = [config for config in dict.fromkeys([*past[:PAST_LEADERS], *known]) if proposer.holds(config)]
     for config in past:
         proposer.take(config)
@@ -156,4 +162,3 @@ def _past_configs(session: Session) -> list[Config]:
     trials = [t for t in session.store.finished(Role.SEARCH) if "alias_of" not in t.user_attrs]
     best_first = sorted(trials, key=lambda t: t.values[0], reverse=metric.maximize)
     return [Config.of(trial.user_attrs["config"]) for trial in best_first]
-

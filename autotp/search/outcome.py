@@ -54,7 +54,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
 
 
-def build_tuned(request: TuneRequest, topology: Topology, evidence: Evidence, versions: Mapping[str, Any]) -> Tuned:
+def build_tuned(
+    request: TuneRequest, topology: Topology, evidence: Evidence, versions: Mapping[str, Any]
+) -> Tuned:
     """Return the content of tuned.yaml."""
     shipped = evidence.shipped
     observed = shipped.observed
@@ -63,7 +65,8 @@ def build_tuned(request: TuneRequest, topology: Topology, evidence: Evidence, ve
         model=_model(request),
         workload=_workload(request, shipped),
         objective=Objective(
-            metrics=tuple(str(m) for m in request.objectives), constraints=tuple(c.text for c in request.constraints)
+            metrics=tuple(str(m) for m in request.objectives),
+            constraints=tuple(c.text for c in request.constraints),
         ),
         profiles=(
             Profile(
@@ -103,7 +106,7 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
     else:
         found = f"Can't tell whether anything is faster in {metric} than OpenVINO's best hint, so the hint ships."
         proof = f"Why: {evidence.verdict.reason}."
-    return f"{found}\n{proof}\nDeploy: autotp.load(\"tuned.yaml\"), or the properties below with compile_model."
+    return f'{found}\n{proof}\nDeploy: autotp.load("tuned.yaml"), or the properties below with compile_model.'
 
 
 def pareto_front(
@@ -143,11 +146,10 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
-    throughput = any(metric.maximize for metric in request.objectives)
     requests = shipped.observed.effective.requests if shipped.observed else None
     nireq = requests or shipped.config.count("nireq") or 1
     return TunedWorkload(
-        kind=Loop.ASYNC if throughput or nireq > 1 else Loop.SYNC,
+        kind=Loop.of(nireq),
         nireq=nireq,
         inputs=request.data.name if request.data else "seeded",
         seed=request.seed,

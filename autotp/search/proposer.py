@@ -110,9 +110,7 @@ class Proposer(BaseSampler):
         """Delegate to TPE; reached only for parameters that an enqueued trial didn't fix."""
         return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
-    def after_trial(
-        self, study: Study, trial: FrozenTrial, state: TrialState, values: Any
-    ) -> None:
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
         """Delegate to TPE."""
         self._tpe.after_trial(study, trial, state, values)
 
@@ -125,7 +123,9 @@ class Proposer(BaseSampler):
                 continue
             name, distribution = knob.name, _distribution(knob)
             drawn[name] = (
-                relative[name] if name in relative else self._tpe.sample_independent(study, trial, name, distribution)
+                relative[name]
+                if name in relative
+                else self._tpe.sample_independent(study, trial, name, distribution)
             )
             choice = _choice(knob, drawn[name])
             chosen[name] = None if choice is None else knob.value(choice, chosen)

@@ -57,11 +57,13 @@ class Standing(msgspec.Struct, frozen=True):
         """The gain as a ratio with its 95 % interval, from one process each: the search's view, no proof."""
         half = 1.96 * self.error
         return Interval(
-            median=exp(self.log_gain), low=exp(self.log_gain - half), high=exp(min(self.log_gain + half, 50.0))
+            median=exp(self.log_gain),
+            low=exp(self.log_gain - half),
+            high=exp(min(self.log_gain + half, 50.0)),
         )
 
 
-class Racer(msgspec.Struct):
+class Racer(msgspec.Struct, eq=False):
     """An arm in the race: its process group and its block of each round that it took part in."""
 
     key: str

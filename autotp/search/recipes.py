@@ -2,6 +2,7 @@
 
 from typing import Any
 
+
 def recipes(cpus: int, sockets: int) -> tuple[dict[str, Any], ...]:
     """Return the recipes for a process that may use `cpus` CPUs on `sockets` sockets.
 
@@ -10,4 +11,9 @@ def recipes(cpus: int, sockets: int) -> tuple[dict[str, Any], ...]:
     """
     streams = {"num_streams": cpus, "nireq": 2 * cpus}
     split = {"distribution_policy": "tensor_parallel", "split_count": sockets}
-    return (streams, {**streams, "inference_precision_hint": "f32"}, {"inference_precision_hint": "f32"}, split)
+    return (
+        streams,
+        {**streams, "inference_precision_hint": "f32"},
+        {"inference_precision_hint": "f32"},
+        split,
+    )

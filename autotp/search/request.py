@@ -10,7 +10,7 @@ from autotp.errors import InputError
 from autotp.measure import Metric
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.search.constraints import Constraint, parse_constraint
-from autotp.space import Config, KNOBS, Space, load_space
+from autotp.space import KNOBS, Config, Space, load_space
 
 PRECISIONS = KNOBS["inference_precision_hint"].choices
 

@@ -17,7 +17,7 @@ from autotp.search.events import Began, Event, Listener
 from autotp.search.proposer import Proposer
 from autotp.search.race import Race
 from autotp.search.request import TuneRequest
-from autotp.search.store import Store, open_storage, storage_errors, study_exists
+from autotp.search.store import Store, open_storage, study_exists, talking_to
 from autotp.space import BoundSpace, bind
 from autotp.topology import Topology, format_cpulist, narrow, probe
 
@@ -98,7 +98,7 @@ def _refuse_existing(request: TuneRequest) -> None:
     if request.storage is None and not (request.out / "study.db").is_file():
         return
     storage = open_storage(request.storage_url)
-    with storage_errors(request.storage_url):
+    with talking_to(request.storage_url):
         if study_exists(storage, request.name):
             raise StudyError(
                 f"Study {request.name!r} exists in {request.out}: "
@@ -122,13 +122,15 @@ def _nothing_runs(bound: BoundSpace) -> str:
 
 def _identity(request: TuneRequest, info: ModelInfo) -> dict[str, Any]:
     """Return what two calls must share for their trials to be comparable."""
-    return {
+    facts = {
         "model": digest(request.files).graph_sha256,
-        "inputs": [msgspec.to_builtins(port) for port in info.inputs],
+        "inputs": info.inputs,
         "objectives": [str(metric) for metric in request.objectives],
         "data": _name(request.data),
         "cpus": None if request.cpus is None else format_cpulist(request.cpus),
     }
+    stored: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
+    return stored
 
 
 def _name(path: Path | None) -> str | None:

@@ -5,6 +5,7 @@ when the study is opened next.
 """
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
@@ -40,10 +41,17 @@ class Role(StrEnum):
 
 
 @contextmanager
-def storage_errors(url: str) -> Iterator[None]:
-    """Turn what SQLAlchemy and Optuna raise into an AutotpError that names the storage without its password."""
+def talking_to(url: str) -> Iterator[None]:
+    """Turn what SQLAlchemy and Optuna raise into an AutotpError that names the storage without its password.
+
+    Optuna warns of features that this project chose knowingly (heartbeats with ask and tell, metric names);
+    those warnings are silenced here.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.filterwarnings("ignore", message="Heartbeat of storage")
+            yield
     except (sqlalchemy.exc.ArgumentError, ModuleNotFoundError) as error:
         raise InputError(f"Storage {public_url(url)!r} can't be understood: {_first_line(error)}.") from error
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
@@ -66,8 +74,19 @@ def open_storage(url: str) -> RDBStorage:
         InputError: the URL can't be understood.
         EnvironmentFailure: the storage can't be reached.
     """
-    with storage_errors(url):
+    with talking_to(url):
         return RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S)
+
+
+def check_storage(url: str) -> None:
+    """Make sure that the storage at `url` can be read.
+
+    Raises:
+        InputError: the URL can't be understood.
+        EnvironmentFailure: the storage can't be reached.
+    """
+    with talking_to(url):
+        optuna.get_all_study_names(open_storage(url))
 
 
 def study_exists(storage: RDBStorage, name: str) -> bool:
@@ -93,7 +112,7 @@ class Store:
             StudyError: it belongs to another model, shape, objective or workload.
         """
         storage = open_storage(request.storage_url)
-        with storage_errors(request.storage_url):
+        with talking_to(request.storage_url):
             if request.fresh and study_exists(storage, request.name):
                 optuna.delete_study(study_name=request.name, storage=storage)
             study = optuna.create_study(
@@ -114,7 +133,7 @@ class Store:
 
     def propose(self, proposer: Proposer) -> tuple[Trial, Config]:
         """Ask for the next config to search."""
-        with storage_errors(self._request.storage_url):
+        with talking_to(self._request.storage_url):
             trial = self.study.ask()
             config = proposer.suggest(trial)
             self._describe(trial, role=Role.SEARCH, config=config.to_dict())
@@ -123,7 +142,7 @@ class Store:
 
     def begin(self, role: Role, config: Config, parameters: Mapping[str, Any] | None = None) -> Trial:
         """Begin a trial whose config is known: a baseline, a final, or a recipe with Optuna's `parameters`."""
-        with storage_errors(self._request.storage_url):
+        with talking_to(self._request.storage_url):
             attributes = {"role": role, "config": config.to_dict()}
             self.study.enqueue_trial(dict(parameters or {}), user_attrs=attributes)
             trial = self.study.ask()
@@ -132,7 +151,7 @@ class Store:
 
     def describe(self, trial: Trial, **attributes: Any) -> None:
         """Set attributes of `trial`; each value becomes plain JSON."""
-        with storage_errors(self._request.storage_url):
+        with talking_to(self._request.storage_url):
             self._describe(trial, **attributes)
 
     def describe_observed(self, trial: Trial, observed: Observed) -> None:
@@ -148,7 +167,7 @@ class Store:
 
     def alias(self, trial: Trial, of: int) -> None:
         """Tell `trial`, which turned out to be the same as trial number `of`, that one's values."""
-        with storage_errors(self._request.storage_url):
+        with talking_to(self._request.storage_url):
             trial.set_user_attr("alias_of", of)
             twin = self.study.get_trials(deepcopy=False)[of]
             if twin.state is TrialState.COMPLETE:
@@ -159,7 +178,7 @@ class Store:
 
     def complete(self, trial: Trial, metrics: Mapping[str, float], rows: list[Row]) -> None:
         """Tell `trial` COMPLETE with its metrics; `rows` are its raw blocks."""
-        with storage_errors(self._request.storage_url):
+        with talking_to(self._request.storage_url):
             for index, part in enumerate(encode_blocks(rows)):
                 trial.set_user_attr(f"blocks:{index}", part)
             self._describe(trial, status="OK", metrics=dict(metrics), rounds=len(rows))
@@ -170,7 +189,7 @@ class Store:
 
     def fail(self, trial: Trial, failure: ArmFailure) -> None:
         """Tell `trial` FAIL with what is known of the failure."""
-        with storage_errors(self._request.storage_url):
+        with talking_to(self._request.storage_url):
             self._describe(
                 trial,
                 status=failure.status,
@@ -183,7 +202,7 @@ class Store:
 
     def abandon(self) -> None:
         """Tell every trial that is still running FAIL: the tuning was interrupted."""
-        with storage_errors(self._request.storage_url):
+        with talking_to(self._request.storage_url):
             for trial in self._running:
                 self._describe(trial, status="INTERRUPTED")
                 self.study.tell(trial, state=TrialState.FAIL)
@@ -192,13 +211,13 @@ class Store:
     def beat(self) -> None:
         """Record that the running trials are alive, where it's due."""
         if time.monotonic() - self._last_beat >= HEARTBEAT_S / 2:
-            with storage_errors(self._request.storage_url):
+            with talking_to(self._request.storage_url):
                 _record_heartbeats(self._storage, self._running)
             self._last_beat = time.monotonic()
 
     def note(self, **attributes: Any) -> None:
         """Set attributes of the study."""
-        with storage_errors(self._request.storage_url):
+        with talking_to(self._request.storage_url):
             for name, value in attributes.items():
                 self.study.set_user_attr(name, msgspec.to_builtins(value))
 

@@ -1,6 +1,6 @@
 """The tuning itself: baselines, search, finals, verdict; what it finds goes to the study and to tuned.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import optuna
@@ -12,6 +12,7 @@ from autotp.measure import REPORTED_CONFIDENCE, UNITY, t_interval
 from autotp.search.baselines import HINTS, race_baselines, retire_baseline
 from autotp.search.closing import Closing, final_metrics, run_finals
 from autotp.search.events import Listener, Ruled
+from autotp.search.finals import seconds_needed
 from autotp.search.hunt import Hunt
 from autotp.search.outcome import Evidence, Shipped, build_tuned, say
 from autotp.search.race import Racer
@@ -20,10 +21,11 @@ from autotp.search.session import Session, open_session, versions
 from autotp.search.verdict import Ruling, Verdict
 from autotp.space import Config
 
-SEARCH_SHARE = 0.55  # of the budget; the finals get the rest, and what the search leaves
+SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest, and what the search leaves
+LEAST_SEARCH_SHARE = 0.3
 
 
-def tune(request: TuneRequest, listener: Listener) -> optuna.Study:
+def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     """Run one tuning within its budget and write tuned.yaml into the request's folder.
 
     On Ctrl-C the study is left so that `resume` can go on, tuned.yaml holds the best proven so far, and the
@@ -46,7 +48,7 @@ def tune(request: TuneRequest, listener: Listener) -> optuna.Study:
     try:
         baselines = race_baselines(session)
         hunt = Hunt(session, baselines)
-        hunt.run(session.at(SEARCH_SHARE))
+        hunt.run(_search_until(session, len(baselines)))
         for racer in baselines:
             retire_baseline(session, racer)
         closing = run_finals(session, hunt.contenders, baselines)
@@ -59,6 +61,12 @@ def tune(request: TuneRequest, listener: Listener) -> optuna.Study:
     finally:
         session.close()
     return session.store.study
+
+
+def _search_until(session: Session, baselines: int) -> float:
+    """Return when the search must end for the finals to be worth having: one finalist, the A/A twin."""
+    needed_s = seconds_needed(baselines + 2, session.bench.arm_start_s, session.race.block_s)
+    return max(session.at(LEAST_SEARCH_SHARE), min(session.at(SEARCH_SHARE), session.at(1.0) - needed_s))
 
 
 def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evidence:
@@ -91,14 +99,14 @@ def _with_study(
     shipped: Shipped,
     baseline: Shipped,
     noise_floor: float | None = None,
-    pareto: list[tuple[Config, Mapping[str, float]]] | None = None,
+    pareto: Sequence[tuple[Config, Mapping[str, float]]] = (),
 ) -> Evidence:
     return Evidence(
         verdict=verdict,
         shipped=shipped,
         baseline=baseline,
         noise_floor=noise_floor,
-        pareto=pareto or [],
+        pareto=pareto,
         trials=len(session.store.study.get_trials(deepcopy=False)),
         rounds=session.race.rounds,
         started=session.started,

@@ -86,7 +86,9 @@ def judge(
     if processes < MIN_PROCESSES:
         return Verdict(Ruling.UNKNOWN, reason=f"{processes} of {MIN_PROCESSES} processes fit into the budget")
     if metric is Metric.LATENCY_P99 and samples < MIN_P99_SAMPLES:
-        return Verdict(Ruling.UNKNOWN, reason=f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {samples}")
+        return Verdict(
+            Ruling.UNKNOWN, reason=f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {samples}"
+        )
     winners = [contest for contest in contests if contest.wins(must_beat, noise_floor, len(contests))]
     if not winners and not must_beat:
         return Verdict(Ruling.UNKNOWN, reason="nothing that was measured keeps the constraints")

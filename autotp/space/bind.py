@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from autotp.errors import SpaceError
-from autotp.space.affinity import nodes_spanned, sockets_spanned
+from autotp.space.affinity import affinity, nodes_spanned, sockets_spanned
 from autotp.space.config import Config
 from autotp.space.effective import Identity, identity
 from autotp.space.knobs import KNOBS, Value, Word
@@ -70,9 +70,10 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True):
     def why_not(self, config: Config) -> str | None:
         """Return why `config` can't run here or has no effect of its own, None where it can and has."""
         try:
-            return config_dropped(config) or (identity(config, self.topology) and None)
+            affinity(config, self.topology.machine, self.topology.envelope)
         except SpaceError as error:
             return str(error)
+        return config_dropped(config)
 
     def effective(self) -> dict[Identity, Config]:
         """Return one config, the first met, for each predicted effective config."""
@@ -140,9 +141,7 @@ def _config(chosen: Mapping[str, Choice]) -> Config:
     return Config(tuple((name, value) for name, value in settings if value is not None))
 
 
-def _bind_knob(
-    spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]
-) -> tuple[BoundKnob, list[Dropped]]:
+def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> tuple[BoundKnob, list[Dropped]]:
     name = spec.knob.name
     choices: list[Choice] = []
     dropped: list[Dropped] = []

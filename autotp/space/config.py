@@ -55,4 +55,6 @@ class Config(msgspec.Struct, frozen=True):
 
 
 def _spell(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value)
+    return (
+        str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value)
+    )

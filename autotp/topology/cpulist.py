@@ -5,7 +5,7 @@ kernel's sources. Ids are bounded before anything is built, so a damaged `0-4000
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # Twice the most CPUs that any architecture's Kconfig allows (8192, x86 with MAXSMP and powerpc).
 MAX_ID = 16_383
@@ -50,7 +50,15 @@ def parse_cpumask(text: str) -> tuple[int, ...]:
         bits = bits << _WORD_BITS | int(word, 16)
         if bits.bit_length() > MAX_ID + 1:
             raise ValueError(f"the mask goes beyond the highest id possible, {MAX_ID}")
-    return tuple(cpu for cpu, bit in enumerate(reversed(f"{bits:b}")) if bit == "1")
+    return tuple(_ones(bits))
+
+
+def _ones(bits: int) -> Iterator[int]:
+    # Most masks of a large machine name a few CPUs of thousands, so only the ones are visited.
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
 
 
 def format_cpulist(cpus: Iterable[int]) -> str:

@@ -43,7 +43,8 @@ def fingerprint(
 
 
 def _hard(machine: Machine, envelope: Envelope, memory_class_bytes: int | None) -> dict[str, object]:
-    allowed = [cpu for cpu in machine.cpus if cpu.id in set(envelope.cpus)]
+    within = frozenset(envelope.cpus)
+    allowed = [cpu for cpu in machine.cpus if cpu.id in within]
     quota = envelope.cpu_quota
     return {
         "sockets": machine.sockets,
@@ -80,11 +81,7 @@ def read_memory_bytes(tree: Tree) -> int | None:
     lines = (line.split() for line in (tree.text("proc/meminfo") or "").splitlines())
     found = (fields[1] for fields in lines if len(fields) == 3 and fields[0] == "MemTotal:")
     total_kib = next(found, "")
-    return (
-        int(total_kib) * 1024
-        if total_kib.isascii() and total_kib.isdecimal() and len(total_kib) < 16
-        else None
-    )
+    return int(total_kib) * 1024 if total_kib.isascii() and total_kib.isdecimal() and len(total_kib) < 16 else None
 
 
 def read_soft(tree: Tree, model: CpuModel) -> dict[str, object]:

@@ -30,8 +30,7 @@ def read_kinds(tree: Tree, layout: Layout, caches: tuple[Cache, ...]) -> dict[in
     if len(cores) == len(set(layout.core_of.values())):
         cores = set()
     return {
-        cpu: CoreKind.EFFICIENT if core in cores else CoreKind.PERFORMANCE
-        for cpu, core in layout.core_of.items()
+        cpu: CoreKind.EFFICIENT if core in cores else CoreKind.PERFORMANCE for cpu, core in layout.core_of.items()
     }
 
 
@@ -41,7 +40,7 @@ def _by_perf_unit(tree: Tree) -> set[int]:
 
 
 def _by_capacity(tree: Tree, layout: Layout) -> set[int]:
-    """The CPUs below the widest step between capacities: there may be three, as with prime, big and little."""
+    """The CPUs below the widest step between capacities: three are usual, as in prime, big and little."""
     found = {cpu: tree.number(f"{CPU_FOLDER}/cpu{cpu}/cpu_capacity") for cpu in layout.online}
     known = {cpu: capacity for cpu, capacity in found.items() if capacity is not None and capacity > 0}
     steps = ((high / low, low) for low, high in pairwise(sorted(set(known.values()))))
@@ -52,9 +51,7 @@ def _by_capacity(tree: Tree, layout: Layout) -> set[int]:
 def _by_first_level_cache(layout: Layout, caches: tuple[Cache, ...]) -> set[int]:
     """The CPUs whose data cache is smaller than another's of the same socket."""
     largest: dict[int, int] = {}
-    first_level = [
-        (cpu, c.size_bytes or 0) for c in caches if (c.level, c.kind) == (1, "data") for cpu in c.cpus
-    ]
+    first_level = [(cpu, c.size_bytes or 0) for c in caches if (c.level, c.kind) == (1, "data") for cpu in c.cpus]
     for cpu, size in first_level:
         socket = layout.socket_of[cpu]
         largest[socket] = max(size, largest.get(socket, 0))

@@ -8,6 +8,7 @@ machine a file that we may not read is merely a fact that we don't know.
 
 import os
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -35,11 +36,9 @@ class Tree:
     def __init__(self, root: Path | None) -> None:
         self.recorded = root is not None
         self._root = os.path.realpath(root) if root is not None else ""
-        self._inside: dict[str, bool] = {self._root: True}
+        self._visible: dict[str, bool] = {self._root: True}
         if root is not None and not root.is_dir():
-            raise TopologyError(
-                f"{root} is not a folder; give the folder that holds the recorded proc and sys"
-            )
+            raise TopologyError(f"{root} is not a folder; give the folder that holds the recorded proc and sys")
         if root is not None and not any((root / name).is_dir() for name in ("proc", "sys")):
             raise TopologyError(f"{root} holds neither proc nor sys; give the folder that holds them")
 
@@ -68,7 +67,7 @@ class Tree:
     def names(self, folder: str) -> tuple[str, ...]:
         """The sorted names in a folder; none where it is absent."""
         absolute = f"{self._root}/{folder}"
-        if not self._stays_inside(absolute):
+        if not self._is_visible(absolute):
             return ()
         try:
             return tuple(sorted(path.name for path in Path(absolute).iterdir()))
@@ -86,7 +85,7 @@ class Tree:
 
     def _read(self, path: str, size: int) -> str | None:
         absolute = f"{self._root}/{path}"
-        if "\0" in path or not self._stays_inside(absolute):
+        if "\0" in path or not self._is_visible(absolute):
             return None
         try:
             data = _read_bytes(absolute, size)
@@ -103,17 +102,22 @@ class Tree:
         if self.recorded:
             raise self.error(path, problem.strerror or str(problem)) from None
 
-    def _stays_inside(self, absolute: str) -> bool:
+    def _is_visible(self, absolute: str) -> bool:
+        """Whether a path exists and, in a recording, no link on the way to it leads out."""
         if not self.recorded:
             return True
-        folder = os.path.dirname(absolute)  # noqa: PTH120 - asked for each file; a Path costs ten times more
-        if folder not in self._inside:
-            self._inside[folder] = self._stays_inside(folder)
-        if not self._inside[folder]:
+        folder = absolute.rpartition("/")[0]
+        if folder not in self._visible:
+            self._visible[folder] = self._is_visible(folder)
+        if not self._visible[folder]:
             return False
-        if not os.path.islink(absolute):  # noqa: PTH114
-            return True
-        return f"{os.path.realpath(absolute)}/".startswith(f"{self._root.rstrip('/')}/")
+        try:
+            is_link = stat.S_ISLNK(os.lstat(absolute).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True  # reading it will tell what is wrong
+        return not is_link or f"{os.path.realpath(absolute)}/".startswith(f"{self._root.rstrip('/')}/")
 
 
 def _read_bytes(absolute: str, size: int) -> bytes:

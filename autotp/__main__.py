@@ -1,0 +1,5 @@
+"""`python -m autotp` is `autotp`."""
+
+from autotp.cli import main
+
+main()

@@ -1,0 +1,52 @@
+"""`autotp measure`: one config, measured the way the tuner does."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autotp.cli.output import echo_json, show
+from autotp.cli.params import Duration, InputShape, KnobSetting
+
+
+@click.command("measure", epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--set", "settings", multiple=True, type=KnobSetting(), help="Set a knob.")
+@click.option("--shape", "shapes", multiple=True, type=InputShape(), help="Static shape of an input.")
+@click.option("--data", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, an array each.")
+@click.option("--budget", type=Duration(), default="5s", show_default=True, help="How long to run blocks.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def command(
+    model: Path, settings: tuple[tuple[str, Any], ...], shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    data: Path | None, budget: float, seed: int, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight."""
+    from autotp.measure import ArmSpec, Workload, inspect, measure
+    from autotp.runtime import Plan, locate
+    from autotp.space import Config, affinity
+    from autotp.topology import probe
+
+    config = Config.of(dict(settings))
+    files = locate(model)
+    inspect(files, dict(shapes))
+    topology = probe()
+    masks = affinity(config, topology.machine, topology.envelope)
+    plans = tuple(
+        Plan(
+            files=files,
+            shapes=dict(shapes),
+            properties=config.properties(),
+            mask=mask,
+            nireq=config.count("nireq"),
+        )
+        for mask in masks or (None,)
+    )
+    workload = Workload(seed=seed, data=None if data is None else str(data.resolve()))
+    measurement = measure(ArmSpec(plans=plans, workload=workload), budget)
+    if as_json:
+        echo_json(measurement)
+        return
+    from autotp.report import measurement_table
+
+    show(measurement_table(config, measurement))

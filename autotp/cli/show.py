@@ -1,0 +1,27 @@
+"""`autotp show`: what a tuned.yaml found, and what would be applied here."""
+
+from pathlib import Path
+
+import click
+
+from autotp.cli.output import echo_json, show
+
+
+@click.command("show", epilog="Example: autotp show results/demo/tuned.yaml")
+@click.argument("tuned", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def command(tuned: Path, as_json: bool) -> None:
+    """Say in words what TUNED found, and what autotp.load would apply on this machine."""
+    from autotp.deploy import decide, fallback_properties, model_files_path, read_tuned
+    from autotp.runtime import locate
+    from autotp.topology import probe
+
+    content = read_tuned(tuned)
+    decision, profile = decide(content, locate(model_files_path(content, tuned)), probe())
+    properties = profile.properties if decision.applied else fallback_properties(profile)
+    if as_json:
+        echo_json({"tuned": content, "decision": decision, "properties": properties})
+        return
+    from autotp.report import tuned_view
+
+    show(tuned_view(content, profile, decision, properties))

@@ -1,0 +1,38 @@
+"""Optuna's dashboard on a study; it listens on 127.0.0.1 alone."""
+
+from pathlib import Path
+
+import optuna_dashboard
+
+from autotp.errors import StudyError
+from autotp.search import check_storage
+
+HOST = "127.0.0.1"
+
+
+def find_storage(source: str) -> str:
+    """Return the storage URL for `source`: a URL, a folder with a study, or one with such folders in it.
+
+    Raises:
+        StudyError: there is no study there.
+        InputError: the URL can't be understood.
+        EnvironmentFailure: the storage can't be reached.
+    """
+    url = source if "://" in source else f"sqlite:///{_newest(Path(source)).resolve()}"
+    check_storage(url)
+    return url
+
+
+def serve_dashboard(url: str, port: int) -> None:
+    """Serve the dashboard until it's interrupted."""
+    optuna_dashboard.run_server(url, host=HOST, port=port)
+
+
+def _newest(folder: Path) -> Path:
+    here = folder / "study.db"
+    if here.is_file():
+        return here
+    found = sorted(folder.glob("*/study.db"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise StudyError(f"There is no study in {folder}: autotp tune makes one.")
+    return found[-1]

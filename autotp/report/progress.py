@@ -1,0 +1,66 @@
+"""The events of a tuning as lines of text."""
+
+from functools import singledispatch
+
+from autotp.measure import Interval
+from autotp.report.units import spell_config, spell_metric, spell_seconds
+from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled
+
+
+@singledispatch
+def describe_event(event: Event) -> list[str]:
+    """Return the lines that tell `event`."""
+    raise TypeError(f"no words for {type(event).__name__}")
+
+
+@describe_event.register
+def _(event: Began) -> list[str]:
+    configs = f"{event.configs} configs, {event.effective_configs} that may differ"
+    lines = [f"study     {event.study} in {event.out}: {configs}; budget {spell_seconds(event.budget_s)}"]
+    return lines + [f"dropped   {what}: {reason}" for what, reason in event.dropped]
+
+
+@describe_event.register
+def _(event: Baselined) -> list[str]:
+    metrics = ", ".join(f"{key.rsplit('_', 1)[0]} {spell_metric(key, v)}" for key, v in _short(event.metrics))
+    aliases = "".join(f"; {spell_config(alias)} is the same here as another hint" for alias in event.aliases)
+    return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}"]
+
+
+@describe_event.register
+def _(event: ArmEnded) -> list[str]:
+    figure = _times(event.gain) if event.gain else f"{event.status:>23}"
+    proof = f" [split {event.proof}]" if event.proof else ""
+    reason = f" ({event.reason})" if event.reason else ""
+    return [f"trial {event.trial:>3} {figure}  {spell_config(event.config)}{proof}{reason}"]
+
+
+@describe_event.register
+def _(event: FinalsBegan) -> list[str]:
+    plan = f"{event.processes} fresh processes each, {event.rounds} rounds"
+    finalists = "; ".join(spell_config(config) for config in event.finalists) or "none"
+    against = "; ".join(spell_config(config) for config in event.baselines)
+    return [f"finals    {plan}: {finalists}; against {against}"]
+
+
+@describe_event.register
+def _(event: FinalsEnded) -> list[str]:
+    floor = f", smallest provable gain here {event.noise_floor:.3f}×" if event.noise_floor else ""
+    return [f"final     {_times(event.gain)}  {spell_config(event.config)} ({event.processes} processes{floor})"]
+
+
+@describe_event.register
+def _(event: Ruled) -> list[str]:
+    result = event.tuned.profiles[0].result
+    found, evidence, _ = event.words.splitlines()
+    return ["", f"{result.verdict.upper()}: {found}", f"     {evidence}", f"     Written to {event.path}."]
+
+
+def _times(gain: Interval) -> str:
+    return f"{gain.median:6.3f}× [{gain.low:.3f}, {gain.high:.3f}]"
+
+
+def _short(metrics: dict[str, float]) -> list[tuple[str, float]]:
+    return [
+        (key, metrics[key]) for key in ("throughput_per_s", "latency_p50_s", "latency_p99_s") if key in metrics
+    ]

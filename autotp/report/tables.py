@@ -1,0 +1,135 @@
+"""A machine, a space, a measurement and a tuned file as things that rich prints."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from autotp.deploy import Decision, Profile, Tuned
+from autotp.measure import Measurement
+from autotp.report.units import spell_bytes, spell_config, spell_metric
+from autotp.space import BoundSpace, Census, Config
+from autotp.topology import Topology, format_cpulist
+
+
+def topology_tree(topology: Topology, facts: Mapping[str, Any]) -> Tree:
+    """Return the machine as a tree: sockets, their nodes, the envelope, the fingerprint."""
+    machine, envelope = topology.machine, topology.envelope
+    counts = f"{machine.sockets} socket(s), {machine.cores} cores, {machine.logical_cpus} CPUs, SMT {machine.smt}"
+    tree = Tree(Text(f"{facts['cpu']['brand'] or 'unknown CPU'}: {counts}"))
+    for socket in sorted({cpu.socket for cpu in machine.cpus}):
+        branch = tree.add(f"socket {socket}")
+        for node in machine.nodes:
+            if socket in node.sockets:
+                branch.add(f"NUMA node {node.id}: CPUs {format_cpulist(node.cpus)}")
+    for node in machine.nodes:
+        if not node.cpus:
+            tree.add(f"NUMA node {node.id}: memory only")
+    for line in _cache_lines(topology):
+        tree.add(line)
+    tree.add(Text(f"ISA: {' '.join(machine.isa) or 'unknown'}"))
+    quota = "no CPU quota" if envelope.cpu_quota is None else f"quota of {envelope.cpu_quota:g} CPUs"
+    limit = envelope.memory_limit_bytes
+    memory = "no memory limit" if limit is None else f"memory limit {spell_bytes(limit)}"
+    tree.add(f"envelope: CPUs {format_cpulist(envelope.cpus)}, {quota}, {memory}")
+    tree.add(f"fingerprint: {topology.fingerprint.id}")
+    return tree
+
+
+def _cache_lines(topology: Topology) -> list[str]:
+    kinds: dict[tuple[int, str, int | None], int] = {}
+    for cache in topology.machine.caches:
+        key = (cache.level, cache.kind, cache.size_bytes)
+        kinds[key] = kinds.get(key, 0) + 1
+    return [
+        f"L{level} {kind.lower()}: {count} × {'unknown size' if size is None else spell_bytes(size)}"
+        for (level, kind, size), count in sorted(kinds.items(), key=lambda item: (item[0][0], item[0][1]))
+    ]
+
+
+def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableType:
+    """Return the knobs with their values here, the counts, what was dropped, and with `explain` each config."""
+    table = Table("knob", "values here", "when", title=f"space {bound.name}", title_justify="left")
+    for knob in bound.knobs:
+        values = ", ".join("default" if choice is None else _word(choice) for choice in knob.choices)
+        factor = f"{knob.multiple_of} × " if knob.multiple_of else ""
+        when = " and ".join(f"{other} in {', '.join(map(_word, wanted))}" for other, wanted in knob.when)
+        table.add_row(knob.name, factor + values, when)
+    parts: list[RenderableType] = [table]
+    parts.append(Text(f"{census.configs} configs, {census.effective_configs} that OpenVINO may tell apart"))
+    for dropped in census.dropped:
+        count = "" if dropped.configs is None else f" ({dropped.configs} configs)"
+        parts.append(Text(f"dropped {dropped.what}: {dropped.reason}{count}"))
+    if explain:
+        parts += [Text(f"  {config}") for config in bound.effective().values()]
+    return Group(*parts)
+
+
+def measurement_table(config: Config, measurement: Measurement) -> Table:
+    """Return one config's figures."""
+    table = Table(title=str(config), title_justify="left", show_header=False)
+    for key in ("throughput_per_s", "latency_p50_s", "latency_p90_s", "latency_p99_s", "memory_bytes"):
+        table.add_row(key.rsplit("_", 1)[0].removesuffix("_per"), spell_metric(key, getattr(measurement, key)))
+    table.add_row("compile", spell_metric("compile_s", measurement.compile_s))
+    effective = measurement.effective
+    table.add_row("streams", str(effective.streams))
+    table.add_row("threads", str(effective.threads))
+    table.add_row("requests in flight", str(measurement.nireq))
+    table.add_row("precision", str(effective.precision))
+    table.add_row("inferences", f"{measurement.inferences} in {measurement.blocks} blocks")
+    return table
+
+
+def tuned_view(
+    tuned: Tuned, profile: Profile, decision: Decision, properties: Mapping[str, str]
+) -> RenderableType:
+    """Return what was found, on what evidence, and what would be applied here."""
+    lines = [*_found(tuned, profile), *_applied(decision, properties)]
+    return Group(*(Text(line) for line in lines))
+
+
+def _found(tuned: Tuned, profile: Profile) -> list[str]:
+    result, gain = profile.result, profile.result.gain
+    asked = ", ".join((*tuned.objective.metrics, *tuned.objective.constraints))
+    lines = [
+        f"{tuned.model.path} tuned for {asked} on {profile.machine.soft.get('cpu_model') or 'an unknown CPU'}",
+        f"{result.verdict.upper()}: {_ruling(result.verdict, gain.median, gain.low, gain.high)}",
+        f"config    {spell_config(profile.config)}",
+        f"baseline  {spell_config(result.baseline.config)}",
+    ]
+    metrics = result.baseline.metrics
+    for key, value in result.metrics.items():
+        before = f" (baseline {spell_metric(key, metrics[key])})" if key in metrics else ""
+        lines.append(f"{key.rsplit('_', 1)[0].removesuffix('_per'):<12}  {spell_metric(key, value)}{before}")
+    if profile.proof is not None:
+        proof = profile.proof
+        threads = f"{proof.threads} threads with the policy, {proof.threads_without} without"
+        lines.append(f"tensor parallelism is {proof.state}: {proof.sub_streams} sub-stream(s), {threads}")
+    if result.outputs is not None:
+        ours, theirs = result.outputs.max_abs_error, result.outputs.baseline_max_abs_error
+        lines.append(
+            f"largest output error {ours:.3g}, the baseline's {theirs:.3g} (against {result.outputs.reference})"
+        )
+    return lines
+
+
+def _ruling(verdict: str, median: float, low: float, high: float) -> str:
+    if verdict == "win":
+        return f"{median:.3f} times the baseline, 95 % interval {low:.3f} to {high:.3f}"
+    if verdict == "tie":
+        return "nothing was proven faster than the baseline, which ships"
+    return "can't tell whether anything is faster than the baseline, which ships"
+
+
+def _applied(decision: Decision, properties: Mapping[str, str]) -> list[str]:
+    what = ", ".join(f"{name}={value}" for name, value in properties.items()) or "OpenVINO's defaults"
+    head = "here it would be applied" if decision.applied else "here the baseline's hint would be applied instead"
+    lines = [f"{head} ({decision.reason}): {what}"]
+    return lines + [f"  differs: {difference}" for difference in decision.differences]
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,37 @@
+"""SI values as people read them; only here and in cli are units formatted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def spell_metric(key: str, value: float) -> str:
+    """Return `value` of the metric `key` (`throughput_per_s`, `latency_p50_s`, `memory_bytes`) in words."""
+    if key == "memory_bytes":
+        return spell_bytes(value)
+    return f"{value:,.4g}/s" if key.endswith("_per_s") else spell_seconds(value)
+
+
+def spell_seconds(seconds: float) -> str:
+    """Return a duration with the unit that fits: µs, ms, s or min."""
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.3g} µs"
+    if seconds < 1.0:
+        return f"{seconds * 1e3:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} min"
+
+
+def spell_bytes(count: float) -> str:
+    """Return a size in KiB, MiB or GiB."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1024:.3g} KiB"
+
+
+def spell_config(config: Mapping[str, Any]) -> str:
+    """Return knobs as `num_streams=2, nireq=4`."""
+    return ", ".join(f"{name}={_word(value)}" for name, value in config.items()) or "no knob set"
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
