@@ -1,6 +1,5 @@
 """Cores, sockets and nodes over the whole range of machines, in every notation that kernels have used."""
 
-import tempfile
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from autotp.errors import TopologyError
 from autotp.topology import Machine, format_cpulist, probe
-from tests.test_topology_tree import write
+from tests.test_topology_tree import in_memory, write
 
 CPU = "sys/devices/system/cpu"
 NODE = "sys/devices/system/node"
@@ -100,7 +99,7 @@ def tables(draw: st.DrawFn) -> list[Row]:
 def test_every_described_machine_is_found(rows: list[Row], names: tuple[str, str], data: st.DataObject) -> None:
     """Whatever the shape, the ids, the offline CPUs and the notation: what is found is what was described."""
     online = data.draw(st.sets(st.sampled_from([row.id for row in rows]), min_size=1))
-    with tempfile.TemporaryDirectory() as folder:
+    with in_memory() as folder:
         found = machine(Path(folder), files(rows, names, online))
     alive = sorted(row for row in rows if row.id in online)
     cores = sorted(row[1:3] for row in alive)

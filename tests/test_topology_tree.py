@@ -1,6 +1,7 @@
 """Reading recorded trees that may be damaged or hostile, and the live one."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,11 @@ def write(root: Path, files: Mapping[str, str]) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     return root
+
+
+def in_memory() -> tempfile.TemporaryDirectory[str]:
+    """A folder for thousands of small files, on a disk only where there is no other place."""
+    return tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 
 
 def test_a_root_must_be_a_folder(tmp_path: Path) -> None:

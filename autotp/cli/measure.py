@@ -1,12 +1,11 @@
 """`autotp measure`: one config, measured the way the tuner does."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from autotp.cli.output import echo_json, show
-from autotp.cli.params import Duration, InputShape, KnobSetting
+from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Setting
 
 
 @click.command("measure", epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json")
@@ -18,7 +17,7 @@ from autotp.cli.params import Duration, InputShape, KnobSetting
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
-    model: Path, settings: tuple[tuple[str, Any], ...], shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    model: Path, settings: tuple[Setting, ...], shapes: tuple[NamedShape, ...],
     data: Path | None, budget: float, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight."""

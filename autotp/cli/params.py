@@ -8,6 +8,9 @@ import click
 
 from autotp.errors import AutotpError
 
+Setting = tuple[str, Any]
+NamedShape = tuple[str, tuple[int, ...]]
+
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
@@ -26,12 +29,12 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-class KnobSetting(click.ParamType[tuple[str, Any]]):
+class KnobSetting(click.ParamType[Setting]):
     """`num_streams=2`: a knob and its value, read as YAML reads it."""
 
     name = "knob=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Setting:
         from autotp.files import parse_yaml
         from autotp.space import knob_named
 
@@ -44,14 +47,12 @@ class KnobSetting(click.ParamType[tuple[str, Any]]):
         return knob.name, knob.parse(parse_yaml(text, f"{name}={text}"))
 
 
-class InputShape(click.ParamType[tuple[str, tuple[int, ...]]]):
+class InputShape(click.ParamType[NamedShape]):
     """`x=[1,3,48,320]`: an input's name and its static shape."""
 
     name = "input=[dims]"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, tuple[int, ...]]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NamedShape:
         if isinstance(value, tuple):
             return value
         parts = re.fullmatch(r"\s*(.+?)\s*=\s*\[([0-9,\s]*)\]\s*", value)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from autotp.cli.output import echo_json
-from autotp.cli.params import CpuList, Duration, InputShape, KnobSetting, Settings, Words
+from autotp.cli.params import CpuList, Duration, InputShape, KnobSetting, NamedShape, Setting, Settings, Words
 
 UNKNOWN = 3
 
@@ -42,7 +42,7 @@ UNKNOWN = 3
 @click.option("--fresh", is_flag=True, help="Replace an existing study.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines; the last one is the verdict.")
 def command(
-    model: Path, budget: float, fixed: tuple[tuple[str, Any], ...], shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    model: Path, budget: float, fixed: tuple[Setting, ...], shapes: tuple[NamedShape, ...],
     as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Search for settings of MODEL that beat OpenVINO's best hint, prove it, and write tuned.yaml.
@@ -56,11 +56,13 @@ def command(
 def run(model: Path, as_json: bool, **options: Any) -> int:
     """Tune and print what happens; return the exit code of the verdict."""
     import logging
+    import signal
 
     from autotp.report import describe_event
     from autotp.search import Event, Ruled, tune
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop ends like Ctrl-C
     verdicts: list[str] = []
 
     def listen(event: Event) -> None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from autotp.errors import ModelError
 from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import (
     ArmFailure,
@@ -134,6 +135,8 @@ def inspect(files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:
     try:
         worker.send(Inspect(files, shapes))
         return worker.receive(Inspected, Phase.INSPECT).info
+    except ArmFailure as failure:
+        raise ModelError(f"{files.path} can't be read: {failure.message}.") from failure
     finally:
         worker.kill()
 

@@ -26,6 +26,7 @@ from autotp.measure.protocol import (
 R = TypeVar("R")
 
 TIMEOUTS_S = {Phase.INSPECT: 300.0, Phase.START: 600.0, Phase.WARM_UP: 120.0, Phase.BLOCK: 60.0}
+EXIT_TIMEOUT_S = 10.0
 LOG_TAIL_BYTES = 2000
 _BOOT = (
     "import sys; descriptors = sys.argv[1:3]; sys.path[:] = sys.argv[3:]; "
@@ -104,7 +105,10 @@ class WorkerProcess:
         return line
 
     def _died(self, phase: Phase) -> ArmFailure:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return ArmFailure(Status.TIMED_OUT, phase, "the worker stopped but didn't exit", self._log_tail())
         killed = code == -signal.SIGKILL
         status = Status.OUT_OF_MEMORY if killed else Status.CRASHED
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

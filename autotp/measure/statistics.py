@@ -64,7 +64,7 @@ def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:
     return Interval(
         median=exp(float(np.median(log_gains))),
         low=exp(mean - half),
-        high=exp(mean + half),
+        high=_exp(mean + half),
         confidence=confidence,
     )
 
@@ -90,4 +90,12 @@ def noise_floor(self_log_gains: Sequence[float]) -> float:
     """
     if len(self_log_gains) < 2:
         return float("inf")
-    return exp(half_width(self_log_gains, DECIDING_CONFIDENCE))
+    return _exp(half_width(self_log_gains, DECIDING_CONFIDENCE))
+
+
+def _exp(log_ratio: float) -> float:
+    """Return e to `log_ratio`, infinity where that is too large: two processes can disagree that much."""
+    try:
+        return exp(log_ratio)
+    except OverflowError:
+        return float("inf")

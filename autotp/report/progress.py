@@ -3,7 +3,7 @@
 from functools import singledispatch
 
 from autotp.measure import Interval
-from autotp.report.units import spell_config, spell_metric, spell_seconds
+from autotp.report.units import metric_name, spell_config, spell_metric, spell_seconds
 from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled
 
 
@@ -22,7 +22,7 @@ def _(event: Began) -> list[str]:
 
 @describe_event.register
 def _(event: Baselined) -> list[str]:
-    metrics = ", ".join(f"{key.rsplit('_', 1)[0]} {spell_metric(key, v)}" for key, v in _short(event.metrics))
+    metrics = ", ".join(f"{metric_name(key)} {spell_metric(key, v)}" for key, v in _short(event.metrics))
     aliases = "".join(f"; {spell_config(alias)} is the same here as another hint" for alias in event.aliases)
     return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}"]
 

@@ -10,7 +10,7 @@ from rich.tree import Tree
 
 from autotp.deploy import Decision, Profile, Tuned
 from autotp.measure import Measurement
-from autotp.report.units import spell_bytes, spell_config, spell_metric
+from autotp.report.units import metric_name, spell_bytes, spell_config, spell_metric
 from autotp.space import BoundSpace, Census, Config
 from autotp.topology import Topology, format_cpulist
 
@@ -72,7 +72,7 @@ def measurement_table(config: Config, measurement: Measurement) -> Table:
     """Return one config's figures."""
     table = Table(title=str(config), title_justify="left", show_header=False)
     for key in ("throughput_per_s", "latency_p50_s", "latency_p90_s", "latency_p99_s", "memory_bytes"):
-        table.add_row(key.rsplit("_", 1)[0].removesuffix("_per"), spell_metric(key, getattr(measurement, key)))
+        table.add_row(metric_name(key), spell_metric(key, getattr(measurement, key)))
     table.add_row("compile", spell_metric("compile_s", measurement.compile_s))
     effective = measurement.effective
     table.add_row("streams", str(effective.streams))
@@ -103,7 +103,7 @@ def _found(tuned: Tuned, profile: Profile) -> list[str]:
     metrics = result.baseline.metrics
     for key, value in result.metrics.items():
         before = f" (baseline {spell_metric(key, metrics[key])})" if key in metrics else ""
-        lines.append(f"{key.rsplit('_', 1)[0].removesuffix('_per'):<12}  {spell_metric(key, value)}{before}")
+        lines.append(f"{metric_name(key):<12}  {spell_metric(key, value)}{before}")
     if profile.proof is not None:
         proof = profile.proof
         threads = f"{proof.threads} threads with the policy, {proof.threads_without} without"

@@ -11,6 +11,11 @@ def spell_metric(key: str, value: float) -> str:
     return f"{value:,.4g}/s" if key.endswith("_per_s") else spell_seconds(value)
 
 
+def metric_name(key: str) -> str:
+    """Return the key of a metric without its unit: `throughput`, `latency_p50`, `memory`."""
+    return key.removesuffix("_per_s").removesuffix("_s").removesuffix("_bytes")
+
+
 def spell_seconds(seconds: float) -> str:
     """Return a duration with the unit that fits: µs, ms, s or min."""
     if seconds < 1e-3:

@@ -4,6 +4,7 @@ So what was measured is what ships. OpenVINO reads the mask of the process's mai
 first Core is created; so the mask is set, for every thread there is, before that.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -89,7 +90,8 @@ def set_process_mask(mask: Mask) -> None:
     """
     try:
         for task in Path("/proc/self/task").iterdir():
-            os.sched_setaffinity(int(task.name), mask)
+            with contextlib.suppress(ProcessLookupError):  # a thread that has ended since
+                os.sched_setaffinity(int(task.name), mask)
         os.sched_setaffinity(0, mask)
     except OSError as error:
         raise EnvironmentFailure(f"Can't bind the process to CPUs {mask}: {error.strerror}.") from error

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from autotp.runtime.compile import Compiled
@@ -30,7 +29,7 @@ def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
     requests = tuple(queue[index] for index in range(compiled.nireq))
     for index, request in enumerate(requests):
         for name, array in samples[index % len(samples)].items():
-            request.set_tensor(name, ov.Tensor(np.ascontiguousarray(array)))
+            request.set_tensor(name, ov.Tensor(array))
     return Requests(queue, requests)
 
 

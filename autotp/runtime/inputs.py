@@ -1,5 +1,7 @@
 """What goes into the model: seeded values where the person gives none, or the arrays of an .npz file."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from autotp.runtime.model import ModelInfo, Port
 
 Sample = dict[str, NDArray[Any]]
 SAMPLES = 4
+NUMBERS = "biuf"
+
+_UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 _DTYPES = {
     "f16": np.float16, "f32": np.float32, "f64": np.float64, "boolean": np.bool_,
@@ -38,14 +43,21 @@ def npz_samples(path: Path, info: ModelInfo) -> tuple[Sample, ...]:
     Raises:
         ModelError: the file can't be read, an input is missing, or a shape doesn't fit.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, KeyError) as error:
-        raise ModelError(f"{path} isn't an .npz file of plain arrays that can be read: {error}.") from error
+    arrays = _arrays(path)
     stacked = {port.name: _stack(path, port, arrays) for port in info.inputs}
     count = min(len(array) for array in stacked.values())
     return tuple({name: array[i] for name, array in stacked.items()} for i in range(count))
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    if not zipfile.is_zipfile(path):
+        problem = "isn't an .npz file, as numpy.savez writes it" if path.is_file() else "isn't a file"
+        raise ModelError(f"{path} {problem}.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except _UNREADABLE as error:
+        raise ModelError(f"{path} isn't an .npz file of plain arrays that can be read: {error}.") from error
 
 
 def _random(port: Port, rng: np.random.Generator) -> NDArray[Any]:
@@ -59,6 +71,8 @@ def _stack(path: Path, port: Port, arrays: dict[str, NDArray[Any]]) -> NDArray[A
     if port.name not in arrays:
         raise ModelError(f"{path} holds no array {port.name!r}; it holds {', '.join(arrays) or 'nothing'}.")
     array = arrays[port.name]
+    if array.dtype.kind not in NUMBERS:
+        raise ModelError(f"{path}: {port.name!r} holds {array.dtype.name}, the input takes {port.element_type}.")
     if array.shape == port.shape:
         array = array[np.newaxis]
     if array.shape[1:] != port.shape or not len(array):

@@ -71,10 +71,12 @@ def port_name(port: "ov.Output") -> str:
 def reason(error: Exception) -> str:
     """Return the one sentence that says what is wrong, out of OpenVINO's trace of several lines."""
     lines = [line.strip() for line in str(error).splitlines()]
-    noise = re.compile(r"(Exception from|Check '.*' failed at|Exception occurred|\[.*\] )")
+    noise = re.compile(
+        r"(Exception from|Check '.*' failed at|Exception occurred|While validating node|FrontEnd API failed|\[.*\] )"
+    )
     telling = [line for line in lines if line and not noise.match(line)] or [line for line in lines if line]
     sentence = telling[0] if telling else type(error).__name__
-    return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :")
+    return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :!")
 
 
 def _name_ports(model: "ov.Model") -> None:

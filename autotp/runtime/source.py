@@ -70,7 +70,7 @@ def digest(files: ModelFiles) -> Digest:
             return Digest(hashlib.sha256(files.path.read_bytes()).hexdigest(), weights_bytes)
         with files.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _digest_onnx(data)
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, RecursionError) as error:
         raise ModelError(f"{files.path} can't be read as a model, it may be cut short: {error}.") from error
 
 

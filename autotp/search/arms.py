@@ -22,6 +22,7 @@ from autotp.measure import (
     prove_split,
     record_reference,
     start_together,
+    stop_all,
 )
 from autotp.runtime import Plan
 from autotp.search.request import TuneRequest
@@ -58,6 +59,7 @@ class Bench:
         self._request = request
         self._narrowed = narrowed
         self._folder = tempfile.TemporaryDirectory(prefix="autotp-")
+        self._arms: list[Arm] = []
         self._threads_without: dict[tuple[object, ...], int] = {}
 
     @property
@@ -74,7 +76,8 @@ class Bench:
         record_reference(plan, self._workload, self._reference)
 
     def close(self) -> None:
-        """Delete the reference outputs."""
+        """Stop every arm that was ever made here and delete the reference outputs."""
+        stop_all(self._arms)
         self._folder.cleanup()
 
     def accept_hints(self, hints: Sequence[Observed]) -> None:
@@ -101,7 +104,9 @@ class Bench:
         nireq = self._nireq(config)
         plans = tuple(self._plan(mask, config.properties(), nireq) for mask in masks or (None,))
         outputs = Outputs(str(self._reference)) if checked else None
-        return Arm(ArmSpec(plans=plans, workload=self._workload, outputs=outputs))
+        arm = Arm(ArmSpec(plans=plans, workload=self._workload, outputs=outputs))
+        self._arms.append(arm)
+        return arm
 
     def start(self, configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
         """Start an arm for each of `configs` side by side and say what each turned out to be.

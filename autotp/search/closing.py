@@ -9,13 +9,14 @@ from autotp.measure import REPORTED_CONFIDENCE, Arm, t_interval
 from autotp.search.constraints import violations
 from autotp.search.events import FinalsBegan, FinalsEnded
 from autotp.search.finals import AA, ENOUGH_ROUNDS, Finals, Schedule, plan_finals
-from autotp.search.race import Racer
+from autotp.search.race import Racer, Standing
 from autotp.search.session import Session
 from autotp.search.store import Role
 from autotp.search.verdict import Contest, Ruling, Verdict, judge
 
 MAX_FINALISTS = 3
 GRACE = 1.1  # of the budget, for the processes without which there is no verdict
+BASELINE = Standing(0.0, 0.0)
 STILL_IN = 2.0  # standard errors behind the leader
 
 
@@ -69,7 +70,8 @@ def final_metrics(session: Session, finals: Finals, key: str, baseline: str) -> 
 def _line_up(session: Session, contenders: list[Racer], baselines: int) -> tuple[list[Racer], Schedule]:
     """Choose as many of the best contenders as can be measured well in the time left."""
     standings = {racer.key: session.race.standing(racer) for racer in contenders}
-    ranked = sorted(contenders, key=lambda racer: standings[racer.key].log_gain, reverse=True)
+    hopeful = [racer for racer in contenders if not standings[racer.key].behind(BASELINE)]
+    ranked = sorted(hopeful, key=lambda racer: standings[racer.key].log_gain, reverse=True)
     close = [r for r in ranked if not standings[r.key].behind(standings[ranked[0].key], STILL_IN)]
     finalists = close[:MAX_FINALISTS]
     while True:

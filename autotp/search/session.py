@@ -52,8 +52,6 @@ class Session:
 
     def close(self) -> None:
         """Stop every arm and delete temporary files."""
-        for racer in list(self.race.live.values()):
-            self.race.leave(racer)
         self.bench.close()
 
 

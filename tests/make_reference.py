@@ -1,0 +1,152 @@
+"""Make the outcomes in `results/reference/` that back the README's figures; takes about half an hour.
+
+    python -m tests.make_reference [NAME ...]
+
+Each step runs a command of the project, alone on the machine, and keeps what it printed or wrote:
+
+    rec, cls       `autotp tune` on the OCR recogniser and classifier for two minutes (`transcript.txt`,
+                   `tuned.yaml`), then the plain-OpenVINO judge over an exhaustive grid (`race.json`)
+    benchmark_app  `autotp measure` against benchmark_app
+    startup        import, help and load overheads
+    demo           `autotp demo`, as the README shows it
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+
+from tests.real_models import real_model
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "results" / "reference"
+BUDGET_S = 120
+
+
+def run(arguments: Sequence[str | Path]) -> tuple[str, int, float]:
+    """Run a Python module or script and return what it printed, its exit code and its seconds."""
+    started = monotonic()
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.stdout, done.returncode, monotonic() - started
+
+
+def describe(command: str, seconds: float, code: int) -> dict[str, object]:
+    """Return the facts that every outcome is kept with."""
+    facts = json.loads(run(["-m", "autotp", "probe", "--json"])[0])
+    return {
+        "command": command,
+        "exit_code": code,
+        "seconds": round(seconds, 1),
+        "cpu": facts["cpu"]["brand"],
+        "cores": facts["cores"],
+        "isa": facts["cpu"]["isa"],
+        "python": platform.python_version(),
+        "autotp": version("autotp"),
+        "openvino": version("openvino"),
+        "optuna": version("optuna"),
+    }
+
+
+def keep(folder: Path, facts: dict[str, object]) -> None:
+    """Write `facts` into `folder`."""
+    (folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def tune_and_judge(name: str) -> bool:
+    """Tune a real model for two minutes, then let the judge race an exhaustive grid against the result."""
+    model = real_model(name)
+    folder = REFERENCE / name
+    out = Path("results") / "reference" / name
+    path = model.path.relative_to(ROOT)
+    shape: list[str | Path] = ["--shape", model.shape_flag]
+    arguments = [path, *shape, "--objective", "throughput", "--budget", "2m", "--out", out]
+    shutil.rmtree(folder, ignore_errors=True)
+    transcript, code, seconds = run(["-m", "autotp", "tune", *arguments])
+    command = f"autotp tune {model.path.name} --shape '{model.shape_flag}' --objective throughput --budget 2m"
+    (folder / "transcript.txt").write_text(f"$ {command}\n{transcript}")
+    keep(folder, describe(command, seconds, code))
+    print(transcript, f"{seconds:.0f} s", sep="", flush=True)
+    judge = ["tests/race_grid.py", path, *shape, "--tuned", folder / "tuned.yaml"]
+    verdict, judged, _ = run([*judge, "--out", folder / "race.json"])
+    print(verdict, flush=True)
+    (folder / "study.db").unlink(missing_ok=True)
+    return code == 0 and judged == 0 and seconds <= BUDGET_S * 1.2
+
+
+def compare_benchmark_app() -> bool:
+    """Compare `autotp measure` with benchmark_app on the recogniser."""
+    model = real_model("rec")
+    knobs = ("num_streams=2", "nireq=4", "inference_precision_hint=f32")
+    settings: list[str | Path] = [argument for knob in knobs for argument in ("--set", knob)]
+    out = REFERENCE / "benchmark_app.json"
+    arguments = [model.path.relative_to(ROOT), "--shape", model.shape_flag, *settings, "--out", out]
+    text, code, _ = run(["tests/compare_benchmark_app.py", *arguments])
+    print(text, flush=True)
+    return code == 0
+
+
+def measure_startup() -> bool:
+    """Measure import, help and load, the latter with the recogniser's tuned.yaml."""
+    tuned, out = REFERENCE / "rec" / "tuned.yaml", REFERENCE / "startup.json"
+    text, code, _ = run(["tests/measure_startup.py", "--tuned", tuned, "--out", out])
+    print(text, flush=True)
+    return code == 0
+
+
+def demo() -> bool:
+    """Run the demo in an empty folder and keep what it printed and wrote."""
+    folder = REFERENCE / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as empty:
+        started = monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "autotp", "demo"],
+            cwd=empty,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        seconds = monotonic() - started
+        shutil.copy(Path(empty) / "results" / "demo" / "tuned.yaml", folder)
+    (folder / "transcript.txt").write_text(f"$ autotp demo\n{done.stdout}")
+    keep(folder, describe("autotp demo", seconds, done.returncode))
+    print(done.stdout, flush=True)
+    return done.returncode == 0
+
+
+STEPS: dict[str, Callable[[], bool]] = {
+    "rec": lambda: tune_and_judge("rec"),
+    "cls": lambda: tune_and_judge("cls"),
+    "benchmark_app": compare_benchmark_app,
+    "startup": measure_startup,
+    "demo": demo,
+}
+
+
+def main() -> int:
+    """Run the steps and say which of them reached their target."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(STEPS))
+    names = parser.parse_args().names or list(STEPS)
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    outcomes = {name: STEPS[name]() for name in names}
+    for name, reached in outcomes.items():
+        print(f"{name}: {'reached' if reached else 'MISSED'}")
+    return 0 if all(outcomes.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
