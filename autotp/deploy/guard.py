@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from autotp.deploy.tuned import Profile, Tuned
-from autotp.runtime import ModelFiles, digest
+from autotp.deploy.tuned import Profile, Tuned, TunedModel
+from autotp.runtime import Digest, ModelFiles, digest
 from autotp.space import Config
-from autotp.topology import Topology
+from autotp.topology import Topology, format_cpulist, parse_cpulist
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -44,12 +44,14 @@ def decide(tuned: Tuned, files: ModelFiles, topology: Topology) -> tuple[Decisio
     profile = exact[0] if exact else tuned.profiles[0]
     soft = _differences(profile.machine.soft, here.soft)
     model = digest(files)
-    if model.graph_sha256 != tuned.model.graph_sha256:
-        changed = Difference("graph_sha256", tuned.model.graph_sha256, model.graph_sha256)
-        return Decision(False, f"{files.path.name} is not the model that was tuned", (changed, *soft)), profile
+    if changed := _differences(_digest_facts(tuned.model), _digest_facts(model)):
+        return Decision(False, f"{files.path.name} is not the model that was tuned", changed + soft), profile
     if not exact:
         hard = _differences(profile.machine.hard, here.hard)
         return Decision(False, "this machine is not one that was tuned for", hard + soft), profile
+    if missing := _missing_cpus(profile, topology):
+        outside = Difference("cpus", ", ".join(profile.affinity or ()), format_cpulist(topology.envelope.cpus))
+        return Decision(False, f"the process may not use CPU {missing[0]}", (outside, *soft)), profile
     reason = "same machine and model as tuned" + (", other software or microcode" if soft else "")
     return Decision(True, reason, soft), profile
 
@@ -61,6 +63,16 @@ def fallback_properties(profile: Profile) -> dict[str, str]:
 
 def _hint(profile: Profile) -> Any:
     return profile.result.baseline.config.get("performance_hint", "latency")
+
+
+def _missing_cpus(profile: Profile, topology: Topology) -> list[int]:
+    """Return the CPUs of the tuned masks that this process may not use: fingerprints hold no CPU ids."""
+    tuned = {cpu for mask in profile.affinity or () for cpu in parse_cpulist(mask)}
+    return sorted(tuned - set(topology.envelope.cpus))
+
+
+def _digest_facts(model: TunedModel | Digest) -> dict[str, Any]:
+    return {"graph_sha256": model.graph_sha256, "weights_bytes": model.weights_bytes}
 
 
 def _differences(tuned: dict[str, Any], here: dict[str, Any]) -> tuple[Difference, ...]:

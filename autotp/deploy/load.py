@@ -6,6 +6,7 @@ the file holds. Nothing here imports optuna or py-cpuinfo.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
 from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
-from autotp.topology import parse_cpulist, probe
+from autotp.topology import Topology, parse_cpulist, probe
 
 if TYPE_CHECKING:
     from autotp.runtime import AsyncInferQueue, CompiledModel, InferRequest
@@ -63,7 +64,7 @@ def load(tuned: str | Path, model: str | Path | None = None) -> Loaded:
 
     Where the machine's hard facts or the model's graph differ from those tuned for, OpenVINO's own hint is
     applied instead, and `.decision` says so. Call this before anything else in the process creates an
-    OpenVINO Core: a mask set later is ignored by OpenVINO, and shows in `.decision.differences`.
+    OpenVINO Core: a mask set later is ignored by OpenVINO, so that the hint is applied.
 
     Args:
         tuned: path of the tuned.yaml.
@@ -77,12 +78,19 @@ def load(tuned: str | Path, model: str | Path | None = None) -> Loaded:
     path = Path(tuned)
     content = read_tuned(path)
     files = locate(Path(model) if model is not None else model_files_path(content, path))
-    decision, profile = decide(content, files, probe())
+    decision, profile = decide(content, files, _process_topology())
     compiled = compile_plan(_plan(decision, content, profile, files))
     if decision.applied and (unlike := _unlike(profile, compiled)):
         reason = "OpenVINO made something else of the config than when it was tuned"
         decision = Decision(False, reason, decision.differences + unlike)
+        compiled = compile_plan(_plan(decision, content, profile, files))
     return Loaded(compiled.compiled_model, compiled.nireq, decision)
+
+
+@cache
+def _process_topology() -> Topology:
+    """Return the machine and envelope as they were at the first load: later ones would see our own mask."""
+    return probe()
 
 
 def _plan(decision: Decision, content: Tuned, profile: Profile, files: ModelFiles) -> Plan:

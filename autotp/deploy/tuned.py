@@ -1,15 +1,16 @@
 """tuned.yaml, version 1: the file that ships, and its one reader and writer."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from autotp.errors import TunedError
+from autotp.errors import SpaceError, TunedError
 from autotp.files import dump_yaml, load_yaml, to_type, write_atomically
 from autotp.measure import Interval, Loop, Proof
 from autotp.runtime import ModelKind, Shape
 from autotp.space import Config, Effective
+from autotp.topology import parse_cpulist
 
 VERSION = 1
 
@@ -32,7 +33,7 @@ class TunedWorkload(_Part, frozen=True):
     """How the model was driven. `nireq` is what ships; `inputs` is `seeded` or the data file's name."""
 
     kind: Loop
-    nireq: int
+    nireq: Annotated[int, msgspec.Meta(ge=1)]
     inputs: str = "seeded"
     seed: int = 0
     rate_per_s: float | None = None
@@ -134,7 +135,7 @@ def read_tuned(path: Path) -> Tuned:
         TunedError: it can't be read, isn't one, holds an unknown key, or was written by a newer autotp.
     """
     data = load_yaml(path, TunedError)
-    if not isinstance(data, dict) or not isinstance(data.get("autotp"), int):
+    if not isinstance(data, dict) or type(data.get("autotp")) is not int or data["autotp"] < 1:
         raise TunedError(f"{path} is not a tuned.yaml: it has no key `autotp` with the format's version.")
     if data["autotp"] > VERSION:
         raise TunedError(
@@ -144,10 +145,20 @@ def read_tuned(path: Path) -> Tuned:
     tuned = to_type(data, Tuned, str(path), TunedError)
     if not tuned.profiles:
         raise TunedError(f"{path} holds no profile; tune again.")
-    for profile in tuned.profiles:
-        Config.of(profile.config)
-        Config.of(profile.result.baseline.config)
+    try:
+        for profile in tuned.profiles:
+            _check(profile)
+    except (SpaceError, ValueError) as error:
+        raise TunedError(f"{path}: {str(error).rstrip('.')}.") from error
     return tuned
+
+
+def _check(profile: Profile) -> None:
+    """Check what the types can't: knobs with their values, and CPU lists."""
+    for config in (profile.config, profile.result.baseline.config, *(point.config for point in profile.pareto)):
+        Config.of(config)
+    if profile.affinity is not None and not all(parse_cpulist(mask) for mask in profile.affinity or ("",)):
+        raise ValueError("affinity: an empty mask; it takes null or lists of CPUs such as 0-15")
 
 
 def write_tuned(path: Path, tuned: Tuned, comment: str) -> None:

@@ -7,6 +7,14 @@ from pathlib import Path
 from autotp.errors import InputError
 
 
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file; a name that the system can't even look up (too long, a NUL) isn't one."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def writable_folder(folder: Path) -> Path:
     """Create `folder` where it is missing and return it.
 
@@ -23,7 +31,18 @@ def writable_folder(folder: Path) -> Path:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text` (UTF-8) so that a reader sees the old content or the new, never a part."""
+    """Replace `path` by `text` (UTF-8) so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        InputError: it can't be written there, or the disk is full.
+    """
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise InputError(f"Can't write {path}: {error.strerror or error}.") from error
+
+
+def _replace(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

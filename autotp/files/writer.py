@@ -35,12 +35,19 @@ def _represent_float(writer: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
     return writer.represent_scalar("tag:yaml.org,2002:float", text)
 
 
+def _represent_text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    # In single quotes PyYAML writes these three as they are, and a reader takes them for a folded line break.
+    style = '"' if any(char in value for char in "\x85\u2028\u2029") else None
+    return writer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
 def _flow_list(writer: yaml.SafeDumper, value: Sequence[Any]) -> yaml.SequenceNode:
     flat = not any(isinstance(item, list | tuple | dict) for item in value)
     return writer.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=flat)
 
 
 _Writer.add_representer(float, _represent_float)
+_Writer.add_representer(str, _represent_text)
 _Writer.add_representer(list, _flow_list)
 _Writer.add_representer(tuple, _flow_list)
 

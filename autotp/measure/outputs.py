@@ -59,7 +59,7 @@ def compare_outputs(path: Path, outputs: NamedOutputs) -> OutputError:
             for name, array in sample.items():
                 wanted = reference[f"{index}/{name}"].astype(np.float64)
                 usable = np.isfinite(wanted)
-                difference = np.abs(array.astype(np.float64) - wanted)[usable]
+                difference = np.abs(array[usable].astype(np.float64) - wanted[usable])
                 finite &= bool(np.isfinite(difference).all())
                 errors.append(float(np.max(difference, initial=0.0)))
                 sizes.append(float(np.max(np.abs(wanted[usable]), initial=0.0)))

@@ -43,6 +43,8 @@ from autotp.runtime.inputs import Sample, npz_samples, seeded_samples
 
 Runner = Callable[[Run], Block]
 
+_MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory")  # OpenVINO's, in errors of other kinds
+
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer each request line from `requests` by one reply line, until the parent closes the pipe."""
@@ -58,15 +60,18 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
                 case Run() as request:
                     assert runner is not None, "a block was asked for before the start"
                     reply = runner(request)
-        except AutotpError as error:
-            reply = Failed(Status.INVALID, str(error), input_error=error.exit_code == 2)
-        except MemoryError as error:
-            reply = Failed(Status.OUT_OF_MEMORY, str(error) or "out of memory")
         except Exception as error:
-            status = Status.OUT_OF_MEMORY if "bad_alloc" in str(error) else Status.CRASHED
-            reply = Failed(status, f"{type(error).__name__}: {error}")
+            reply = _failed(error)
         replies.write(encode(reply) + b"\n")
         replies.flush()
+
+
+def _failed(error: Exception) -> Failed:
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _MEMORY_SIGNS):
+        return Failed(Status.OUT_OF_MEMORY, str(error) or "out of memory")
+    if isinstance(error, AutotpError):
+        return Failed(Status.INVALID, str(error), input_error=error.exit_code == 2)
+    return Failed(Status.CRASHED, f"{type(error).__name__}: {error}")
 
 
 def _start(request: Start) -> tuple[Started, Runner]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import optuna_dashboard
 
-from autotp.errors import StudyError
+from autotp.errors import InputError, StudyError
 from autotp.search import check_storage
 
 HOST = "127.0.0.1"
@@ -24,8 +24,15 @@ def find_storage(source: str) -> str:
 
 
 def serve_dashboard(url: str, port: int) -> None:
-    """Serve the dashboard until it's interrupted."""
-    optuna_dashboard.run_server(url, host=HOST, port=port)
+    """Serve the dashboard until it's interrupted.
+
+    Raises:
+        InputError: the port is taken or may not be used.
+    """
+    try:
+        optuna_dashboard.run_server(url, host=HOST, port=port)
+    except OSError as error:
+        raise InputError(f"Can't serve on port {port}: {error.strerror}. Choose another with --port.") from error
 
 
 def _newest(folder: Path) -> Path:

@@ -34,8 +34,11 @@ def build_demo_model(folder: Path) -> Path:
         hidden = _normalize(ops.add(hidden, _feed_forward(hidden, rng)))
     result = ops.result(hidden)
     result.output(0).set_names({"hidden"})
+    model = ov.Model([result], [embeddings], "demo")
+    for index, node in enumerate(model.get_ordered_ops()):
+        node.set_friendly_name(f"{node.get_type_name()}_{index}")  # OpenVINO's own names count per process
     path = folder / "demo.xml"
-    ov.save_model(ov.Model([result], [embeddings], "demo"), path, compress_to_fp16=False)
+    ov.save_model(model, path, compress_to_fp16=False)
     return path
 
 

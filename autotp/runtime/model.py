@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
+_NOISE = re.compile(
+    r"Exception from|Check '.*' failed at|Exception occurred|While validating node|FrontEnd API failed|\[.*\] "
+)
+
 
 class Port(msgspec.Struct, frozen=True):
     """An input or output: its name, OpenVINO's element type and its static shape."""
@@ -71,10 +75,7 @@ def port_name(port: "ov.Output") -> str:
 def reason(error: Exception) -> str:
     """Return the one sentence that says what is wrong, out of OpenVINO's trace of several lines."""
     lines = [line.strip() for line in str(error).splitlines()]
-    noise = re.compile(
-        r"(Exception from|Check '.*' failed at|Exception occurred|While validating node|FrontEnd API failed|\[.*\] )"
-    )
-    telling = [line for line in lines if line and not noise.match(line)] or [line for line in lines if line]
+    telling = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
     sentence = telling[0] if telling else type(error).__name__
     return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :!")
 

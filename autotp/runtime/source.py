@@ -7,6 +7,7 @@ and passing over the payload of large tensors (field numbers: https://github.com
 
 import hashlib
 import mmap
+import os
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from autotp.errors import ModelError
+from autotp.files import is_file
 
 
 class ModelKind(StrEnum):
@@ -44,9 +46,10 @@ def locate(model: Path) -> ModelFiles:
     Raises:
         ModelError: there is no such file, or it's of another kind.
     """
-    path = model / "openvino_model.xml" if model.is_dir() else model
-    if not path.is_file():
-        where = f"folder {model} holds no openvino_model.xml" if model.is_dir() else f"{model} doesn't exist"
+    is_folder = os.path.isdir(model)  # noqa: PTH112
+    path = model / "openvino_model.xml" if is_folder else model
+    if not is_file(path):
+        where = f"folder {model} holds no openvino_model.xml" if is_folder else f"{model} doesn't exist"
         raise ModelError(f"No model: {where}.")
     if path.suffix not in (".xml", ".onnx"):
         raise ModelError(

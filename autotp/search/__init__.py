@@ -2,7 +2,7 @@
 
 from autotp.search.api import tune
 from autotp.search.events import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Listener, Ruled
-from autotp.search.store import check_storage, public_url
+from autotp.search.storage import check_storage, public_url
 
 __all__ = [
     "ArmEnded",

@@ -2,65 +2,69 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import optuna
 
 from autotp.search.events import Event, Listener
-from autotp.search.request import build_request
+from autotp.search.request import TuneRequest, build_request
 from autotp.search.tuner import run
+
+DEFAULT_BUDGET_S = 300.0
+
+
+class TuneOptions(TypedDict, total=False):
+    """What `tune` takes besides the model; each has a default."""
+
+    objectives: str | Sequence[str]
+    """`throughput` (the default), `latency_p50`, `latency_p90`, `latency_p99`; of several the first decides."""
+    constraints: str | Sequence[str]
+    """For example `latency_p99<20ms`; what breaks one can't be shipped."""
+    space: str
+    """The name of a space that comes with autotp (`default`), or a YAML file."""
+    fix: Mapping[str, Any]
+    """Knobs held at one value."""
+    baseline: Mapping[str, Any] | None
+    """The knobs of your own settings, measured as another baseline."""
+    budget_s: float
+    """Wall time of this call in seconds, finals included; 300 by default."""
+    trials: int | None
+    """The most arms to search."""
+    shapes: Mapping[str, Sequence[int]]
+    """Input name to static shape; needed where the model is dynamic."""
+    data: str | Path | None
+    """An `.npz` with an array for each input, with one more leading dimension for several samples."""
+    cpus: Sequence[int] | None
+    """CPUs to stay on; by default all that this process may use."""
+    tolerance: float | None
+    """The largest absolute output error that is accepted; by default what the hints make of it."""
+    allow_precision: Sequence[str]
+    """Precisions below OpenVINO's default that may be tried, for example `bf16`."""
+    out: str | Path | None
+    """The study's folder; `results/<study>` by default."""
+    study: str | None
+    """Its name; `<model>-<objective>` by default."""
+    storage: str | None
+    """An Optuna storage URL; `study.db` in the folder by default."""
+    seed: int
+    """Of the samples, the proposer and the order of blocks; 0 by default."""
+    resume: bool
+    """Go on with an existing study; the budget is given anew."""
+    fresh: bool
+    """Replace an existing study."""
 
 
 def _silent(event: Event) -> None:
     """Listen to nothing."""
 
 
-def tune(
-    model: str | Path,
-    *,
-    objectives: Sequence[str] = ("throughput",),
-    constraints: Sequence[str] = (),
-    space: str = "default",
-    fix: Mapping[str, Any] | None = None,
-    baseline: Mapping[str, Any] | None = None,
-    budget_s: float = 300.0,
-    trials: int | None = None,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    data: str | Path | None = None,
-    cpus: Sequence[int] | None = None,
-    tolerance: float | None = None,
-    allow_precision: Sequence[str] = (),
-    out: str | Path | None = None,
-    study: str | None = None,
-    storage: str | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    fresh: bool = False,
-    listener: Listener = _silent,
-) -> optuna.Study:
+def tune(model: str | Path, *, listener: Listener = _silent, **options: Unpack[TuneOptions]) -> optuna.Study:
     """Tune `model` on this machine and write `tuned.yaml` into the study's folder.
 
     Args:
         model: an IR `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
-        objectives: `throughput`, `latency_p50`, `latency_p90`, `latency_p99`; the first decides.
-        constraints: for example `latency_p99<20ms`; what breaks one can't be shipped.
-        space: the name of a space that comes with autotp, or a YAML file.
-        fix: knobs held at one value.
-        baseline: the knobs of your own settings, measured as another baseline.
-        budget_s: wall time of this call in seconds, finals included.
-        trials: the most arms to search.
-        shapes: input name to static shape; needed where the model is dynamic.
-        data: an `.npz` with an array for each input, with one more leading dimension for several samples.
-        cpus: CPUs to stay on; by default all that this process may use.
-        tolerance: the largest absolute output error that is accepted; by default what the hints make of it.
-        allow_precision: precisions below OpenVINO's default that may be tried, for example `bf16`.
-        out: the study's folder; by default `results/<study>`.
-        study: its name; by default `<model>-<objective>`.
-        storage: an Optuna storage URL; by default `study.db` in `out`.
-        seed: of the samples, the proposer and the order of blocks.
-        resume: go on with an existing study; `budget_s` is given anew.
-        fresh: replace an existing study.
         listener: is told each event as it happens.
+        **options: as `TuneOptions` describes them.
 
     Returns:
         Optuna's study. Its attribute `tuned` is the content of tuned.yaml where a verdict was reached.
@@ -69,26 +73,41 @@ def tune(
         InputError: something given can't be used; nothing has been written.
         InfeasibleError: nothing in the space can run here.
         EnvironmentFailure: the baseline or the storage failed.
+        TypeError: an option that isn't one of `TuneOptions`.
     """
-    request = build_request(
-        Path(model),
-        objectives=[objectives] if isinstance(objectives, str) else objectives,
-        constraints=[constraints] if isinstance(constraints, str) else constraints,
-        space=space,
-        fix=dict(fix or {}),
+    if unknown := options.keys() - TuneOptions.__annotations__.keys():
+        raise TypeError(f"tune() got an unexpected option {min(unknown)!r}")
+    return run(_request(Path(model), options), listener)
+
+
+def _request(model: Path, options: TuneOptions) -> TuneRequest:
+    baseline, cpus = options.get("baseline"), options.get("cpus")
+    return build_request(
+        model,
+        objectives=_several(options.get("objectives", "throughput")),
+        constraints=_several(options.get("constraints", ())),
+        space=options.get("space", "default"),
+        fix=dict(options.get("fix", {})),
         baseline=None if baseline is None else dict(baseline),
-        budget_s=budget_s,
-        allow_precision=allow_precision,
-        out=None if out is None else Path(out),
-        study=study,
-        trials=trials,
-        shapes={name: tuple(shape) for name, shape in (shapes or {}).items()},
-        data=None if data is None else Path(data),
+        budget_s=options.get("budget_s", DEFAULT_BUDGET_S),
+        allow_precision=_several(options.get("allow_precision", ())),
+        out=_path(options.get("out")),
+        study=options.get("study"),
+        trials=options.get("trials"),
+        shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
+        data=_path(options.get("data")),
         cpus=None if cpus is None else tuple(cpus),
-        tolerance=tolerance,
-        storage=storage,
-        seed=seed,
-        resume=resume,
-        fresh=fresh,
+        tolerance=options.get("tolerance"),
+        storage=options.get("storage"),
+        seed=options.get("seed", 0),
+        resume=options.get("resume", False),
+        fresh=options.get("fresh", False),
     )
-    return run(request, listener)
+
+
+def _several(words: str | Sequence[str]) -> Sequence[str]:
+    return [words] if isinstance(words, str) else words
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -60,7 +60,7 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
 def final_metrics(session: Session, finals: Finals, key: str, baseline: str) -> dict[str, float]:
     """Return the metrics of arm `key` over all its processes; the first objective as the paired gain has it."""
     metric, values = session.request.objective, finals.metrics(key)
-    if key != baseline:
+    if key != baseline and baseline not in finals.failures:
         gain = t_interval(finals.log_gains(key, baseline), REPORTED_CONFIDENCE).median
         reference = finals.metrics(baseline)[metric.key]
         values[metric.key] = reference * (gain if metric.maximize else 1 / gain)

@@ -98,8 +98,9 @@ class Finals:
             longest = max(longest, monotonic() - started)
 
     def log_gains(self, key: str, baseline: str) -> list[float]:
-        """Return the log-gain of arm `key` against `baseline`, one for each process."""
-        return [log_gain(self._metric, wave[key], wave[baseline]) for wave in self.waves]
+        """Return the log-gain of arm `key` against `baseline`, one for each process; none if either failed."""
+        both = [wave for wave in self.waves if key in wave and baseline in wave]
+        return [log_gain(self._metric, wave[key], wave[baseline]) for wave in both]
 
     @property
     def noise_floor(self) -> float:

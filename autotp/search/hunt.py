@@ -3,7 +3,7 @@
 from collections import deque
 from time import monotonic
 
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial
 
 from autotp.measure import ArmFailure
 from autotp.search.constraints import violations
@@ -24,6 +24,7 @@ class Hunt:
     def __init__(self, session: Session, baselines: list[Racer]) -> None:
         self.contenders: list[Racer] = []
         self.aliases = 0
+        self.ended = 0  # arms that were measured, failed, or turned out to be aliases
         self._session = session
         self._baselines = baselines
         self._known = {racer.observed.key: racer.trial.number for racer in baselines}
@@ -74,7 +75,7 @@ class Hunt:
         session = self._session
         if self._first:
             config = self._first.popleft()
-            trial = session.store.begin(Role.SEARCH, config, session.proposer.parameters(config))
+            trial = session.store.begin_known(session.proposer, config)
         else:
             trial, config = session.store.propose(session.proposer)
         session.proposer.take(config)
@@ -129,6 +130,7 @@ class Hunt:
         self._tell(trial, config, "ALIAS", None, f"OpenVINO makes the same of it as of trial {of}")
 
     def _tell(self, trial: Trial, config: Config, status: str, racer: Racer | None, reason: str | None) -> None:
+        self.ended += 1
         proof = racer.observed.proof if racer else None
         self._session.tell(
             ArmEnded(
@@ -147,18 +149,23 @@ def _first_configs(session: Session) -> list[Config]:
     """Return what is tried first: the best of an earlier call, then recipes. Everything measured is taken."""
     topology, proposer = session.bound.topology, session.proposer
     sockets = len(sockets_spanned(topology.machine, topology.envelope.cpus))
-    past = _past_configs(session)
     known = [
         found for settings in recipes(len(topology.envelope.cpus), sockets) if (found := proposer.find(settings))
     ]
-    first = [config for config in dict.fromkeys([*past[:PAST_LEADERS], *known]) if proposer.holds(config)]
-    for config in past:
-        proposer.take(config)
-    return first
+    past = _past_trials(session)
+    measured = dict.fromkeys(_config_of(trial) for trial in past if "alias_of" not in trial.user_attrs)
+    leaders = [config for config in measured if proposer.holds(config)][:PAST_LEADERS]
+    for trial in past:
+        proposer.take(_config_of(trial))
+    return [*leaders, *(config for config in dict.fromkeys(known) if proposer.holds(config))]
 
 
-def _past_configs(session: Session) -> list[Config]:
+def _past_trials(session: Session) -> list[FrozenTrial]:
+    """Return the trials that earlier calls have measured or found to be aliases, the best first."""
     metric = session.request.objective
-    trials = [t for t in session.store.finished(Role.SEARCH) if "alias_of" not in t.user_attrs]
-    best_first = sorted(trials, key=lambda t: t.values[0], reverse=metric.maximize)
-    return [Config.of(trial.user_attrs["config"]) for trial in best_first]
+    trials = session.store.finished(Role.SEARCH)
+    return sorted(trials, key=lambda trial: trial.values[0], reverse=metric.maximize)
+
+
+def _config_of(trial: FrozenTrial) -> Config:
+    return Config.of(trial.user_attrs["config"])

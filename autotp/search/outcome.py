@@ -25,7 +25,7 @@ from autotp.measure import UNITY, Interval, Loop, Metric
 from autotp.runtime import digest
 from autotp.search.arms import Observed
 from autotp.search.request import TuneRequest
-from autotp.search.store import public_url
+from autotp.search.storage import public_url
 from autotp.search.verdict import Ruling, Verdict
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist

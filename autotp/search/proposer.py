@@ -47,7 +47,8 @@ class Proposer(BaseSampler):
 
     def take(self, config: Config) -> None:
         """Never propose `config` or an alias of it again."""
-        self._open.pop(self._identity(config), None)
+        if self._bound.why_not(config) is None:
+            self._open.pop(self._identity(config), None)
 
     def learn(self, config: Config, failed: bool) -> None:
         """Note how `config` ended; a value that has only ever failed, twice, is not proposed again."""

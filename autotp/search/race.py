@@ -107,12 +107,17 @@ class Race:
         """Make `racer` the one that all gains are relative to."""
         self._baseline = racer
 
-    def fit_blocks(self) -> None:
-        """Set the block length from the slowest arm's latency, so that each block holds several inferences."""
-        for racer in self.live.values():
-            probe = racer.arm.block(0.0)
-            latency_s = probe.elapsed_s / max(1, probe.count)
+    def fit_blocks(self) -> list[Racer]:
+        """Set the block length from the slowest arm's latency, so that each block holds several inferences.
+
+        Returns:
+            The racers that failed, already out.
+        """
+        blocks, failed = self._round(0.0)
+        for block in blocks.values():
+            latency_s = block.elapsed_s / max(1, block.count)
             self._block_s = max(self._block_s, block_length_s(latency_s, self._longest_block_s))
+        return failed
 
     def enter(self, racer: Racer) -> None:
         """Let `racer` take part from the next round on."""
@@ -129,17 +134,27 @@ class Race:
         for _ in range(rounds):
             if monotonic() > until:
                 break
-            arms = {key: racer.arm for key, racer in self.live.items()}
-            for key, result in run_round(arms, self._block_s, self._rng).items():
-                racer = self.live[key]
-                if isinstance(result, ArmFailure):
-                    racer.failure = result
-                    failed.append(racer)
-                    self.leave(racer)
-                else:
-                    racer.blocks[self.rounds] = result
+            blocks, out = self._round(self._block_s)
+            failed += out
+            for key, block in blocks.items():
+                self.live[key].blocks[self.rounds] = block
             self.rounds += 1
         return failed
+
+    def _round(self, duration_s: float) -> tuple[dict[str, Block], list[Racer]]:
+        """Run a block of each live racer; return the blocks, and the racers that failed, already out."""
+        blocks: dict[str, Block] = {}
+        failed: list[Racer] = []
+        arms = {key: racer.arm for key, racer in self.live.items()}
+        for key, result in run_round(arms, duration_s, self._rng).items():
+            if isinstance(result, ArmFailure):
+                racer = self.live[key]
+                racer.failure = result
+                failed.append(racer)
+                self.leave(racer)
+            else:
+                blocks[key] = result
+        return blocks, failed
 
     def standing(self, racer: Racer, metric: Metric | None = None) -> Standing:
         """Return the standing of `racer` against the baseline in `metric`, by default the first objective."""

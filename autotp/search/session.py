@@ -17,7 +17,8 @@ from autotp.search.events import Began, Event, Listener
 from autotp.search.proposer import Proposer
 from autotp.search.race import Race
 from autotp.search.request import TuneRequest
-from autotp.search.store import Store, open_storage, study_exists, talking_to
+from autotp.search.storage import study_names
+from autotp.search.store import Store
 from autotp.space import BoundSpace, bind
 from autotp.topology import Topology, format_cpulist, narrow, probe
 
@@ -91,17 +92,22 @@ def _version(name: str) -> str | None:
 
 
 def _refuse_existing(request: TuneRequest) -> None:
-    if request.resume or request.fresh:
-        return
     if request.storage is None and not (request.out / "study.db").is_file():
         return
-    storage = open_storage(request.storage_url)
-    with talking_to(request.storage_url):
-        if study_exists(storage, request.name):
+    names = study_names(request.storage_url)
+    if not names or request.fresh:
+        return
+    if request.name in names:
+        if not request.resume:
             raise StudyError(
                 f"Study {request.name!r} exists in {request.out}: "
                 "use --resume to go on with it or --fresh to replace it."
             )
+    elif request.storage is None:
+        raise StudyError(
+            f"{request.out} holds study {names[0]!r}, not {request.name!r}: use --fresh to replace it, "
+            "--resume with its name to go on with it, or another --out."
+        )
 
 
 def _narrowed(topology: Topology, cpus: tuple[int, ...] | None) -> Topology:

@@ -5,30 +5,25 @@ when the study is opened next.
 """
 
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 import optuna
-import sqlalchemy.exc
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import Trial, TrialState
-from sqlalchemy.engine import make_url
 
-from autotp.errors import EnvironmentFailure, InputError, StudyError
+from autotp.errors import StudyError
 from autotp.measure import ArmFailure
 from autotp.search.arms import Observed
 from autotp.search.constraints import violations
 from autotp.search.encoding import Row, encode_blocks
 from autotp.search.proposer import Proposer
 from autotp.search.request import TuneRequest
+from autotp.search.storage import HEARTBEAT_S, open_storage, talking_to
 from autotp.space import Config
 
-HEARTBEAT_S = 10
-GRACE_S = 30
 SCHEMA = 1
 
 
@@ -38,60 +33,6 @@ class Role(StrEnum):
     BASELINE = "baseline"
     SEARCH = "search"
     FINAL = "final"
-
-
-@contextmanager
-def talking_to(url: str) -> Iterator[None]:
-    """Turn what SQLAlchemy and Optuna raise into an AutotpError that names the storage without its password.
-
-    Optuna warns of features that this project chose knowingly (heartbeats with ask and tell, metric names);
-    those warnings are silenced here.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.filterwarnings("ignore", message="Heartbeat of storage")
-            yield
-    except (sqlalchemy.exc.ArgumentError, ModuleNotFoundError) as error:
-        raise InputError(f"Storage {public_url(url)!r} can't be understood: {_first_line(error)}.") from error
-    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        message = f"The storage {public_url(url)} can't be reached or went away: {_first_line(error)}."
-        raise EnvironmentFailure(message) from error
-
-
-def public_url(url: str) -> str:
-    """Return `url` without user and password."""
-    try:
-        return make_url(url).set(username=None, password=None).render_as_string()
-    except sqlalchemy.exc.ArgumentError:
-        return "given"
-
-
-def open_storage(url: str) -> RDBStorage:
-    """Connect to the storage at `url`.
-
-    Raises:
-        InputError: the URL can't be understood.
-        EnvironmentFailure: the storage can't be reached.
-    """
-    with talking_to(url):
-        return RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S)
-
-
-def check_storage(url: str) -> None:
-    """Make sure that the storage at `url` can be read.
-
-    Raises:
-        InputError: the URL can't be understood.
-        EnvironmentFailure: the storage can't be reached.
-    """
-    with talking_to(url):
-        optuna.get_all_study_names(open_storage(url))
-
-
-def study_exists(storage: RDBStorage, name: str) -> bool:
-    """Whether `storage` holds a study called `name`."""
-    return name in optuna.get_all_study_names(storage)
 
 
 class Store:
@@ -106,15 +47,18 @@ class Store:
 
     @classmethod
     def open(cls, request: TuneRequest, identity: Mapping[str, Any], proposer: Proposer) -> "Store":
-        """Create the study or, with `resume`, go on with it; `fresh` deletes an old one first.
+        """Create the study or, with `resume`, go on with it; `fresh` first deletes an old one.
+
+        The folder's own `study.db` holds one study: there, `fresh` deletes whatever it holds.
 
         Raises:
             StudyError: it belongs to another model, shape, objective or workload.
         """
         storage = open_storage(request.storage_url)
         with talking_to(request.storage_url):
-            if request.fresh and study_exists(storage, request.name):
-                optuna.delete_study(study_name=request.name, storage=storage)
+            for name in optuna.get_all_study_names(storage) if request.fresh else ():
+                if name == request.name or request.storage is None:
+                    optuna.delete_study(study_name=name, storage=storage)
             study = optuna.create_study(
                 study_name=request.name,
                 storage=storage,
@@ -137,16 +81,22 @@ class Store:
             trial = self.study.ask()
             config = proposer.suggest(trial)
             self._describe(trial, role=Role.SEARCH, config=config.to_dict())
-        self._running.append(trial)
+            self._run(trial)
         return trial, config
 
-    def begin(self, role: Role, config: Config, parameters: Mapping[str, Any] | None = None) -> Trial:
-        """Begin a trial whose config is known: a baseline, a final, or a recipe with Optuna's `parameters`."""
+    def begin(self, role: Role, config: Config) -> Trial:
+        """Begin a trial outside the search, a baseline or a final: TPE isn't to learn from it."""
         with talking_to(self._request.storage_url):
-            attributes = {"role": role, "config": config.to_dict()}
-            self.study.enqueue_trial(dict(parameters or {}), user_attrs=attributes)
-            trial = self.study.ask()
-        self._running.append(trial)
+            trial = self._enqueue({}, role, config)
+            self._run(trial)
+        return trial
+
+    def begin_known(self, proposer: Proposer, config: Config) -> Trial:
+        """Begin a trial of the search whose config is known: a recipe, or the best of an earlier call."""
+        with talking_to(self._request.storage_url):
+            trial = self._enqueue(proposer.parameters(config), Role.SEARCH, config)
+            proposer.suggest(trial)  # records the parameters, which TPE learns from
+            self._run(trial)
         return trial
 
     def describe(self, trial: Trial, **attributes: Any) -> None:
@@ -219,16 +169,29 @@ class Store:
         """Set attributes of the study."""
         with talking_to(self._request.storage_url):
             for name, value in attributes.items():
-                self.study.set_user_attr(name, msgspec.to_builtins(value))
+                self.study.set_user_attr(name, _plain(value))
 
     def finished(self, role: Role) -> list[optuna.trial.FrozenTrial]:
         """Return the COMPLETE trials of `role`."""
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [trial for trial in trials if trial.user_attrs.get("role") == role]
 
+    def _enqueue(self, parameters: dict[str, Any], role: Role, config: Config) -> Trial:
+        self.study.enqueue_trial(parameters, user_attrs={"role": role, "config": config.to_dict()})
+        return self.study.ask()
+
+    def _run(self, trial: Trial) -> None:
+        _record_heartbeats(self._storage, [trial])  # a trial without one would never be stale
+        self._running.append(trial)
+
     def _describe(self, trial: Trial, **attributes: Any) -> None:
         for name, value in attributes.items():
-            trial.set_user_attr(name, msgspec.to_builtins(value))
+            trial.set_user_attr(name, _plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as JSON has it: an infinite bound, which JSON can't write, becomes None."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _record_heartbeats(storage: RDBStorage, trials: list[Trial]) -> None:
@@ -239,10 +202,6 @@ def _record_heartbeats(storage: RDBStorage, trials: list[Trial]) -> None:
 def _unlike(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     facts = [fact for fact in now if before.get(fact) != now[fact]]
     return (
-        f"Study {name!r} was made with another {' and '.join(facts)}; "
+        f"Study {name!r} differs in its {' and '.join(facts)} from what is asked for now; "
         "use --fresh to replace it or --study NAME for a study of its own."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200].rstrip(".")

@@ -1,6 +1,7 @@
 """The tuning itself: baselines, search, finals, verdict; what it finds goes to the study and to tuned.yaml."""
 
 from collections.abc import Mapping, Sequence
+from time import monotonic
 
 import msgspec
 import optuna
@@ -22,7 +23,7 @@ from autotp.search.verdict import Ruling, Verdict
 from autotp.space import Config
 
 SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest, and what the search leaves
-LEAST_SEARCH_SHARE = 0.3
+LEAST_SEARCH_SHARE = 0.3  # of what the baselines leave
 
 
 def run(request: TuneRequest, listener: Listener) -> optuna.Study:
@@ -52,6 +53,9 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
         for racer in baselines:
             retire_baseline(session, racer)
         closing = run_finals(session, hunt.contenders, baselines)
+        if not hunt.ended:
+            reason = "no candidate could be measured within the budget"
+            closing = msgspec.structs.replace(closing, verdict=Verdict(Ruling.UNKNOWN, reason=reason))
         session.store.abandon()
         _ship(session, _evidence(session, closing, baselines))
     except KeyboardInterrupt:
@@ -66,7 +70,8 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
 def _search_until(session: Session, baselines: int) -> float:
     """Return when the search must end for the finals to be worth having: one finalist, the A/A twin."""
     needed_s = seconds_needed(baselines + 2, session.bench.arm_start_s, session.race.block_s)
-    return max(session.at(LEAST_SEARCH_SHARE), min(session.at(SEARCH_SHARE), session.at(1.0) - needed_s))
+    now, end = monotonic(), session.at(1.0)
+    return max(now + LEAST_SEARCH_SHARE * (end - now), min(session.at(SEARCH_SHARE), end - needed_s))
 
 
 def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evidence:

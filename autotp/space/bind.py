@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from autotp.errors import SpaceError
+from autotp.errors import InfeasibleError, SpaceError
 from autotp.space.affinity import affinity, nodes_spanned, sockets_spanned
 from autotp.space.config import Config
 from autotp.space.effective import Identity, identity
@@ -73,7 +73,7 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True):
             affinity(config, self.topology.machine, self.topology.envelope)
         except SpaceError as error:
             return str(error)
-        return config_dropped(config)
+        return self._multiple_dropped(config) or config_dropped(config)
 
     def effective(self) -> dict[Identity, Config]:
         """Return one config, the first met, for each predicted effective config."""
@@ -98,6 +98,14 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True):
         combined = tuple(Dropped("combination", reason, count) for reason, count in reasons.items())
         return Census(configs, len(identities), self.dropped + combined)
 
+    def _multiple_dropped(self, config: Config) -> str | None:
+        """Return why a product can't run here: only the factors were there to be checked by `bind`."""
+        for knob in self.knobs:
+            value = config.get(knob.name) if knob.multiple_of is not None else None
+            if value is not None and (reason := value_dropped(knob.name, value, self.topology, ())):
+                return f"{knob.name}={value}: {reason}"
+        return None
+
     def _combinations(self, position: int, chosen: dict[str, Choice]) -> Iterator[dict[str, Choice]]:
         if position == len(self.knobs):
             yield chosen
@@ -116,6 +124,9 @@ def bind(space: Space, topology: Topology, allowed_precisions: tuple[str, ...] =
         space: the knobs and their items.
         topology: the machine and what the process may use of it.
         allowed_precisions: precisions below OpenVINO's default that the person accepts, for example `bf16`.
+
+    Raises:
+        InfeasibleError: a knob is held at a value that can't run here.
     """
     dropped: list[Dropped] = []
     knobs: list[BoundKnob] = []
@@ -124,6 +135,8 @@ def bind(space: Space, topology: Topology, allowed_precisions: tuple[str, ...] =
         dropped += lost
         if knob.choices:
             knobs.append(knob)
+        elif spec.held:
+            raise InfeasibleError(f"{lost[0].what} can't run here: {lost[0].reason}.")
     return BoundSpace(name=space.name, knobs=tuple(knobs), dropped=tuple(dropped), topology=topology)
 
 
@@ -147,11 +160,10 @@ def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> 
     dropped: list[Dropped] = []
     for choice in dict.fromkeys(_bind_items(spec.items, topology)):
         is_factor = spec.multiple_of is not None
-        reason = None if choice is None or is_factor else value_dropped(name, choice, topology, allowed)
-        if reason is None:
+        if choice is None or is_factor or not (reason := value_dropped(name, choice, topology, allowed)):
             choices.append(choice)
         else:
-            dropped.append(Dropped(f"{name}={Config(((name, choice),)).to_dict()[name]}", reason))  # type: ignore[arg-type]
+            dropped.append(Dropped(str(Config(((name, choice),))), reason))
     when = tuple((condition.knob, _bind_items(condition.items, topology)) for condition in spec.when)
     bound = BoundKnob(name=name, choices=tuple(choices), when=when, multiple_of=spec.multiple_of)
     return bound, dropped

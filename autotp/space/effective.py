@@ -6,7 +6,7 @@ The *predicted* identity saves compiles: configs that can't differ are merged be
 
 import msgspec
 
-from autotp.space.affinity import Mask, affinity
+from autotp.space.affinity import Mask, affinity, nodes_spanned, sockets_spanned
 from autotp.space.config import Config
 from autotp.space.knobs import Value
 from autotp.topology import Machine, Topology
@@ -46,12 +46,17 @@ def identity(config: Config, topology: Topology) -> Identity:
     """
     masks = affinity(config, topology.machine, topology.envelope)
     settings = dict(config.without("split_count", "numa_nodes").settings)
-    if settings.get("distribution_policy") == "none":
-        del settings["distribution_policy"]
+    if not (
+        config.tensor_parallel and _separated(masks[0] if masks else topology.envelope.cpus, topology.machine)
+    ):
+        settings.pop("distribution_policy", None)
     if settings.get("performance_hint", "none") in ("none", "latency"):
         settings.pop("performance_hint", None)
     if settings.get("inference_precision_hint") == default_precision(topology.machine):
         del settings["inference_precision_hint"]
-    if settings.get("nireq") == settings.get("num_streams", 1) and "performance_hint" not in settings:
-        settings.pop("nireq", None)
     return Identity(tuple(settings.items()), masks)
+
+
+def _separated(cpus: Mask, machine: Machine) -> bool:
+    """Whether `cpus` lie on several sockets that NUMA nodes separate: else the policy does nothing."""
+    return min(len(sockets_spanned(machine, cpus)), len(nodes_spanned(machine, cpus))) > 1

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from autotp.errors import SpaceError
-from autotp.files import load_yaml, to_type
+from autotp.files import is_file, load_yaml, to_type
 from autotp.space.knobs import Kind, Knob, Value, Word, knob_named
 
 Item = Value | Word
@@ -30,6 +30,7 @@ class KnobSpec(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Item, ...]
     when: tuple[Condition, ...] = ()
     multiple_of: str | None = None
+    held: bool = False  # by the person: it can't be left out where its value can't run
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -50,12 +51,9 @@ class Space(msgspec.Struct, frozen=True):
         Raises:
             SpaceError: an unknown knob or a value that isn't one of its values.
         """
-        held = [
-            KnobSpec(knob=knob_named(name), items=(_item(knob_named(name), value),))
-            for name, value in settings.items()
-        ]
+        held = [_held(knob_named(name), value) for name, value in settings.items()]
         kept = [spec for spec in self.specs if spec.knob.name not in settings]
-        return Space(self.name, _in_order([*held, *kept], self.name))
+        return Space(self.name, _in_order([*held, *kept]))
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +87,7 @@ def load_space(name_or_file: str) -> Space:
         if name_or_file in named_spaces() and (path := folder / f"{name_or_file}.yaml").is_file():
             return parse_space(load_yaml(path, SpaceError), name_or_file)
     path = Path(name_or_file)
-    if not path.is_file():
+    if not is_file(path):
         names = ", ".join(named_spaces())
         raise SpaceError(f"There is no space {name_or_file!r}: it's neither one of {names} nor a file.")
     return parse_space(load_yaml(path, SpaceError), str(path))
@@ -106,9 +104,16 @@ def parse_space(data: object, source: str) -> Space:
         raise SpaceError(f"{source}: knobs is empty; name at least one knob to vary.")
     try:
         specs = [_spec(name, entry) for name, entry in file.knobs.items()]
-        return Space(file.name or Path(source).stem, _in_order(specs, source))
+        return Space(file.name or Path(source).stem, _in_order(specs))
     except SpaceError as error:
         raise SpaceError(f"{source}: {error}") from None
+
+
+def _held(knob: Knob, value: object) -> KnobSpec:
+    item = _item(knob, value)
+    if item in (Word.EACH_SOCKET, Word.DIVISORS):
+        raise SpaceError(f"{knob.name}: {item} stands for several values; it can be held at one only.")
+    return KnobSpec(knob=knob, items=(item,), held=True)
 
 
 def _spec(name: str, entry: object) -> KnobSpec:
@@ -126,8 +131,9 @@ def _spec(name: str, entry: object) -> KnobSpec:
 
 def _multiple(knob: Knob, entry: _MultipleOf) -> KnobSpec:
     base = knob_named(entry.multiple_of)
-    if base.kind is not knob.kind or base.choices:
-        raise SpaceError(f"{knob.name}: multiple_of needs a knob that is a count, not {base.name}.")
+    for counted in (knob, base):
+        if counted.kind is not Kind.COUNT:
+            raise SpaceError(f"{knob.name}: multiple_of needs knobs that are counts; {counted.name} isn't one.")
     if any(isinstance(factor, str) for factor in entry.by):
         raise SpaceError(f"{knob.name}: by takes whole numbers, 1 or more, not words.")
     return KnobSpec(knob=knob, items=_items(knob, entry.by), multiple_of=base.name)
@@ -152,7 +158,7 @@ def _item(knob: Knob, entry: object) -> Item:
     return knob.parse(entry)
 
 
-def _in_order(specs: list[KnobSpec], source: str) -> tuple[KnobSpec, ...]:
+def _in_order(specs: list[KnobSpec]) -> tuple[KnobSpec, ...]:
     by_name = {spec.knob.name: spec for spec in specs}
     for spec in specs:
         for other in spec.needs:
@@ -162,4 +168,4 @@ def _in_order(specs: list[KnobSpec], source: str) -> tuple[KnobSpec, ...]:
         order = TopologicalSorter({name: spec.needs for name, spec in by_name.items()}).static_order()
         return tuple(by_name[name] for name in order)
     except CycleError as error:
-        raise SpaceError(f"{source}: `when` goes in a circle: {' → '.join(error.args[1])}.") from None
+        raise SpaceError(f"the knobs depend on each other in a circle: {' → '.join(error.args[1])}.") from None

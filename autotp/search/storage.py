@@ -1,0 +1,107 @@
+"""The storage that a study lies in: its URL, and errors that name it without its password."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import sqlalchemy.exc
+from optuna.storages import RDBStorage
+from sqlalchemy.engine import URL, make_url
+
+from autotp.errors import EnvironmentFailure, InputError, StudyError
+
+HEARTBEAT_S = 10
+GRACE_S = 30
+
+
+@contextmanager
+def talking_to(url: str) -> Iterator[None]:
+    """Turn what SQLAlchemy and Optuna raise into an AutotpError that names the storage without its password.
+
+    Optuna warns of features that this project chose knowingly (heartbeats with ask and tell, metric names);
+    those warnings are silenced here.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.filterwarnings("ignore", message="Heartbeat of storage")
+            yield
+    except (sqlalchemy.exc.ArgumentError, ImportError) as error:
+        raise InputError(f"The storage URL {public_url(url)} can't be used: {_first_line(error)}.") from error
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        message = f"The storage {public_url(url)} can't be reached or went away: {_first_line(error)}."
+        raise EnvironmentFailure(message) from error
+
+
+def public_url(url: str) -> str:
+    """Return `url` without user, password and query (drivers take a password there, too)."""
+    try:
+        parsed = make_url(url)
+        kept = URL.create(parsed.drivername, host=parsed.host, port=parsed.port, database=parsed.database)
+        return kept.render_as_string()
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return "given"
+
+
+def open_storage(url: str) -> RDBStorage:
+    """Connect to the storage at `url`; a SQLite file that isn't there is made.
+
+    Raises:
+        InputError: the URL can't be understood.
+        EnvironmentFailure: the storage can't be reached.
+    """
+    with talking_to(url):
+        _parse(url)
+        return RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S)
+
+
+def check_storage(url: str) -> None:
+    """Make sure that the storage at `url` is there and can be read.
+
+    Raises:
+        InputError: the URL can't be understood.
+        StudyError: it names a file that isn't there.
+        EnvironmentFailure: the storage can't be reached.
+    """
+    file = _sqlite_file(url)
+    if file is not None and not file.is_file():
+        raise StudyError(f"There is no study in {file}: autotp tune makes one.")
+    study_names(url)
+
+
+def study_names(url: str) -> tuple[str, ...]:
+    """Return the studies in the storage at `url`, none where it's a SQLite file to be made; writes nothing.
+
+    Raises:
+        InputError: the URL can't be understood.
+        EnvironmentFailure: the storage can't be reached, or the file's folder isn't there.
+    """
+    file = _sqlite_file(url)
+    if file is not None and not file.is_file():
+        if file.parent.is_dir():
+            return ()
+        raise EnvironmentFailure(f"The storage {public_url(url)} can't be made: there is no folder {file.parent}.")
+    with talking_to(url):
+        return tuple(optuna.get_all_study_names(open_storage(url)))
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+        return parsed
+    except ValueError as error:  # such as a port that isn't a number; its text may quote the password
+        raise InputError("The storage URL given can't be understood.") from error
+
+
+def _sqlite_file(url: str) -> Path | None:
+    with talking_to(url):
+        parsed = _parse(url)
+    in_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return Path(str(parsed.database)) if in_file else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200].rstrip(".")

@@ -1,0 +1,47 @@
+"""Small models in OpenVINO's IR, built in code, for tests that need a real one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+WIDTH = 16
+
+
+def matmul_model(folder: Path, name: str = "model", width: int = WIDTH, seed: int = 0) -> Path:
+    """Write an IR with input `x` and output `y`, both f32 [1, width], and return its .xml: y = relu(x W)."""
+    return _save(_matmul([1, width], width, seed), folder, name)
+
+
+def dynamic_model(folder: Path, name: str = "dynamic", width: int = WIDTH) -> Path:
+    """Write the same as `matmul_model` with `x` and `y` f32 [?, width], and return its .xml."""
+    return _save(_matmul([-1, width], width, seed=0), folder, name)
+
+
+def expected(x: Any, width: int = WIDTH, seed: int = 0) -> Any:
+    """Return what both models answer to `x`, by numpy."""
+    return np.maximum(x @ _weights(width, seed), 0)
+
+
+def _matmul(shape: list[int], width: int, seed: int) -> Any:
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    x = ops.parameter(shape, np.float32, name="x")
+    x.output(0).set_names({"x"})
+    y = ops.relu(ops.matmul(x, ops.constant(_weights(width, seed)), False, False))
+    y.output(0).set_names({"y"})
+    return ov.Model([ops.result(y)], [x], "matmul")
+
+
+def _weights(width: int, seed: int) -> Any:
+    random = np.random.default_rng(seed)
+    return random.standard_normal((width, width), dtype=np.float32) / np.float32(width**0.5)
+
+
+def _save(model: Any, folder: Path, name: str) -> Path:
+    import openvino as ov
+
+    path = folder / f"{name}.xml"
+    ov.save_model(model, path, compress_to_fp16=False)
+    return path

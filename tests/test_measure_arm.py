@@ -1,0 +1,276 @@
+"""Arms end to end: real workers that run the real OpenVINO, and what becomes of them when things go wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autotp.errors import ModelError
+from autotp.measure import arm as arm_module
+from autotp.measure import process
+from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
+from autotp.measure.protocol import ArmFailure, Block, Outputs, Phase, Status, Workload
+from autotp.runtime import ModelInfo, Plan, Port, locate
+from autotp.space import Mask
+from tests.models import WIDTH, dynamic_model, matmul_model
+from tests.test_measure_process import gone, running
+
+MEGABYTE = 1 << 20
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small model."""
+    return matmul_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def arms() -> Iterator[list[Arm]]:
+    """Arms to be stopped when the test ends."""
+    started: list[Arm] = []
+    yield started
+    stop_all(started)
+
+
+def plan(path: Path, *, mask: Mask | None = None, nireq: int | None = None, **properties: str) -> Plan:
+    """A plan in f32, of two streams unless told otherwise."""
+    properties = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "2", **properties}
+    return Plan(files=locate(path), shapes={}, properties=properties, mask=mask, nireq=nireq)
+
+
+def launched(arms: list[Arm], *plans: Plan, outputs: Outputs | None = None) -> Arm:
+    """An arm whose workers are being started."""
+    arms.append(Arm(ArmSpec(plans=plans, workload=Workload(), outputs=outputs)))
+    arms[-1].launch()
+    return arms[-1]
+
+
+def ready(arms: list[Arm], *plans: Plan) -> Arm:
+    """An arm whose workers have started."""
+    arm = launched(arms, *plans)
+    arm.await_start()
+    return arm
+
+
+def pids(arm: Arm) -> list[int]:
+    """The process ids of its workers."""
+    return [worker._process.pid for worker in arm._workers]
+
+
+def masks_of_threads(pid: int) -> set[Mask]:
+    """The masks that the threads of a process have."""
+    return {tuple(os.sched_getaffinity(int(task.name))) for task in Path(f"/proc/{pid}/task").iterdir()}
+
+
+def test_an_arm_starts_warms_up_runs_blocks_and_leaves_nothing(model: Path, arms: list[Arm]) -> None:
+    """From launch to stop: the observed config, whole blocks with a latency each, and no process left."""
+    arm = launched(arms, plan(model, nireq=3))
+    (started,) = arm.await_start()
+    assert (started.effective.streams, started.effective.requests) == (2, 3)
+    assert started.properties["NUM_STREAMS"] == "2"
+    assert started.compile_s > 0
+    arm.warm_up()
+    for block in (arm.block(0.01), arm.block(0.0)):
+        assert block.count % 3 == 0
+        assert len(block.latencies_s) == block.count > 0
+        assert 20 * MEGABYTE < block.memory_bytes < 2000 * MEGABYTE
+    (pid,) = pids(arm)
+    arm.stop()
+    arm.stop()
+    assert gone(pid)
+
+
+def test_the_blocks_of_several_workers_add_up(model: Path, arms: list[Arm]) -> None:
+    """Two instances run at once; counts and memory add, latencies are pooled, and each has its own mask."""
+    cpus = sorted(os.sched_getaffinity(0))
+    masks = [(cpus[0],), (cpus[-1],)]
+    arm = ready(arms, *(plan(model, mask=mask, NUM_STREAMS="1") for mask in masks))
+    assert [started.effective.threads for started in arm.started] == [1, 1]
+    assert [masks_of_threads(pid) for pid in pids(arm)] == [{masks[0]}, {masks[1]}]
+    block = arm.block(0.02)
+    assert len(block.latencies_s) == block.count >= 2
+    assert block.elapsed_s > 0.019
+    assert block.memory_bytes > 40 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGKILL, Status.OUT_OF_MEMORY), (signal.SIGSEGV, Status.CRASHED)]
+)
+def test_a_worker_killed_in_a_block_is_a_failure_of_that_phase(
+    model: Path, arms: list[Arm], number: signal.Signals, status: Status
+) -> None:
+    """The failure says how the worker ended and in which phase; nothing of the arm is left."""
+    arm = ready(arms, plan(model))
+    (pid,) = pids(arm)
+    os.kill(pid, number)
+    with pytest.raises(ArmFailure) as caught:
+        arm.block(0.01)
+    assert (caught.value.status, caught.value.phase) == (status, Phase.BLOCK)
+    assert number.name in caught.value.message
+    assert gone(pid)
+
+
+def test_a_worker_killed_while_it_starts_is_a_failure_of_the_start(model: Path, arms: list[Arm]) -> None:
+    """A kill before the first reply belongs to the phase start."""
+    arm = launched(arms, plan(model))
+    os.kill(pids(arm)[0], signal.SIGKILL)
+    with pytest.raises(ArmFailure) as caught:
+        arm.await_start()
+    assert (caught.value.status, caught.value.phase) == (Status.OUT_OF_MEMORY, Phase.START)
+
+
+def test_a_hanging_worker_times_out_and_takes_its_siblings_along(
+    model: Path, arms: list[Arm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When one of two workers hangs the watchdog ends both, within its time."""
+    arm = ready(arms, plan(model), plan(model))
+    monkeypatch.setitem(process.TIMEOUTS_S, Phase.BLOCK, 0.3)
+    workers = pids(arm)
+    os.kill(workers[1], signal.SIGSTOP)
+    before = time.monotonic()
+    with pytest.raises(ArmFailure) as caught:
+        arm.block(0.01)
+    assert (caught.value.status, caught.value.phase) == (Status.TIMED_OUT, Phase.BLOCK)
+    assert time.monotonic() - before < 30
+    assert all(gone(pid) for pid in workers)
+
+
+def test_a_config_that_openvino_refuses_is_invalid(model: Path, arms: list[Arm]) -> None:
+    """A bad property is INVALID at the start, with OpenVINO's reason."""
+    arm = launched(arms, plan(model, FOO="1"))
+    with pytest.raises(ArmFailure, match="Unsupported property FOO") as caught:
+        arm.await_start()
+    assert (caught.value.status, caught.value.phase) == (Status.INVALID, Phase.START)
+
+
+def test_arms_start_together_and_fail_alone(model: Path, arms: list[Arm]) -> None:
+    """Of three arms the bad one is reported by its place, the others are ready, each with its own config."""
+    plans = (plan(model, NUM_STREAMS="1"), plan(model, NUM_STREAMS="x"), plan(model, NUM_STREAMS="2"))
+    arms.extend(Arm(ArmSpec(plans=(each,), workload=Workload())) for each in plans)
+    failures = start_together(arms)
+    assert list(failures) == [1]
+    assert failures[1].status is Status.INVALID
+    assert [arms[index].started[0].effective.streams for index in (0, 2)] == [1, 2]
+    assert arms[0].block(0.0).count == 1
+    assert arms[2].block(0.0).count == 2
+
+
+class Rates(Arm):
+    """An arm whose blocks have these rates."""
+
+    def __init__(self, rates: list[int]) -> None:
+        super().__init__(ArmSpec(plans=(), workload=Workload()))
+        self.rates, self.blocks = rates, 0
+
+    def _run(self, duration_s: float, phase: Phase) -> Block:
+        rate = self.rates[min(self.blocks, len(self.rates) - 1)]
+        self.blocks += 1
+        assert phase is Phase.WARM_UP
+        return Block(count=rate, elapsed_s=1.0, latencies_s=(), memory_bytes=1)
+
+
+@pytest.mark.parametrize(
+    ("rates", "blocks"),
+    [([100], 3), ([100, 100, 50, 51], 4), ([10, 20, 40, 80, 81], 5), ([10, 100] * 20, arm_module.WARM_UP_BLOCKS)],
+)
+def test_warm_up_ends_when_the_rate_is_steady(rates: list[int], blocks: int) -> None:
+    """At least three blocks, until two in a row agree within 10 %, and no more than twenty."""
+    arm = Rates(rates)
+    arm.warm_up()
+    assert arm.blocks == blocks
+
+
+def test_a_model_is_inspected_in_a_process_of_its_own(model: Path) -> None:
+    """Ports come back as they are, and what the person can mend as a ModelError."""
+    port = ("f32", (1, WIDTH))
+    assert inspect(locate(model), {}) == ModelInfo((Port("x", *port),), (Port("y", *port),))
+    with pytest.raises(ModelError, match="--shape 'x="):
+        inspect(locate(dynamic_model(model.parent)), {})
+
+
+def test_a_model_that_brings_its_reader_down_is_an_error_of_the_model(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where reading crashes or never ends, the person is told in one sentence about the file."""
+    monkeypatch.setattr(process, "_BOOT", "import os; os.abort()")
+    with pytest.raises(ModelError, match=r"model\.xml can't be read: .*SIGABRT"):
+        inspect(locate(model), {})
+    monkeypatch.setattr(process, "_BOOT", "import time; time.sleep(60)")
+    monkeypatch.setitem(process.TIMEOUTS_S, Phase.INSPECT, 0.1)
+    with pytest.raises(ModelError, match=r"model\.xml can't be read: no answer in time"):
+        inspect(locate(model), {})
+
+
+def test_outputs_are_checked_against_the_recorded_reference(model: Path, arms: list[Arm], tmp_path: Path) -> None:
+    """An arm of the same model is within a rounding of the reference, one of another model isn't."""
+    reference = tmp_path / "reference.npz"
+    record_reference(plan(model, NUM_STREAMS="1"), Workload(), reference)
+    other = matmul_model(tmp_path, "other", seed=1)
+    for path, close in ((model, True), (other, False)):
+        (started,) = launched(arms, plan(path), outputs=Outputs(str(reference))).await_start()
+        assert started.output_error is not None
+        assert started.output_error.finite
+        assert (started.output_error.max_abs_error < 1e-5) == close
+
+
+def test_a_reference_that_cannot_be_run_is_a_failure(model: Path, tmp_path: Path) -> None:
+    """Nothing is written where the reference's config is refused."""
+    with pytest.raises(ArmFailure, match="FOO"):
+        record_reference(plan(model, FOO="1"), Workload(), tmp_path / "reference.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+PARENT = """
+import signal, sys, time
+from pathlib import Path
+from autotp.measure import Arm, ArmSpec, Workload
+from autotp.runtime import Plan, locate
+
+arm = Arm(ArmSpec(plans=(Plan(files=locate(Path(sys.argv[1])), shapes={}, properties={}),), workload=Workload()))
+arm.launch()
+arm.await_start()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored in the tests' own process
+try:
+    print(arm._workers[0]._process.pid, flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print(arm.block(0.0).count, flush=True)
+    arm.stop()
+"""
+
+
+@pytest.fixture
+def parent(model: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """A process in a group of its own with a started worker, and the worker's id."""
+    argv = (sys.executable, "-c", PARENT, str(model))
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT) as started:
+        assert started.stdout is not None
+        worker = int(started.stdout.readline())
+        try:
+            yield started, worker
+        finally:
+            started.kill()
+
+
+def test_a_worker_ends_with_its_parent(parent: tuple["subprocess.Popen[str]", int]) -> None:
+    """When the parent is killed the worker's read ends, and so does the worker."""
+    process_, worker = parent
+    assert running(worker)
+    os.kill(process_.pid, signal.SIGKILL)
+    assert gone(worker)
+
+
+def test_ctrl_c_reaches_the_parent_alone(parent: tuple["subprocess.Popen[str]", int]) -> None:
+    """After a SIGINT to the parent's whole group its worker still answers a block."""
+    process_, worker = parent
+    os.killpg(process_.pid, signal.SIGINT)
+    out, _ = process_.communicate(timeout=30)
+    assert int(out) >= 1
+    assert process_.returncode == 0
+    assert gone(worker)

@@ -1,0 +1,67 @@
+"""Metrics: their names, their direction, and their values from pooled raw samples."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autotp.errors import InputError
+from autotp.measure.metrics import Metric, all_metrics
+from autotp.measure.protocol import Block
+
+LATENCIES = st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=20)
+
+
+def block(latencies: list[float], elapsed_s: float = 1.0, memory_bytes: int = 1) -> Block:
+    """A block with these latencies."""
+    return Block(
+        count=len(latencies), elapsed_s=elapsed_s, latencies_s=tuple(latencies), memory_bytes=memory_bytes
+    )
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_each_metric_is_found_by_its_name(metric: Metric) -> None:
+    """A metric's value is the name by which people call it."""
+    assert Metric.named(metric.value) is metric
+
+
+def test_an_unknown_metric_lists_those_there_are() -> None:
+    """An objective that doesn't exist is bad input, and the text names it and every one that does."""
+    with pytest.raises(InputError, match=r"'speed'.*throughput, latency_p50, latency_p90, latency_p99"):
+        Metric.named("speed")
+
+
+def test_keys_carry_units_and_only_throughput_is_maximized() -> None:
+    """Files name throughput per second and latencies in seconds; more is better for throughput alone."""
+    assert [metric.key for metric in Metric] == [
+        "throughput_per_s",
+        "latency_p50_s",
+        "latency_p90_s",
+        "latency_p99_s",
+    ]
+    assert [metric for metric in Metric if metric.maximize] == [Metric.THROUGHPUT]
+    assert [metric.quantile for metric in Metric] == [None, 0.5, 0.9, 0.99]
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(LATENCIES, min_size=1, max_size=6))
+def test_quantiles_are_of_all_latencies_together(bursts: list[list[float]]) -> None:
+    """A latency metric is numpy's quantile of the latencies of every block, pooled."""
+    pooled = np.concatenate([np.array(burst) for burst in bursts])
+    blocks = [block(burst) for burst in bursts]
+    for metric, quantile in ((Metric.LATENCY_P50, 0.5), (Metric.LATENCY_P90, 0.9), (Metric.LATENCY_P99, 0.99)):
+        assert metric.of(blocks) == pytest.approx(float(np.quantile(pooled, quantile)))
+
+
+def test_throughput_is_the_median_rate_of_blocks() -> None:
+    """One block that a neighbour slowed down doesn't move the throughput."""
+    blocks = [block([0.01] * 10, elapsed_s) for elapsed_s in (0.1, 0.1, 10.0)]
+    assert Metric.THROUGHPUT.of(blocks) == pytest.approx(100.0)
+
+
+def test_all_metrics_adds_the_peak_memory() -> None:
+    """The figures of an arm are every metric by key and the largest memory of any block."""
+    values = all_metrics([block([0.1, 0.3], memory_bytes=7), block([0.2], memory_bytes=9)])
+    assert set(values) == {metric.key for metric in Metric} | {"memory_bytes"}
+    assert values["latency_p50_s"] == pytest.approx(0.2)
+    assert values["memory_bytes"] == 9

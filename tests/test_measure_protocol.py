@@ -1,0 +1,84 @@
+"""What parent and worker say to each other survives the wire."""
+
+from pathlib import Path
+
+import pytest
+
+from autotp.measure.protocol import (
+    ArmFailure,
+    Block,
+    Failed,
+    Inspect,
+    Inspected,
+    Loop,
+    OutputError,
+    Outputs,
+    Phase,
+    Reply,
+    Request,
+    Run,
+    Start,
+    Started,
+    Status,
+    Workload,
+    decode_reply,
+    decode_request,
+    encode,
+)
+from autotp.runtime import ModelFiles, ModelInfo, ModelKind, Plan, Port
+from autotp.space import Effective
+
+FILES = ModelFiles(Path("/m/a model.xml"), ModelKind.IR, Path("/m/a model.bin"))
+PLAN = Plan(files=FILES, shapes={"x": (1, 3)}, properties={"NUM_STREAMS": "2"}, mask=(0, 1), nireq=4)
+PORT = Port("x", "f32", (1, 3))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Inspect(FILES, {"x": (1, 3)}),
+        Inspect(ModelFiles(Path("m.onnx"), ModelKind.ONNX), {}),
+        Start(PLAN, Workload(seed=3, data="d.npz"), Outputs("r.npz", save=True)),
+        Start(Plan(files=FILES, shapes={}, properties={}), Workload()),
+        Run(0.05),
+    ],
+)
+def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
+    """A request decodes to its equal, and its text holds no line break, which ends a message."""
+    data = encode(request_)
+    assert b"\n" not in data
+    assert decode_request(data) == request_
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Inspected(ModelInfo((PORT,), ())),
+        Started(effective=Effective(streams=2, precision="f32"), properties={"A": "B"}, compile_s=0.1),
+        Started(
+            effective=Effective(),
+            properties={},
+            compile_s=0.1,
+            output_error=OutputError(max_abs_error=1e-7, max_abs_reference=2.5, finite=True),
+        ),
+        Block(count=2, elapsed_s=0.1, latencies_s=(0.1, 1 / 3), memory_bytes=1 << 40),
+        Failed(Status.CRASHED, "two\nlines \N{SNOWMAN}", input_error=True),
+    ],
+)
+def test_replies_survive_the_wire_on_one_line(reply: Reply) -> None:
+    """A reply decodes to its equal, floats to the last bit, and its text holds no line break."""
+    data = encode(reply)
+    assert b"\n" not in data
+    assert decode_reply(data) == reply
+
+
+def test_one_request_is_run_synchronously() -> None:
+    """A single request in flight is the sync loop; more are the async one."""
+    assert [Loop.of(nireq) for nireq in (1, 2, 8)] == [Loop.SYNC, Loop.ASYNC, Loop.ASYNC]
+
+
+def test_a_failure_says_how_and_when() -> None:
+    """The text of an arm's failure holds status, phase and message."""
+    failure = ArmFailure(Status.TIMED_OUT, Phase.WARM_UP, "no answer in time", "tail")
+    assert str(failure) == "TIMED_OUT in warm-up: no answer in time"
+    assert failure.log_tail == "tail"

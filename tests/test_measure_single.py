@@ -1,0 +1,59 @@
+"""One config measured on its own, end to end."""
+
+from pathlib import Path
+
+import pytest
+
+from autotp.errors import InputError
+from autotp.measure import ArmSpec, Measurement, Workload, measure
+from autotp.runtime import Plan, locate
+from autotp.space import Effective
+from tests.models import matmul_model
+
+
+def spec(folder: Path, **properties: str) -> ArmSpec:
+    """An arm of the small model in f32."""
+    properties = {"INFERENCE_PRECISION_HINT": "f32", **properties}
+    plan = Plan(files=locate(matmul_model(folder)), shapes={}, properties=properties, nireq=4)
+    return ArmSpec(plans=(plan,), workload=Workload())
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
+    """What two streams and four requests do."""
+    folder = tmp_path_factory.mktemp("model")
+    return measure(spec(folder, NUM_STREAMS="2", INFERENCE_NUM_THREADS="2", ENABLE_CPU_PINNING="NO"), 0.3)
+
+
+def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
+    """Rates and latencies are positive, quantiles are in order, and counts are whole turns of the requests."""
+    assert found.throughput_per_s > 0
+    assert 0 < found.latency_p50_s <= found.latency_p90_s <= found.latency_p99_s
+    assert found.compile_s > 0
+    assert found.blocks >= 1
+    assert found.inferences >= found.blocks * found.nireq
+    assert found.inferences % found.nireq == 0
+
+
+def test_memory_is_that_of_a_process_with_openvino(found: Measurement) -> None:
+    """The peak is more than Python and OpenVINO need and less than a small model could."""
+    assert 20e6 < found.memory_bytes < 2e9
+
+
+def test_the_config_is_as_openvino_reports_it(found: Measurement) -> None:
+    """The observed config and the properties are those of the compiled model."""
+    assert found.effective == Effective(streams=2, threads=2, requests=4, precision="f32", pinned=False)
+    assert found.nireq == 4
+    assert found.properties["NUM_STREAMS"] == "2"
+    assert found.properties["INFERENCE_PRECISION_HINT"] == "f32"
+
+
+def test_a_config_that_cannot_run_is_bad_input(tmp_path: Path) -> None:
+    """The one sentence says in which phase it failed and why."""
+    with pytest.raises(InputError, match=r"can't be measured: INVALID in start: .*Unsupported property FOO"):
+        measure(spec(tmp_path, FOO="1"), 0.1)
+
+
+def test_a_budget_of_nothing_still_measures(tmp_path: Path) -> None:
+    """At least one block is run."""
+    assert measure(spec(tmp_path), 0.0).blocks == 1

@@ -1,0 +1,144 @@
+"""The worker's side of the protocol, served in this process."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from autotp.measure.protocol import (
+    Block,
+    Failed,
+    Inspect,
+    Inspected,
+    OutputError,
+    Outputs,
+    Reply,
+    Request,
+    Run,
+    Start,
+    Started,
+    Status,
+    Workload,
+    decode_reply,
+    encode,
+)
+from autotp.measure.worker import peak_memory_bytes, reset_peak_memory, serve
+from autotp.runtime import ModelInfo, Plan, Port, locate
+from autotp.runtime.model import Shape
+from tests.models import WIDTH, dynamic_model, matmul_model
+
+F32 = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
+MEGABYTE = 1 << 20
+
+
+def plan(path: Path, **shapes: Shape) -> Plan:
+    """A plan in f32 without a mask, which would bind the tests' own process."""
+    return Plan(files=locate(path), shapes=shapes, properties=F32, nireq=2)
+
+
+def answers(requests: Iterable[Request | bytes]) -> list[Reply]:
+    """The reply to each request, all served in turn."""
+    lines = [request if isinstance(request, bytes) else encode(request) for request in requests]
+    replies = io.BytesIO()
+    serve(io.BytesIO(b"".join(line + b"\n" for line in lines)), replies)
+    return [decode_reply(line) for line in replies.getvalue().splitlines()]
+
+
+def test_each_request_has_its_reply(tmp_path: Path) -> None:
+    """Inspect, start and two blocks are answered in order."""
+    path = matmul_model(tmp_path)
+    inspected, started, first, second = answers(
+        [Inspect(locate(path), {}), Start(plan(path), Workload()), Run(0.0), Run(0.005)]
+    )
+    port = ("f32", (1, WIDTH))
+    assert inspected == Inspected(ModelInfo((Port("x", *port),), (Port("y", *port),)))
+    assert isinstance(started, Started)
+    assert (started.effective.streams, started.effective.requests) == (1, 2)
+    assert started.properties["INFERENCE_PRECISION_HINT"] == "f32"
+    assert started.output_error is None
+    assert isinstance(first, Block)
+    assert first.count == len(first.latencies_s) == 2
+    assert isinstance(second, Block)
+    assert second.elapsed_s > 0.0049
+
+
+def test_what_the_person_can_mend_is_marked(tmp_path: Path) -> None:
+    """A model that stays dynamic and a data file that isn't there are INVALID input; the worker serves on."""
+    path = dynamic_model(tmp_path)
+    dynamic, no_data, started = answers(
+        [
+            Start(plan(path), Workload()),
+            Start(plan(path, x=(1, WIDTH)), Workload(data=str(tmp_path / "missing.npz"))),
+            Start(plan(path, x=(1, WIDTH)), Workload()),
+        ]
+    )
+    for reply, text in ((dynamic, "--shape"), (no_data, "missing.npz")):
+        assert isinstance(reply, Failed)
+        assert (reply.status, reply.input_error) == (Status.INVALID, True)
+        assert text in reply.message
+    assert isinstance(started, Started)
+
+
+def test_nonsense_and_blocks_before_a_start_are_failures() -> None:
+    """A line that isn't a request, or comes too early, is answered by a failure and not by the worker's end."""
+    replies = answers([b"nonsense", b'{"type": "Dance"}', Run(0.1), b""])
+    assert [reply.status for reply in replies if isinstance(reply, Failed)] == [Status.CRASHED] * 4
+
+
+def test_a_model_larger_than_memory_is_out_of_memory(tmp_path: Path) -> None:
+    """A shape that no address space holds is OUT_OF_MEMORY, not a fault of the config."""
+    (reply,) = answers([Start(plan(dynamic_model(tmp_path), x=(1 << 50, WIDTH)), Workload())])
+    assert isinstance(reply, Failed)
+    assert reply.status is Status.OUT_OF_MEMORY
+
+
+def test_data_files_are_what_is_driven(tmp_path: Path) -> None:
+    """The reference's outputs are those of the file's samples."""
+    path, data, reference = matmul_model(tmp_path), tmp_path / "data.npz", tmp_path / "reference.npz"
+    with data.open("wb") as file:
+        np.savez(file, x=np.zeros((3, 1, WIDTH), np.float32))
+    answers([Start(plan(path), Workload(data=str(data)), Outputs(str(reference), save=True))])
+    with np.load(reference) as outputs:
+        assert outputs.files == ["0/y", "1/y", "2/y"]
+        assert all(not outputs[name].any() for name in outputs.files)
+
+
+def test_outputs_are_compared_with_the_reference(tmp_path: Path) -> None:
+    """The same model has no error, one with other weights a large one."""
+    reference = Outputs(str(tmp_path / "reference.npz"))
+    path, other = matmul_model(tmp_path), matmul_model(tmp_path, "other", seed=1)
+    saved, same, different = answers(
+        [
+            Start(plan(path), Workload(), Outputs(reference.path, save=True)),
+            Start(plan(path), Workload(), reference),
+            Start(plan(other), Workload(), reference),
+        ]
+    )
+    assert isinstance(saved, Started)
+    assert saved.output_error is None
+    assert error_of(same).max_abs_error == 0.0
+    assert error_of(different).max_abs_error > 0.1
+    assert error_of(different).max_abs_reference == error_of(same).max_abs_reference > 0.1
+
+
+def error_of(reply: Reply) -> OutputError:
+    """The output error in the reply to a start."""
+    assert isinstance(reply, Started)
+    assert reply.output_error is not None
+    return reply.output_error
+
+
+def test_peak_memory_is_the_kernels_after_a_reset() -> None:
+    """The peak rises with what is touched, stays when it's freed, and a reset brings it back down."""
+    reset_peak_memory()
+    before = peak_memory_bytes()
+    assert before >= psutil.Process().memory_info().rss * 0.9
+    np.ones(64 * MEGABYTE, np.uint8)
+    assert peak_memory_bytes() >= before + 60 * MEGABYTE
+    reset_peak_memory()
+    if peak_memory_bytes() >= before + 60 * MEGABYTE:
+        pytest.skip("this container may not reset the peak")
+    assert peak_memory_bytes() < before + 30 * MEGABYTE

@@ -1,0 +1,150 @@
+"""The finals: their schedule, and waves of fresh processes, here on synthetic blocks."""
+
+from collections.abc import Callable
+from math import inf, log
+from time import monotonic
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotp.measure import MIN_PROCESSES, Arm, Metric
+from autotp.search.finals import (
+    AA,
+    MAX_PROCESSES,
+    MAX_ROUNDS,
+    MIN_ROUNDS,
+    Finals,
+    Schedule,
+    plan_finals,
+    seconds_needed,
+)
+from tests.test_search_race import Pretended
+
+seconds = st.floats(0, 5000)
+arms = st.integers(2, 8)
+start_s = st.floats(0.05, 60)
+block_s = st.floats(0.05, 5)
+
+
+def finals_of(
+    latencies_s: dict[str, float], made: list[Pretended] | None = None, frail: tuple[str, int] = ("", 0)
+) -> Finals:
+    """Finals of arms with these latencies, the first the best baseline; `frail` fails when made the nth time."""
+    made = [] if made is None else made
+    makes = dict.fromkeys(latencies_s, 0)
+
+    def maker(key: str) -> Callable[[], Arm]:
+        def make() -> Arm:
+            makes[key] += 1
+            made.append(Pretended(latencies_s[key], 0.01, fails_at=3 if (key, makes[key]) == frail else None))
+            return made[-1]
+
+        return make
+
+    best = next(iter(latencies_s))
+    return Finals({key: maker(key) for key in latencies_s}, best, Metric.THROUGHPUT, 0.05, seed=0)
+
+
+def nothing() -> None:
+    """Beat for nobody."""
+
+
+@given(seconds, arms, start_s, block_s)
+def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: float, block_s: float) -> None:
+    """There are 6 to 12 processes, an even number, of 10 to 100 rounds."""
+    schedule = plan_finals(seconds, arms, start_s, block_s)
+    assert MIN_PROCESSES <= schedule.processes <= MAX_PROCESSES
+    assert schedule.processes % 2 == 0
+    assert MIN_ROUNDS <= schedule.rounds <= MAX_ROUNDS
+
+
+@given(seconds, arms, start_s, block_s)
+def test_a_schedule_fits_into_its_time(seconds: float, arms: int, start_s: float, block_s: float) -> None:
+    """Only the least schedule, without which there is no verdict, may take longer than there is."""
+    schedule = plan_finals(seconds, arms, start_s, block_s)
+    if schedule != Schedule(MIN_PROCESSES, MIN_ROUNDS):
+        wave_s = start_s + schedule.rounds * arms * block_s
+        assert schedule.processes * wave_s <= seconds * (1 + 1e-9)
+
+
+@given(seconds, st.floats(0, 1000), arms, start_s, block_s)
+def test_more_time_never_means_fewer_processes(
+    seconds: float, more: float, arms: int, start_s: float, block_s: float
+) -> None:
+    """Processes come first, as their spread decides."""
+    short, long = (plan_finals(s, arms, start_s, block_s) for s in (seconds, seconds + more))
+    assert long.processes >= short.processes
+
+
+def test_no_time_gives_the_least_schedule() -> None:
+    """Even behind time the finals aim at the fewest processes that allow a verdict."""
+    assert plan_finals(-5.0, 3, 1.0, 0.05) == Schedule(MIN_PROCESSES, MIN_ROUNDS)
+
+
+def test_the_time_needed_gives_rounds_enough() -> None:
+    """What `seconds_needed` asks for, `plan_finals` turns into at least 25 rounds of six processes."""
+    needed_s = seconds_needed(arms=3, arm_start_s=0.8, block_s=0.05)
+    schedule = plan_finals(needed_s * 1.001, 3, 3 * 0.8, 0.05)
+    assert schedule.processes == MIN_PROCESSES
+    assert schedule.rounds >= 25
+
+
+def test_each_wave_is_new_processes_and_the_baselines_twin() -> None:
+    """Every arm and the A/A twin are made anew for each wave and stopped after it."""
+    made: list[Pretended] = []
+    finals = finals_of({"baseline": 0.02, "fast": 0.01}, made)
+    finals.run(Schedule(6, 10), inf, inf, nothing)
+    assert len(made) == 6 * 3
+    assert all(arm.stopped for arm in made)
+    assert [sorted(wave) for wave in finals.waves] == [sorted(["baseline", "fast", AA])] * 6
+    assert {len(blocks) for wave in finals.waves for blocks in wave.values()} == {10}
+
+
+def test_gains_are_one_for_each_process() -> None:
+    """Six processes give six log-gains, near log 2; the floor from A/A is a little above 1."""
+    finals = finals_of({"baseline": 0.02, "fast": 0.01})
+    finals.run(Schedule(6, 20), inf, inf, nothing)
+    assert finals.log_gains("fast", "baseline") == pytest.approx([log(2)] * 6, abs=0.02)
+    assert 1.0 <= finals.noise_floor < 1.03
+    assert finals.metrics("fast")["throughput_per_s"] == pytest.approx(100.0, rel=0.02)
+    assert len(finals.rows("fast")) == 120
+    assert {process for process, _, _ in finals.rows("fast")} == set(range(6))
+    assert finals.fewest_samples == 200
+
+
+def test_an_arm_that_fails_once_is_out_of_all_waves() -> None:
+    """A finalist that fails in its second process is in no wave, and isn't started again."""
+    made: list[Pretended] = []
+    finals = finals_of({"baseline": 0.02, "frail": 0.01, "sound": 0.015}, made, frail=("frail", 2))
+    finals.run(Schedule(6, 10), inf, inf, nothing)
+    assert list(finals.failures) == ["frail"]
+    assert all("frail" not in wave for wave in finals.waves)
+    assert len(finals.log_gains("sound", "baseline")) == 6
+    assert len(made) == 6 * 4 - 4
+
+
+def test_a_baseline_that_fails_leaves_no_gains() -> None:
+    """Without the baseline there is nothing to be relative to: no log-gains, and no crash."""
+    finals = finals_of({"baseline": 0.02, "fast": 0.01}, frail=("baseline", 3))
+    finals.run(Schedule(6, 10), inf, inf, nothing)
+    assert "baseline" in finals.failures
+    assert finals.log_gains("fast", "baseline") == []
+    assert finals.metrics("fast")["throughput_per_s"] == pytest.approx(100.0, rel=0.05)
+
+
+def test_the_deadline_ends_the_finals_after_enough_processes() -> None:
+    """Past its deadline a run goes on only to the fewest processes, and past the last resort not even there."""
+    over = monotonic() - 1.0
+    enough, none = finals_of({"baseline": 0.02}), finals_of({"baseline": 0.02})
+    enough.run(Schedule(12, 10), over, inf, nothing)
+    none.run(Schedule(12, 10), over, over, nothing)
+    assert len(enough.waves) == MIN_PROCESSES
+    assert none.waves == []
+
+
+def test_the_study_hears_of_each_wave() -> None:
+    """Heartbeats are recorded once a wave."""
+    beats: list[int] = []
+    finals_of({"baseline": 0.02}).run(Schedule(6, 10), inf, inf, lambda: beats.append(1))
+    assert len(beats) == 6

@@ -1,0 +1,191 @@
+"""From a verdict to tuned.yaml."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotp.deploy import read_tuned, write_tuned
+from autotp.measure import Interval, Metric, OutputError
+from autotp.search.arms import Observed
+from autotp.search.outcome import Evidence, Shipped, build_tuned, pareto_front, say
+from autotp.search.request import TuneRequest
+from autotp.search.verdict import Ruling, Verdict
+from autotp.space import Config, Effective
+from autotp.topology import Topology, probe
+from tests.test_search_request import built
+from tests.trees import Described, build
+
+HINT = Config.of({"performance_hint": "throughput"})
+F32 = Config.of({"inference_precision_hint": "f32", "nireq": 4})
+GAIN = Interval(median=1.84, low=1.8, high=1.87)
+VERSIONS = {"autotp": "0.1.0", "openvino": "2026.4.1"}
+POINTS = st.lists(
+    st.tuples(
+        st.just(HINT),
+        st.fixed_dictionaries({"throughput_per_s": st.integers(1, 5), "latency_p50_s": st.integers(1, 5)}),
+    ),
+    max_size=12,
+)
+
+
+def observed(requests: int, masks: tuple[tuple[int, ...], ...] | None = None) -> Observed:
+    """An arm as it was observed."""
+    return Observed(
+        effective=Effective(streams=1, threads=2, requests=requests, precision="f32"),
+        masks=masks,
+        proof=None,
+        output_error=OutputError(max_abs_error=0.001, max_abs_reference=1.0, finite=True),
+        properties={"NUM_STREAMS": "1"},
+    )
+
+
+def evidence(ruling: Ruling, **given: Any) -> Evidence:
+    """What a tuning with this ruling found, but for what is `given`."""
+    baseline = Shipped(config=HINT, observed=observed(2), metrics={"throughput_per_s": 50.0})
+    won = Shipped(config=F32, observed=observed(4), metrics={"throughput_per_s": 92.0}, gain=GAIN)
+    defaults: dict[str, Any] = {
+        "verdict": Verdict(ruling, reason="2 of 6 processes fit into the budget"),
+        "shipped": won if ruling is Ruling.WIN else baseline,
+        "baseline": baseline,
+        "noise_floor": 1.012,
+        "pareto": (),
+        "trials": 9,
+        "rounds": 120,
+        "started": "2026-01-02T03:04:05+00:00",
+        "duration_s": 118.04,
+    }
+    return Evidence(**{**defaults, **given})
+
+
+@pytest.fixture
+def topology(tmp_path: Path) -> Topology:
+    """Two sockets of two cores."""
+    return probe(build(Described(sockets=2, cores_per_node=2), tmp_path / "machine"))
+
+
+def request_in(folder: Path, **given: Any) -> TuneRequest:
+    """A request for a model in `folder` whose study lies two folders below."""
+    model = folder / "rec.xml"
+    model.write_text("<net/>")
+    out = folder / "results" / "rec"
+    out.mkdir(parents=True, exist_ok=True)
+    return built(model, **{"out": out, **given})
+
+
+def test_a_win_ships_the_winner_with_its_evidence(tmp_path: Path, topology: Topology) -> None:
+    """Config, properties, gain, metrics, outputs and the baseline's figures stand in the profile."""
+    tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.WIN), VERSIONS)
+    (profile,) = tuned.profiles
+    assert profile.config == {"nireq": 4, "inference_precision_hint": "f32"}
+    assert profile.properties == {"INFERENCE_PRECISION_HINT": "f32"}
+    assert (profile.result.verdict, profile.result.gain) == ("win", GAIN)
+    assert profile.result.metrics == {"throughput_per_s": 92.0}
+    assert profile.result.baseline.config == {"performance_hint": "throughput"}
+    assert profile.result.baseline.metrics == {"throughput_per_s": 50.0}
+    assert profile.result.noise_floor == 1.012
+    assert profile.result.outputs is not None
+    assert profile.machine.fingerprint == topology.fingerprint.id
+    assert (tuned.workload.kind, tuned.workload.nireq) == ("async", 4)
+
+
+@pytest.mark.parametrize("ruling", [Ruling.TIE, Ruling.UNKNOWN])
+def test_without_a_win_the_hint_ships_with_a_gain_of_one(
+    ruling: Ruling, tmp_path: Path, topology: Topology
+) -> None:
+    """`gain` is that of what ships: 1, 1, 1."""
+    (profile,) = build_tuned(request_in(tmp_path), topology, evidence(ruling), VERSIONS).profiles
+    gain = profile.result.gain
+    assert (profile.result.verdict, profile.config) == (ruling.value, {"performance_hint": "throughput"})
+    assert (gain.median, gain.low, gain.high) == (1.0, 1.0, 1.0)
+
+
+def test_what_is_built_can_be_written_and_read(tmp_path: Path, topology: Topology) -> None:
+    """The file reads back as it was built, for each ruling."""
+    request = request_in(tmp_path)
+    for ruling in Ruling:
+        found = evidence(ruling)
+        tuned = build_tuned(request, topology, found, VERSIONS)
+        write_tuned(request.out / "tuned.yaml", tuned, say(request, found))
+        assert read_tuned(request.out / "tuned.yaml") == tuned
+
+
+def test_the_model_is_named_relative_to_the_file(tmp_path: Path, topology: Topology) -> None:
+    """Moving the folder with model and study together keeps the path right."""
+    tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
+    assert tuned.model.path == "../../rec.xml"
+
+
+def test_the_storage_is_named_without_secrets(tmp_path: Path, topology: Topology) -> None:
+    """The folder's own storage is `study.db`; another one is its URL without user and password."""
+    own = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
+    url = "postgresql://ann:hunter2@host/db?password=hunter2"
+    shared = build_tuned(request_in(tmp_path, storage=url), topology, evidence(Ruling.TIE), VERSIONS)
+    assert own.study.storage == "study.db"
+    assert shared.study.storage == "postgresql://host/db"
+
+
+def test_masks_are_written_as_cpu_lists(tmp_path: Path, topology: Topology) -> None:
+    """The affinity of what ships is a list for each instance, null where it's the whole envelope."""
+    bound = Shipped(config=HINT, observed=observed(1, masks=((0, 1, 2),)), metrics={})
+    tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE, shipped=bound), VERSIONS)
+    free = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
+    assert tuned.profiles[0].affinity == ("0-2",)
+    assert tuned.workload.kind == "sync"
+    assert free.profiles[0].affinity is None
+
+
+def test_nothing_measured_still_makes_a_file(tmp_path: Path, topology: Topology) -> None:
+    """Stopped before a baseline ran: the likely hint ships without effective config, proof and outputs."""
+    bare = Shipped(config=HINT, observed=None, metrics={})
+    found = evidence(Ruling.UNKNOWN, shipped=bare, baseline=bare, noise_floor=None)
+    (profile,) = build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles
+    assert (profile.effective, profile.proof, profile.result.outputs) == (None, None, None)
+
+
+def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) -> None:
+    """With two objectives the points that no other beats are in the file, with one there are none."""
+    points: list[tuple[Config, Mapping[str, float]]] = [
+        (HINT, {"throughput_per_s": 50.0, "latency_p50_s": 0.01}),
+        (F32, {"throughput_per_s": 90.0, "latency_p50_s": 0.02}),
+        (Config.of({"num_streams": 1}), {"throughput_per_s": 40.0, "latency_p50_s": 0.02}),
+    ]
+    both = request_in(tmp_path, objectives=["throughput", "latency_p50"])
+    found = evidence(Ruling.TIE, pareto=points)
+    (profile,) = build_tuned(both, topology, found, VERSIONS).profiles
+    assert [point.config for point in profile.pareto] == [HINT.to_dict(), F32.to_dict()]
+    assert build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles[0].pareto == ()
+
+
+@given(POINTS)
+def test_the_front_holds_what_nothing_beats(points: list[tuple[Config, Mapping[str, float]]]) -> None:
+    """A point is left out exactly where another is as good in both metrics and better in one."""
+    front = pareto_front(points, (Metric.THROUGHPUT, Metric.LATENCY_P50))
+    for point in points:
+        rate, latency = point[1]["throughput_per_s"], point[1]["latency_p50_s"]
+        beaten = any(
+            other["throughput_per_s"] >= rate
+            and other["latency_p50_s"] <= latency
+            and (other["throughput_per_s"], other["latency_p50_s"]) != (rate, latency)
+            for _, other in points
+        )
+        assert (point in front) is not beaten
+
+
+@pytest.mark.parametrize(
+    ("ruling", "words"),
+    [
+        (Ruling.WIN, ["1.84 times the throughput", "performance_hint=throughput", "1.8 to 1.87", "95 %"]),
+        (Ruling.TIE, ["Nothing was proven faster", "the hint ships", "1.2 %"]),
+        (Ruling.UNKNOWN, ["Can't tell", "the hint ships", "2 of 6 processes"]),
+    ],
+)
+def test_three_lines_say_what_was_found(ruling: Ruling, words: list[str], tmp_path: Path) -> None:
+    """The comment has three lines: what was found, on what evidence, how to deploy it."""
+    text = say(request_in(tmp_path), evidence(ruling))
+    assert len(text.splitlines()) == 3
+    assert all(word in text for word in words)
+    assert 'autotp.load("tuned.yaml")' in text

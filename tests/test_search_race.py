@@ -1,0 +1,213 @@
+"""The race, on synthetic blocks: standings, dropping, failures."""
+
+import random
+from math import exp, inf, log
+from time import monotonic
+
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.trial import Trial
+
+from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Metric, Phase, Status, Workload
+from autotp.search.arms import Observed
+from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, Standing
+from autotp.space import Config, Effective
+
+OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=None, properties={})
+
+
+class Pretended(Arm):
+    """An arm without workers whose blocks have the latency `latency_s`, spread by `noise`."""
+
+    def __init__(self, latency_s: float, noise: float = 0.0, fails_at: int | None = None) -> None:
+        super().__init__(ArmSpec(plans=(), workload=Workload()))
+        self.durations_s: list[float] = []
+        self.stopped = False
+        self._latency_s, self._noise, self._fails_at = latency_s, noise, fails_at
+        self._rng = random.Random(latency_s)
+
+    def _run(self, duration_s: float, phase: Phase) -> Block:
+        if phase is Phase.WARM_UP:
+            return _block(self._latency_s)
+        if len(self.durations_s) == self._fails_at:
+            raise ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
+        self.durations_s.append(duration_s)
+        return _block(self._latency_s * exp(self._rng.gauss(0, self._noise)))
+
+    def stop(self) -> None:
+        """Note that the arm was stopped."""
+        self.stopped = True
+
+
+def _block(latency_s: float) -> Block:
+    return Block(count=10, elapsed_s=10 * latency_s, latencies_s=(latency_s,) * 10, memory_bytes=1)
+
+
+def a_trial() -> Trial:
+    """A trial that nothing asks of."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    trial = optuna.create_study().ask()
+    optuna.logging.set_verbosity(verbosity)
+    return trial
+
+
+def racer(key: str, arm: Arm) -> Racer:
+    """A racer with nothing to its name."""
+    return Racer(key, Config(), OBSERVED, arm, a_trial(), {})
+
+
+def race_of(arms: dict[str, Arm], *metrics: Metric) -> tuple[Race, dict[str, Racer]]:
+    """A race whose first arm is the baseline."""
+    race = Race(metrics or (Metric.THROUGHPUT,), seed=0, longest_block_s=1.0)
+    racers = {key: racer(key, arm) for key, arm in arms.items()}
+    for one in racers.values():
+        race.enter(one)
+    race.choose_baseline(next(iter(racers.values())))
+    return race, racers
+
+
+def test_a_standing_is_the_median_of_paired_log_ratios() -> None:
+    """Twice the rate in every round stands at log 2 with no error; the baseline stands at 0."""
+    race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)})
+    race.run(5, inf)
+    standing = race.standing(racers["fast"])
+    assert standing.log_gain == pytest.approx(log(2))
+    assert standing.interval.median == pytest.approx(2)
+    assert race.standing(racers["baseline"]).log_gain == 0.0
+
+
+def test_latency_gains_are_above_one_where_it_is_lower() -> None:
+    """For a latency objective the arm with half the latency stands at log 2, too."""
+    race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)}, Metric.LATENCY_P50)
+    race.run(5, inf)
+    assert race.standing(racers["fast"]).log_gain == pytest.approx(log(2))
+
+
+def test_only_rounds_that_both_took_part_in_count() -> None:
+    """An arm that enters late is paired with the baseline's blocks of its own rounds."""
+    race, racers = race_of({"baseline": Pretended(0.02)})
+    race.run(4, inf)
+    late = racer("late", Pretended(0.04))
+    race.enter(late)
+    race.run(3, inf)
+    assert list(late.blocks) == [4, 5, 6]
+    assert len(racers["baseline"].blocks) == race.rounds == 7
+    assert race.standing(late).log_gain == pytest.approx(-log(2))
+
+
+def test_an_arm_provably_behind_is_beaten() -> None:
+    """10 % behind with 2 % noise is beaten, once there are rounds enough to judge; the leader never is."""
+    race, racers = race_of({"baseline": Pretended(0.01, 0.02), "slow": Pretended(0.011, 0.02)})
+    leaders = list(racers.values())
+    race.run(ROUNDS_TO_JUDGE - 1, inf)
+    assert not race.beaten(racers["slow"], leaders)
+    race.run(25, inf)
+    assert race.beaten(racers["slow"], leaders)
+    assert not race.beaten(racers["baseline"], leaders)
+
+
+def test_equals_are_not_dropped() -> None:
+    """Arms of the same speed beat each other in hardly any of 40 races of 30 rounds."""
+    beaten = 0
+    for index in range(40):
+        race, racers = race_of(
+            {
+                "baseline": Pretended(0.01 + 2e-9 * index, 0.05),
+                "twin": Pretended(0.01 + 1e-9 * (2 * index + 1), 0.05),
+            }
+        )
+        race.run(30, inf)
+        beaten += race.beaten(racers["twin"], list(racers.values()))
+    assert beaten <= 1
+
+
+def test_with_two_objectives_an_arm_must_be_behind_in_both() -> None:
+    """Half the throughput at half the latency isn't beaten."""
+
+    class Sprinter(Pretended):
+        def _run(self, duration_s: float, phase: Phase) -> Block:
+            return Block(count=10, elapsed_s=0.4, latencies_s=(0.005,) * 10, memory_bytes=1)
+
+    arms: dict[str, Arm] = {"baseline": Pretended(0.01), "sprinter": Sprinter(0.01)}
+    race, racers = race_of(arms, Metric.THROUGHPUT, Metric.LATENCY_P50)
+    race.run(10, inf)
+    assert not race.beaten(racers["sprinter"], list(racers.values()))
+
+
+def test_a_failed_arm_is_out_and_says_why() -> None:
+    """An arm that fails in a round is stopped and returned with its failure; the others go on."""
+    race, racers = race_of({"baseline": Pretended(0.01), "frail": Pretended(0.01, fails_at=2)})
+    (failed,) = race.run(5, inf)
+    assert failed is racers["frail"]
+    assert failed.failure is not None
+    assert failed.failure.status is Status.CRASHED
+    assert "frail" not in race.live
+    assert (len(failed.blocks), len(racers["baseline"].blocks)) == (2, 5)
+
+
+def test_the_time_ends_a_run() -> None:
+    """No round starts after the time is over."""
+    race, racers = race_of({"baseline": Pretended(0.01)})
+    assert race.run(5, monotonic() - 1.0) == []
+    assert racers["baseline"].blocks == {}
+
+
+def test_leaving_stops_the_arm_and_keeps_its_blocks() -> None:
+    """An arm that left has no processes, but still its standing."""
+    arm = Pretended(0.01)
+    race, racers = race_of({"baseline": Pretended(0.02), "gone": arm})
+    race.run(3, inf)
+    race.leave(racers["gone"])
+    assert arm.stopped
+    assert race.standing(racers["gone"]).log_gain == pytest.approx(log(2))
+
+
+def test_blocks_hold_eight_inferences_of_the_slowest_arm() -> None:
+    """The block length follows the slowest arm, is the same for all, and never below 50 ms."""
+    slow, fast = Pretended(0.1), Pretended(0.0001)
+    race, _ = race_of({"baseline": fast, "slow": slow})
+    assert race.fit_blocks() == []
+    assert race.block_s == pytest.approx(0.8)
+    race.run(1, inf)
+    assert fast.durations_s == slow.durations_s == [0.0, race.block_s]
+    quick, _ = race_of({"baseline": Pretended(0.0001)})
+    quick.fit_blocks()
+    assert quick.block_s == pytest.approx(0.05)
+
+
+def test_an_arm_that_fails_at_once_is_out_before_the_first_round() -> None:
+    """A failure while the block length is fitted is returned like any other."""
+    race, racers = race_of({"baseline": Pretended(0.01), "frail": Pretended(0.01, fails_at=0)})
+    assert race.fit_blocks() == [racers["frail"]]
+    assert list(race.live) == ["baseline"]
+
+
+def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
+    """An arm raced only in a slow phase gets the value that the baseline's pooled figure implies."""
+
+    class Drifting(Pretended):
+        def _run(self, duration_s: float, phase: Phase) -> Block:
+            self.durations_s.append(duration_s)
+            return _block(self._latency_s * (4.0 if len(self.durations_s) > 4 else 1.0))
+
+    race, _ = race_of({"baseline": Drifting(0.01)})
+    race.run(4, inf)
+    late = racer("late", Pretended(0.02))  # twice the speed of the baseline in its slow phase
+    race.enter(late)
+    race.run(2, inf)
+    assert race.metrics(late)["throughput_per_s"] == pytest.approx(2 * 100.0)
+    assert race.metrics(race.baseline)["throughput_per_s"] == pytest.approx(100.0)
+
+
+@given(st.lists(st.floats(-2, 2), max_size=12))
+def test_a_standing_of_few_rounds_knows_nothing(log_gains: list[float]) -> None:
+    """With fewer than two rounds the error is infinite and nothing is behind; the median lies in its interval."""
+    standing = Standing.of(log_gains)
+    interval = standing.interval
+    assert interval.low <= interval.median <= interval.high < inf
+    if len(log_gains) < 2:
+        assert standing.error == inf
+        assert not standing.behind(Standing(10.0, 0.0))
