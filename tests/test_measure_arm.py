@@ -99,6 +99,16 @@ def test_the_blocks_of_several_workers_add_up(model: Path, arms: list[Arm]) -> N
     assert block.memory_bytes > 40 * MEGABYTE
 
 
+def test_workers_that_run_at_once_share_the_time() -> None:
+    """The sum of blocks has all inferences in the time of the slowest worker."""
+    blocks = (
+        Block(count=2, elapsed_s=0.5, latencies_s=(0.2, 0.3), memory_bytes=10),
+        Block(count=1, elapsed_s=0.6, latencies_s=(0.6,), memory_bytes=20),
+    )
+    total = Block(count=3, elapsed_s=0.6, latencies_s=(0.2, 0.3, 0.6), memory_bytes=30)
+    assert arm_module._sum(blocks) == total
+
+
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGKILL, Status.OUT_OF_MEMORY), (signal.SIGSEGV, Status.CRASHED)]
 )

@@ -7,9 +7,8 @@ import optuna
 import pytest
 
 from autotp.errors import AutotpError, EnvironmentFailure, InfeasibleError, InputError, ModelError, StudyError
-from autotp.search.events import Began, Event
 from autotp.search.request import TuneRequest
-from autotp.search.session import Session, open_session
+from autotp.search.session import Session, began, open_session
 from tests.models import dynamic_model, matmul_model
 from tests.test_search_request import built
 
@@ -26,20 +25,18 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def opened(request: TuneRequest) -> tuple[Session, list[Event]]:
-    """A session that was opened and closed, and what it told."""
-    events: list[Event] = []
-    session = open_session(request, events.append)
+def opened(request: TuneRequest) -> Session:
+    """A session that was opened and closed."""
+    session = open_session(request, lambda event: None)
     session.close()
-    return session, events
+    return session
 
 
 def test_opening_makes_the_study_and_tells_the_space(model: Path) -> None:
     """The folder, its storage and the first event are there; a second opening is refused with both flags named."""
-    _, (began,) = opened(built(model))
-    assert isinstance(began, Began)
-    assert (began.study, began.out) == ("model-throughput", "results/model-throughput")
-    assert began.effective_configs >= 1
+    first = began(opened(built(model)))
+    assert (first.study, first.out) == ("model-throughput", "results/model-throughput")
+    assert first.effective_configs >= 1
     assert optuna.get_all_study_names("sqlite:///results/model-throughput/study.db") == ["model-throughput"]
     with pytest.raises(StudyError, match=r"--resume.*--fresh"):
         opened(built(model))
@@ -103,7 +100,7 @@ def test_a_dynamic_model_is_told_which_flag_to_add(tmp_path: Path) -> None:
     model = dynamic_model(tmp_path)
     with pytest.raises(ModelError, match=r"x \[\?,16\].*--shape 'x=\[1,16\]'"):
         opened(built(model))
-    session, _ = opened(built(model, shapes={"x": (4, 16)}))
+    session = opened(built(model, shapes={"x": (4, 16)}))
     assert session.request.shapes == {"x": (4, 16)}
 
 

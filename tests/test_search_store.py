@@ -266,7 +266,7 @@ def test_fresh_leaves_others_in_a_shared_storage(tmp_path: Path, bound: BoundSpa
 def test_a_storage_that_goes_away_is_a_failed_environment(store: Store, tmp_path: Path) -> None:
     """When the database is lost under a running tuning, the error is exit code 5 and names the storage."""
     with sqlite3.connect(tmp_path / "study.db") as database:
-        database.execute("DROP TABLE trials")
+        database.execute("DROP TABLE study_user_attributes")
     with pytest.raises(EnvironmentFailure, match=r"study\.db") as raised:
-        store.begin(Role.BASELINE, HINT)
+        store.note(tuned={})
     assert raised.value.exit_code == 5

@@ -47,8 +47,9 @@ class Arm:
 
     def launch(self) -> None:
         """Start the workers and return at once, so that several arms can start side by side."""
-        self._workers = tuple(WorkerProcess() for _ in self.spec.plans)
-        for worker, plan in zip(self._workers, self.spec.plans, strict=True):
+        for plan in self.spec.plans:
+            worker = WorkerProcess()
+            self._workers += (worker,)
             worker.send(Start(plan, self.spec.workload, self.spec.outputs))
 
     def await_start(self) -> tuple[Started, ...]:

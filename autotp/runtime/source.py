@@ -106,8 +106,7 @@ def _digest_onnx(data: mmap.mmap) -> Digest:
     bulk = 0
     for start, end, is_bulk in _spans(data, _Message.MODEL, 0, len(data)):
         if is_bulk:
-            bulk += end - start
-            sha.update(str(end - start).encode())
+            bulk += end - start  # the length is hashed with the field's header
         else:
             sha.update(data[start:end])
     return Digest(sha.hexdigest(), bulk)

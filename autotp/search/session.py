@@ -13,7 +13,7 @@ from autotp.files import writable_folder
 from autotp.measure import inspect
 from autotp.runtime import ModelInfo, digest
 from autotp.search.arms import Bench
-from autotp.search.events import Began, Event, Listener
+from autotp.search.events import Began, Listener
 from autotp.search.proposer import Proposer
 from autotp.search.race import Race
 from autotp.search.request import TuneRequest
@@ -74,9 +74,20 @@ def open_session(request: TuneRequest, listener: Listener) -> Session:
         raise InfeasibleError(_nothing_runs(bound))
     writable_folder(request.out)
     store = Store.open(request, _identity(request, info), proposer)
-    session = Session(request, machine, bound, store, proposer, listener, started_s)
-    listener(_began(request, bound))
-    return session
+    return Session(request, machine, bound, store, proposer, listener, started_s)
+
+
+def began(session: Session) -> Began:
+    """Return the first event of a tuning."""
+    request, census = session.request, session.bound.census()
+    return Began(
+        study=request.name,
+        out=str(request.out),
+        budget_s=request.budget_s,
+        configs=census.configs,
+        effective_configs=census.effective_configs,
+        dropped=tuple((dropped.what, dropped.reason) for dropped in census.dropped),
+    )
 
 
 def versions() -> dict[str, str | None]:
@@ -139,15 +150,3 @@ def _identity(request: TuneRequest, info: ModelInfo) -> dict[str, Any]:
 
 def _name(path: Path | None) -> str | None:
     return None if path is None else path.name
-
-
-def _began(request: TuneRequest, bound: BoundSpace) -> Event:
-    census = bound.census()
-    return Began(
-        study=request.name,
-        out=str(request.out),
-        budget_s=request.budget_s,
-        configs=census.configs,
-        effective_configs=census.effective_configs,
-        dropped=tuple((dropped.what, dropped.reason) for dropped in census.dropped),
-    )

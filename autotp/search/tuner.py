@@ -18,7 +18,7 @@ from autotp.search.hunt import Hunt
 from autotp.search.outcome import Evidence, Shipped, build_tuned, say
 from autotp.search.race import Racer
 from autotp.search.request import TuneRequest
-from autotp.search.session import Session, open_session, versions
+from autotp.search.session import Session, began, open_session, versions
 from autotp.search.verdict import Ruling, Verdict
 from autotp.space import Config
 
@@ -47,6 +47,7 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     session = open_session(request, listener)
     baselines: list[Racer] = []
     try:
+        session.tell(began(session))
         baselines = race_baselines(session)
         hunt = Hunt(session, baselines)
         hunt.run(_search_until(session, len(baselines)))

@@ -1,0 +1,88 @@
+"""The package as others meet it: light to import, and what it offers."""
+
+import json
+import statistics
+import subprocess
+import sys
+from time import perf_counter
+
+import pytest
+
+import autotp
+
+HEAVY = (
+    "openvino",
+    "optuna",
+    "numpy",
+    "scipy",
+    "sqlalchemy",
+    "cpuinfo",
+    "rich",
+    "yaml",
+    "plotly",
+    "optuna_dashboard",
+)
+BARE = (sys.executable, "-c", "pass")
+IMPORT = (sys.executable, "-c", "import autotp")
+HELP = (sys.executable, "-m", "autotp", "--help")
+
+
+def loaded(program: str) -> set[str]:
+    """The modules that `program` loads in a fresh interpreter."""
+    code = f"{program}\nimport json, sys\nprint('\\n' + json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def overhead_s(command: tuple[str, ...], runs: int = 9) -> float:
+    """The median of how many seconds more `command` takes than a bare interpreter, in alternation."""
+
+    def seconds(argv: tuple[str, ...]) -> float:
+        started = perf_counter()
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+        return perf_counter() - started
+
+    return statistics.median(seconds(command) - seconds(BARE) for _ in range(runs))
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    """`import autotp` loads none of its dependencies, and none of its own rooms."""
+    modules = loaded("import autotp")
+    assert modules & {*HEAVY, "click", "msgspec"} == set()
+    assert {name for name in modules if name.startswith("autotp.")} == set()
+
+
+def test_help_loads_only_the_command_line() -> None:
+    """`autotp --help` loads click, but nothing that measures, searches or draws."""
+    program = "import sys; sys.argv = ['autotp', '--help']\nfrom autotp.cli import main\n"
+    modules = loaded(f"{program}try: main()\nexcept SystemExit as end: assert end.code == 0")
+    assert "click" in modules
+    assert modules & {*HEAVY, "msgspec"} == set()
+
+
+def test_a_commands_help_loads_nothing_heavy() -> None:
+    """`autotp tune --help` answers without OpenVINO and Optuna."""
+    program = "import sys; sys.argv = ['autotp', 'tune', '--help']\nfrom autotp.cli import main\n"
+    modules = loaded(f"{program}try: main()\nexcept SystemExit as end: assert end.code == 0")
+    assert modules & set(HEAVY) == set()
+
+
+def test_deploying_leaves_the_tuner_out() -> None:
+    """`autotp.load` is reached without Optuna, scipy and py-cpuinfo."""
+    modules = loaded("import autotp; autotp.load")
+    assert "autotp.deploy" in modules
+    assert modules & {"optuna", "cpuinfo", "scipy", "sqlalchemy", "click", "rich"} == set()
+
+
+@pytest.mark.parametrize(("command", "limit_s"), [(IMPORT, 0.030), (HELP, 0.150)], ids=["import", "help"])
+def test_starting_is_quick(command: tuple[str, ...], limit_s: float) -> None:
+    """Importing adds under 30 ms to a bare interpreter and `--help` under 150 ms; the best of three tries counts."""
+    assert min(overhead_s(command) for _ in range(3)) < limit_s
+
+
+def test_the_package_offers_what_it_names() -> None:
+    """Every public name loads; another one is an AttributeError; the version is there for `--version`."""
+    assert all(getattr(autotp, name) is not None for name in autotp.__all__)
+    assert set(dir(autotp)) == set(autotp.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = autotp.nothing

@@ -1,0 +1,58 @@
+"""Finding the study that the dashboard is to show."""
+
+import os
+from pathlib import Path
+
+import optuna
+import pytest
+
+from autotp.errors import EnvironmentFailure, InputError, StudyError
+from autotp.report.dashboard import HOST, find_storage
+
+
+def study_in(folder: Path, age_s: float = 0.0) -> Path:
+    """An empty study in `folder`, last changed `age_s` seconds ago."""
+    folder.mkdir(parents=True)
+    path = folder / "study.db"
+    optuna.create_study(study_name="s", storage=f"sqlite:///{path}")
+    stamp = path.stat().st_mtime - age_s
+    os.utime(path, (stamp, stamp))
+    return path
+
+
+def test_a_folder_with_a_study_is_shown(tmp_path: Path) -> None:
+    """DIR is the study's own folder."""
+    path = study_in(tmp_path / "a")
+    assert find_storage(str(tmp_path / "a")) == f"sqlite:///{path}"
+
+
+def test_the_newest_study_below_a_folder_is_shown(tmp_path: Path) -> None:
+    """Of several folders with studies the one that changed last is taken."""
+    study_in(tmp_path / "new_by_name", age_s=60)
+    newest = study_in(tmp_path / "a")
+    assert find_storage(str(tmp_path)) == f"sqlite:///{newest}"
+
+
+def test_a_url_is_taken_as_it_is(tmp_path: Path) -> None:
+    """A storage URL that can be read stays."""
+    url = f"sqlite:///{study_in(tmp_path / 'a')}"
+    assert find_storage(url) == url
+
+
+def test_no_study_is_said(tmp_path: Path) -> None:
+    """A folder or file without a study, a URL that can't be used or reached: errors of their kinds, nothing made."""
+    for source in (str(tmp_path), str(tmp_path / "gone"), f"sqlite:///{tmp_path / 'gone.db'}"):
+        with pytest.raises(StudyError, match="no study"):
+            find_storage(source)
+    with pytest.raises(InputError):
+        find_storage("foo://x")
+    broken = tmp_path / "broken.db"
+    broken.write_text("no database at all " * 100)
+    with pytest.raises(EnvironmentFailure):
+        find_storage(f"sqlite:///{broken}")
+    assert [path.name for path in tmp_path.iterdir()] == ["broken.db"]
+
+
+def test_it_listens_to_this_machine_alone() -> None:
+    """The address is the loopback's."""
+    assert HOST == "127.0.0.1"
