@@ -76,7 +76,7 @@ def test_deploying_leaves_the_tuner_out() -> None:
 
 @pytest.mark.parametrize(("command", "limit_s"), [(IMPORT, 0.030), (HELP, 0.150)], ids=["import", "help"])
 def test_starting_is_quick(command: tuple[str, ...], limit_s: float) -> None:
-    """Importing adds under 30 ms to a bare interpreter and `--help` under 150 ms; the best of three tries counts."""
+    """`import autotp` adds under 30 ms to a bare interpreter, `--help` under 150 ms; the best try counts."""
     assert min(overhead_s(command) for _ in range(3)) < limit_s
 
 

@@ -40,7 +40,7 @@ def test_a_url_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_no_study_is_said(tmp_path: Path) -> None:
-    """A folder or file without a study, a URL that can't be used or reached: errors of their kinds, nothing made."""
+    """What holds no study and what can't be read are errors of their kinds, and nothing is made."""
     for source in (str(tmp_path), str(tmp_path / "gone"), f"sqlite:///{tmp_path / 'gone.db'}"):
         with pytest.raises(StudyError, match="no study"):
             find_storage(source)

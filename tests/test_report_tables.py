@@ -4,10 +4,12 @@ import io
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from autotp.deploy import Decision
+from autotp.deploy.guard import Difference
 from autotp.measure import Measurement, Proof, ProofState
 from autotp.report import measurement_table, space_view, topology_tree, tuned_view
 from autotp.search.outcome import Shipped, build_tuned
@@ -99,18 +101,16 @@ def test_a_tuned_file_is_told_in_words(
 ) -> None:
     """The verdict, the figures beside the baseline's, and what would be applied here."""
     tuned = build_tuned(request_in(tmp_path), topology, evidence(ruling), VERSIONS)
-    decision = Decision(applied=False, reason="another machine", differences=("sockets: 2, here 1",))
+    decision = Decision(applied=False, reason="another machine", differences=(Difference("sockets", 2, 1),))
     found = text(tuned_view(tuned, tuned.profiles[0], decision, {"PERFORMANCE_HINT": "LATENCY"}))
     words += ["rec.xml tuned for throughput", "the baseline's hint would be applied instead (another machine)"]
-    assert missing([*words, "PERFORMANCE_HINT=LATENCY", "differs: sockets: 2, here 1"], found) == []
+    assert missing([*words, "PERFORMANCE_HINT=LATENCY", "differs: sockets: tuned 2, here 1"], found) == []
 
 
 def test_a_split_is_told_with_its_proof(tmp_path: Path, topology: Topology) -> None:
     """A tensor-parallel config says whether the split is active, and from which threads that is known."""
     proof = Proof(state=ProofState.ACTIVE, sub_streams=2, threads=4, threads_without=2)
-    seen = type(observed(1))(
-        **{**{f: getattr(observed(1), f) for f in observed(1).__struct_fields__}, "proof": proof}
-    )
+    seen = msgspec.structs.replace(observed(1), proof=proof)
     shipped = Shipped(config=F32, observed=seen, metrics={}, gain=GAIN)
     tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.WIN, shipped=shipped), VERSIONS)
     decision = Decision(applied=True, reason="same machine", differences=())

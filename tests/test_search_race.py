@@ -185,6 +185,13 @@ def test_an_arm_that_fails_at_once_is_out_before_the_first_round() -> None:
     assert list(race.live) == ["baseline"]
 
 
+def test_a_blocks_real_length_is_known() -> None:
+    """Blocks of 0.1 s and of 0.3 s take 0.2 s on average, whatever was asked for."""
+    race, racers = race_of({"baseline": Pretended(0.01), "slow": Pretended(0.03)})
+    race.run(4, inf)
+    assert race.seconds_a_block(racers.values()) == pytest.approx(0.2)
+
+
 def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
     """An arm raced only in a slow phase gets the value that the baseline's pooled figure implies."""
 

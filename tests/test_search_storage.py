@@ -1,11 +1,14 @@
 """The storage's URL: what it may be, what is told of it, and that asking writes nothing."""
 
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError, StudyError
-from autotp.search.storage import check_storage, open_storage, public_url, study_names
+from autotp.search.storage import check_storage, open_storage, public_url, study_names, talking_to
 
 SECRETS = (
     "postgresql://ann:hunter2@host:5432/db",
@@ -76,3 +79,36 @@ def test_errors_are_for_people() -> None:
     with pytest.raises(AutotpError, match=r"^The storage URL .*\.$") as raised:
         study_names("foo://x")
     assert "\n" not in str(raised.value)
+
+
+def test_ctrl_c_waits_for_the_end_of_a_write() -> None:
+    """A first SIGINT interrupts after the storage is done, within nested uses too; then all is as before."""
+    before, steps = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt), talking_to("sqlite://"):
+        with talking_to("sqlite://"):
+            os.kill(os.getpid(), signal.SIGINT)
+            steps.append("inner")
+        steps.append("outer")
+    assert steps == ["inner", "outer"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    """Should the storage hang, the second SIGINT gets through."""
+    steps = []
+    with pytest.raises(KeyboardInterrupt), talking_to("sqlite://"):
+        os.kill(os.getpid(), signal.SIGINT)
+        steps.append("first")
+        os.kill(os.getpid(), signal.SIGINT)
+        steps.append("second")
+    assert steps == ["first"]
+
+
+def test_storages_are_used_from_other_threads(tmp_path: Path) -> None:
+    """Only the main thread has signals to hold; another one asks all the same."""
+    found: list[tuple[str, ...]] = []
+    open_storage(f"sqlite:///{tmp_path / 'x.db'}")
+    thread = threading.Thread(target=lambda: found.append(study_names(f"sqlite:///{tmp_path / 'x.db'}")))
+    thread.start()
+    thread.join()
+    assert found == [()]

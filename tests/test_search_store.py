@@ -1,6 +1,8 @@
 """The study in Optuna's storage: trials, roles, attributes, heartbeats."""
 
 import json
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,6 +173,25 @@ def test_an_interrupted_tuning_leaves_nothing_running(store: Store, tmp_path: Pa
     done, left = trials_in(tmp_path)
     assert done.state is TrialState.COMPLETE
     assert (left.state, left.user_attrs["status"]) == (TrialState.FAIL, "INTERRUPTED")
+
+
+def test_ctrl_c_during_a_write_leaves_the_study_whole(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt while a trial is told lets it be told, and what is left is abandoned as ever."""
+    told = store.begin(Role.SEARCH, F32)
+    store.begin(Role.SEARCH, HINT)
+    tell = store.study.tell
+
+    def interrupted(*given: Any, **named: Any) -> FrozenTrial:
+        os.kill(os.getpid(), signal.SIGINT)
+        return tell(*given, **named)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(store.study, "tell", interrupted)
+        store.complete(told, METRICS, [(0, 0, BLOCK)])
+    store.abandon()
+    assert [trial.state for trial in trials_in(tmp_path)] == [TrialState.COMPLETE, TrialState.FAIL]
 
 
 def test_attributes_are_plain_json(store: Store, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
         contenders: arms that the search didn't drop, all stopped.
         baselines: the best baseline first, then those not proven slower, all stopped.
     """
-    finalists, schedule = _line_up(session, contenders, len(baselines))
+    finalists, schedule = _line_up(session, contenders, baselines)
     arms = {racer.key: racer for racer in [*baselines, *finalists]}
     session.tell(_began(finalists, baselines, schedule))
     trials = {key: session.store.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
@@ -67,7 +67,7 @@ def final_metrics(session: Session, finals: Finals, key: str, baseline: str) -> 
     return values
 
 
-def _line_up(session: Session, contenders: list[Racer], baselines: int) -> tuple[list[Racer], Schedule]:
+def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:
     """Choose as many of the best contenders as can be measured well in the time left."""
     standings = {racer.key: session.race.standing(racer) for racer in contenders}
     hopeful = [racer for racer in contenders if not standings[racer.key].behind(BASELINE)]
@@ -75,9 +75,10 @@ def _line_up(session: Session, contenders: list[Racer], baselines: int) -> tuple
     close = [r for r in ranked if not standings[r.key].behind(standings[ranked[0].key], STILL_IN)]
     finalists = close[:MAX_FINALISTS]
     while True:
-        arms = baselines + len(finalists) + 1
+        arms = len(baselines) + len(finalists) + 1
         seconds = session.at(1.0) - monotonic()
-        schedule = plan_finals(seconds, arms, arms * session.bench.arm_start_s, session.race.block_s)
+        block_s = session.race.seconds_a_block([*baselines, *finalists])
+        schedule = plan_finals(seconds, arms, arms * session.bench.arm_start_s, block_s)
         if schedule.rounds >= ENOUGH_ROUNDS or len(finalists) <= 1:
             return finalists, schedule
         finalists = finalists[:-1]

@@ -48,7 +48,7 @@ def plan_finals(seconds: float, arms: int, start_s: float, block_s: float) -> Sc
         seconds: what is left of the budget.
         arms: processes that run side by side in a wave, the A/A twin included.
         start_s: how long a wave takes to start and warm up.
-        block_s: the length of a block.
+        block_s: how long a block takes, which is longer than asked for where many requests are in flight.
     """
     best = Schedule(MIN_PROCESSES, MIN_ROUNDS)
     for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1, 2):
@@ -85,15 +85,16 @@ class Finals:
     def run(self, schedule: Schedule, deadline: float, last_resort: float, beat: Callable[[], None]) -> None:
         """Run waves until the schedule is done or the next one would end after `deadline` (monotonic).
 
-        While there are too few for a verdict, `last_resort` is the deadline.
+        Each wave gets its share of the time that is left: where starting takes longer than planned, rounds give
+        way to processes. While there are too few of those for a verdict, `last_resort` is the deadline.
         """
         longest = 0.0
-        for _ in range(schedule.processes):
+        for done in range(schedule.processes):
             started = monotonic()
-            limit = deadline if len(self.waves) >= MIN_PROCESSES else last_resort
-            if started + longest > limit:
+            if started + longest > (deadline if done >= MIN_PROCESSES else last_resort):
                 return
-            self._run_wave(schedule.rounds, limit)
+            share_s = max(0.0, deadline - started) / (schedule.processes - done)
+            self._run_wave(schedule.rounds, started + share_s)
             beat()
             longest = max(longest, monotonic() - started)
 

@@ -103,6 +103,10 @@ class Race:
         """The length of a block in seconds, the same for all arms."""
         return self._block_s
 
+    def seconds_a_block(self, racers: Iterable[Racer]) -> float:
+        """Return how long a block of `racers` took on average: requests in flight outlast the deadline."""
+        return float(np.mean([block.elapsed_s for racer in racers for block in racer.blocks.values()]))
+
     def choose_baseline(self, racer: Racer) -> None:
         """Make `racer` the one that all gains are relative to."""
         self._baseline = racer

@@ -12,6 +12,7 @@ from autotp.errors import InfeasibleError, InputError, StudyError
 from autotp.files import writable_folder
 from autotp.measure import inspect
 from autotp.runtime import ModelInfo, digest
+from autotp.runtime.inputs import npz_samples, seeded_samples
 from autotp.search.arms import Bench
 from autotp.search.events import Began, Listener
 from autotp.search.proposer import Proposer
@@ -68,6 +69,7 @@ def open_session(request: TuneRequest, listener: Listener) -> Session:
     machine = probe()
     topology = _narrowed(machine, request.cpus)
     info = inspect(request.files, request.shapes)
+    _check_inputs(request, info)
     bound = bind(request.space, topology, request.allowed_precisions)
     proposer = Proposer(bound, request.seed)
     if proposer.exhausted:
@@ -119,6 +121,14 @@ def _refuse_existing(request: TuneRequest) -> None:
             f"{request.out} holds study {names[0]!r}, not {request.name!r}: use --fresh to replace it, "
             "--resume with its name to go on with it, or another --out."
         )
+
+
+def _check_inputs(request: TuneRequest, info: ModelInfo) -> None:
+    """Make the samples once, as the workers will: what can't drive the model is refused here."""
+    if request.data is None:
+        seeded_samples(info, request.seed)
+    else:
+        npz_samples(request.data, info)
 
 
 def _narrowed(topology: Topology, cpus: tuple[int, ...] | None) -> Topology:

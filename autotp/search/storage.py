@@ -1,9 +1,12 @@
 """The storage that a study lies in: its URL, and errors that name it without its password."""
 
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import optuna
 import sqlalchemy.exc
@@ -21,10 +24,10 @@ def talking_to(url: str) -> Iterator[None]:
     """Turn what SQLAlchemy and Optuna raise into an AutotpError that names the storage without its password.
 
     Optuna warns of features that this project chose knowingly (heartbeats with ask and tell, metric names);
-    those warnings are silenced here.
+    those warnings are silenced here. Ctrl-C waits for the end, so that no write is cut in two.
     """
     try:
-        with warnings.catch_warnings():
+        with _interrupts_held(), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             warnings.filterwarnings("ignore", message="Heartbeat of storage")
             yield
@@ -33,6 +36,29 @@ def talking_to(url: str) -> Iterator[None]:
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         message = f"The storage {public_url(url)} can't be reached or went away: {_first_line(error)}."
         raise EnvironmentFailure(message) from error
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold a first SIGINT back until the end; a second one interrupts, should the storage hang."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    held: list[FrameType | None] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if held:
+            raise KeyboardInterrupt
+        held.append(frame)
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            before(signal.SIGINT, held[0])
 
 
 def public_url(url: str) -> str:

@@ -124,7 +124,7 @@ class Store:
                 self.study.tell(trial, twin.values)
             else:
                 self.study.tell(trial, state=TrialState.FAIL)
-        self._running.remove(trial)
+            self._running.remove(trial)
 
     def complete(self, trial: Trial, metrics: Mapping[str, float], rows: list[Row]) -> None:
         """Tell `trial` COMPLETE with its metrics; `rows` are its raw blocks."""
@@ -135,7 +135,7 @@ class Store:
             for text, violation in violations(self._request.constraints, metrics).items():
                 trial.set_constraint(text, violation)
             self.study.tell(trial, [metrics[metric.key] for metric in self._request.objectives])
-        self._running.remove(trial)
+            self._running.remove(trial)
 
     def fail(self, trial: Trial, failure: ArmFailure) -> None:
         """Tell `trial` FAIL with what is known of the failure."""
@@ -148,7 +148,7 @@ class Store:
                 log_tail=failure.log_tail,
             )
             self.study.tell(trial, state=TrialState.FAIL)
-        self._running.remove(trial)
+            self._running.remove(trial)
 
     def abandon(self) -> None:
         """Tell every trial that is still running FAIL: the tuning was interrupted."""
@@ -156,7 +156,7 @@ class Store:
             for trial in self._running:
                 self._describe(trial, status="INTERRUPTED")
                 self.study.tell(trial, state=TrialState.FAIL)
-        self._running.clear()
+            self._running.clear()
 
     def beat(self) -> None:
         """Record that the running trials are alive, where it's due."""

@@ -1,0 +1,107 @@
+"""The command line as a whole: help, exit codes, and that errors are caught once."""
+
+import io
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import version
+from unittest.mock import patch
+
+import pytest
+
+from autotp.cli import COMMANDS, main
+
+Answer = tuple[int, str, str]
+
+
+def autotp(*arguments: str) -> Answer:
+    """Run `autotp` with `arguments` in this process; return exit code, stdout, stderr."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    argv = patch.object(sys, "argv", ["autotp", *arguments])
+    with redirect_stdout(out), redirect_stderr(err), argv, pytest.raises(SystemExit) as ended:
+        main()
+    assert isinstance(ended.value.code, int)
+    stdout, stderr = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return ended.value.code, stdout, stderr
+
+
+def test_help_names_every_command() -> None:
+    """`autotp --help` lists the commands and gives an example."""
+    code, out, err = autotp("--help")
+    assert (code, err) == (0, "")
+    assert [name for name in COMMANDS if f"  {name} " not in out] == []
+    assert "Example: autotp tune" in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_commands_help_has_an_example(
+    command: str,
+) -> None:
+    """Each command's help shows a call of it."""
+    code, out, _ = autotp(command, "--help")
+    assert code == 0
+    assert f"Example: autotp {command}" in out
+
+
+def test_no_command_shows_the_help() -> None:
+    """`autotp` alone shows how it's used, exit code 2."""
+    code, _, err = autotp()
+    assert code == 2
+    assert err.startswith("Usage: ")
+
+
+def test_the_version_is_the_packages() -> None:
+    """`autotp --version` tells what is installed."""
+    code, out, _ = autotp("--version")
+    assert code == 0
+    assert version("autotp") in out
+
+
+@pytest.mark.parametrize("arguments", [("bogus",), ("probe", "--bogus"), ("tune",), ("probe", "extra")])
+def test_what_click_refuses_is_one_sentence(
+    arguments: tuple[str, ...],
+) -> None:
+    """An unknown command or flag, a missing or an extra argument: one line on stderr, exit code 2."""
+    code, out, err = autotp(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("autotp: ")
+    assert err.count("\n") == 1
+
+
+def test_a_bug_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What isn't an AutotpError is ours: the trace, what to send, exit code 70."""
+
+    def broken(sysroot: object) -> None:
+        raise RuntimeError("we forgot this case")
+
+    monkeypatch.setattr("autotp.topology.probe", broken)
+    code, out, err = autotp("probe")
+    assert (code, out) == (70, "")
+    assert "RuntimeError: we forgot this case" in err
+    assert "bug in autotp" in err.splitlines()[-1]
+    assert "autotp probe --json" in err.splitlines()[-1]
+
+
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt of any command is one word on stderr and exit code 130."""
+
+    def interrupted(sysroot: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autotp.topology.probe", interrupted)
+    code, _, err = autotp("probe")
+    assert (code, err.strip()) == (130, "autotp: stopped.")
+
+
+def test_the_module_is_the_command() -> None:
+    """`python -m autotp` does what `autotp` does."""
+    done = subprocess.run([sys.executable, "-m", "autotp", "bogus"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "autotp: No such command 'bogus'.\n")
+
+
+def test_a_reader_that_leaves_is_no_bug() -> None:
+    """`autotp space | head -1` ends without a trace."""
+    program = f"{sys.executable} -m autotp space throughput --explain | head -1"
+    done = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr

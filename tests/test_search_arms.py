@@ -1,0 +1,98 @@
+"""From a config to a running arm, on the real OpenVINO."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from autotp.errors import SpaceError
+from autotp.measure import ArmFailure, Gate, OutputError, Status
+from autotp.search.arms import Bench, Observed
+from autotp.space import Config, Effective
+from autotp.topology import narrow, probe
+from tests.models import matmul_model
+from tests.test_search_request import built
+from tests.trees import Described, build
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small IR."""
+    return matmul_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def bench(model: Path) -> Iterator[Bench]:
+    """A bench on this machine with its reference recorded."""
+    bench = Bench(built(model), probe(), narrowed=False)
+    bench.record_reference()
+    yield bench
+    bench.close()
+
+
+def test_what_openvino_treats_alike_has_one_key(bench: Bench) -> None:
+    """`none` is LATENCY: both start, with equal keys; another precision or request count is another arm."""
+    hints = [Config.of({"performance_hint": hint}) for hint in ("latency", "none")]
+    outcomes = [outcome for _, outcome in bench.start([*hints, Config.of({"num_streams": 1, "nireq": 3})])]
+    seen = [outcome for outcome in outcomes if isinstance(outcome, Observed)]
+    assert len(seen) == 3
+    latency, none, three = seen
+    assert latency.key == none.key != three.key
+    assert three.effective.requests == 3
+    assert latency.output_error is not None
+    assert latency.proof is None
+
+
+def test_a_config_that_openvino_refuses_is_a_failure_with_its_reason(bench: Bench) -> None:
+    """A refused property is data: status, phase and OpenVINO's words; a sound arm beside it runs."""
+    refused, sound = bench.start([Config.of({"distribution_policy": "pipeline_parallel"}), Config()])
+    assert isinstance(refused[1], ArmFailure)
+    assert refused[1].status in (Status.INVALID, Status.CRASHED)
+    assert "PIPELINE_PARALLEL" in refused[1].message
+    assert isinstance(sound[1], Observed)
+    assert sound[0].block(0.0).count >= 1
+
+
+def test_wrong_outputs_fail_an_arm_but_not_a_hint(bench: Bench) -> None:
+    """With outputs beyond the bar an arm is WRONG_OUTPUT and stopped; ungated it is only observed."""
+    bench.gate = Gate(tolerance=-1.0)  # nothing can be so exact
+    ((_, gated),) = bench.start([Config()])
+    assert isinstance(gated, ArmFailure)
+    assert gated.status is Status.WRONG_OUTPUT
+    assert "largest output error" in gated.message
+    ((_, free),) = bench.start([Config()], gated=False)
+    assert isinstance(free, Observed)
+
+
+def test_the_hints_set_the_bar(model: Path) -> None:
+    """The worst output error of a hint is what is accepted in practice; a person's tolerance stays."""
+    bench = Bench(built(model, tolerance=0.5), probe(), narrowed=False)
+    error = OutputError(max_abs_error=0.25, max_abs_reference=1.0, finite=True)
+    hint = Observed(effective=Effective(), masks=None, proof=None, output_error=error, properties={})
+    bench.accept_hints([hint, msgspec.structs.replace(hint, output_error=None)])
+    assert (bench.gate.tolerance, bench.gate.hint_error) == (0.5, 0.25)
+    bench.close()
+
+
+def test_requests_follow_the_objective(model: Path) -> None:
+    """For throughput OpenVINO's optimum is left alone, for latency one request is kept in flight; `nireq` wins."""
+    for objective, requests in (("throughput", None), ("latency_p50", 1)):
+        bench = Bench(built(model, objectives=[objective]), probe(), narrowed=False)
+        assert bench.arm(Config()).spec.plans[0].nireq == requests
+        assert bench.arm(Config.of({"nireq": 5})).spec.plans[0].nireq == 5
+        bench.close()
+
+
+def test_masks_are_explicit_where_they_matter(model: Path, tmp_path: Path) -> None:
+    """The whole envelope needs no mask, unless the person narrowed it; a split over fewer sockets does."""
+    whole = probe(build(Described(sockets=2, cores_per_node=2), tmp_path / "machine"))
+    split = Config.of({"distribution_policy": "tensor_parallel", "split_count": 1})
+    bench = Bench(built(model), whole, narrowed=False)
+    assert (bench.masks(Config()), bench.masks(split)) == (None, ((0, 1),))
+    with pytest.raises(SpaceError, match="spans 2 socket"):
+        bench.masks(Config.of({"distribution_policy": "tensor_parallel", "split_count": 3}))
+    bench.close()
+    some = Bench(built(model), narrow(whole, (1, 2)), narrowed=True)
+    assert (some.masks(Config()), some.masks(split)) == (((1, 2),), ((1,),))
+    some.close()

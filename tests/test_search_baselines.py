@@ -1,0 +1,56 @@
+"""The baselines, raced on the real OpenVINO."""
+
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from autotp.errors import EnvironmentFailure
+from autotp.measure import ArmFailure, Phase, Status
+from autotp.search.baselines import HINTS, race_baselines, retire_baseline
+from autotp.search.events import ArmEnded, Baselined, Event
+from autotp.search.session import open_session
+from tests.models import matmul_model
+from tests.test_search_request import built
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small IR."""
+    return matmul_model(tmp_path_factory.mktemp("model"))
+
+
+def test_the_best_hint_comes_first_and_a_failed_baseline_is_data(model: Path, tmp_path: Path) -> None:
+    """Hints that are alike are one arm; a baseline of one's own that OpenVINO refuses is a FAIL trial."""
+    events: list[Event] = []
+    refused = {"distribution_policy": "pipeline_parallel"}
+    session = open_session(built(model, out=tmp_path, baseline=refused, budget_s=6.0), events.append)
+    try:
+        live = race_baselines(session)
+        states = {tuple(t.user_attrs["config"].items()): t.state for t in session.store.study.trials}
+        for racer in live:
+            retire_baseline(session, racer)
+    finally:
+        session.close()
+    (baselined,) = (event for event in events if isinstance(event, Baselined))
+    assert live[0].config in HINTS
+    assert live[0] is session.race.baseline
+    assert baselined.baseline == live[0].config.to_dict()
+    assert {"performance_hint": "none"} in baselined.aliases
+    assert states[("distribution_policy", "pipeline_parallel"),] is TrialState.FAIL
+    assert {trial.state for trial in session.store.study.trials} == {TrialState.COMPLETE, TrialState.FAIL}
+    assert not [event for event in events if isinstance(event, ArmEnded) and event.status == "OK"]
+
+
+def test_without_a_reference_there_is_nothing_to_compare(model: Path, tmp_path: Path) -> None:
+    """A reference that can't be computed is a failed environment, exit code 5."""
+    session = open_session(built(model, out=tmp_path), lambda event: None)
+
+    def failing() -> None:
+        raise ArmFailure(Status.OUT_OF_MEMORY, Phase.START, "the worker ended with signal SIGKILL")
+
+    session.bench.record_reference = failing  # type: ignore[method-assign]
+    with pytest.raises(EnvironmentFailure, match=r"reference outputs.*SIGKILL") as raised:
+        race_baselines(session)
+    session.close()
+    assert raised.value.exit_code == 5
