@@ -269,7 +269,7 @@ def test_a_second_load_in_one_process_is_applied_too(model: Path) -> None:
 
 @pytest.mark.skipif(len(ALLOWED) < 2, reason="needs two CPUs: a mask of one must be less than all")
 def test_a_core_made_before_shows(model: Path) -> None:
-    """Where the process had made a Core with all CPUs, the mask came too late: the hint is applied, and it says so."""
+    """Where a Core was made before, the mask came too late: the hint is applied, and the decision says so."""
     found = in_a_fresh_process(ship(model, on_one_cpu(), nireq=1), "core before")
     assert not found["applied"]
     assert [fact for fact, _, _ in found["differences"]] == ["threads"]

@@ -68,32 +68,6 @@ def test_two_sockets_split_on_two_real_cores(tmp_path: Path) -> None:
     assert error <= 1e-5 * size
 
 
-@rig.requires_rig(shim=False)
-@pytest.mark.parametrize(("config", "busy"), [(LATENCY, 1), (SPLIT, 2)])
-def test_sub_streams_keep_real_cores_busy(config: dict[str, str], busy: int, tmp_path: Path) -> None:
-    """On 2x1 the split's CPU time is spread over both real cores, LATENCY's is not."""
-    program = (
-        MODEL
-        + """
-def spent():
-    for task in os.scandir("/proc/self/task"):
-        last_cpu = open(task.path + "/stat").read().rsplit(")", 1)[1].split()[36]
-        yield task.name, (int(open(task.path + "/schedstat").read().split()[0]), last_cpu)
-
-request = compiled(json.loads(sys.argv[1])).create_infer_request()
-request.infer([ROW])
-before, end = dict(spent()), time.monotonic() + 0.3
-while time.monotonic() < end:
-    request.infer([ROW])
-time_ns = {}
-for task, (ns, cpu) in spent():
-    time_ns[cpu] = time_ns.get(cpu, 0) + ns - before.get(task, (0, cpu))[0]
-print(sum(ns > 0.2 * sum(time_ns.values()) for ns in time_ns.values()))
-"""
-    )
-    assert python(TWO_SOCKETS, program, tmp_path, shim=False, given=config) == busy
-
-
 @rig.requires_rig(shim=True)
 @pytest.mark.parametrize(
     ("described", "expected"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+Command = list[str | Path]
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -14,7 +16,17 @@ ROOT = Path(__file__).parents[1]
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from this checkout; skipped where the build's own requirements can't be fetched."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
+    command: Command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        folder,
+        ROOT,
+    ]
     built = subprocess.run(command, capture_output=True, text=True)
     if built.returncode:
         pytest.skip(f"pip can't build a wheel here: {built.stderr.strip().splitlines()[-1]}")
@@ -35,7 +47,17 @@ def test_installed_wheel_finds_its_space_in_an_empty_folder(wheel: Path, tmp_pat
     """An installed wheel needs no checkout for `--space default`."""
     site, empty = tmp_path / "site", tmp_path / "empty"
     empty.mkdir()
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel]
+    install: Command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        site,
+        wheel,
+    ]
     subprocess.run(install, check=True, capture_output=True)
     code = (
         f"import sys; sys.path.insert(0, {str(site)!r}); from autotp.cli import main; "

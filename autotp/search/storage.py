@@ -47,7 +47,7 @@ def _interrupts_held() -> Iterator[None]:
         return
     held: list[FrameType | None] = []
 
-    def hold(number: int, frame: FrameType | None) -> None:
+    def hold(_signal: int, frame: FrameType | None) -> None:
         if held:
             raise KeyboardInterrupt
         held.append(frame)
