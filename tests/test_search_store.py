@@ -1,8 +1,6 @@
 """The study in Optuna's storage: trials, roles, attributes, heartbeats."""
 
 import json
-import os
-import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from autotp.search.store import Role, Store
 from autotp.space import BoundSpace, Config, Effective, bind, load_space
 from autotp.topology import probe
 from tests.test_search_request import built
+from tests.test_search_storage import press_ctrl_c
 from tests.trees import Described, build
 
 IDENTITY = {"model": "a", "objectives": ["throughput"]}
@@ -184,7 +183,7 @@ def test_ctrl_c_during_a_write_leaves_the_study_whole(
     tell = store.study.tell
 
     def interrupted(*given: Any, **named: Any) -> FrozenTrial:
-        os.kill(os.getpid(), signal.SIGINT)
+        press_ctrl_c()
         return tell(*given, **named)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
