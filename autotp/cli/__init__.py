@@ -46,9 +46,6 @@ def main() -> None:
         code = _complain(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("stopped.", INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
     except Exception as error:
         code = _report_bug(error)
     sys.exit(code if isinstance(code, int) else 0)

@@ -19,5 +19,4 @@ def command(budget: float, as_json: bool) -> None:
     from autotp.runtime import build_demo_model
 
     model = build_demo_model(writable_folder(OUT))
-    code = run(model, as_json, budget_s=budget, out=OUT, study="demo", fresh=True)
-    raise click.exceptions.Exit(code)
+    run(model, as_json, budget_s=budget, out=OUT, study="demo", fresh=True)

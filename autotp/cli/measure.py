@@ -14,19 +14,22 @@ from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Set
 @click.option("--shape", "shapes", multiple=True, type=InputShape(), help="Static shape of an input.")
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, an array each.")
 @click.option("--budget", type=Duration(), default="5s", show_default=True, help="How long to run blocks.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the inputs.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the inputs.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
     model: Path, settings: tuple[Setting, ...], shapes: tuple[NamedShape, ...],
     data: Path | None, budget: float, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight."""
+    from autotp.errors import SpaceError
     from autotp.measure import ArmSpec, Workload, inspect, measure
     from autotp.runtime import Plan, locate
-    from autotp.space import Config, affinity
+    from autotp.space import Config, affinity, config_dropped
     from autotp.topology import probe
 
     config = Config.of(dict(settings))
+    if reason := config_dropped(config):
+        raise SpaceError(f"{config}: {reason}.")
     files = locate(model)
     inspect(files, dict(shapes))
     topology = probe()

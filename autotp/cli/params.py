@@ -30,21 +30,24 @@ class Duration(click.ParamType[float]):
 
 
 class KnobSetting(click.ParamType[Setting]):
-    """`num_streams=2`: a knob and its value, read as YAML reads it."""
+    """`num_streams=2`: a knob and its value, read as YAML reads it; with `words` also `per_node` and the like."""
 
     name = "knob=value"
 
+    def __init__(self, words: bool = False) -> None:
+        self._words = words
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Setting:
         from autotp.files import parse_yaml
-        from autotp.space import knob_named
+        from autotp.space import Word, knob_named
 
         if isinstance(value, tuple):
             return value
         name, equals, text = value.partition("=")
         if not equals or not text.strip():
             self.fail(f"{value!r} isn't of the form knob=value, for example num_streams=2.", param, ctx)
-        knob = knob_named(name.strip())
-        return knob.name, knob.parse(parse_yaml(text, f"{name}={text}"))
+        knob, parsed = knob_named(name.strip()), parse_yaml(text, f"{name}={text}")
+        return knob.name, parsed if self._words and parsed in tuple(Word) else knob.parse(parsed)
 
 
 class InputShape(click.ParamType[NamedShape]):

@@ -12,13 +12,17 @@ from autotp.cli.output import echo_json, show
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(tuned: Path, as_json: bool) -> None:
     """Say in words what TUNED found, and what autotp.load would apply on this machine."""
-    from autotp.deploy import decide, fallback_properties, model_files_path, read_tuned
+    from autotp.deploy import Decision, decide, fallback_properties, model_files_path, read_tuned
+    from autotp.errors import ModelError
     from autotp.runtime import locate
     from autotp.topology import probe
 
     content = read_tuned(tuned)
-    decision, profile = decide(content, locate(model_files_path(content, tuned)), probe())
-    properties = profile.properties if decision.applied else fallback_properties(profile)
+    try:
+        decision, profile = decide(content, locate(model_files_path(content, tuned)), probe())
+    except ModelError as error:
+        decision, profile = Decision(False, str(error)), content.profiles[0]
+    properties = profile.properties if decision.applied else fallback_properties(content, profile)
     if as_json:
         echo_json({"tuned": content, "decision": decision, "properties": properties})
         return

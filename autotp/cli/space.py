@@ -1,11 +1,15 @@
 """`autotp space`: what there is to search here, and what was dropped."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from autotp.cli.output import echo_json, show
 from autotp.cli.params import Words
+
+if TYPE_CHECKING:
+    from autotp.space import BoundKnob
 
 
 @click.command("space", epilog="Example: autotp space tensor_parallel --explain")
@@ -27,7 +31,7 @@ def command(
     census = bound.census()
     if as_json:
         effective = [config.to_dict() for config in bound.effective().values()] if explain else None
-        knobs = [{"name": knob.name, "values": knob.choices, "when": knob.when} for knob in bound.knobs]
+        knobs = [_knob(knob) for knob in bound.knobs]
         echo_json(
             {
                 "name": bound.name,
@@ -42,3 +46,8 @@ def command(
     from autotp.report import space_view
 
     show(space_view(bound, census, explain))
+
+
+def _knob(knob: "BoundKnob") -> dict[str, Any]:
+    factor = {} if knob.multiple_of is None else {"multiple_of": knob.multiple_of}
+    return {"name": knob.name, "values": knob.choices, "when": dict(knob.when), **factor}

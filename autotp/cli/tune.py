@@ -25,7 +25,7 @@ UNKNOWN = 3
     "--constraint", "constraints", multiple=True, metavar="BOUND", help="For example 'latency_p99<20ms'."
 )
 @click.option("--space", default="default", show_default=True, metavar="NAME|FILE", help="Space.")
-@click.option("--fix", "fixed", multiple=True, type=KnobSetting(), help="Hold a knob at one value.")
+@click.option("--fix", "fixed", multiple=True, type=KnobSetting(words=True), help="Hold a knob at one value.")
 @click.option("--baseline", type=Settings(), metavar="FILE|'knob=value,…'", help="Your own settings, to beat too.")
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Wall time, finals included.")
 @click.option("--trials", type=click.IntRange(min=1), help="The most arms to search.")
@@ -37,7 +37,13 @@ UNKNOWN = 3
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the study.")
 @click.option("--study", metavar="NAME", help="Name of the study.  [default: MODEL-OBJECTIVE]")
 @click.option("--storage", metavar="URL", help="Optuna storage.  [default: study.db in the folder]")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of inputs, proposals and order.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of inputs, proposals and order.",
+)
 @click.option("--resume", is_flag=True, help="Go on with an existing study.")
 @click.option("--fresh", is_flag=True, help="Replace an existing study.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines; the last one is the verdict.")

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from autotp.deploy.tuned import Profile, Tuned, TunedModel
+from autotp.measure import Metric
 from autotp.runtime import Digest, ModelFiles, digest
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist, parse_cpulist
@@ -56,13 +57,11 @@ def decide(tuned: Tuned, files: ModelFiles, topology: Topology) -> tuple[Decisio
     return Decision(True, reason, soft), profile
 
 
-def fallback_properties(profile: Profile) -> dict[str, str]:
-    """Return the properties of the hint that the profile was compared with, which are safe on any machine."""
-    return Config.of({"performance_hint": _hint(profile)}).properties()
-
-
-def _hint(profile: Profile) -> Any:
-    return profile.result.baseline.config.get("performance_hint", "latency")
+def fallback_properties(tuned: Tuned, profile: Profile) -> dict[str, str]:
+    """Return the properties of the hint that is safe on any machine: the baseline's, else the objective's own."""
+    own = "throughput" if tuned.objective.metrics[0] == Metric.THROUGHPUT else "latency"
+    hint = profile.result.baseline.config.get("performance_hint", own)
+    return Config.of({"performance_hint": hint}).properties()
 
 
 def _missing_cpus(profile: Profile, topology: Topology) -> list[int]:

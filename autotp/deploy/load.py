@@ -95,7 +95,9 @@ def _process_topology() -> Topology:
 
 def _plan(decision: Decision, content: Tuned, profile: Profile, files: ModelFiles) -> Plan:
     if not decision.applied:
-        return Plan(files=files, shapes=content.model.shapes, properties=fallback_properties(profile))
+        mask = _process_topology().envelope.cpus if profile.affinity else None  # not the tuned one, if that is set
+        properties = fallback_properties(content, profile)
+        return Plan(files=files, shapes=content.model.shapes, properties=properties, mask=mask)
     return Plan(
         files=files,
         shapes=content.model.shapes,

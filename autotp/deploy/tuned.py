@@ -30,10 +30,10 @@ class TunedModel(_Part, frozen=True):
 
 
 class TunedWorkload(_Part, frozen=True):
-    """How the model was driven. `nireq` is what ships; `inputs` is `seeded` or the data file's name."""
+    """How the model was driven. `nireq` ships (null: OpenVINO's optimum); `inputs`: `seeded` or a file's name."""
 
     kind: Loop
-    nireq: Annotated[int, msgspec.Meta(ge=1)]
+    nireq: Annotated[int, msgspec.Meta(ge=1)] | None
     inputs: str = "seeded"
     seed: int = 0
     rate_per_s: float | None = None

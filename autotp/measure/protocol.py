@@ -35,8 +35,8 @@ class Loop(StrEnum):
     ASYNC = "async"
 
     @classmethod
-    def of(cls, nireq: int) -> "Loop":
-        """Return the loop for `nireq` requests: a single one is run synchronously, as people run it."""
+    def of(cls, nireq: int | None) -> "Loop":
+        """Return the loop for `nireq` requests (None: OpenVINO's optimum); a single one is run synchronously."""
         return cls.SYNC if nireq == 1 else cls.ASYNC
 
 

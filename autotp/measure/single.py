@@ -47,8 +47,8 @@ def measure(spec: ArmSpec, budget_s: float) -> Measurement:
 
 
 def _run_blocks(arm: Arm, budget_s: float) -> list[Block]:
-    first = arm.block(0.0)
-    length_s = block_length_s(first.elapsed_s / max(1, first.count), budget_s / 10)
+    first = arm.block(0.0)  # one turn of all requests: longer blocks, less of them the drain at the end
+    length_s = block_length_s(first.elapsed_s, budget_s / 10)
     deadline = perf_counter() + budget_s
     blocks = [arm.block(length_s)]
     while perf_counter() < deadline:

@@ -90,7 +90,8 @@ def noise_floor(self_log_gains: Sequence[float]) -> float:
     """
     if len(self_log_gains) < 2:
         return float("inf")
-    return _exp(half_width(self_log_gains, DECIDING_CONFIDENCE))
+    bias = abs(float(np.mean(self_log_gains)))
+    return _exp(bias + half_width(self_log_gains, DECIDING_CONFIDENCE))
 
 
 def _exp(log_ratio: float) -> float:

@@ -24,7 +24,8 @@ def _(event: Began) -> list[str]:
 def _(event: Baselined) -> list[str]:
     metrics = ", ".join(f"{metric_name(key)} {spell_metric(key, v)}" for key, v in _short(event.metrics))
     aliases = "".join(f"; {spell_config(alias)} is the same here as another hint" for alias in event.aliases)
-    return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}"]
+    warnings = [f"warning   {warning}" for warning in event.warnings]
+    return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}", *warnings]
 
 
 @describe_event.register

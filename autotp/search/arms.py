@@ -26,8 +26,15 @@ from autotp.measure import (
 )
 from autotp.runtime import Plan
 from autotp.search.request import TuneRequest
-from autotp.space import Config, Effective, Mask, affinity, sockets_spanned
+from autotp.space import KNOBS, Config, Effective, Mask, affinity, sockets_spanned
 from autotp.topology import Topology
+
+# What OpenVINO only echoes (the hint, the policy) tells nothing of what it does.
+TELLING = tuple(
+    knob.property
+    for knob in KNOBS.values()
+    if knob.property not in (None, "PERFORMANCE_HINT", "MODEL_DISTRIBUTION_POLICY")
+)
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -42,8 +49,7 @@ class Observed(msgspec.Struct, frozen=True):
     @property
     def key(self) -> tuple[object, ...]:
         """The identity that counts, whatever was predicted."""
-        siblings = self.properties.get("ENABLE_HYPER_THREADING")
-        return (self.effective, self.masks, siblings)
+        return (self.effective, self.masks, *(self.properties.get(name) for name in TELLING))
 
 
 Outcome = Observed | ArmFailure
@@ -124,13 +130,14 @@ class Bench:
         for index, (config, arm) in enumerate(zip(configs, arms, strict=True)):
             outcome: Outcome = failures[index] if index in failures else self._observe(config, arm)
             if isinstance(outcome, Observed) and gated:
-                outcome = self._wrong_output(outcome) or outcome
+                outcome = self.wrong_output(outcome) or outcome
             if isinstance(outcome, ArmFailure):
                 arm.stop()
             outcomes.append((arm, outcome))
         return outcomes
 
-    def _wrong_output(self, observed: Observed) -> ArmFailure | None:
+    def wrong_output(self, observed: Observed) -> ArmFailure | None:
+        """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
         assert observed.output_error is not None
         reason = self.gate.rejects(observed.output_error, observed.effective.precision)
         return ArmFailure(Status.WRONG_OUTPUT, Phase.START, reason) if reason else None

@@ -8,7 +8,6 @@ from math import inf
 from autotp.errors import EnvironmentFailure
 from autotp.measure import ArmFailure, Status
 from autotp.search.arms import Observed, Outcome
-from autotp.search.constraints import violations
 from autotp.search.events import ArmEnded, Baselined
 from autotp.search.race import Racer
 from autotp.search.session import Session
@@ -34,12 +33,12 @@ def race_baselines(session: Session) -> list[Racer]:
         raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
     racers, aliases = _start(session)
     _fail(session, session.race.fit_blocks())
-    session.race.choose_baseline(racers[0])
     _fail(session, session.race.run(1, inf))  # however short the budget: what ships has figures
     _fail(session, session.race.run(OPENING_ROUNDS - 1, session.at(0.3)))
     racers = [racer for racer in racers if racer.failure is None]
     if not racers:
         raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
+    session.race.choose_baseline(racers[0])
     best = max(racers, key=lambda racer: _rank(session, racer))
     session.race.choose_baseline(best)
     for racer in racers:
@@ -47,7 +46,12 @@ def race_baselines(session: Session) -> list[Racer]:
             retire_baseline(session, racer)
     metrics = session.race.metrics(best)
     session.tell(
-        Baselined(baseline=best.config.to_dict(), metrics=metrics, aliases=tuple(a.to_dict() for a in aliases))
+        Baselined(
+            baseline=best.config.to_dict(),
+            metrics=metrics,
+            aliases=tuple(alias.to_dict() for alias in aliases),
+            warnings=_beyond_tolerance(session, racers),
+        )
     )
     return [best, *(r for r in racers if r is not best and r.key in session.race.live)]
 
@@ -74,6 +78,8 @@ def _start(session: Session) -> tuple[list[Racer], list[Config]]:
         trial = session.store.begin(Role.BASELINE, config)
         if isinstance(outcome, ArmFailure):
             session.store.fail(trial, outcome)
+            if config == session.request.baseline:
+                raise EnvironmentFailure(f"Your own settings ({config}) can't be measured: {outcome}.")
             continue
         racers[outcome.key] = Racer(f"trial {trial.number}", config, outcome, arm, trial)
         session.store.describe_observed(trial, outcome)
@@ -81,13 +87,20 @@ def _start(session: Session) -> tuple[list[Racer], list[Config]]:
         raise EnvironmentFailure(f"OpenVINO's own hints failed here: {_first_failure([o for _, o in outcomes])}.")
     session.bench.accept_hints([r.observed for r in racers.values() if r.config in HINTS])
     for racer in racers.values():
+        if racer.config not in HINTS and (wrong := session.bench.wrong_output(racer.observed)):
+            raise EnvironmentFailure(f"Your own settings ({racer.config}) give wrong outputs: {wrong.message}.")
         session.race.enter(racer)
     return list(racers.values()), aliases
 
 
+def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[str, ...]:
+    """Return a warning for each baseline whose outputs are beyond the person's absolute bound."""
+    found = [(racer.config, session.bench.wrong_output(racer.observed)) for racer in racers]
+    return tuple(f"{config}: {failure.message}" for config, failure in found if failure is not None)
+
+
 def _rank(session: Session, racer: Racer) -> tuple[bool, float]:
-    broken = violations(session.request.constraints, session.race.metrics(racer))
-    return all(v <= 0 for v in broken.values()), session.race.standing(racer).log_gain
+    return session.keeps_constraints(racer), session.race.standing(racer).log_gain
 
 
 def _fail(session: Session, racers: list[Racer]) -> None:

@@ -1,11 +1,12 @@
 """The finals of one tuning: who goes, how long they run, and what the study records of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import ceil
 from time import monotonic
 
 import msgspec
 
-from autotp.measure import REPORTED_CONFIDENCE, Arm, t_interval
+from autotp.measure import MIN_P99_SAMPLES, REPORTED_CONFIDENCE, Arm, Metric, t_interval
 from autotp.search.constraints import violations
 from autotp.search.events import FinalsBegan, FinalsEnded
 from autotp.search.finals import AA, ENOUGH_ROUNDS, Finals, Schedule, plan_finals
@@ -67,10 +68,19 @@ def final_metrics(session: Session, finals: Finals, key: str, baseline: str) -> 
     return values
 
 
+def enough_rounds(metric: Metric, racers: Sequence[Racer]) -> int:
+    """Return how many rounds a process needs: a p99 is told only from 500 samples."""
+    if metric is not Metric.LATENCY_P99:
+        return ENOUGH_ROUNDS
+    fewest = min(len(block.latencies_s) for racer in racers for block in racer.blocks.values())
+    return max(ENOUGH_ROUNDS, ceil(1.1 * MIN_P99_SAMPLES / max(1, fewest)))
+
+
 def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:
     """Choose as many of the best contenders as can be measured well in the time left."""
     standings = {racer.key: session.race.standing(racer) for racer in contenders}
-    hopeful = [racer for racer in contenders if not standings[racer.key].behind(BASELINE)]
+    to_beat = session.keeps_constraints(baselines[0])
+    hopeful = [racer for racer in contenders if not (to_beat and standings[racer.key].behind(BASELINE))]
     ranked = sorted(hopeful, key=lambda racer: standings[racer.key].log_gain, reverse=True)
     close = [r for r in ranked if not standings[r.key].behind(standings[ranked[0].key], STILL_IN)]
     finalists = close[:MAX_FINALISTS]
@@ -78,8 +88,9 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
         arms = len(baselines) + len(finalists) + 1
         seconds = session.at(1.0) - monotonic()
         block_s = session.race.seconds_a_block([*baselines, *finalists])
-        schedule = plan_finals(seconds, arms, arms * session.bench.arm_start_s, block_s)
-        if schedule.rounds >= ENOUGH_ROUNDS or len(finalists) <= 1:
+        enough = enough_rounds(session.request.objective, [*baselines, *finalists])
+        schedule = plan_finals(seconds, arms, arms * session.bench.arm_start_s, block_s, enough)
+        if schedule.rounds >= enough or len(finalists) <= 1:
             return finalists, schedule
         finalists = finalists[:-1]
 

@@ -30,6 +30,7 @@ class Baselined(Event, frozen=True, tag="baselined"):
     baseline: dict[str, Any]
     metrics: dict[str, float]
     aliases: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class ArmEnded(Event, frozen=True, tag="arm"):

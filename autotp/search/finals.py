@@ -41,7 +41,9 @@ class Schedule(msgspec.Struct, frozen=True):
     rounds: int
 
 
-def plan_finals(seconds: float, arms: int, start_s: float, block_s: float) -> Schedule:
+def plan_finals(
+    seconds: float, arms: int, start_s: float, block_s: float, enough: int = ENOUGH_ROUNDS
+) -> Schedule:
     """Return the schedule that fits into `seconds`: processes first, as their spread decides.
 
     Args:
@@ -49,18 +51,20 @@ def plan_finals(seconds: float, arms: int, start_s: float, block_s: float) -> Sc
         arms: processes that run side by side in a wave, the A/A twin included.
         start_s: how long a wave takes to start and warm up.
         block_s: how long a block takes, which is longer than asked for where many requests are in flight.
+        enough: rounds that a process needs before more processes are worth more.
     """
+    more_processes_from = max(enough, MAX_ROUNDS // 3)
     best = Schedule(MIN_PROCESSES, MIN_ROUNDS)
     for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1, 2):
         rounds = int((seconds / processes - start_s) / (arms * block_s))
-        if rounds >= (MIN_ROUNDS if processes == MIN_PROCESSES else MAX_ROUNDS // 3):
-            best = Schedule(processes, min(rounds, MAX_ROUNDS))
+        if rounds >= (MIN_ROUNDS if processes == MIN_PROCESSES else more_processes_from):
+            best = Schedule(processes, min(rounds, max(MAX_ROUNDS, enough)))
     return best
 
 
-def seconds_needed(arms: int, arm_start_s: float, block_s: float) -> float:
+def seconds_needed(arms: int, arm_start_s: float, block_s: float, enough: int = ENOUGH_ROUNDS) -> float:
     """Return how long the fewest processes with rounds enough take for `arms` arms side by side."""
-    return MIN_PROCESSES * arms * (arm_start_s + ENOUGH_ROUNDS * block_s)
+    return MIN_PROCESSES * arms * (arm_start_s + enough * block_s)
 
 
 class Finals:
@@ -129,7 +133,9 @@ class Finals:
         return min(per_process, default=0)
 
     def _run_wave(self, rounds: int, deadline: float) -> None:
-        arms = {key: make() for key, make in self._make.items() if key not in self.failures}
+        keys = [key for key in self._make if key not in self.failures]
+        self._rng.shuffle(keys)  # neither the start nor the warm-up may favour an arm
+        arms = {key: self._make[key]() for key in keys}
         try:
             failed = start_together(list(arms.values()))
             self._drop({list(arms)[index]: failure for index, failure in failed.items()}, arms)

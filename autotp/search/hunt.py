@@ -6,6 +6,7 @@ from time import monotonic
 from optuna.trial import FrozenTrial, Trial
 
 from autotp.measure import ArmFailure
+from autotp.search.baselines import HINTS
 from autotp.search.constraints import violations
 from autotp.search.events import ArmEnded
 from autotp.search.race import ROUNDS_TO_JUDGE, ROUNDS_TO_SETTLE, Racer
@@ -27,6 +28,8 @@ class Hunt:
         self.ended = 0  # arms that were measured, failed, or turned out to be aliases
         self._session = session
         self._baselines = baselines
+        for config in HINTS:
+            session.proposer.take(config)
         self._known = {racer.observed.key: racer.trial.number for racer in baselines}
         self._live: list[Racer] = []
         self._begun = 0
@@ -90,11 +93,9 @@ class Hunt:
 
     def _judge(self) -> None:
         race = self._session.race
-        leaders = [
-            *self._baselines,
-            *self.contenders,
-            *(r for r in self._live if len(r.blocks) >= ROUNDS_TO_JUDGE),
-        ]
+        measured = (r for r in self._live if len(r.blocks) >= ROUNDS_TO_JUDGE)
+        ahead = (*self._baselines, *self.contenders, *measured)
+        leaders = [racer for racer in ahead if self._session.keeps_constraints(racer)]
         for racer in list(self._live):
             if race.beaten(racer, leaders):
                 self._end(racer, dropped=True)
@@ -148,20 +149,24 @@ class Hunt:
 def _first_configs(session: Session) -> list[Config]:
     """Return what is tried first: the best of an earlier call, then recipes. Everything measured is taken."""
     topology, proposer = session.bound.topology, session.proposer
+    cpus = set(topology.envelope.cpus)
+    cores = len({cpu.core for cpu in topology.machine.cpus if cpu.id in cpus})
     sockets = len(sockets_spanned(topology.machine, topology.envelope.cpus))
-    known = [
-        found for settings in recipes(len(topology.envelope.cpus), sockets) if (found := proposer.find(settings))
-    ]
-    past = _past_trials(session)
-    measured = dict.fromkeys(_config_of(trial) for trial in past if "alias_of" not in trial.user_attrs)
+    known = [found for settings in recipes(cores, sockets) if (found := proposer.find(settings))]
+    measured = dict.fromkeys(_config_of(trial) for trial in _past_trials(session))
     leaders = [config for config in measured if proposer.holds(config)][:PAST_LEADERS]
-    for trial in past:
+    for config in measured:
+        proposer.take(config)
+    for trial in session.store.finished(Role.ALIAS):
         proposer.take(_config_of(trial))
+    for trial in session.store.failed():
+        proposer.take(_config_of(trial))
+        proposer.learn(_config_of(trial), failed=True)
     return [*leaders, *(config for config in dict.fromkeys(known) if proposer.holds(config))]
 
 
 def _past_trials(session: Session) -> list[FrozenTrial]:
-    """Return the trials that earlier calls have measured or found to be aliases, the best first."""
+    """Return the trials that earlier calls have measured, the best first."""
     metric = session.request.objective
     trials = session.store.finished(Role.SEARCH)
     return sorted(trials, key=lambda trial: trial.values[0], reverse=metric.maximize)

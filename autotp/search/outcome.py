@@ -30,6 +30,8 @@ from autotp.search.verdict import Ruling, Verdict
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist
 
+DEPLOY = 'Deploy: autotp.load("tuned.yaml"), or the properties below with compile_model.'
+
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
     """The config that ships, as observed, with its metrics and its gain over the best baseline."""
@@ -96,17 +98,32 @@ def build_tuned(
 
 def say(request: TuneRequest, evidence: Evidence) -> str:
     """Return the three lines that open the file: what was found, on what evidence, how to use it."""
-    gain, metric = evidence.shipped.gain, request.objective
-    if evidence.verdict.ruling is Ruling.WIN:
-        found = f"{gain.median:.3g} times the {metric} of OpenVINO's best hint ({evidence.baseline.config})."
-        proof = f"Proven: 95 % interval {gain.low:.3g} to {gain.high:.3g}, fresh processes, outputs checked."
+    gain, metric, baseline = evidence.shipped.gain, request.objective, _name(request, evidence.baseline.config)
+    better = (
+        f"{metric} is {gain.median:.4g} times {'as good as ' if not metric.maximize else ''}that of {baseline}"
+    )
+    if evidence.verdict.ruling is Ruling.WIN and gain.low > 1.0:
+        found = f"{better} ({evidence.baseline.config})."
+        proof = f"Proven: 95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, outputs checked."
+    elif evidence.verdict.ruling is Ruling.WIN:
+        found = f"The best that keeps {', '.join(c.text for c in request.constraints)}, which no baseline does."
+        proof = f"Its {better}, 95 % interval {gain.low:.4g} to {gain.high:.4g}."
     elif evidence.verdict.ruling is Ruling.TIE:
-        found = f"Nothing was proven faster in {metric} than OpenVINO's best hint, so the hint ships."
+        found = f"Nothing was proven better in {metric} than {baseline}, so that ships."
         proof = f"Gains below {_floor(evidence)} could not have been proven here."
     else:
-        found = f"Can't tell whether anything is faster in {metric} than OpenVINO's best hint, so the hint ships."
+        found = f"Can't tell whether anything is better in {metric} than {baseline}, so that ships."
         proof = f"Why: {evidence.verdict.reason}."
-    return f'{found}\n{proof}\nDeploy: autotp.load("tuned.yaml"), or the properties below with compile_model.'
+    return f"{found}\n{proof}\n{DEPLOY}"
+
+
+def say_earlier(verdict: Verdict) -> str:
+    """Return the three lines for a file that keeps an earlier call's result."""
+    return f"This is what an earlier call proved; the last one couldn't tell.\nWhy: {verdict.reason}.\n{DEPLOY}"
+
+
+def _name(request: TuneRequest, baseline: Config) -> str:
+    return "your own settings" if baseline == request.baseline else "OpenVINO's best hint"
 
 
 def pareto_front(
@@ -147,7 +164,8 @@ def _relative(path: Path, folder: Path) -> str:
 
 def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
     requests = shipped.observed.effective.requests if shipped.observed else None
-    nireq = requests or shipped.config.count("nireq") or 1
+    for_throughput = any(metric.maximize for metric in request.objectives)
+    nireq = requests or shipped.config.count("nireq") or (None if for_throughput else 1)
     return TunedWorkload(
         kind=Loop.of(nireq),
         nireq=nireq,

@@ -27,7 +27,7 @@ from autotp.search.arms import Observed
 from autotp.search.encoding import Row
 from autotp.space import Config
 
-ROUNDS_TO_JUDGE = 6
+ROUNDS_TO_JUDGE = 10
 ROUNDS_TO_SETTLE = 30
 STANDARD_ERRORS = 3.0
 _MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples

@@ -3,13 +3,13 @@
 from typing import Any
 
 
-def recipes(cpus: int, sockets: int) -> tuple[dict[str, Any], ...]:
-    """Return the recipes for a process that may use `cpus` CPUs on `sockets` sockets.
+def recipes(cores: int, sockets: int) -> tuple[dict[str, Any], ...]:
+    """Return the recipes for a process that may use `cores` cores on `sockets` sockets.
 
-    One stream per CPU with twice as many requests in flight, in the default precision and in f32; f32 alone;
+    One stream per core with twice as many requests in flight, in the default precision and in f32; f32 alone;
     tensor parallelism over all sockets.
     """
-    streams = {"num_streams": cpus, "nireq": 2 * cpus}
+    streams = {"num_streams": cores, "nireq": 2 * cores}
     split = {"distribution_policy": "tensor_parallel", "split_count": sockets}
     return (
         streams,

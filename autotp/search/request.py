@@ -98,6 +98,8 @@ def _check_numbers(budget_s: float, rest: dict[str, Any]) -> None:
         raise InputError("The number of trials must be 1 or more.")
     if rest.get("tolerance") is not None and not rest["tolerance"] >= 0:
         raise InputError("The tolerance must be 0 or more.")
+    if not 0 <= rest.get("seed", 0) < 2**32:
+        raise InputError("The seed must be from 0 to 4294967295.")
     if rest.get("resume") and rest.get("fresh"):
         raise InputError("Choose one of resume and fresh: go on with the study, or replace it.")
     data = rest.get("data")

@@ -1,26 +1,27 @@
 """What one call of tune holds on to, opened so that bad input is found before anything is written."""
 
+import hashlib
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import msgspec
 
-from autotp.errors import InfeasibleError, InputError, StudyError
+from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
 from autotp.measure import inspect
 from autotp.runtime import ModelInfo, digest
 from autotp.runtime.inputs import npz_samples, seeded_samples
 from autotp.search.arms import Bench
+from autotp.search.constraints import violations
 from autotp.search.events import Began, Listener
 from autotp.search.proposer import Proposer
-from autotp.search.race import Race
+from autotp.search.race import Race, Racer
 from autotp.search.request import TuneRequest
 from autotp.search.storage import study_names
 from autotp.search.store import Store
-from autotp.space import BoundSpace, bind
+from autotp.space import BoundSpace, affinity, bind, config_dropped
 from autotp.topology import Topology, format_cpulist, narrow, probe
 
 MAX_BLOCK_SHARE = 1 / 300  # of the budget: a slow model must still get its rounds
@@ -34,7 +35,7 @@ class Session:
         listener: Listener, started_s: float,
     ) -> None:  # fmt: skip
         self.request = request
-        self.machine = topology
+        self.topology = topology
         self.bound = bound
         self.store = store
         self.proposer = proposer
@@ -52,6 +53,13 @@ class Session:
         """Return the monotonic time at which `share` of the budget is used."""
         return self._started_s + share * self.request.budget_s
 
+    def keeps_constraints(self, racer: Racer) -> bool:
+        """Whether `racer`, as far as it has been measured, keeps every constraint."""
+        constraints = self.request.constraints
+        if not constraints:
+            return True
+        return all(violation <= 0 for violation in violations(constraints, self.race.metrics(racer)).values())
+
     def close(self) -> None:
         """Stop every arm and delete temporary files."""
         self.bench.close()
@@ -66,17 +74,21 @@ def open_session(request: TuneRequest, listener: Listener) -> Session:
     """
     started_s = monotonic()
     _refuse_existing(request)
-    machine = probe()
-    topology = _narrowed(machine, request.cpus)
+    topology = probe()
+    narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
     info = inspect(request.files, request.shapes)
     _check_inputs(request, info)
-    bound = bind(request.space, topology, request.allowed_precisions)
+    _check_baseline(request, narrowed)
+    bound = bind(request.space, narrowed, request.allowed_precisions)
     proposer = Proposer(bound, request.seed)
     if proposer.exhausted:
         raise InfeasibleError(_nothing_runs(bound))
+    identity = _identity(request, info, topology)
     writable_folder(request.out)
-    store = Store.open(request, _identity(request, info), proposer)
-    return Session(request, machine, bound, store, proposer, listener, started_s)
+    store = Store.open(request, identity, proposer)
+    if request.fresh:
+        (request.out / "tuned.yaml").unlink(missing_ok=True)
+    return Session(request, topology, bound, store, proposer, listener, started_s)
 
 
 def began(session: Session) -> Began:
@@ -131,13 +143,12 @@ def _check_inputs(request: TuneRequest, info: ModelInfo) -> None:
         npz_samples(request.data, info)
 
 
-def _narrowed(topology: Topology, cpus: tuple[int, ...] | None) -> Topology:
-    if cpus is None:
-        return topology
-    if missing := set(cpus) - set(topology.envelope.cpus):
-        allowed = format_cpulist(topology.envelope.cpus)
-        raise InputError(f"CPU {min(missing)} isn't among those that this process may use ({allowed}).")
-    return narrow(topology, tuple(sorted(set(cpus))))
+def _check_baseline(request: TuneRequest, topology: Topology) -> None:
+    """Refuse own settings that can't run here or mean nothing, before a study is made."""
+    if request.baseline is not None:
+        affinity(request.baseline, topology.machine, topology.envelope)
+        if reason := config_dropped(request.baseline):
+            raise SpaceError(f"Your own settings ({request.baseline}) mean nothing: {reason}.")
 
 
 def _nothing_runs(bound: BoundSpace) -> str:
@@ -145,18 +156,15 @@ def _nothing_runs(bound: BoundSpace) -> str:
     return f"Nothing in space {bound.name!r} can run here: {'; '.join(reasons) or 'it is empty'}."
 
 
-def _identity(request: TuneRequest, info: ModelInfo) -> dict[str, Any]:
+def _identity(request: TuneRequest, info: ModelInfo, topology: Topology) -> dict[str, Any]:
     """Return what two calls must share for their trials to be comparable."""
     facts = {
-        "model": digest(request.files).graph_sha256,
+        "machine": topology.fingerprint.id,
+        "model": msgspec.to_builtins(digest(request.files)),
         "inputs": info.inputs,
         "objectives": [str(metric) for metric in request.objectives],
-        "data": _name(request.data),
+        "data": None if request.data is None else hashlib.sha256(request.data.read_bytes()).hexdigest(),
         "cpus": None if request.cpus is None else format_cpulist(request.cpus),
     }
     stored: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
     return stored
-
-
-def _name(path: Path | None) -> str | None:
-    return None if path is None else path.name

@@ -15,7 +15,7 @@ from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import Trial, TrialState
 
 from autotp.errors import StudyError
-from autotp.measure import ArmFailure
+from autotp.measure import ArmFailure, Status
 from autotp.search.arms import Observed
 from autotp.search.constraints import violations
 from autotp.search.encoding import Row, encode_blocks
@@ -33,6 +33,7 @@ class Role(StrEnum):
     BASELINE = "baseline"
     SEARCH = "search"
     FINAL = "final"
+    ALIAS = "alias"  # only the compile showed that it is another arm
 
 
 class Store:
@@ -70,6 +71,7 @@ class Store:
             if before is not None and before != identity:
                 raise StudyError(_unlike(request.name, before, identity))
             fail_stale_trials(study)
+            _fail_waiting_trials(study)
             study.set_metric_names([str(metric) for metric in request.objectives])
             study.set_user_attr("identity", dict(identity))
             study.set_user_attr("schema", SCHEMA)
@@ -118,7 +120,7 @@ class Store:
     def alias(self, trial: Trial, of: int) -> None:
         """Tell `trial`, which turned out to be the same as trial number `of`, that one's values."""
         with talking_to(self._request.storage_url):
-            trial.set_user_attr("alias_of", of)
+            self._describe(trial, role=Role.ALIAS, status="ALIAS", alias_of=of)
             twin = self.study.get_trials(deepcopy=False)[of]
             if twin.state is TrialState.COMPLETE:
                 self.study.tell(trial, twin.values)
@@ -176,6 +178,16 @@ class Store:
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [trial for trial in trials if trial.user_attrs.get("role") == role]
 
+    def failed(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials of the search that failed by themselves, so not those cut short."""
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        statuses = set(Status)
+        return [
+            trial
+            for trial in trials
+            if trial.user_attrs.get("role") == Role.SEARCH and trial.user_attrs.get("status") in statuses
+        ]
+
     def _enqueue(self, parameters: dict[str, Any], role: Role, config: Config) -> Trial:
         self.study.enqueue_trial(parameters, user_attrs={"role": role, "config": config.to_dict()})
         return self.study.ask()
@@ -192,6 +204,12 @@ class Store:
 def _plain(value: Any) -> Any:
     """Return `value` as JSON has it: an infinite bound, which JSON can't write, becomes None."""
     return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _fail_waiting_trials(study: optuna.Study) -> None:
+    """Fail trials that were enqueued by a call that was killed before it asked for them."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
 
 
 def _record_heartbeats(storage: RDBStorage, trials: list[Trial]) -> None:

@@ -11,11 +11,11 @@ from autotp.errors import TunedError
 from autotp.files import to_type
 from autotp.measure import REPORTED_CONFIDENCE, UNITY, t_interval
 from autotp.search.baselines import HINTS, race_baselines, retire_baseline
-from autotp.search.closing import Closing, final_metrics, run_finals
+from autotp.search.closing import Closing, enough_rounds, final_metrics, run_finals
 from autotp.search.events import Listener, Ruled
 from autotp.search.finals import seconds_needed
 from autotp.search.hunt import Hunt
-from autotp.search.outcome import Evidence, Shipped, build_tuned, say
+from autotp.search.outcome import Evidence, Shipped, build_tuned, say, say_earlier
 from autotp.search.race import Racer
 from autotp.search.request import TuneRequest
 from autotp.search.session import Session, began, open_session, versions
@@ -50,7 +50,7 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
         session.tell(began(session))
         baselines = race_baselines(session)
         hunt = Hunt(session, baselines)
-        hunt.run(_search_until(session, len(baselines)))
+        hunt.run(_search_until(session, baselines))
         for racer in baselines:
             retire_baseline(session, racer)
         closing = run_finals(session, hunt.contenders, baselines)
@@ -58,6 +58,7 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
             reason = "no candidate could be measured within the budget"
             closing = msgspec.structs.replace(closing, verdict=Verdict(Ruling.UNKNOWN, reason=reason))
         session.store.abandon()
+        session.store.note(aliases=hunt.aliases)
         _ship(session, _evidence(session, closing, baselines))
     except KeyboardInterrupt:
         session.store.abandon()
@@ -68,9 +69,11 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     return session.store.study
 
 
-def _search_until(session: Session, baselines: int) -> float:
+def _search_until(session: Session, baselines: list[Racer]) -> float:
     """Return when the search must end for the finals to be worth having: one finalist, the A/A twin."""
-    needed_s = seconds_needed(baselines + 2, session.bench.arm_start_s, session.race.block_s)
+    block_s = session.race.seconds_a_block(baselines)
+    enough = enough_rounds(session.request.objective, baselines)
+    needed_s = seconds_needed(len(baselines) + 2, session.bench.arm_start_s, block_s, enough)
     now, end = monotonic(), session.at(1.0)
     return max(now + LEAST_SEARCH_SHARE * (end - now), min(session.at(SEARCH_SHARE), end - needed_s))
 
@@ -121,13 +124,7 @@ def _with_study(
 
 
 def _ship_interrupted(session: Session, baselines: list[Racer]) -> None:
-    """Write what is proven: an earlier call's result, else that nothing is."""
-    earlier = session.store.study.user_attrs.get("tuned")
-    if earlier is not None:
-        path = session.request.out / "tuned.yaml"
-        if not path.exists():
-            write_tuned(path, to_type(earlier, Tuned, "the study", TunedError), "From an earlier call of tune.")
-        return
+    """Write what is known so far."""
     best = baselines[0] if baselines else None
     shipped = Shipped(
         config=best.config if best else _likely_hint(session.request),
@@ -145,9 +142,15 @@ def _likely_hint(request: TuneRequest) -> Config:
 
 
 def _ship(session: Session, evidence: Evidence) -> None:
+    """Write tuned.yaml: what was found, or, where this call can't tell, what an earlier one proved."""
     request = session.request
-    tuned = build_tuned(request, session.machine, evidence, versions())
-    comment = say(request, evidence)
+    earlier = session.store.study.user_attrs.get("tuned")
+    if evidence.verdict.ruling is Ruling.UNKNOWN and earlier is not None:
+        tuned = to_type(earlier, Tuned, "the study", TunedError)
+        comment = say_earlier(evidence.verdict)
+    else:
+        tuned = build_tuned(request, session.topology, evidence, versions())
+        comment = say(request, evidence)
     write_tuned(request.out / "tuned.yaml", tuned, comment)
     if evidence.verdict.ruling is not Ruling.UNKNOWN:
         session.store.note(tuned=msgspec.to_builtins(tuned))

@@ -5,6 +5,7 @@ from autotp.space.bind import BoundKnob, BoundSpace, Census, Choice, Dropped, bi
 from autotp.space.config import Config
 from autotp.space.effective import Effective, Identity, default_precision, identity
 from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
+from autotp.space.rules import config_dropped
 from autotp.space.schema import Space, load_space, named_spaces, parse_space
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "affinity",
     "bind",
     "choose",
+    "config_dropped",
     "default_precision",
     "identity",
     "knob_named",
