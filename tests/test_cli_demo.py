@@ -8,11 +8,11 @@ from autotp.deploy import read_tuned
 
 
 def test_the_demo_builds_tunes_and_writes(tmp_path: Path) -> None:
-    """In an empty folder it makes its model and results/demo/tuned.yaml; with hardly any budget it can't tell."""
+    """In an empty folder it makes its model and results/demo/tuned.yaml; saying UNKNOWN is fine, too."""
     argv = [sys.executable, "-m", "autotp", "demo", "--budget", "1s"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     tuned = read_tuned(tmp_path / "results" / "demo" / "tuned.yaml")
-    assert (done.returncode, done.stderr) == (3, "")
+    assert (done.returncode, done.stderr) == (0, "")
     assert "UNKNOWN: " in done.stdout
     assert tuned.model.path == "demo.xml"
     assert [path.name for path in tmp_path.iterdir()] == ["results"]

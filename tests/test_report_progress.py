@@ -66,7 +66,7 @@ def test_the_verdict_is_told_with_its_evidence(tmp_path: Path) -> None:
     request, found = request_in(tmp_path), evidence(Ruling.WIN)
     tuned = build_tuned(request, probe(), found, VERSIONS)
     lines = describe_event(Ruled(tuned=tuned, path="results/s/tuned.yaml", words=say(request, found)))
-    assert lines[1].startswith("WIN: 1.84 times the throughput")
+    assert lines[1].startswith("WIN: 1.84 times as fast in throughput")
     assert "95 % interval" in lines[2]
     assert "results/s/tuned.yaml" in lines[3]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from autotp.measure import Metric
-from autotp.search.closing import final_metrics
-from autotp.search.finals import Schedule
+from autotp.measure import Block, Metric
+from autotp.search.closing import enough_rounds, final_metrics
+from autotp.search.finals import ENOUGH_ROUNDS, Schedule, plan_finals
 from tests.test_search_finals import finals_of, nothing
 
 SESSION: Any = SimpleNamespace(request=SimpleNamespace(objective=Metric.THROUGHPUT))
@@ -30,3 +30,14 @@ def test_without_the_baseline_an_arm_has_its_own_figures() -> None:
     finals = finals_of({"hint": 0.02, "fast": 0.01}, frail=("hint", 3))
     finals.run(Schedule(6, 10), inf, inf, nothing)
     assert final_metrics(SESSION, finals, "fast", "hint") == finals.metrics("fast")
+
+
+def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
+    """Blocks of eight latencies need some 70 rounds for 500 samples; other metrics need no more than ever."""
+    block = Block(count=8, elapsed_s=0.05, latencies_s=(0.006,) * 8, memory_bytes=0)
+    racer: Any = SimpleNamespace(blocks={0: block})
+    assert enough_rounds(Metric.LATENCY_P99, [racer]) * 8 >= 500
+    assert enough_rounds(Metric.THROUGHPUT, [racer]) == ENOUGH_ROUNDS
+    long, short = (plan_finals(s, 3, 2.0, 0.05, enough_rounds(Metric.LATENCY_P99, [racer])) for s in (500.0, 80.0))
+    assert long.rounds * 8 >= 500
+    assert short.processes == 6

@@ -178,7 +178,7 @@ def test_the_front_holds_what_nothing_beats(points: list[tuple[Config, Mapping[s
 @pytest.mark.parametrize(
     ("ruling", "words"),
     [
-        (Ruling.WIN, ["1.84 times the throughput", "performance_hint=throughput", "1.8 to 1.87", "95 %"]),
+        (Ruling.WIN, ["1.84 times as fast in throughput", "performance_hint=throughput", "1.8 to 1.87", "95 %"]),
         (Ruling.TIE, ["Nothing was proven faster", "the hint ships", "1.2 %"]),
         (Ruling.UNKNOWN, ["Can't tell", "the hint ships", "2 of 6 processes"]),
     ],
@@ -189,3 +189,13 @@ def test_three_lines_say_what_was_found(ruling: Ruling, words: list[str], tmp_pa
     assert len(text.splitlines()) == 3
     assert all(word in text for word in words)
     assert 'autotp.load("tuned.yaml")' in text
+
+
+def test_a_win_over_baselines_that_break_a_constraint_says_so(tmp_path: Path) -> None:
+    """Where no baseline keeps a constraint, the fastest that does may be slower than they are: nothing is claimed."""
+    slower = Shipped(config=F32, observed=None, metrics={}, gain=Interval(median=0.8, low=0.7, high=0.9))
+    bounded = request_in(tmp_path, constraints=["latency_p99<20ms"])
+    text = say(bounded, evidence(Ruling.WIN, shipped=slower))
+    assert text.startswith("The fastest that keeps latency_p99<20ms, which no baseline does.")
+    assert "0.8 times as fast" in text
+    assert "Proven" not in text

@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import msgspec
 import optuna
 import psutil
 import pytest
@@ -69,3 +70,22 @@ def test_bad_input_is_an_error_and_writes_nothing(model: Path, tmp_path: Path) -
     with pytest.raises(InputError, match="isn't of the form"):
         autotp.tune(model, constraints="fast please", out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_call_that_cannot_tell_keeps_what_an_earlier_one_proved(model: Path, tmp_path: Path) -> None:
+    """A resumed study whose last call ends in UNKNOWN still ships the earlier verdict, and says so."""
+    study = autotp.tune(model, budget_s=0.5, out=tmp_path)
+    unknown = read_tuned(tmp_path / "tuned.yaml")
+    (profile,) = unknown.profiles
+    proven = msgspec.structs.replace(profile, result=msgspec.structs.replace(profile.result, verdict="win"))
+    study.set_user_attr("tuned", msgspec.to_builtins(msgspec.structs.replace(unknown, profiles=(proven,))))
+    autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True)
+    assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "win"
+    assert "an earlier call proved" in (tmp_path / "tuned.yaml").read_text().splitlines()[0]
+
+
+def test_a_constraint_is_kept_by_what_ships_or_nothing_is_claimed(model: Path, tmp_path: Path) -> None:
+    """A bound that nothing can keep ends in UNKNOWN, never in a WIN or TIE for what breaks it."""
+    autotp.tune(model, budget_s=8, trials=2, constraints="latency_p99<1us", out=tmp_path)
+    result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
+    assert result.verdict == "unknown"

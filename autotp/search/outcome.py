@@ -98,21 +98,21 @@ def build_tuned(
 
 def say(request: TuneRequest, evidence: Evidence) -> str:
     """Return the three lines that open the file: what was found, on what evidence, how to use it."""
-    gain, metric, baseline = evidence.shipped.gain, request.objective, _name(request, evidence.baseline.config)
-    better = (
-        f"{metric} is {gain.median:.4g} times {'as good as ' if not metric.maximize else ''}that of {baseline}"
-    )
+    gain, metric = evidence.shipped.gain, request.objective
+    own = evidence.baseline.config == request.baseline
+    baseline, ships = ("your own settings", "they ship") if own else ("OpenVINO's best hint", "the hint ships")
+    interval = f"95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, outputs checked"
+    times = f"{gain.median:.4g} times as fast in {metric} as {baseline} ({evidence.baseline.config})"
     if evidence.verdict.ruling is Ruling.WIN and gain.low > 1.0:
-        found = f"{better} ({evidence.baseline.config})."
-        proof = f"Proven: 95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, outputs checked."
+        found, proof = f"{times}.", f"Proven: {interval}."
     elif evidence.verdict.ruling is Ruling.WIN:
-        found = f"The best that keeps {', '.join(c.text for c in request.constraints)}, which no baseline does."
-        proof = f"Its {better}, 95 % interval {gain.low:.4g} to {gain.high:.4g}."
+        kept = ", ".join(constraint.text for constraint in request.constraints)
+        found, proof = f"The fastest that keeps {kept}, which no baseline does.", f"It is {times}: {interval}."
     elif evidence.verdict.ruling is Ruling.TIE:
-        found = f"Nothing was proven better in {metric} than {baseline}, so that ships."
+        found = f"Nothing was proven faster in {metric} than {baseline}, so {ships}."
         proof = f"Gains below {_floor(evidence)} could not have been proven here."
     else:
-        found = f"Can't tell whether anything is better in {metric} than {baseline}, so that ships."
+        found = f"Can't tell whether anything is faster in {metric} than {baseline}, so {ships}."
         proof = f"Why: {evidence.verdict.reason}."
     return f"{found}\n{proof}\n{DEPLOY}"
 
@@ -120,10 +120,6 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
 def say_earlier(verdict: Verdict) -> str:
     """Return the three lines for a file that keeps an earlier call's result."""
     return f"This is what an earlier call proved; the last one couldn't tell.\nWhy: {verdict.reason}.\n{DEPLOY}"
-
-
-def _name(request: TuneRequest, baseline: Config) -> str:
-    return "your own settings" if baseline == request.baseline else "OpenVINO's best hint"
 
 
 def pareto_front(
