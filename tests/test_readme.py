@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from autotp.cli import COMMANDS, cli
 from autotp.files import parse_yaml
 from autotp.space import parse_space
+from tests.quote_outcomes import with_outcomes
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-QUOTED = re.findall(r"<!-- from (\S+) -->\n```\w+\n(.*?)```", README, re.S)
 COMMAND_LINES = re.findall(rf"(?:`|^ {{4}})(autotp (?:{'|'.join(COMMANDS)})\b[^`\n]*)", README, re.M)
 
 
@@ -27,18 +27,9 @@ def test_two_commands_come_first() -> None:
     assert tests.endswith("-m pytest -q")
 
 
-@pytest.mark.parametrize(("source", "shown"), QUOTED, ids=[source for source, _ in QUOTED])
-def test_quoted_files_are_verbatim(source: str, shown: str) -> None:
-    """A transcript or file that the README shows is the committed outcome, to the letter."""
-    assert shown == (ROOT / source).read_text()
-
-
-def test_every_quoted_file_is_found() -> None:
-    """The README quotes the recogniser's transcript and its tuned.yaml."""
-    assert [source for source, _ in QUOTED] == [
-        "results/reference/rec/transcript.txt",
-        "results/reference/rec/tuned.yaml",
-    ]
+def test_figures_are_the_committed_outcomes() -> None:
+    """Every transcript, file and figure from a run is what `results/reference/` holds, to the letter."""
+    assert with_outcomes(README) == README
 
 
 @pytest.mark.parametrize("line", COMMAND_LINES)

@@ -192,7 +192,7 @@ def test_three_lines_say_what_was_found(ruling: Ruling, words: list[str], tmp_pa
 
 
 def test_a_win_over_baselines_that_break_a_constraint_says_so(tmp_path: Path) -> None:
-    """Where no baseline keeps a constraint, the fastest that does may be slower than they are: nothing is claimed."""
+    """Where no baseline keeps a constraint, the fastest that does may be slower: nothing is claimed."""
     slower = Shipped(config=F32, observed=None, metrics={}, gain=Interval(median=0.8, low=0.7, high=0.9))
     bounded = request_in(tmp_path, constraints=["latency_p99<20ms"])
     text = say(bounded, evidence(Ruling.WIN, shipped=slower))
