@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotp.report.units import metric_name, spell_bytes, spell_config, spell_metric, spell_seconds
+from autotp.report.units import metric_name, spell_bytes, spell_metric, spell_seconds
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,3 @@ def test_a_size_has_the_unit_that_fits(count: int, text: str) -> None:
 def test_a_metric_is_spelled_after_its_key(key: str, value: float, name: str, text: str) -> None:
     """The unit in the key's name decides how the value is written."""
     assert (metric_name(key), spell_metric(key, value)) == (name, text)
-
-
-def test_a_config_is_spelled_as_it_is_typed() -> None:
-    """Flags are written as in YAML, and no knob has words, too."""
-    assert (
-        spell_config({"num_streams": 2, "enable_cpu_pinning": False}) == "num_streams=2, enable_cpu_pinning=false"
-    )
-    assert spell_config({}) == "no knob set"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autotp.errors import SpaceError
 from autotp.files import dump_yaml, parse_yaml
-from autotp.space import KNOBS, Config, Kind, Knob
+from autotp.space import KNOBS, Config, Kind, Knob, spell_config
 
 
 def _values(knob: Knob) -> st.SearchStrategy[Any]:
@@ -132,3 +132,11 @@ def test_what_is_no_setting_is_refused(settings: dict[str, Any], reason: str) ->
     with pytest.raises(SpaceError) as caught:
         Config.of(settings)
     assert reason in str(caught.value)
+
+
+def test_a_config_is_spelled_as_it_is_typed() -> None:
+    """Flags are written as in YAML, and no knob has words, too."""
+    assert (
+        spell_config({"num_streams": 2, "enable_cpu_pinning": False}) == "num_streams=2, enable_cpu_pinning=false"
+    )
+    assert spell_config({}) == "no knob set"

@@ -3,8 +3,9 @@
 from functools import singledispatch
 
 from autotp.measure import Interval
-from autotp.report.units import metric_name, spell_config, spell_metric, spell_seconds
+from autotp.report.units import metric_name, spell_metric, spell_seconds
 from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled
+from autotp.space import spell_config
 
 
 @singledispatch

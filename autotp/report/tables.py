@@ -10,8 +10,8 @@ from rich.tree import Tree
 
 from autotp.deploy import Decision, Profile, Tuned
 from autotp.measure import Measurement
-from autotp.report.units import metric_name, spell_bytes, spell_config, spell_metric
-from autotp.space import BoundSpace, Census, Config
+from autotp.report.units import metric_name, spell_bytes, spell_metric
+from autotp.space import BoundSpace, Census, Config, spell_config, spell_value
 from autotp.topology import Topology, format_cpulist
 
 
@@ -54,9 +54,9 @@ def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableTy
     """Return the knobs with their values here, the counts, what was dropped, and with `explain` each config."""
     table = Table("knob", "values here", "when", title=f"space {bound.name}", title_justify="left")
     for knob in bound.knobs:
-        values = ", ".join("default" if choice is None else _word(choice) for choice in knob.choices)
+        values = ", ".join("default" if choice is None else spell_value(choice) for choice in knob.choices)
         factor = f"{knob.multiple_of} × " if knob.multiple_of else ""
-        when = " and ".join(f"{other} in {', '.join(map(_word, wanted))}" for other, wanted in knob.when)
+        when = " and ".join(f"{other} in {', '.join(map(spell_value, wanted))}" for other, wanted in knob.when)
         table.add_row(knob.name, factor + values, when)
     parts: list[RenderableType] = [table]
     parts.append(Text(f"{census.configs} configs, {census.effective_configs} that OpenVINO may tell apart"))
@@ -129,7 +129,3 @@ def _applied(decision: Decision, properties: Mapping[str, str]) -> list[str]:
     head = "here it would be applied" if decision.applied else "here the baseline's hint would be applied instead"
     lines = [f"{head} ({decision.reason}): {what}"]
     return lines + [f"  differs: {difference}" for difference in decision.differences]
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

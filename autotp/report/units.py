@@ -1,8 +1,5 @@
 """SI values as people read them; only here and in cli are units formatted."""
 
-from collections.abc import Mapping
-from typing import Any
-
 
 def spell_metric(key: str, value: float) -> str:
     """Return `value` of the metric `key` (`throughput_per_s`, `latency_p50_s`, `memory_bytes`) in words."""
@@ -31,12 +28,3 @@ def spell_bytes(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count / 1024:.3g} KiB"
-
-
-def spell_config(config: Mapping[str, Any]) -> str:
-    """Return knobs as `num_streams=2, nireq=4`."""
-    return ", ".join(f"{name}={_word(value)}" for name, value in config.items()) or "no knob set"
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

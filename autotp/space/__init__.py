@@ -2,7 +2,7 @@
 
 from autotp.space.affinity import Mask, affinity, nodes_spanned, sockets_spanned
 from autotp.space.bind import BoundKnob, BoundSpace, Census, Choice, Dropped, bind, choose
-from autotp.space.config import Config
+from autotp.space.config import Config, spell_config, spell_value
 from autotp.space.effective import Effective, Identity, default_precision, identity
 from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
 from autotp.space.rules import config_dropped
@@ -36,4 +36,6 @@ __all__ = [
     "nodes_spanned",
     "parse_space",
     "sockets_spanned",
+    "spell_config",
+    "spell_value",
 ]

@@ -50,11 +50,16 @@ class Config(msgspec.Struct, frozen=True):
         return dict(self.settings)
 
     def __str__(self) -> str:
-        spelled = (f"{name}={_spell(value)}" for name, value in self.settings)
-        return ", ".join(spelled) or "no knob set"
+        return spell_config(self.to_dict())
 
 
-def _spell(value: Value) -> str:
-    return (
-        str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value)
-    )
+def spell_value(value: object) -> str:
+    """Return `value` as YAML has it: `true`, `[0, 1]`, `f32`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(list(value)) if isinstance(value, tuple | list) else str(value)
+
+
+def spell_config(settings: Mapping[str, object]) -> str:
+    """Return knobs as `num_streams=2, nireq=4`."""
+    return ", ".join(f"{name}={spell_value(value)}" for name, value in settings.items()) or "no knob set"
