@@ -233,9 +233,9 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     with pytest.raises(subprocess.TimeoutExpired):
         rig.run(TWO_SOCKETS, argv, shim=False, tmp=tmp_path, timeout_s=1)
     stat = Path("/proc", (tmp_path / "child").read_text().strip(), "stat")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while running(stat) and time.monotonic() < deadline:
-        time.sleep(0.05)  # a killed process may take a moment to be gone
+        time.sleep(0.05)  # with its namespace to tear down, a killed process may take seconds
     assert not running(stat)
 
 
