@@ -8,7 +8,8 @@ import pytest
 
 from autotp.measure.arm import Arm, ArmSpec
 from autotp.measure.protocol import ArmFailure, Block, Phase, Status, Workload
-from autotp.measure.rounds import block_length_s, run_round
+from autotp.measure.rounds import Blocks, run_round
+from autotp.topology import Envelope
 
 BLOCK = Block(count=1, elapsed_s=1.0, latencies_s=(1.0,), memory_bytes=1)
 
@@ -32,7 +33,7 @@ def test_each_arm_runs_once_a_round() -> None:
     """A round holds one block of the asked length of every arm."""
     log: list[tuple[str, float]] = []
     arms = {name: Scripted(name, log) for name in "abc"}
-    assert run_round(arms, 0.05, random.Random(0)) == dict.fromkeys("abc", BLOCK)
+    assert run_round(arms, Blocks(), random.Random(0)) == dict.fromkeys("abc", BLOCK)
     assert sorted(log) == [("a", 0.05), ("b", 0.05), ("c", 0.05)]
 
 
@@ -41,7 +42,7 @@ def test_every_order_comes_up_about_equally_often() -> None:
     rng, orders = random.Random(0), Counter[str]()
     for _ in range(600):
         log: list[tuple[str, float]] = []
-        run_round({name: Scripted(name, log) for name in "abc"}, 0.05, rng)
+        run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng)
         orders["".join(name for name, _ in log)] += 1
     assert set(orders) == {"".join(order) for order in permutations("abc")}
     assert all(60 <= count <= 140 for count in orders.values())
@@ -54,7 +55,7 @@ def test_the_seed_fixes_the_orders() -> None:
         log: list[tuple[str, float]] = []
         rng = random.Random(seed)
         for _ in range(20):
-            run_round({name: Scripted(name, log) for name in "abcd"}, 0.05, rng)
+            run_round({name: Scripted(name, log) for name in "abcd"}, Blocks(), rng)
         return log
 
     assert orders(3) == orders(3)
@@ -66,7 +67,7 @@ def test_a_failing_arm_does_not_stop_the_round() -> None:
     log: list[tuple[str, float]] = []
     failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
     arms = {"a": Scripted("a", log), "b": Scripted("b", log, failure), "c": Scripted("c", log)}
-    assert run_round(arms, 0.05, random.Random(0)) == {"a": BLOCK, "b": failure, "c": BLOCK}
+    assert run_round(arms, Blocks(), random.Random(0)) == {"a": BLOCK, "b": failure, "c": BLOCK}
 
 
 @pytest.mark.parametrize(
@@ -80,4 +81,52 @@ def test_a_failing_arm_does_not_stop_the_round() -> None:
 )
 def test_blocks_are_short_but_hold_eight_inferences(latency_s: float, longest_s: float, expected_s: float) -> None:
     """Blocks last 50 ms, or eight inferences where these take longer, up to the bound and never below 50 ms."""
-    assert block_length_s(latency_s, longest_s) == pytest.approx(expected_s)
+    blocks = Blocks().fit(latency_s, longest_s)
+    assert blocks.duration_s == pytest.approx(expected_s)
+    assert blocks.lead_in_s == 0.0
+
+
+def limited(quota: float | None, cpus: int = 2) -> Blocks:
+    """How blocks are made on that many CPUs under that quota."""
+    return Blocks.within(Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None))
+
+
+@pytest.mark.parametrize("quota", [None, 2.0, 3.5])
+def test_a_quota_that_holds_nothing_back_changes_nothing(quota: float | None) -> None:
+    """Without a quota, or with one of all the CPUs, blocks and rounds are as ever."""
+    blocks = limited(quota)
+    assert blocks == Blocks(duration_s=0.05, lead_in_s=0.0)
+    assert blocks.fitting == Blocks(duration_s=0.0)
+    assert [blocks.rounds(usual) for usual in (10, 25, 100)] == [10, 25, 100]
+
+
+def test_under_a_quota_blocks_last_whole_periods_after_one_untimed() -> None:
+    """An arm first runs into its own steady state: a period of 0.1 s that isn't timed, then three that are."""
+    log: list[tuple[str, float]] = []
+    blocks = limited(1.0)
+    assert run_round({"a": Scripted("a", log)}, blocks, random.Random(0)) == {"a": BLOCK}
+    assert [duration_s for _, duration_s in log] == pytest.approx([0.1, 0.3])
+    assert blocks.fitting == blocks
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "longest_s", "expected_s"),
+    [(0.001, 1.0, 0.3), (0.045, 1.0, 0.4), (1.0, 0.55, 0.6), (1.0, 0.1, 0.3)],
+)
+def test_blocks_of_a_slow_model_stay_whole_periods(latency_s: float, longest_s: float, expected_s: float) -> None:
+    """Eight inferences are rounded up to periods; blocks never become shorter than three."""
+    assert limited(0.5).fit(latency_s, longest_s).duration_s == pytest.approx(expected_s)
+
+
+def test_long_blocks_need_fewer_rounds() -> None:
+    """One block of 0.3 s is worth six of the usual ones, and stays so where a slow model makes it longer."""
+    assert [limited(1.5).rounds(usual) for usual in (10, 25, 100)] == [2, 5, 17]
+    assert limited(1.5).fit(1.0, 2.0).rounds(100) == 17
+
+
+def test_an_arm_that_fails_in_its_lead_in_is_reported() -> None:
+    """A failure before the timed part is the block's failure."""
+    failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
+    log: list[tuple[str, float]] = []
+    assert run_round({"a": Scripted("a", log, failure)}, limited(1.0), random.Random(0)) == {"a": failure}
+    assert len(log) == 1

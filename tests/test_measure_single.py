@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import InputError
-from autotp.measure import ArmSpec, Measurement, Workload, measure
+from autotp.measure import ArmSpec, Blocks, Measurement, Workload, measure
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
 from tests.models import matmul_model
@@ -22,7 +22,8 @@ def spec(folder: Path, **properties: str) -> ArmSpec:
 def found(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
     """What two streams and four requests do."""
     folder = tmp_path_factory.mktemp("model")
-    return measure(spec(folder, NUM_STREAMS="2", INFERENCE_NUM_THREADS="2", ENABLE_CPU_PINNING="NO"), 0.3)
+    pair = spec(folder, NUM_STREAMS="2", INFERENCE_NUM_THREADS="2", ENABLE_CPU_PINNING="NO")
+    return measure(pair, 0.3, Blocks())
 
 
 def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
@@ -51,9 +52,9 @@ def test_the_config_is_as_openvino_reports_it(found: Measurement) -> None:
 def test_a_config_that_cannot_run_is_bad_input(tmp_path: Path) -> None:
     """The one sentence says in which phase it failed and why."""
     with pytest.raises(InputError, match=r"can't be measured: INVALID in start: .*Unsupported property FOO"):
-        measure(spec(tmp_path, FOO="1"), 0.1)
+        measure(spec(tmp_path, FOO="1"), 0.1, Blocks())
 
 
 def test_a_budget_of_nothing_still_measures(tmp_path: Path) -> None:
     """At least one block is run."""
-    assert measure(spec(tmp_path), 0.0).blocks == 1
+    assert measure(spec(tmp_path), 0.0, Blocks()).blocks == 1

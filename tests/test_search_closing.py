@@ -6,12 +6,19 @@ from typing import Any
 
 import pytest
 
-from autotp.measure import Block, Metric
-from autotp.search.closing import enough_rounds, final_metrics
-from autotp.search.finals import ENOUGH_ROUNDS, Schedule, plan_finals
+from autotp.measure import Block, Blocks, Metric
+from autotp.search.closing import final_metrics, rounds_wanted
+from autotp.search.finals import Rounds, Schedule, plan_finals
 from tests.test_search_finals import finals_of, nothing
 
-SESSION: Any = SimpleNamespace(request=SimpleNamespace(objective=Metric.THROUGHPUT))
+
+def session(objective: Metric) -> Any:
+    """What the finals need to know of a tuning."""
+    race = SimpleNamespace(blocks=Blocks())
+    return SimpleNamespace(request=SimpleNamespace(objective=objective), race=race)
+
+
+SESSION = session(Metric.THROUGHPUT)
 
 
 def test_a_finalists_objective_is_the_baselines_times_its_gain() -> None:
@@ -36,8 +43,9 @@ def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
     """Blocks of eight latencies need some 70 rounds for 500 samples; other metrics need no more than ever."""
     block = Block(count=8, elapsed_s=0.05, latencies_s=(0.006,) * 8, memory_bytes=0)
     racer: Any = SimpleNamespace(blocks={0: block})
-    assert enough_rounds(Metric.LATENCY_P99, [racer]) * 8 >= 500
-    assert enough_rounds(Metric.THROUGHPUT, [racer]) == ENOUGH_ROUNDS
-    long, short = (plan_finals(s, 3, 2.0, 0.05, enough_rounds(Metric.LATENCY_P99, [racer])) for s in (500.0, 80.0))
+    wanted = rounds_wanted(session(Metric.LATENCY_P99), [racer])
+    assert wanted.enough * 8 >= 500
+    assert rounds_wanted(SESSION, [racer]) == Rounds()
+    long, short = (plan_finals(s, 3, 2.0, 0.05, wanted) for s in (500.0, 80.0))
     assert long.rounds * 8 >= 500
     assert short.processes == 6

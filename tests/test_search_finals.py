@@ -8,27 +8,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.measure import MIN_PROCESSES, Arm, Metric
+from autotp.measure import MIN_PROCESSES, Arm, Blocks, Metric
 from autotp.search.finals import (
     AA,
     MAX_PROCESSES,
     MAX_ROUNDS,
     MIN_ROUNDS,
     Finals,
+    Rounds,
     Schedule,
     plan_finals,
     seconds_needed,
 )
-from tests.test_search_race import Pretended
+from tests.test_search_race import PLAIN, QUOTA, Pretended
 
 seconds = st.floats(0, 5000)
 arms = st.integers(2, 8)
 start_s = st.floats(0.05, 60)
 block_s = st.floats(0.05, 5)
+USUAL = Rounds()
 
 
 def finals_of(
-    latencies_s: dict[str, float], made: list[Pretended] | None = None, frail: tuple[str, int] = ("", 0)
+    latencies_s: dict[str, float],
+    made: list[Pretended] | None = None,
+    frail: tuple[str, int] = ("", 0),
+    blocks: Blocks = PLAIN,
 ) -> Finals:
     """Finals of arms with these latencies, the first the best baseline; `frail` fails when made the nth time."""
     made = [] if made is None else made
@@ -43,7 +48,7 @@ def finals_of(
         return make
 
     best = next(iter(latencies_s))
-    return Finals({key: maker(key) for key in latencies_s}, best, Metric.THROUGHPUT, 0.05, seed=0)
+    return Finals({key: maker(key) for key in latencies_s}, best, Metric.THROUGHPUT, blocks, seed=0)
 
 
 def nothing() -> None:
@@ -53,7 +58,7 @@ def nothing() -> None:
 @given(seconds, arms, start_s, block_s)
 def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: float, block_s: float) -> None:
     """There are 6 to 12 processes, an even number, of 10 to 100 rounds."""
-    schedule = plan_finals(seconds, arms, start_s, block_s)
+    schedule = plan_finals(seconds, arms, start_s, block_s, USUAL)
     assert MIN_PROCESSES <= schedule.processes <= MAX_PROCESSES
     assert schedule.processes % 2 == 0
     assert MIN_ROUNDS <= schedule.rounds <= MAX_ROUNDS
@@ -62,7 +67,7 @@ def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: 
 @given(seconds, arms, start_s, block_s)
 def test_a_schedule_fits_into_its_time(seconds: float, arms: int, start_s: float, block_s: float) -> None:
     """Only the least schedule, without which there is no verdict, may take longer than there is."""
-    schedule = plan_finals(seconds, arms, start_s, block_s)
+    schedule = plan_finals(seconds, arms, start_s, block_s, USUAL)
     if schedule != Schedule(MIN_PROCESSES, MIN_ROUNDS):
         wave_s = start_s + schedule.rounds * arms * block_s
         assert schedule.processes * wave_s <= seconds * (1 + 1e-9)
@@ -73,21 +78,44 @@ def test_more_time_never_means_fewer_processes(
     seconds: float, more: float, arms: int, start_s: float, block_s: float
 ) -> None:
     """Processes come first, as their spread decides."""
-    short, long = (plan_finals(s, arms, start_s, block_s) for s in (seconds, seconds + more))
+    short, long = (plan_finals(s, arms, start_s, block_s, USUAL) for s in (seconds, seconds + more))
     assert long.processes >= short.processes
 
 
 def test_no_time_gives_the_least_schedule() -> None:
     """Even behind time the finals aim at the fewest processes that allow a verdict."""
-    assert plan_finals(-5.0, 3, 1.0, 0.05) == Schedule(MIN_PROCESSES, MIN_ROUNDS)
+    assert plan_finals(-5.0, 3, 1.0, 0.05, USUAL) == Schedule(MIN_PROCESSES, MIN_ROUNDS)
 
 
 def test_the_time_needed_gives_rounds_enough() -> None:
     """What `seconds_needed` asks for, `plan_finals` turns into at least 25 rounds of six processes."""
-    needed_s = seconds_needed(arms=3, arm_start_s=0.8, block_s=0.05)
-    schedule = plan_finals(needed_s * 1.001, 3, 3 * 0.8, 0.05)
+    needed_s = seconds_needed(arms=3, arm_start_s=0.8, block_s=0.05, wanted=USUAL)
+    schedule = plan_finals(needed_s * 1.001, 3, 3 * 0.8, 0.05, USUAL)
     assert schedule.processes == MIN_PROCESSES
     assert schedule.rounds >= 25
+
+
+def test_long_blocks_make_short_schedules() -> None:
+    """Under a quota a process runs 2, 5, 17 rounds instead of 10, 25, 100: as many seconds as usual."""
+    assert Rounds.of(PLAIN) == USUAL == Rounds(MIN_ROUNDS, 25, MAX_ROUNDS)
+    assert Rounds.of(QUOTA) == Rounds(2, 5, 17)
+    assert plan_finals(50.0, 3, 3.0, 0.4, Rounds.of(QUOTA)) == Schedule(MIN_PROCESSES, 4)
+    assert plan_finals(1e4, 3, 3.0, 0.4, Rounds.of(QUOTA)) == Schedule(MAX_PROCESSES, 17)
+
+
+def test_rounds_enough_can_be_more() -> None:
+    """A p99 may need more rounds than any schedule would have otherwise."""
+    assert Rounds(2, 5, 17).with_enough(4) == Rounds(2, 5, 17)
+    assert Rounds(2, 5, 17).with_enough(30) == Rounds(2, 30, 30)
+
+
+def test_behind_time_a_process_runs_the_fewest_rounds_of_its_blocks() -> None:
+    """Past its share of the time a wave ends after 10 usual rounds, or after 2 of a quota's."""
+    over = monotonic() - 1.0
+    for blocks, expected in ((PLAIN, 10), (QUOTA, 2)):
+        finals = finals_of({"baseline": 0.02}, blocks=blocks)
+        finals.run(Schedule(6, 50), over, inf, nothing)
+        assert {len(found) for wave in finals.waves for found in wave.values()} == {expected}
 
 
 def test_each_wave_is_new_processes_and_the_baselines_twin() -> None:

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import Trial
 
-from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Metric, Phase, Status, Workload
+from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workload
 from autotp.search.arms import Observed
 from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, Standing
 from autotp.space import Config, Effective
 
+PLAIN = Blocks()
+QUOTA = Blocks(duration_s=0.3, lead_in_s=0.1)
 OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=None, properties={})
 
 
@@ -59,9 +61,9 @@ def racer(key: str, arm: Arm) -> Racer:
     return Racer(key, Config(), OBSERVED, arm, a_trial(), {})
 
 
-def race_of(arms: dict[str, Arm], *metrics: Metric) -> tuple[Race, dict[str, Racer]]:
+def race_of(arms: dict[str, Arm], *metrics: Metric, blocks: Blocks = PLAIN) -> tuple[Race, dict[str, Racer]]:
     """A race whose first arm is the baseline."""
-    race = Race(metrics or (Metric.THROUGHPUT,), seed=0, longest_block_s=1.0)
+    race = Race(metrics or (Metric.THROUGHPUT,), 0, blocks, longest_block_s=1.0)
     racers = {key: racer(key, arm) for key, arm in arms.items()}
     for one in racers.values():
         race.enter(one)
@@ -170,12 +172,12 @@ def test_blocks_hold_eight_inferences_of_the_slowest_arm() -> None:
     slow, fast = Pretended(0.1), Pretended(0.0001)
     race, _ = race_of({"baseline": fast, "slow": slow})
     assert race.fit_blocks() == []
-    assert race.block_s == pytest.approx(0.8)
+    assert race.blocks.duration_s == pytest.approx(0.8)
     race.run(1, inf)
-    assert fast.durations_s == slow.durations_s == [0.0, race.block_s]
+    assert fast.durations_s == slow.durations_s == [0.0, race.blocks.duration_s]
     quick, _ = race_of({"baseline": Pretended(0.0001)})
     quick.fit_blocks()
-    assert quick.block_s == pytest.approx(0.05)
+    assert quick.blocks == PLAIN
 
 
 def test_an_arm_that_fails_at_once_is_out_before_the_first_round() -> None:
@@ -190,6 +192,26 @@ def test_a_blocks_real_length_is_known() -> None:
     race, racers = race_of({"baseline": Pretended(0.01), "slow": Pretended(0.03)})
     race.run(4, inf)
     assert race.seconds_a_block(racers.values()) == pytest.approx(0.2)
+
+
+def test_under_a_quota_a_latency_is_fitted_over_whole_periods() -> None:
+    """Blocks are fitted to the mean of a whole one, as one inference may be stopped midway; lead-ins cost time."""
+    arm = Pretended(0.07)
+    race, racers = race_of({"baseline": arm}, blocks=QUOTA)
+    race.fit_blocks()
+    race.run(1, inf)
+    assert arm.durations_s == pytest.approx([0.1, 0.3, 0.1, 0.6])
+    assert race.seconds_a_block(racers.values()) == pytest.approx(0.1 + 0.7)
+
+
+def test_under_a_quota_fewer_rounds_decide() -> None:
+    """Six rounds of six times the usual length are enough to drop an arm, not five; twelve settle it."""
+    race, racers = race_of({"baseline": Pretended(0.01), "slow": Pretended(0.02)}, blocks=QUOTA)
+    assert (race.rounds_to_judge, race.rounds_to_settle) == (6, 12)
+    race.run(race.rounds_to_judge - 1, inf)
+    assert not race.beaten(racers["slow"], racers.values())
+    race.run(1, inf)
+    assert race.beaten(racers["slow"], racers.values())
 
 
 def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:

@@ -22,7 +22,7 @@ def command(
 ) -> None:  # fmt: skip
     """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight."""
     from autotp.errors import SpaceError
-    from autotp.measure import ArmSpec, Workload, inspect, measure
+    from autotp.measure import ArmSpec, Blocks, Workload, inspect, measure
     from autotp.runtime import Plan, locate
     from autotp.space import Config, affinity, config_dropped
     from autotp.topology import probe
@@ -45,7 +45,7 @@ def command(
         for mask in masks or (None,)
     )
     workload = Workload(seed=seed, data=None if data is None else str(data.resolve()))
-    measurement = measure(ArmSpec(plans=plans, workload=workload), budget)
+    measurement = measure(ArmSpec(plans=plans, workload=workload), budget, Blocks.within(topology.envelope))
     if as_json:
         echo_json(measurement)
         return

@@ -15,7 +15,7 @@ from autotp.measure.protocol import (
     Status,
     Workload,
 )
-from autotp.measure.rounds import block_length_s, run_round
+from autotp.measure.rounds import Blocks, run_round
 from autotp.measure.single import Measurement, measure
 from autotp.measure.statistics import (
     DECIDING_CONFIDENCE,
@@ -42,6 +42,7 @@ __all__ = [
     "ArmFailure",
     "ArmSpec",
     "Block",
+    "Blocks",
     "Gate",
     "Interval",
     "Loop",
@@ -56,7 +57,6 @@ __all__ = [
     "Status",
     "Workload",
     "all_metrics",
-    "block_length_s",
     "deciding_confidence",
     "inspect",
     "log_gain",

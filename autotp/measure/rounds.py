@@ -2,31 +2,80 @@
 
 Neighbours, frequency and temperature drift over seconds; arms that share a round share the drift, so their
 ratio within the round is far steadier than either figure.
+
+A CPU quota breaks the rule that short blocks win. The kernel hands out CPU time once a period and stops a group
+that has used up its share until the next one (Documentation/scheduler/sched-bwc.rst): a block that starts with a
+fresh share never sees the stop that the arm's users would see, and one that follows a greedier arm pays that
+arm's debt. So under a quota each arm runs untimed for a period first, and its blocks last whole periods.
 """
 
 import random
 from collections.abc import Mapping
+from math import ceil
+
+import msgspec
 
 from autotp.measure.arm import Arm
 from autotp.measure.protocol import ArmFailure, Block
+from autotp.topology import Envelope
 
 BLOCK_S = 0.05
 INFERENCES_PER_BLOCK = 8
+QUOTA_PERIOD_S = 0.1  # the kernel's default (sched-bwc.rst), which Docker and Kubernetes keep
+PERIODS_PER_BLOCK = 3
 
 
-def run_round(arms: Mapping[str, Arm], duration_s: float, rng: random.Random) -> dict[str, Block | ArmFailure]:
+class Blocks(msgspec.Struct, frozen=True, kw_only=True):
+    """How blocks are made: untimed for `lead_in_s`, a period of the quota, then timed for whole periods.
+
+    Without a quota there is no lead-in, and any duration will do.
+    """
+
+    duration_s: float = BLOCK_S
+    lead_in_s: float = 0.0
+
+    @classmethod
+    def within(cls, envelope: Envelope) -> "Blocks":
+        """Return how blocks are made in `envelope`: as ever, unless a quota holds back its CPUs."""
+        if envelope.cpu_quota is None or envelope.cpu_quota >= len(envelope.cpus):
+            return cls()
+        return cls(duration_s=PERIODS_PER_BLOCK * QUOTA_PERIOD_S, lead_in_s=QUOTA_PERIOD_S)
+
+    @property
+    def fitting(self) -> "Blocks":
+        """The blocks that tell a latency first: a single turn of the requests, which a quota could stop midway."""
+        return self if self.lead_in_s else Blocks(duration_s=0.0)
+
+    def fit(self, latency_s: float, longest_s: float) -> "Blocks":
+        """Return these blocks, longer if eight inferences of that latency are, but at most `longest_s`."""
+        wanted_s = min(INFERENCES_PER_BLOCK * latency_s, longest_s)
+        if self.lead_in_s:
+            wanted_s = ceil(wanted_s / self.lead_in_s) * self.lead_in_s
+        return Blocks(duration_s=max(self.duration_s, wanted_s), lead_in_s=self.lead_in_s)
+
+    def rounds(self, usual: int) -> int:
+        """Return how many rounds hold as much timed work as `usual` rounds of the usual blocks do."""
+        return ceil(usual * BLOCK_S / (PERIODS_PER_BLOCK * self.lead_in_s)) if self.lead_in_s else usual
+
+    def run(self, arm: Arm) -> Block:
+        """Run one block of `arm`.
+
+        Raises:
+            ArmFailure: as `Arm.block`.
+        """
+        if self.lead_in_s:
+            arm.block(self.lead_in_s)
+        return arm.block(self.duration_s)
+
+
+def run_round(arms: Mapping[str, Arm], blocks: Blocks, rng: random.Random) -> dict[str, Block | ArmFailure]:
     """Run one block of each arm and return, by the same keys, the block or how the arm failed."""
     order = list(arms)
     rng.shuffle(order)
     results: dict[str, Block | ArmFailure] = {}
     for key in order:
         try:
-            results[key] = arms[key].block(duration_s)
+            results[key] = blocks.run(arms[key])
         except ArmFailure as failure:
             results[key] = failure
     return results
-
-
-def block_length_s(latency_s: float, longest_s: float) -> float:
-    """Return how long blocks should be: 50 ms or eight inferences of that latency, but at most `longest_s`."""
-    return min(max(BLOCK_S, INFERENCES_PER_BLOCK * latency_s), max(BLOCK_S, longest_s))

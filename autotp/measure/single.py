@@ -8,7 +8,7 @@ from autotp.errors import InputError
 from autotp.measure.arm import Arm, ArmSpec
 from autotp.measure.metrics import Metric
 from autotp.measure.protocol import ArmFailure, Block
-from autotp.measure.rounds import block_length_s
+from autotp.measure.rounds import Blocks
 from autotp.space import Effective
 
 
@@ -28,8 +28,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, str]
 
 
-def measure(spec: ArmSpec, budget_s: float) -> Measurement:
-    """Run blocks of one arm for `budget_s` seconds after its start and warm-up.
+def measure(spec: ArmSpec, budget_s: float, blocks: Blocks) -> Measurement:
+    """Run `blocks` of one arm for `budget_s` seconds after its start and warm-up.
 
     Raises:
         InputError: the config can't be run; the text says in which phase it failed and how.
@@ -39,21 +39,27 @@ def measure(spec: ArmSpec, budget_s: float) -> Measurement:
         arm.launch()
         arm.await_start()
         arm.warm_up()
-        return _summarize(arm, _run_blocks(arm, budget_s))
+        return _summarize(arm, _run_blocks(arm, budget_s, blocks))
     except ArmFailure as failure:
         raise InputError(f"This config can't be measured: {failure}.") from failure
     finally:
         arm.stop()
 
 
-def _run_blocks(arm: Arm, budget_s: float) -> list[Block]:
-    first = arm.block(0.0)  # one turn of all requests: longer blocks, less of them the drain at the end
-    length_s = block_length_s(first.elapsed_s, budget_s / 10)
+def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:
+    first = blocks.fitting.run(arm)
+    in_flight = _requests(arm) * len(arm.started)
+    turn_s = first.elapsed_s * in_flight / first.count
+    fitted = blocks.fit(turn_s, budget_s / 10)  # turns, not inferences: less of a block is the drain at its end
     deadline = perf_counter() + budget_s
-    blocks = [arm.block(length_s)]
+    measured = [fitted.run(arm)]
     while perf_counter() < deadline:
-        blocks.append(arm.block(length_s))
-    return blocks
+        measured.append(fitted.run(arm))
+    return measured
+
+
+def _requests(arm: Arm) -> int:
+    return arm.started[0].effective.requests or 1
 
 
 def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
@@ -67,7 +73,7 @@ def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
         compile_s=started.compile_s,
         inferences=sum(block.count for block in blocks),
         blocks=len(blocks),
-        nireq=started.effective.requests or 1,
+        nireq=_requests(arm),
         effective=started.effective,
         properties=started.properties,
     )

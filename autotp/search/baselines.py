@@ -34,7 +34,7 @@ def race_baselines(session: Session) -> list[Racer]:
     racers, aliases = _start(session)
     _fail(session, session.race.fit_blocks())
     _fail(session, session.race.run(1, inf))  # however short the budget: what ships has figures
-    _fail(session, session.race.run(OPENING_ROUNDS - 1, session.at(0.3)))
+    _fail(session, session.race.run(_opening_rounds(session) - 1, session.at(0.3)))
     racers = [racer for racer in racers if racer.failure is None]
     if not racers:
         raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
@@ -97,6 +97,10 @@ def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[str, ...]:
     """Return a warning for each baseline whose outputs are beyond the person's absolute bound."""
     found = [(racer.config, session.bench.wrong_output(racer.observed)) for racer in racers]
     return tuple(f"{config}: {failure.message}" for config, failure in found if failure is not None)
+
+
+def _opening_rounds(session: Session) -> int:
+    return max(session.race.rounds_to_judge, session.race.blocks.rounds(OPENING_ROUNDS))
 
 
 def _rank(session: Session, racer: Racer) -> tuple[bool, float]:

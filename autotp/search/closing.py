@@ -9,7 +9,7 @@ import msgspec
 from autotp.measure import MIN_P99_SAMPLES, REPORTED_CONFIDENCE, Arm, Metric, t_interval
 from autotp.search.constraints import violations
 from autotp.search.events import FinalsBegan, FinalsEnded
-from autotp.search.finals import AA, ENOUGH_ROUNDS, Finals, Schedule, plan_finals
+from autotp.search.finals import AA, Finals, Rounds, Schedule, plan_finals
 from autotp.search.race import Racer, Standing
 from autotp.search.session import Session
 from autotp.search.store import Role
@@ -44,7 +44,7 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
     trials = {key: session.store.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
     makers = {key: _maker(session, racer) for key, racer in arms.items()}
     objective, seed = session.request.objective, session.request.seed
-    finals = Finals(makers, baselines[0].key, objective, session.race.block_s, seed)
+    finals = Finals(makers, baselines[0].key, objective, session.race.blocks, seed)
     finals.run(schedule, session.at(1.0), session.at(GRACE), session.store.beat)
     closing = _rule(session, finals, finalists, baselines)
     for key, trial in trials.items():
@@ -68,12 +68,13 @@ def final_metrics(session: Session, finals: Finals, key: str, baseline: str) -> 
     return values
 
 
-def enough_rounds(metric: Metric, racers: Sequence[Racer]) -> int:
-    """Return how many rounds a process needs: a p99 is told only from 500 samples."""
-    if metric is not Metric.LATENCY_P99:
-        return ENOUGH_ROUNDS
+def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
+    """Return how many rounds a process runs: a p99 is told only from 500 samples."""
+    rounds = Rounds.of(session.race.blocks)
+    if session.request.objective is not Metric.LATENCY_P99:
+        return rounds
     fewest = min(len(block.latencies_s) for racer in racers for block in racer.blocks.values())
-    return max(ENOUGH_ROUNDS, ceil(1.1 * MIN_P99_SAMPLES / max(1, fewest)))
+    return rounds.with_enough(ceil(1.1 * MIN_P99_SAMPLES / max(1, fewest)))
 
 
 def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:
@@ -88,9 +89,9 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
         arms = len(baselines) + len(finalists) + 1
         seconds = session.at(1.0) - monotonic()
         block_s = session.race.seconds_a_block([*baselines, *finalists])
-        enough = enough_rounds(session.request.objective, [*baselines, *finalists])
-        schedule = plan_finals(seconds, arms, arms * session.bench.arm_start_s, block_s, enough)
-        if schedule.rounds >= enough or len(finalists) <= 1:
+        wanted = rounds_wanted(session, [*baselines, *finalists])
+        schedule = plan_finals(seconds, arms, arms * session.bench.arm_start_s, block_s, wanted)
+        if schedule.rounds >= wanted.enough or len(finalists) <= 1:
             return finalists, schedule
         finalists = finalists[:-1]
 

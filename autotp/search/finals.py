@@ -15,6 +15,7 @@ from autotp.measure import (
     Arm,
     ArmFailure,
     Block,
+    Blocks,
     Metric,
     all_metrics,
     log_gain,
@@ -34,6 +35,23 @@ AA = "baseline again"
 Wave = dict[str, list[Block]]
 
 
+class Rounds(msgspec.Struct, frozen=True):
+    """How many rounds a process runs: at least, enough for more processes to be worth more, and at most."""
+
+    fewest: int = MIN_ROUNDS
+    enough: int = ENOUGH_ROUNDS
+    most: int = MAX_ROUNDS
+
+    @classmethod
+    def of(cls, blocks: Blocks) -> "Rounds":
+        """Return the rounds that hold as much timed work as usual."""
+        return cls(*(blocks.rounds(usual) for usual in (MIN_ROUNDS, ENOUGH_ROUNDS, MAX_ROUNDS)))
+
+    def with_enough(self, enough: int) -> "Rounds":
+        """Return these with at least `enough` as enough."""
+        return Rounds(self.fewest, max(self.enough, enough), max(self.most, enough))
+
+
 class Schedule(msgspec.Struct, frozen=True):
     """How many processes each arm gets, and how many rounds each of them runs."""
 
@@ -41,9 +59,7 @@ class Schedule(msgspec.Struct, frozen=True):
     rounds: int
 
 
-def plan_finals(
-    seconds: float, arms: int, start_s: float, block_s: float, enough: int = ENOUGH_ROUNDS
-) -> Schedule:
+def plan_finals(seconds: float, arms: int, start_s: float, block_s: float, wanted: Rounds) -> Schedule:
     """Return the schedule that fits into `seconds`: processes first, as their spread decides.
 
     Args:
@@ -51,20 +67,20 @@ def plan_finals(
         arms: processes that run side by side in a wave, the A/A twin included.
         start_s: how long a wave takes to start and warm up.
         block_s: how long a block takes, which is longer than asked for where many requests are in flight.
-        enough: rounds that a process needs before more processes are worth more.
+        wanted: how many rounds a process runs.
     """
-    more_processes_from = max(enough, MAX_ROUNDS // 3)
-    best = Schedule(MIN_PROCESSES, MIN_ROUNDS)
+    more_processes_from = max(wanted.enough, wanted.most // 3)
+    best = Schedule(MIN_PROCESSES, wanted.fewest)
     for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1, 2):
         rounds = int((seconds / processes - start_s) / (arms * block_s))
-        if rounds >= (MIN_ROUNDS if processes == MIN_PROCESSES else more_processes_from):
-            best = Schedule(processes, min(rounds, max(MAX_ROUNDS, enough)))
+        if rounds >= (wanted.fewest if processes == MIN_PROCESSES else more_processes_from):
+            best = Schedule(processes, min(rounds, wanted.most))
     return best
 
 
-def seconds_needed(arms: int, arm_start_s: float, block_s: float, enough: int = ENOUGH_ROUNDS) -> float:
+def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: Rounds) -> float:
     """Return how long the fewest processes with rounds enough take for `arms` arms side by side."""
-    return MIN_PROCESSES * arms * (arm_start_s + enough * block_s)
+    return MIN_PROCESSES * arms * (arm_start_s + wanted.enough * block_s)
 
 
 class Finals:
@@ -75,7 +91,7 @@ class Finals:
         make: Mapping[str, Callable[[], Arm]],
         best_baseline: str,
         metric: Metric,
-        block_s: float,
+        blocks: Blocks,
         seed: int,
     ) -> None:
         self.waves: list[Wave] = []
@@ -83,7 +99,8 @@ class Finals:
         self._make = {**make, AA: make[best_baseline]}
         self._best_baseline = best_baseline
         self._metric = metric
-        self._block_s = block_s
+        self._blocks = blocks
+        self._fewest_rounds = Rounds.of(blocks).fewest
         self._rng = random.Random(seed)
 
     def run(self, schedule: Schedule, deadline: float, last_resort: float, beat: Callable[[], None]) -> None:
@@ -141,9 +158,9 @@ class Finals:
             self._drop({list(arms)[index]: failure for index, failure in failed.items()}, arms)
             wave: Wave = {key: [] for key in arms}
             for round_ in range(rounds):
-                if round_ >= MIN_ROUNDS and monotonic() > deadline:
+                if round_ >= self._fewest_rounds and monotonic() > deadline:
                     break
-                results = run_round(arms, self._block_s, self._rng)
+                results = run_round(arms, self._blocks, self._rng)
                 self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)
                 for key, result in results.items():
                     if isinstance(result, Block):

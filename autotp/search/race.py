@@ -16,10 +16,10 @@ from autotp.measure import (
     Arm,
     ArmFailure,
     Block,
+    Blocks,
     Interval,
     Metric,
     all_metrics,
-    block_length_s,
     round_log_gains,
     run_round,
 )
@@ -29,6 +29,7 @@ from autotp.space import Config
 
 ROUNDS_TO_JUDGE = 10
 ROUNDS_TO_SETTLE = 30
+FEWEST_TO_JUDGE = 6  # where blocks are long: with fewer, twice as many equals as now would be dropped
 STANDARD_ERRORS = 3.0
 _MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples
 
@@ -83,12 +84,12 @@ class Racer(msgspec.Struct, eq=False):
 class Race:
     """Rounds over live racers, one of which is the baseline; it keeps the score."""
 
-    def __init__(self, metrics: tuple[Metric, ...], seed: int, longest_block_s: float) -> None:
+    def __init__(self, metrics: tuple[Metric, ...], seed: int, blocks: Blocks, longest_block_s: float) -> None:
         self.live: dict[str, Racer] = {}
         self.rounds = 0
         self._metrics = metrics
         self._rng = random.Random(seed)
-        self._block_s = block_length_s(0.0, longest_block_s)
+        self._blocks = blocks
         self._longest_block_s = longest_block_s
         self._baseline: Racer | None = None
 
@@ -99,13 +100,24 @@ class Race:
         return self._baseline
 
     @property
-    def block_s(self) -> float:
-        """The length of a block in seconds, the same for all arms."""
-        return self._block_s
+    def blocks(self) -> Blocks:
+        """How blocks are made, the same for all arms."""
+        return self._blocks
+
+    @property
+    def rounds_to_judge(self) -> int:
+        """After how many rounds an arm may be dropped, and between two looks."""
+        return max(FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_JUDGE))
+
+    @property
+    def rounds_to_settle(self) -> int:
+        """After how many rounds an arm that wasn't dropped has been raced enough."""
+        return max(2 * FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_SETTLE))
 
     def seconds_a_block(self, racers: Iterable[Racer]) -> float:
         """Return how long a block of `racers` took on average: requests in flight outlast the deadline."""
-        return float(np.mean([block.elapsed_s for racer in racers for block in racer.blocks.values()]))
+        timed_s = float(np.mean([block.elapsed_s for racer in racers for block in racer.blocks.values()]))
+        return self._blocks.lead_in_s + timed_s
 
     def choose_baseline(self, racer: Racer) -> None:
         """Make `racer` the one that all gains are relative to."""
@@ -117,10 +129,9 @@ class Race:
         Returns:
             The racers that failed, already out.
         """
-        blocks, failed = self._round(0.0)
+        blocks, failed = self._round(self._blocks.fitting)
         for block in blocks.values():
-            latency_s = block.elapsed_s / max(1, block.count)
-            self._block_s = max(self._block_s, block_length_s(latency_s, self._longest_block_s))
+            self._blocks = self._blocks.fit(block.elapsed_s / max(1, block.count), self._longest_block_s)
         return failed
 
     def enter(self, racer: Racer) -> None:
@@ -138,19 +149,19 @@ class Race:
         for _ in range(rounds):
             if monotonic() > until:
                 break
-            blocks, out = self._round(self._block_s)
+            blocks, out = self._round(self._blocks)
             failed += out
             for key, block in blocks.items():
                 self.live[key].blocks[self.rounds] = block
             self.rounds += 1
         return failed
 
-    def _round(self, duration_s: float) -> tuple[dict[str, Block], list[Racer]]:
+    def _round(self, how: Blocks) -> tuple[dict[str, Block], list[Racer]]:
         """Run a block of each live racer; return the blocks, and the racers that failed, already out."""
         blocks: dict[str, Block] = {}
         failed: list[Racer] = []
         arms = {key: racer.arm for key, racer in self.live.items()}
-        for key, result in run_round(arms, duration_s, self._rng).items():
+        for key, result in run_round(arms, how, self._rng).items():
             if isinstance(result, ArmFailure):
                 racer = self.live[key]
                 racer.failure = result
@@ -169,7 +180,7 @@ class Race:
 
     def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
         """Whether some leader is provably ahead of `racer` in every objective."""
-        return len(racer.blocks) >= ROUNDS_TO_JUDGE and any(
+        return len(racer.blocks) >= self.rounds_to_judge and any(
             all(self.standing(racer, m).behind(self.standing(leader, m)) for m in self._metrics)
             for leader in leaders
             if leader is not racer

@@ -10,7 +10,7 @@ import msgspec
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measure import inspect
+from autotp.measure import Blocks, inspect
 from autotp.runtime import ModelInfo, digest
 from autotp.runtime.inputs import npz_samples, seeded_samples
 from autotp.search.arms import Bench
@@ -40,7 +40,8 @@ class Session:
         self.store = store
         self.proposer = proposer
         self.bench = Bench(request, bound.topology, narrowed=request.cpus is not None)
-        self.race = Race(request.objectives, request.seed, request.budget_s * MAX_BLOCK_SHARE)
+        blocks = Blocks.within(bound.topology.envelope)
+        self.race = Race(request.objectives, request.seed, blocks, request.budget_s * MAX_BLOCK_SHARE)
         self.tell = listener
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self._started_s = started_s

@@ -11,7 +11,7 @@ from autotp.errors import TunedError
 from autotp.files import to_type
 from autotp.measure import REPORTED_CONFIDENCE, UNITY, t_interval
 from autotp.search.baselines import HINTS, race_baselines, retire_baseline
-from autotp.search.closing import Closing, enough_rounds, final_metrics, run_finals
+from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_finals
 from autotp.search.events import Listener, Ruled
 from autotp.search.finals import seconds_needed
 from autotp.search.hunt import Hunt
@@ -72,8 +72,8 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
 def _search_until(session: Session, baselines: list[Racer]) -> float:
     """Return when the search must end for the finals to be worth having: one finalist, the A/A twin."""
     block_s = session.race.seconds_a_block(baselines)
-    enough = enough_rounds(session.request.objective, baselines)
-    needed_s = seconds_needed(len(baselines) + 2, session.bench.arm_start_s, block_s, enough)
+    wanted = rounds_wanted(session, baselines)
+    needed_s = seconds_needed(len(baselines) + 2, session.bench.arm_start_s, block_s, wanted)
     now, end = monotonic(), session.at(1.0)
     return max(now + LEAST_SEARCH_SHARE * (end - now), min(session.at(SEARCH_SHARE), end - needed_s))
 
