@@ -1,9 +1,17 @@
 """`autotp probe`."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 from tests.test_cli_main import autotp
+from tests.test_topology_tree import write
 from tests.trees import Described, build
 
 KEYS = {
@@ -30,8 +38,11 @@ def test_json_has_the_agreed_keys(tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert set(found) >= KEYS
     assert [found[key] for key in ("sockets", "numa_nodes", "cores", "logical_cpus", "smt")] == [2, 2, 4, 8, 2]
-    assert found["nodes"][1] == {"id": 1, "sockets": [1], "cpus": [2, 3, 6, 7]}
+    node = {"id": 1, "sockets": [1], "cpus": [2, 3, 6, 7], "memory_bytes": 64 * 2**30, "distances": [21, 10]}
+    assert found["nodes"][1] == node
+    reasons = found["envelope"].pop("reasons")
     assert found["envelope"] == {"cpus": list(range(8)), "cpu_quota": None, "memory_limit_bytes": None}
+    assert reasons["cpus"] == "every"
     assert set(found["fingerprint"]) == {"id", "hard", "soft"}
     assert set(found["cpu"]) == {"brand", "isa"}
     assert found["fingerprint"]["soft"]["openvino"] is None
@@ -41,7 +52,69 @@ def test_text_is_a_tree(tmp_path: Path) -> None:
     """Without --json the same is drawn."""
     code, out, _ = autotp("probe", "--sysroot", str(build(Described(sockets=2), tmp_path)))
     assert code == 0
-    assert [word for word in ("socket 1", "NUMA node 1: CPUs 1", "fingerprint: ") if word not in out] == []
+    node = "NUMA node 1: CPUs 1, memory 64 GiB, distances 21 10"
+    assert [word for word in ("socket 1", node, "all that are online", "fingerprint: ") if word not in out] == []
+
+
+def test_the_group_that_limits_is_named(tmp_path: Path) -> None:
+    """A person sees which group to ask for more; the JSON, which is shared, doesn't tell its name."""
+    limits = {
+        "proc/self/cgroup": "0::/alice/job",
+        "sys/fs/cgroup/alice/cpu.max": "150000 100000",
+        "sys/fs/cgroup/alice/job/memory.max": "1073741824",
+        "sys/fs/cgroup/alice/cpuset.cpus.effective": "0",
+    }
+    root = str(write(build(Described(sockets=2), tmp_path), limits))
+    _, out, _ = autotp("probe", "--sysroot", root)
+    for line in (
+        "these CPUs: the cpuset of /sys/fs/cgroup/alice",
+        "quota of 1.5 CPUs, set by /sys/fs/cgroup/alice",
+        "memory limit 1 GiB, set by /sys/fs/cgroup/alice/job",
+    ):
+        assert line in out
+    assert "alice" not in autotp("probe", "--json", "--sysroot", root)[1]
+
+
+@pytest.mark.skipif(shutil.which("taskset") is None or len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+def test_a_mask_of_the_process_is_told_or_unknown() -> None:
+    """Under taskset the reason is the mask, where a cpuset that would allow more can be seen; never a cpuset."""
+    cpu = str(min(os.sched_getaffinity(0)))
+    command = ["taskset", "-c", cpu, sys.executable, "-m", "autotp", "probe", "--json"]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)["envelope"]
+    assert found["cpus"] == [int(cpu)]
+    assert found["reasons"]["cpus"] in ("affinity", "unknown")
+
+
+def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
+    """Bytes in a processor's name that are no UTF-8, or drive a terminal, are printed as question marks."""
+    root = write(tmp_path, {"sys/devices/system/cpu/online": "0"})
+    (root / "proc/cpuinfo").write_bytes(b"processor : 0\nmodel name : Xe\xffon \x1b[31m\n")
+    code, out, err = autotp("probe", "--json", "--sysroot", str(root))
+    assert (code, err, json.loads(out)["cpu"]["brand"]) == (0, "", "Xe?on ?[31m")
+
+
+def test_a_recording_gives_the_same_answer(tmp_path: Path) -> None:
+    """What --record writes of this machine, processor's brand and OpenVINO's version included, probes the same."""
+    folder = tmp_path / "new" / "recording"
+    code, live, err = autotp("probe", "--json", "--record", str(folder))
+    assert (code, str(folder) in err) == (0, True)
+    assert autotp("probe", "--json", "--sysroot", str(folder)) == (0, live, "")
+    assert json.loads(live)["fingerprint"]["soft"]["openvino"] == version("openvino")
+    again = tmp_path / "again"
+    assert autotp("probe", "--json", "--sysroot", str(folder), "--record", str(again))[:2] == (0, live)
+    assert autotp("probe", "--json", "--sysroot", str(again)) == (0, live, "")
+
+
+def test_a_recording_replaces_nothing(tmp_path: Path) -> None:
+    """A place that holds something is refused by name, and an unreadable root leaves nothing behind."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").touch()
+    for place in ("full", "full/file"):
+        code, out, err = autotp("probe", "--record", str(tmp_path / place))
+        assert (code, out, str(tmp_path / place) in err, err.count("\n")) == (2, "", True, 1)
+    code, _, err = autotp("probe", "--sysroot", str(tmp_path / "gone"), "--record", str(tmp_path / "new"))
+    assert (code, "gone" in err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
 def test_a_root_that_cannot_be_read_is_bad_input(tmp_path: Path) -> None:

@@ -1,12 +1,11 @@
-"""What a process may use: the CPUs, the quota and the memory limit that hold, wherever they are set."""
+"""The quota and the memory limit that hold, wherever they are set, and who sets them."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from autotp.errors import TopologyError
-from autotp.topology import Envelope
+from autotp.topology import CpusReason, Envelope, Reasons
 from autotp.topology.envelope import read_envelope
 from autotp.topology.tree import Tree
 from tests.test_topology_tree import write
@@ -14,7 +13,6 @@ from tests.test_topology_tree import write
 ONLINE = tuple(range(8))
 TOP = "sys/fs/cgroup"
 MEMBER = {"proc/self/cgroup": "0::/outer/inner\n"}
-STATUS = "proc/self/status"
 
 
 def _envelope(root: Path, files: dict[str, str]) -> Envelope:
@@ -23,7 +21,9 @@ def _envelope(root: Path, files: dict[str, str]) -> Envelope:
 
 def test_without_limits_everything_is_allowed(tmp_path: Path) -> None:
     """All online CPUs, no quota and no memory limit."""
-    assert _envelope(tmp_path, {}) == Envelope(cpus=ONLINE, cpu_quota=None, memory_limit_bytes=None)
+    every = Reasons(cpus=CpusReason.EVERY)
+    whole = Envelope(cpus=ONLINE, cpu_quota=None, memory_limit_bytes=None, reasons=every)
+    assert _envelope(tmp_path, {}) == whole
 
 
 def test_the_tightest_ancestor_counts(tmp_path: Path) -> None:
@@ -57,25 +57,28 @@ def test_memory_limits_of_v1(tmp_path: Path, text: str, limit: int | None) -> No
     assert _envelope(tmp_path, files).memory_limit_bytes == limit
 
 
-def test_a_recorded_cpuset_and_affinity_both_hold(tmp_path: Path) -> None:
-    """CPUs must be in the effective cpuset, in the affinity and online."""
+def test_the_group_that_sets_a_limit_is_named(tmp_path: Path) -> None:
+    """The folder of the tightest group is the reason, for quota and memory apart; the nearest of equals."""
     files = {
-        f"{TOP}/outer/inner/cpuset.cpus.effective": "0-3,9\n",
-        STATUS: "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t2-7\n",
+        f"{TOP}/outer/inner/cpu.max": "400000 100000\n",
+        f"{TOP}/outer/cpu.max": "150000 100000\n",
+        f"{TOP}/cpu.max": "150000 100000\n",
+        f"{TOP}/outer/inner/memory.max": "4294967296\n",
     }
-    assert _envelope(tmp_path, files).cpus == (2, 3)
+    reasons = _envelope(tmp_path, files).reasons
+    assert reasons.cpu_quota_folder == f"/{TOP}/outer"
+    assert reasons.memory_limit_folder == f"/{TOP}/outer/inner"
 
 
-def test_a_group_without_a_cpuset_inherits_it(tmp_path: Path) -> None:
-    """Where a group has no cpuset, or an empty one, that of the nearest ancestor counts."""
-    files = {f"{TOP}/outer/inner/cpuset.cpus": "\n", f"{TOP}/outer/cpuset.cpus.effective": "4-5\n"}
-    assert _envelope(tmp_path, files).cpus == (4, 5)
-
-
-def test_a_recording_that_allows_no_cpu_is_refused(tmp_path: Path) -> None:
-    """A process can't have run without CPUs: cpuset and affinity that exclude each other are damage."""
-    with pytest.raises(TopologyError, match=r"self/status: .*0-7"):
-        _envelope(tmp_path, {STATUS: "Cpus_allowed_list:\t64\n"})
+@pytest.mark.parametrize(("hierarchy", "limit"), [("0", None), ("1", 2**30)])
+def test_a_memory_group_may_stand_for_itself(tmp_path: Path, hierarchy: str, limit: int | None) -> None:
+    """In version 1 a parent without use_hierarchy doesn't bind its children."""
+    files = {
+        "proc/self/cgroup": "2:memory:/box/inner\n",
+        f"{TOP}/memory/box/memory.limit_in_bytes": f"{2**30}",
+        f"{TOP}/memory/box/memory.use_hierarchy": hierarchy,
+    }
+    assert _envelope(tmp_path, files).memory_limit_bytes == limit
 
 
 @pytest.mark.parametrize(
@@ -92,15 +95,3 @@ def test_damaged_limits_name_their_file(tmp_path: Path, name: str, text: str) ->
     """A limit that can't be understood is an error, not the absence of a limit."""
     with pytest.raises(TopologyError, match=f"outer/inner/{name}: "):
         _envelope(tmp_path, {f"{TOP}/outer/inner/{name}": text})
-
-
-def test_a_damaged_affinity_names_its_file(tmp_path: Path) -> None:
-    """The list in /proc/self/status is checked like any other."""
-    with pytest.raises(TopologyError, match=f"{STATUS}: "):
-        _envelope(tmp_path, {STATUS: "Cpus_allowed_list:\t0-4000000000\n"})
-
-
-def test_the_live_affinity_decides_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the live machine the CPUs are those of sched_getaffinity, whatever other files say."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {70, 3})
-    assert read_envelope(Tree(None), ONLINE).cpus == (3, 70)

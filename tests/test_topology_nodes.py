@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from autotp.errors import TopologyError
 from tests.test_topology_layout import CPU, NODE, Row, files, machine, two_sockets
 
 
@@ -47,6 +50,27 @@ def test_emulated_nodes_share_their_cpus(tmp_path: Path) -> None:
     found = machine(tmp_path, tree)
     assert [node.cpus for node in found.nodes] == [(0,), (0,)]
     assert found.cpus[0].node == 0
+
+
+def test_distances_and_memory_of_each_node(tmp_path: Path) -> None:
+    """A node has its memory and its distances to each node, one with memory only included."""
+    tree = files(two_sockets()) | {f"{NODE}/node7/cpumap": "0", f"{NODE}/node0/distance": "10 21 17\n"}
+    tree |= {f"{NODE}/node0/meminfo": "Node 0 MemTotal:       65536 kB\nNode 0 MemFree:  1 kB\n"}
+    nodes = machine(tmp_path, tree).nodes
+    assert (nodes[0].distances, nodes[0].memory_bytes) == ((10, 21, 17), 2**26)
+    assert (nodes[1].distances, nodes[1].memory_bytes) == ((), None)
+
+
+def test_distances_to_other_nodes_than_ours_are_unknown(tmp_path: Path) -> None:
+    """A list that is longer or shorter than the online nodes can't be assigned to them."""
+    for text in ("10", "10 21 21"):
+        assert machine(tmp_path, files(two_sockets()) | {f"{NODE}/node0/distance": text}).nodes[0].distances == ()
+
+
+def test_damaged_distances_name_their_file(tmp_path: Path) -> None:
+    """Distances that aren't numbers are an error."""
+    with pytest.raises(TopologyError, match="node1/distance: "):
+        machine(tmp_path, files(two_sockets()) | {f"{NODE}/node1/distance": "10 far"})
 
 
 def test_a_node_may_span_sockets(tmp_path: Path) -> None:

@@ -4,13 +4,19 @@ import json
 from pathlib import Path
 
 from autotp.topology import probe, summary
-from tests.test_topology_layout import files, two_sockets
+from tests.test_topology_layout import NODE, files, two_sockets
 from tests.test_topology_tree import write
 
 
 def test_the_summary_is_json_with_the_promised_keys(tmp_path: Path) -> None:
-    """All keys are there, lists are lists, and what is unknown or unlimited is null."""
-    found = summary(probe(write(tmp_path, files(two_sockets()))))
+    """All keys are there, lists are lists, unknown and unlimited is null, and no group's own name is told."""
+    tree = files(two_sockets()) | {
+        f"{NODE}/node0/distance": "10 21",
+        f"{NODE}/node0/meminfo": "Node 0 MemTotal: 1024 kB",
+        "proc/self/cgroup": "0::/user.slice/alice.scope",
+        "sys/fs/cgroup/user.slice/alice.scope/cpu.max": "150000 100000",
+    }
+    found = summary(probe(write(tmp_path, tree)))
     assert json.loads(json.dumps(found)) == found
     assert found | {"fingerprint": None} == {
         "sockets": 2,
@@ -21,12 +27,22 @@ def test_the_summary_is_json_with_the_promised_keys(tmp_path: Path) -> None:
         "performance_cores": 4,
         "efficient_cores": 0,
         "nodes": [
-            {"id": 0, "sockets": [0], "cpus": [0, 1, 4, 5]},
-            {"id": 1, "sockets": [1], "cpus": [2, 3, 6, 7]},
+            {"id": 0, "sockets": [0], "cpus": [0, 1, 4, 5], "memory_bytes": 2**20, "distances": [10, 21]},
+            {"id": 1, "sockets": [1], "cpus": [2, 3, 6, 7], "memory_bytes": None, "distances": []},
         ],
         "cpu": {"brand": None, "isa": []},
         "caches": [],
-        "envelope": {"cpus": list(range(8)), "cpu_quota": None, "memory_limit_bytes": None},
+        "envelope": {
+            "cpus": list(range(8)),
+            "cpu_quota": 1.5,
+            "memory_limit_bytes": None,
+            "reasons": {
+                "cpus": "every",
+                "cpuset_folder": None,
+                "cpu_quota_folder": "/sys/fs/cgroup/user.slice/group-1",
+                "memory_limit_folder": None,
+            },
+        },
         "fingerprint": None,
     }
 

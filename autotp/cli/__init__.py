@@ -7,7 +7,7 @@ import click
 
 from autotp.errors import AutotpError
 
-COMMANDS = ("probe", "space", "tune", "measure", "show", "dashboard", "demo")
+COMMANDS = ("probe", "health", "space", "tune", "measure", "show", "dashboard", "demo")
 INTERRUPTED = 130
 BUG = 70
 

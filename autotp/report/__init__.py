@@ -1,6 +1,7 @@
 """Reports: what people see of a tuning, a machine, a space, and the dashboard."""
 
+from autotp.report.machine import health_view, topology_tree
 from autotp.report.progress import describe_event
-from autotp.report.tables import measurement_table, space_view, topology_tree, tuned_view
+from autotp.report.tables import measurement_table, space_view, tuned_view
 
-__all__ = ["describe_event", "measurement_table", "space_view", "topology_tree", "tuned_view"]
+__all__ = ["describe_event", "health_view", "measurement_table", "space_view", "topology_tree", "tuned_view"]

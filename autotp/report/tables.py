@@ -1,53 +1,15 @@
-"""A machine, a space, a measurement and a tuned file as things that rich prints."""
+"""A space, a measurement and a tuned file as things that rich prints."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from autotp.deploy import Decision, Profile, Tuned
 from autotp.measure import Measurement
-from autotp.report.units import metric_name, spell_bytes, spell_metric
+from autotp.report.units import metric_name, spell_metric
 from autotp.space import BoundSpace, Census, Config, spell_config, spell_value
-from autotp.topology import Topology, format_cpulist
-
-
-def topology_tree(topology: Topology, facts: Mapping[str, Any]) -> Tree:
-    """Return the machine as a tree: sockets, their nodes, the envelope, the fingerprint."""
-    machine, envelope = topology.machine, topology.envelope
-    counts = f"{machine.sockets} socket(s), {machine.cores} cores, {machine.logical_cpus} CPUs, SMT {machine.smt}"
-    tree = Tree(Text(f"{facts['cpu']['brand'] or 'unknown CPU'}: {counts}"))
-    for socket in sorted({cpu.socket for cpu in machine.cpus}):
-        branch = tree.add(f"socket {socket}")
-        for node in machine.nodes:
-            if socket in node.sockets:
-                branch.add(f"NUMA node {node.id}: CPUs {format_cpulist(node.cpus)}")
-    for node in machine.nodes:
-        if not node.cpus:
-            tree.add(f"NUMA node {node.id}: memory only")
-    for line in _cache_lines(topology):
-        tree.add(line)
-    tree.add(Text(f"ISA: {' '.join(machine.isa) or 'unknown'}"))
-    quota = "no CPU quota" if envelope.cpu_quota is None else f"quota of {envelope.cpu_quota:g} CPUs"
-    limit = envelope.memory_limit_bytes
-    memory = "no memory limit" if limit is None else f"memory limit {spell_bytes(limit)}"
-    tree.add(f"envelope: CPUs {format_cpulist(envelope.cpus)}, {quota}, {memory}")
-    tree.add(f"fingerprint: {topology.fingerprint.id}")
-    return tree
-
-
-def _cache_lines(topology: Topology) -> list[str]:
-    kinds: dict[tuple[int, str, int | None], int] = {}
-    for cache in topology.machine.caches:
-        key = (cache.level, cache.kind, cache.size_bytes)
-        kinds[key] = kinds.get(key, 0) + 1
-    return [
-        f"L{level} {kind.lower()}: {count} × {'unknown size' if size is None else spell_bytes(size)}"
-        for (level, kind, size), count in sorted(kinds.items(), key=lambda item: (item[0][0], item[0][1]))
-    ]
 
 
 def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableType:
@@ -64,7 +26,7 @@ def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableTy
         count = "" if dropped.configs is None else f" ({dropped.configs} configs)"
         parts.append(Text(f"dropped {dropped.what}: {dropped.reason}{count}"))
     if explain:
-        parts += [Text(f"  {config}") for config in bound.effective().values()]
+        parts += [Text(f"  {config}") for config in bound.effective()]
     return Group(*parts)
 
 

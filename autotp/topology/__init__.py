@@ -4,28 +4,37 @@ No other room reads those folders to describe the machine: so one set of rules d
 or a limit is, and a recorded tree answers exactly as the machine did that it was recorded on.
 """
 
+from autotp.topology.advice import Advice
 from autotp.topology.cpuinfo import brand
 from autotp.topology.cpulist import format_cpulist, parse_cpulist
-from autotp.topology.envelope import Envelope
+from autotp.topology.cpuset import CpusReason
+from autotp.topology.envelope import Envelope, Reasons
 from autotp.topology.fingerprint import Fingerprint, fingerprint
+from autotp.topology.health import health
 from autotp.topology.machine import Cache, CoreKind, Cpu, Machine, Node
 from autotp.topology.probe import Topology, narrow, probe
+from autotp.topology.recording import record
 from autotp.topology.summary import summary
 
 __all__ = [
+    "Advice",
     "Cache",
     "CoreKind",
     "Cpu",
+    "CpusReason",
     "Envelope",
     "Fingerprint",
     "Machine",
     "Node",
+    "Reasons",
     "Topology",
     "brand",
     "fingerprint",
     "format_cpulist",
+    "health",
     "narrow",
     "parse_cpulist",
     "probe",
+    "record",
     "summary",
 ]

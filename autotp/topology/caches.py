@@ -13,6 +13,7 @@ from autotp.topology.tree import Tree
 # hwloc's bound; real CPUs have up to five.
 _MAX_INDEXES = 10
 _SIZE = re.compile(r"([0-9]{1,12})([KMG]?)", re.ASCII)
+_KINDS = {"Data": "data", "Instruction": "instruction"}
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -40,7 +41,7 @@ def _cache(tree: Tree, layout: Layout, cpu: int, index: int) -> Cache | None:
         return None
     return Cache(
         level=level,
-        kind=(tree.text(f"{folder}/type") or "unified").lower(),
+        kind=_KINDS.get(tree.text(f"{folder}/type") or "", "unified"),
         size_bytes=tree.parse(f"{folder}/size", parse_size),
         cpus=cpus,
     )

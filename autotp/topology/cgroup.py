@@ -14,8 +14,9 @@ import msgspec
 
 from autotp.topology.tree import Tree
 
-_UNIFIED = "unified"
+UNIFIED = "unified"
 _DEFAULT_MOUNT = "/sys/fs/cgroup"
+_USUAL_NAME = re.compile(r"(?:[a-z_]+,)*(?:cpu|cpuset|memory|unified)(?:,[a-z_]+)*")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -29,30 +30,31 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
 
 def group_chains(tree: Tree, controller: str) -> tuple[tuple[str, ...], ...]:
     """For v1 and for v2: the folders, leaf first, of the groups whose limits by `controller` hold here."""
-    mounts = _mounts(tree)
-    groups = _groups(tree)
+    mounts = read_mounts(tree)
+    groups = read_groups(tree)
     chains = (
         _chain(groups.get(name, ""), [mount for mount in mounts if name in mount.controllers])
-        for name in (controller, _UNIFIED)
+        for name in (controller, UNIFIED)
     )
     return tuple(chain for chain in chains if chain)
 
 
-def _groups(tree: Tree) -> dict[str, str]:
+def read_groups(tree: Tree) -> dict[str, str]:
     """Controller to the path of our group; `unified` for v2."""
     groups: dict[str, str] = {}
     for line in (tree.text("proc/self/cgroup") or "").splitlines():
         _, _, rest = line.partition(":")
         controllers, colon, path = rest.partition(":")
         if colon:
-            groups.update(dict.fromkeys((controllers or _UNIFIED).split(","), path))
+            groups.update(dict.fromkeys((controllers or UNIFIED).split(","), path))
     cpuset = tree.text("proc/self/cpuset")
     if cpuset and not groups:
-        groups = {"cpuset": cpuset, _UNIFIED: cpuset}
+        groups = {"cpuset": cpuset, UNIFIED: cpuset}
     return groups
 
 
-def _mounts(tree: Tree) -> tuple[Mount, ...]:
+def read_mounts(tree: Tree) -> tuple[Mount, ...]:
+    """All mounted hierarchies, or where they usually are."""
     detailed = tree.text("proc/self/mountinfo")
     if detailed:
         found = map(_mount_of_mountinfo, detailed.splitlines())
@@ -76,7 +78,7 @@ def _mount_of_mounts(line: str) -> Mount | None:
 
 
 def _mount(kind: str, root: str, point: str, options: str) -> Mount | None:
-    controllers = {"cgroup2": [_UNIFIED], "cpuset": ["cpuset"], "cgroup": options.split(",")}.get(kind)
+    controllers = {"cgroup2": [UNIFIED], "cpuset": ["cpuset"], "cgroup": options.split(",")}.get(kind)
     if controllers is None:
         return None
     return Mount(root=_unescaped(root), point=_unescaped(point), controllers=frozenset(controllers))
@@ -88,13 +90,11 @@ def _unescaped(path: str) -> str:
 
 def _usual_mounts(tree: Tree) -> tuple[Mount, ...]:
     """Where systemd mounts the hierarchies, for a recording without a table of mounts."""
-    names = tree.names(_DEFAULT_MOUNT.strip("/"))
     v1 = tuple(
         Mount(root="/", point=f"{_DEFAULT_MOUNT}/{name}", controllers=frozenset(name.split(",")))
-        for name in names
-        if {"cpu", "cpuset", "memory", _UNIFIED}.intersection(name.split(","))
+        for name in tree.names(_DEFAULT_MOUNT.strip("/"), _USUAL_NAME)
     )
-    return v1 or (Mount(root="/", point=_DEFAULT_MOUNT, controllers=frozenset([_UNIFIED])),)
+    return v1 or (Mount(root="/", point=_DEFAULT_MOUNT, controllers=frozenset([UNIFIED])),)
 
 
 def _chain(group: str, mounts: list[Mount]) -> tuple[str, ...]:

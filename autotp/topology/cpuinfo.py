@@ -4,15 +4,32 @@ Field names are those of the kernel's `arch/*/kernel/cpu/proc.c` (x86) and `arch
 aliases of other architectures are the ones that hwloc's `hwloc_linux_parse_cpuinfo` knows.
 """
 
+from pathlib import Path
+
 import msgspec
 
-from autotp.topology.tree import Tree
+from autotp.topology.tree import Tree, printable
 
-_PATH = "proc/cpuinfo"
+CPUINFO = "proc/cpuinfo"
 
 # Only the first CPU's record is needed to name the processor. The whole file takes the kernel up to some
 # milliseconds for each CPU, as it samples their frequencies.
-_HEAD_BYTES = 16 * 1024
+HEAD_BYTES = 16 * 1024
+
+# A fact of the processor, and the fields that hold it: the first of them counts.
+MODEL_FIELDS = {
+    "name": ("model name", "Model Name", "cpu model", "Processor", "cpu"),
+    "vendor": ("vendor_id", "CPU implementer"),
+    "family": ("cpu family", "CPU architecture"),
+    "model": ("model", "CPU part"),
+    "stepping": ("stepping", "CPU revision"),
+    "microcode": ("microcode",),
+    "flags": ("flags", "Features"),
+}
+PLACE_FIELDS = ("processor", "physical id", "core id")
+
+# In a recording of `autotp probe --record`: what py-cpuinfo said.
+BRAND = "autotp/brand"
 
 # What OpenVINO's CPU plugin, oneDNN and the Arm Compute Library choose kernels by. A fixed list, because a
 # newer kernel that names one more flag must not make another machine of this one.
@@ -28,7 +45,10 @@ ISA = frozenset({
 
 
 class CpuModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The processor as its first record describes it; None where it doesn't say."""
+    """The processor as its first record describes it; None where it doesn't say.
+
+    `hypervisor` says that the processor is a virtual machine's; only x86 tells.
+    """
 
     name: str | None
     vendor: str | None
@@ -37,6 +57,7 @@ class CpuModel(msgspec.Struct, frozen=True, kw_only=True):
     stepping: str | None
     microcode: str | None
     isa: tuple[str, ...]
+    hypervisor: bool
 
 
 class CpuPlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,21 +70,22 @@ class CpuPlace(msgspec.Struct, frozen=True, kw_only=True):
 def read_cpu_model(tree: Tree) -> CpuModel:
     """The processor's name, revision and instruction sets."""
     fields: dict[str, str] = {}
-    for name, value in _fields(tree.head(_PATH, _HEAD_BYTES) or ""):
+    for name, value in _fields(tree.head(CPUINFO, HEAD_BYTES) or ""):
         fields.setdefault(name, value)
-
-    def first(*names: str) -> str | None:
-        return next((fields[name] for name in names if fields.get(name)), None)
-
-    flags = (first("flags", "Features") or "").lower().split()
+    known = {
+        fact: next((fields[name] for name in names if fields.get(name)), None)
+        for fact, names in MODEL_FIELDS.items()
+    }
+    flags = (known["flags"] or "").lower().split()
     return CpuModel(
-        name=first("model name", "Model Name", "cpu model", "Processor", "cpu"),
-        vendor=first("vendor_id", "CPU implementer"),
-        family=first("cpu family", "CPU architecture"),
-        model=first("model", "CPU part"),
-        stepping=first("stepping", "CPU revision"),
-        microcode=first("microcode"),
+        name=known["name"],
+        vendor=known["vendor"],
+        family=known["family"],
+        model=known["model"],
+        stepping=known["stepping"],
+        microcode=known["microcode"],
         isa=tuple(sorted(ISA.intersection(flags))),
+        hypervisor="hypervisor" in flags,
     )
 
 
@@ -71,7 +93,7 @@ def read_cpu_places(tree: Tree) -> dict[int, CpuPlace]:
     """Each CPU that has a record, by id. Sysfs knows better wherever it has the same facts."""
     records: dict[int, dict[str, int | None]] = {}
     record: dict[str, int | None] = {}
-    for name, value in _fields(tree.text(_PATH) or ""):
+    for name, value in _fields(tree.text(CPUINFO) or ""):
         number = _small_number(value)
         if name == "processor" and number is not None:
             record = records.setdefault(number, {})
@@ -85,19 +107,24 @@ def read_cpu_places(tree: Tree) -> dict[int, CpuPlace]:
 
 def _fields(text: str) -> list[tuple[str, str]]:
     pairs = (line.partition(":") for line in text.splitlines())
-    return [(name.strip(), " ".join(value.split())) for name, colon, value in pairs if colon]
+    return [(name.strip(), printable(value)) for name, colon, value in pairs if colon]
 
 
 def _small_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
-def brand() -> str | None:
-    """The live processor's brand as py-cpuinfo knows it; None where it doesn't. Takes about a second."""
+def brand(root: Path | None = None) -> str | None:
+    """The processor's brand as py-cpuinfo knows it, or knew it when `root` was recorded; None where it doesn't.
+
+    Takes about a second on the live machine.
+    """
+    if root is not None:
+        return printable(Tree(root).text(BRAND) or "") or None
     import cpuinfo  # starts subprocesses, and a deploy process must never pay for it
 
     try:
         name = cpuinfo.get_cpu_info().get("brand_raw")
     except Exception:  # it parses the output of many tools, and a brand is worth no failure
         return None
-    return name if isinstance(name, str) and name else None
+    return (printable(name) if isinstance(name, str) else "") or None

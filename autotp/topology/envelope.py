@@ -1,27 +1,35 @@
 """What this process may use of the machine: CPUs, CPU time and memory.
 
-On the live machine `sched_getaffinity` alone decides which CPUs: the kernel has applied every cpuset to it.
 OpenVINO and TBB know nothing of a CPU quota, so nobody but us takes it into account. File formats:
-Documentation/admin-guide/cgroup-v2.rst (`cpu.max`, `memory.max`, `cpuset.cpus.effective`),
-Documentation/scheduler/sched-bwc.rst and Documentation/admin-guide/cgroup-v1/{cpusets,memory}.rst.
+Documentation/admin-guide/cgroup-v2.rst (`cpu.max`, `memory.max`), Documentation/scheduler/sched-bwc.rst and
+Documentation/admin-guide/cgroup-v1/memory.rst.
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import TypeVar
 
 import msgspec
 
 from autotp.topology.cgroup import group_chains
-from autotp.topology.cpulist import format_cpulist, parse_cpulist
-from autotp.topology.tree import Tree, parse_integer
+from autotp.topology.cpuset import CpusReason, read_allowed
+from autotp.topology.tree import Tree, parse_integer, printable
 
-_CPUSET_FILES = ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus", "cpus")
-_STATUS = "proc/self/status"
-_ALLOWED = "Cpus_allowed_list:"
+T = TypeVar("T", int, float)
+
 _DEFAULT_PERIOD_US = 100_000
 
 # cgroup v1 writes "no limit" as the largest multiple of a page that a signed 64-bit number holds.
 _NO_LIMIT_BYTES = 2**62
+
+
+class Reasons(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the envelope is what it is: the folders of the control groups that set it, None where none did."""
+
+    cpus: CpusReason = CpusReason.UNKNOWN
+    cpuset_folder: str | None = None
+    cpu_quota_folder: str | None = None
+    memory_limit_folder: str | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +38,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     cpus: tuple[int, ...]
     cpu_quota: float | None
     memory_limit_bytes: int | None
+    reasons: Reasons = Reasons()
 
 
 def read_envelope(tree: Tree, online: tuple[int, ...]) -> Envelope:
@@ -37,38 +46,47 @@ def read_envelope(tree: Tree, online: tuple[int, ...]) -> Envelope:
 
     Of all groups that this process is in, and their ancestors, the tightest limit counts: each of them holds.
     """
-    quotas = (_quota(tree, folder) for folder in _folders(tree, "cpu"))
-    limits = (_memory_limit(tree, folder) for folder in _folders(tree, "memory"))
+    allowed = read_allowed(tree, online)
+    quota, quota_folder = _tightest(tree, quota_folders(tree), _quota)
+    limit, limit_folder = _tightest(tree, _memory_folders(tree), _memory_limit)
     return Envelope(
-        cpus=_recorded_cpus(tree, online) if tree.recorded else tuple(sorted(os.sched_getaffinity(0))),
-        cpu_quota=min((quota for quota in quotas if quota is not None), default=None),
-        memory_limit_bytes=min((limit for limit in limits if limit is not None), default=None),
+        cpus=allowed.cpus,
+        cpu_quota=quota,
+        memory_limit_bytes=limit,
+        reasons=Reasons(
+            cpus=allowed.reason,
+            cpuset_folder=_shown(allowed.cpuset_folder),
+            cpu_quota_folder=_shown(quota_folder),
+            memory_limit_folder=_shown(limit_folder),
+        ),
     )
 
 
-def _folders(tree: Tree, controller: str) -> Iterator[str]:
-    return (folder for chain in group_chains(tree, controller) for folder in chain)
+def _shown(folder: str | None) -> str | None:
+    return None if folder is None else printable(f"/{folder}")
 
 
-def _recorded_cpus(tree: Tree, online: tuple[int, ...]) -> tuple[int, ...]:
-    cpus = set(online)
-    for allowed in (*_cpusets(tree), tree.parse(_STATUS, _allowed_cpus)):
-        cpus &= set(allowed or online)
-    if not cpus:
-        raise tree.error(_STATUS, f"it and the cpuset leave none of the online CPUs {format_cpulist(online)}")
-    return tuple(sorted(cpus))
+def quota_folders(tree: Tree) -> Iterator[str]:
+    """The folders of the groups whose CPU quotas hold here."""
+    return (folder for chain in group_chains(tree, "cpu") for folder in chain)
 
 
-def _cpusets(tree: Tree) -> Iterator[tuple[int, ...]]:
-    """The cpuset of each hierarchy: that of the nearest group, because a group without one inherits it."""
-    for chain in group_chains(tree, "cpuset"):
-        found = (tree.parse(f"{folder}/{name}", parse_cpulist) for folder in chain for name in _CPUSET_FILES)
-        yield next((cpus for cpus in found if cpus), ())
+def _memory_folders(tree: Tree) -> Iterator[str]:
+    """Those of the groups whose memory limits hold: before Linux 5.11 a v1 group could stand for itself alone."""
+    for chain in group_chains(tree, "memory"):
+        yield chain[0]
+        for _, parent in pairwise(chain):
+            if tree.number(f"{parent}/memory.use_hierarchy") == 0:
+                break
+            yield parent
 
 
-def _allowed_cpus(status: str) -> tuple[int, ...]:
-    lists = (line.removeprefix(_ALLOWED) for line in status.splitlines() if line.startswith(_ALLOWED))
-    return parse_cpulist(next(lists, ""))
+def _tightest(
+    tree: Tree, folders: Iterator[str], read: Callable[[Tree, str], T | None]
+) -> tuple[T | None, str | None]:
+    """The lowest limit and the folder, the nearest if several have it, that sets it."""
+    found = [(limit, folder) for folder in folders if (limit := read(tree, folder)) is not None]
+    return min(found, key=lambda pair: pair[0], default=(None, None))
 
 
 def _quota(tree: Tree, folder: str) -> float | None:

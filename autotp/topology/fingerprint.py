@@ -15,7 +15,10 @@ import msgspec
 from autotp.topology.cpuinfo import CpuModel
 from autotp.topology.envelope import Envelope
 from autotp.topology.machine import CoreKind, Machine
-from autotp.topology.tree import Tree
+from autotp.topology.tree import Tree, printable
+
+# In a recording of `autotp probe --record`: the version that was installed there.
+OPENVINO = "autotp/openvino"
 
 _ID_DIGITS = 16
 _QUOTA_DIGITS = 3
@@ -76,14 +79,6 @@ def memory_class(total_bytes: int | None, limit_bytes: int | None) -> int | None
     return 2 ** round(math.log2(usable)) if usable else None
 
 
-def read_memory_bytes(tree: Tree) -> int | None:
-    """The machine's memory, MemTotal of /proc/meminfo."""
-    lines = (line.split() for line in (tree.text("proc/meminfo") or "").splitlines())
-    found = (fields[1] for fields in lines if len(fields) == 3 and fields[0] == "MemTotal:")
-    total_kib = next(found, "")
-    return int(total_kib) * 1024 if total_kib.isascii() and total_kib.isdecimal() and len(total_kib) < 16 else None
-
-
 def read_soft(tree: Tree, model: CpuModel) -> dict[str, object]:
     """Facts that may shift a result a little: a difference is told, but refuses nothing."""
     return {
@@ -94,15 +89,14 @@ def read_soft(tree: Tree, model: CpuModel) -> dict[str, object]:
         "cpu_stepping": model.stepping,
         "microcode": model.microcode,
         "kernel": _kernel(tree),
-        "openvino": None if tree.recorded else _openvino_version(),
+        "openvino": printable(tree.text(OPENVINO) or "") or None if tree.recorded else _openvino_version(),
     }
 
 
 def _kernel(tree: Tree) -> str | None:
-    words = (tree.text("proc/version") or "").split()
-    return tree.text("proc/sys/kernel/osrelease") or (
-        words[2] if words[:2] == ["Linux", "version"] and words[2:] else None
-    )
+    words = printable(tree.text("proc/version") or "").split()
+    release = printable(tree.text("proc/sys/kernel/osrelease") or "")
+    return release or (words[2] if words[:2] == ["Linux", "version"] and words[2:] else None)
 
 
 def _openvino_version() -> str | None:

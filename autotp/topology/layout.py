@@ -13,14 +13,14 @@ import msgspec
 
 from autotp.topology.cpuinfo import CpuModel, CpuPlace, read_cpu_places
 from autotp.topology.cpulist import MAX_ID, parse_cpulist, parse_cpumask
+from autotp.topology.ticks import read_ticks
 from autotp.topology.tree import Tree
 
 CPU_FOLDER = "sys/devices/system/cpu"
 
 _CORE_FILES = ("core_cpus", "core_cpus_list", "thread_siblings", "thread_siblings_list")
 _SOCKET_FILES = ("package_cpus", "package_cpus_list", "core_siblings", "core_siblings_list")
-_CPU_NAME = re.compile(r"cpu([0-9]{1,5})", re.ASCII)
-_STAT_NAME = re.compile(r"^cpu([0-9]{1,5}) ", re.ASCII | re.MULTILINE)
+_CPU_NAME = re.compile(r"cpu[0-9]{1,5}", re.ASCII)
 _MAX_SOCKET_ID = 2**31 - 1
 
 # Bulldozer and Jaguar list the cores of a compute unit as thread siblings, each with a core id of its own.
@@ -52,12 +52,12 @@ def read_layout(tree: Tree, model: CpuModel) -> Layout:
 
 
 def _online(tree: Tree) -> tuple[int, ...]:
-    folders = (int(match[1]) for name in tree.names(CPU_FOLDER) if (match := _CPU_NAME.fullmatch(name)))
+    folders = (int(name.removeprefix("cpu")) for name in tree.names(CPU_FOLDER, _CPU_NAME))
     online = (
         tree.parse(f"{CPU_FOLDER}/online", parse_cpulist)
         or [cpu for cpu in folders if cpu <= MAX_ID and _is_online(tree, cpu)]
         or [cpu for cpu in read_cpu_places(tree) if cpu <= MAX_ID]
-        or [cpu for cpu in map(int, _STAT_NAME.findall(tree.text("proc/stat") or "")) if cpu <= MAX_ID]
+        or [cpu for cpu in read_ticks(tree) if cpu <= MAX_ID]
     )
     if not online:
         raise tree.error(f"{CPU_FOLDER}/online", "neither this nor proc/cpuinfo or proc/stat names a CPU")

@@ -23,11 +23,16 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A NUMA node with its online CPUs and the sockets they are on; both empty where it has only memory."""
+    """A NUMA node with its online CPUs and the sockets they are on; both empty where it has only memory.
+
+    `distances` are those to each node in the order of `Machine.nodes`, 10 to itself; empty where unknown.
+    """
 
     id: int
     sockets: tuple[int, ...]
     cpus: tuple[int, ...]
+    memory_bytes: int | None = None
+    distances: tuple[int, ...] = ()
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,11 +9,12 @@ import re
 from autotp.topology.cpulist import MAX_ID, parse_cpulist, parse_cpumask
 from autotp.topology.layout import Layout
 from autotp.topology.machine import Node
-from autotp.topology.tree import Tree
+from autotp.topology.memory import read_total_bytes
+from autotp.topology.tree import Tree, parse_integer
 
 NODE_FOLDER = "sys/devices/system/node"
 
-_NODE_NAME = re.compile(r"node([0-9]{1,5})", re.ASCII)
+_NODE_NAME = re.compile(r"node[0-9]{1,5}", re.ASCII)
 
 
 def read_nodes(tree: Tree, layout: Layout) -> tuple[Node, ...]:
@@ -26,13 +27,15 @@ def read_nodes(tree: Tree, layout: Layout) -> tuple[Node, ...]:
             id=node,
             sockets=tuple(sorted({layout.socket_of[cpu] for cpu in cpus})),
             cpus=tuple(sorted(cpus)),
+            memory_bytes=read_total_bytes(tree, f"{NODE_FOLDER}/node{node}/meminfo"),
+            distances=_distances(tree, node, len(cpus_of)),
         )
         for node, cpus in sorted(cpus_of.items())
     )
 
 
 def _node_ids(tree: Tree) -> list[int]:
-    found = [int(match[1]) for name in tree.names(NODE_FOLDER) if (match := _NODE_NAME.fullmatch(name))]
+    found = [int(name.removeprefix("node")) for name in tree.names(NODE_FOLDER, _NODE_NAME)]
     online = tree.parse(f"{NODE_FOLDER}/online", parse_cpulist)
     return [node for node in found if node <= MAX_ID and (online is None or node in online)]
 
@@ -42,6 +45,16 @@ def _cpus(tree: Tree, node: int, layout: Layout) -> frozenset[int]:
     if found is None:
         found = tree.parse(f"{NODE_FOLDER}/node{node}/cpulist", parse_cpulist)
     return frozenset(found or ()).intersection(layout.online)
+
+
+def _distances(tree: Tree, node: int, nodes: int) -> tuple[int, ...]:
+    """The kernel lists the online nodes by id; a list of another length can't be told whose distances it has."""
+    found = tree.parse(f"{NODE_FOLDER}/node{node}/distance", _integers)
+    return found if found is not None and len(found) == nodes else ()
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(parse_integer(word) for word in text.split())
 
 
 def node_of(nodes: tuple[Node, ...]) -> dict[int, int]:

@@ -8,17 +8,18 @@ from autotp.errors import InputError
 from autotp.topology.caches import read_caches
 from autotp.topology.cpuinfo import CpuModel, read_cpu_model
 from autotp.topology.cpulist import format_cpulist
+from autotp.topology.cpuset import CpusReason
 from autotp.topology.envelope import Envelope, read_envelope
 from autotp.topology.fingerprint import (
     Fingerprint,
     fingerprint,
     memory_class,
-    read_memory_bytes,
     read_soft,
 )
 from autotp.topology.kinds import read_kinds
 from autotp.topology.layout import read_layout
 from autotp.topology.machine import Cpu, Machine
+from autotp.topology.memory import read_total_bytes
 from autotp.topology.nodes import node_of, read_nodes
 from autotp.topology.tree import Tree
 
@@ -36,7 +37,11 @@ def probe(root: Path | None = None) -> Topology:
 
     Raises TopologyError, which names the file, where a file can't be understood or no CPU is found.
     """
-    tree = Tree(root)
+    return read_topology(Tree(root))
+
+
+def read_topology(tree: Tree) -> Topology:
+    """The topology that the files of `tree` tell."""
     model = read_cpu_model(tree)
     machine = _read_machine(tree, model)
     envelope = read_envelope(tree, tuple(cpu.id for cpu in machine.cpus))
@@ -46,7 +51,7 @@ def probe(root: Path | None = None) -> Topology:
         fingerprint=fingerprint(
             machine,
             envelope,
-            memory_class_bytes=memory_class(read_memory_bytes(tree), envelope.memory_limit_bytes),
+            memory_class_bytes=memory_class(read_total_bytes(tree, "proc/meminfo"), envelope.memory_limit_bytes),
             soft=read_soft(tree, model),
         ),
     )
@@ -71,7 +76,11 @@ def narrow(topology: Topology, cpus: tuple[int, ...]) -> Topology:
     if beyond or not cpus:
         asked = f"CPUs {format_cpulist(beyond)} are" if beyond else "an empty list of CPUs is"
         raise InputError(f"{asked} not in what this process may use: {format_cpulist(envelope.cpus)}")
-    narrowed = msgspec.structs.replace(envelope, cpus=tuple(sorted(set(cpus))))
+    chosen = tuple(sorted(set(cpus)))
+    if chosen == envelope.cpus:
+        return topology
+    reasons = msgspec.structs.replace(envelope.reasons, cpus=CpusReason.CHOSEN, cpuset_folder=None)
+    narrowed = msgspec.structs.replace(envelope, cpus=chosen, reasons=reasons)
     known = topology.fingerprint
     memory_class_bytes = known.hard["memory_class_bytes"]
     assert memory_class_bytes is None or isinstance(memory_class_bytes, int)

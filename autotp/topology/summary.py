@@ -1,6 +1,8 @@
-"""What `autotp probe --json` prints of a topology."""
+"""What `autotp probe --json` prints of a topology. People attach it to reports, so it names no private group."""
 
+from autotp.topology.envelope import Reasons
 from autotp.topology.machine import Machine
+from autotp.topology.privacy import public_path
 from autotp.topology.probe import Topology
 
 
@@ -10,7 +12,14 @@ def summary(topology: Topology, brand: str | None = None) -> dict[str, object]:
     return {
         **_counts(machine),
         "nodes": [
-            {"id": node.id, "sockets": list(node.sockets), "cpus": list(node.cpus)} for node in machine.nodes
+            {
+                "id": node.id,
+                "sockets": list(node.sockets),
+                "cpus": list(node.cpus),
+                "memory_bytes": node.memory_bytes,
+                "distances": list(node.distances),
+            }
+            for node in machine.nodes
         ],
         "cpu": {"brand": brand or machine.model_name, "isa": list(machine.isa)},
         "caches": [
@@ -26,9 +35,20 @@ def summary(topology: Topology, brand: str | None = None) -> dict[str, object]:
             "cpus": list(envelope.cpus),
             "cpu_quota": envelope.cpu_quota,
             "memory_limit_bytes": envelope.memory_limit_bytes,
+            "reasons": _reasons(envelope.reasons),
         },
         "fingerprint": {"id": known.id, "hard": known.hard, "soft": known.soft},
     }
+
+
+def _reasons(reasons: Reasons) -> dict[str, object]:
+    folders = {
+        "cpuset_folder": reasons.cpuset_folder,
+        "cpu_quota_folder": reasons.cpu_quota_folder,
+        "memory_limit_folder": reasons.memory_limit_folder,
+    }
+    public = {key: None if path is None else public_path(path, {}) for key, path in folders.items()}
+    return {"cpus": reasons.cpus.value, **public}
 
 
 def _counts(machine: Machine) -> dict[str, object]:

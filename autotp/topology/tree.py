@@ -4,6 +4,8 @@ A recorded tree is somebody else's data. A link that leads out of it counts as a
 the running machine's files; pipes and devices can't block; and sizes are bounded. A file that is there but
 can't be read or understood is an error that names it: a guess would become a wrong machine. On the live
 machine a file that we may not read is merely a fact that we don't know.
+
+Whatever is read or listed is noted, so that a recording holds just what the answer rests on.
 """
 
 import os
@@ -30,11 +32,22 @@ def parse_integer(text: str) -> int:
     return int(text)
 
 
+def printable(text: str) -> str:
+    """The text on one line, fit for a terminal and for JSON; `?` stands for what isn't."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(char if char.isprintable() else "?" for char in line)
+
+
 class Tree:
-    """Files below `root`, or the live machine's for None. Paths are given without a leading slash."""
+    """Files below `root`, or the live machine's for None. Paths are given without a leading slash.
+
+    `texts` holds what was read so far, the longest look at each file, and `listed` what was found in folders.
+    """
 
     def __init__(self, root: Path | None) -> None:
         self.recorded = root is not None
+        self.texts: dict[str, str] = {}
+        self.listed: dict[str, tuple[str, ...]] = {}
         self._root = os.path.realpath(root) if root is not None else ""
         self._visible: dict[str, bool] = {self._root: True}
         if root is not None and not root.is_dir():
@@ -64,18 +77,20 @@ class Tree:
         """The integer that a file holds."""
         return self.parse(path, parse_integer)
 
-    def names(self, folder: str) -> tuple[str, ...]:
-        """The sorted names in a folder; none where it is absent."""
+    def names(self, folder: str, wanted: re.Pattern[str]) -> tuple[str, ...]:
+        """The sorted names in a folder that match `wanted` in full; none where it is absent."""
         absolute = f"{self._root}/{folder}"
         if not self._is_visible(absolute):
             return ()
         try:
-            return tuple(sorted(path.name for path in Path(absolute).iterdir()))
+            found = tuple(sorted(path.name for path in Path(absolute).iterdir() if wanted.fullmatch(path.name)))
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as problem:
             self._refuse_if_recorded(folder, problem)
             return ()
+        self.listed[folder] = found
+        return found
 
     def error(self, path: str, problem: str) -> TopologyError:
         """The error that names a file of this tree."""
@@ -96,7 +111,10 @@ class Tree:
             return None
         if len(data) > _MAX_BYTES:
             raise self.error(path, f"it is larger than {_MAX_BYTES} bytes")
-        return data.decode(errors="surrogateescape").strip(" \t\r\n\0") or None
+        text = data.decode(errors="surrogateescape").strip(" \t\r\n\0")
+        if len(text) > len(self.texts.get(path, "")):
+            self.texts[path] = text
+        return text or None
 
     def _refuse_if_recorded(self, path: str, problem: OSError) -> None:
         if self.recorded:

@@ -1,0 +1,81 @@
+"""A machine, what a process may use of it and why, and what disturbs measurements there, for rich to print."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from autotp.report.units import spell_bytes
+from autotp.topology import Advice, CpusReason, Envelope, Node, Topology, format_cpulist
+
+_CPUS_REASONS = {
+    CpusReason.EVERY: "all that are online",
+    CpusReason.CPUSET: "the cpuset of",
+    CpusReason.AFFINITY: "an affinity mask set on the process, as by taskset, numactl or isolcpus",
+    CpusReason.CHOSEN: "chosen by the caller",
+    CpusReason.UNKNOWN: "for a reason that can't be seen here",
+}
+
+
+def topology_tree(topology: Topology, facts: Mapping[str, Any]) -> Tree:
+    """Return the machine as a tree: sockets, their nodes, the envelope, the fingerprint."""
+    machine = topology.machine
+    counts = f"{machine.sockets} socket(s), {machine.cores} cores, {machine.logical_cpus} CPUs, SMT {machine.smt}"
+    tree = Tree(Text(f"{facts['cpu']['brand'] or 'unknown CPU'}: {counts}"))
+    for socket in sorted({cpu.socket for cpu in machine.cpus}):
+        branch = tree.add(f"socket {socket}")
+        for node in machine.nodes:
+            if socket in node.sockets:
+                branch.add(_node_line(node))
+    for node in machine.nodes:
+        if not node.cpus:
+            tree.add(_node_line(node))
+    for line in _cache_lines(topology):
+        tree.add(line)
+    tree.add(Text(f"ISA: {' '.join(machine.isa) or 'unknown'}"))
+    branch = tree.add(f"envelope: CPUs {format_cpulist(topology.envelope.cpus)}")
+    for line in _envelope_lines(topology.envelope):
+        branch.add(Text(line))
+    tree.add(f"fingerprint: {topology.fingerprint.id}")
+    return tree
+
+
+def _node_line(node: Node) -> str:
+    parts = [f"CPUs {format_cpulist(node.cpus)}" if node.cpus else "memory only"]
+    parts += [] if node.memory_bytes is None else [f"memory {spell_bytes(node.memory_bytes)}"]
+    parts += [f"distances {' '.join(map(str, node.distances))}"] if node.distances else []
+    return f"NUMA node {node.id}: {', '.join(parts)}"
+
+
+def _cache_lines(topology: Topology) -> list[str]:
+    kinds: dict[tuple[int, str, int | None], int] = {}
+    for cache in topology.machine.caches:
+        key = (cache.level, cache.kind, cache.size_bytes)
+        kinds[key] = kinds.get(key, 0) + 1
+    return [
+        f"L{level} {kind.lower()}: {count} × {'unknown size' if size is None else spell_bytes(size)}"
+        for (level, kind, size), count in sorted(kinds.items(), key=lambda item: (item[0][0], item[0][1]))
+    ]
+
+
+def _envelope_lines(envelope: Envelope) -> list[str]:
+    reasons, quota, limit = envelope.reasons, envelope.cpu_quota, envelope.memory_limit_bytes
+    cpus = " ".join(filter(None, (_CPUS_REASONS[reasons.cpus], reasons.cpuset_folder)))
+    return [
+        f"these CPUs: {cpus}",
+        "no CPU quota" if quota is None else f"quota of {quota:g} CPUs, set by {reasons.cpu_quota_folder}",
+        "no memory limit"
+        if limit is None
+        else f"memory limit {spell_bytes(limit)}, set by {reasons.memory_limit_folder}",
+    ]
+
+
+def health_view(advice: tuple[Advice, ...]) -> RenderableType:
+    """Return what was seen, why it matters and what to do, for each advice."""
+    if not advice:
+        return Text("nothing seen that would disturb a measurement here")
+    return Group(
+        *(Text(f"{item.id}: {item.seen}\n  why: {item.why}\n  do:  {item.do}") for item in advice),
+    )

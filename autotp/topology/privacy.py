@@ -1,0 +1,121 @@
+"""What of each file goes into a recording: the lines that somebody here reads, and no name of a person's choice.
+
+The rule is a list of what may stay, not of what must go, so a new field of a newer kernel (a serial number, a
+builder's host name) stays out by itself. Names of control groups and mount points hold container ids, users and
+jobs; each gets a stand-in, the same one wherever it occurs, so that the hierarchy remains what it was.
+"""
+
+import re
+from collections.abc import Callable
+
+from autotp.topology.cgroup import UNIFIED, Mount, read_groups, read_mounts
+from autotp.topology.cpuinfo import CPUINFO, HEAD_BYTES, MODEL_FIELDS, PLACE_FIELDS
+from autotp.topology.cpuset import ALLOWED_FIELD, STATUS
+from autotp.topology.tree import Tree, printable
+
+# Folders of the kernel's, and groups that every systemd or container runtime has.
+# fmt: off
+_PUBLIC = frozenset({
+    "proc", "self", "pressure", "sys", "dev", "kernel", "mm", "transparent_hugepage", "devices", "system",
+    "cpu", "node", "topology", "cache", "cpufreq", "thermal_throttle", "intel_pstate", "cpu_core", "cpu_atom",
+    "cpu_lowpower", "fs", "cgroup", "cpuset", "cpuacct", "memory", "unified", "systemd", "blkio", "freezer",
+    "pids", "net_cls", "net_prio", "perf_event", "hugetlb", "rdma", "misc", "system.slice", "user.slice",
+    "machine.slice", "init.scope", "docker", "podman", "lxc", "kubepods", "burstable", "besteffort",
+    "kubepods.slice", "kubepods-burstable.slice", "kubepods-besteffort.slice",
+})
+# fmt: on
+_NUMBERED = re.compile(r"(?:cpu|node|index)[0-9]{1,5}", re.ASCII)
+_CONTROLLERS = ("cpu", "cpuset", "memory", UNIFIED)
+
+# Numbers, lists, masks and sizes; kinds of cache; governors; the choices of transparent huge pages.
+_PLAIN = re.compile(
+    r"[0-9a-fA-F,.\sKMG-]*|max(?:[0-9 ]*)|Data|Instruction|Unified"
+    r"|performance|powersave|ondemand|conservative|schedutil|userspace|interactive"
+    r"|(?:\[?(?:always|madvise|never)\]? ?){1,3}",
+    re.ASCII,
+)
+_MODEL_FIELDS = {name for names in MODEL_FIELDS.values() for name in names}
+
+
+def public_path(path: str, stand_ins: dict[str, str]) -> str:
+    """The path with a stand-in, taken from or added to `stand_ins`, for each name that may be private."""
+    return "/".join(_public_name(name, stand_ins) for name in path.split("/"))
+
+
+def _public_name(name: str, stand_ins: dict[str, str]) -> str:
+    if name in ("", ".", "..") or _NUMBERED.fullmatch(name) or _PUBLIC.issuperset(name.split(",")):
+        return name
+    return stand_ins.setdefault(name, f"group-{len(stand_ins) + 1}")
+
+
+def public_groups(tree: Tree, stand_ins: dict[str, str]) -> dict[str, str]:
+    """The files that say where our control groups are, written anew from what was understood of them."""
+    groups = {name: path for name, path in read_groups(tree).items() if name in _CONTROLLERS}
+    lines = [
+        f"{number}:{'' if name == UNIFIED else name}:{public_path(path, stand_ins)}"
+        for number, (name, path) in enumerate(groups.items())
+    ]
+    mounts = [_mount_line(mount, stand_ins) for mount in read_mounts(tree)]
+    return {"proc/self/cgroup": "\n".join(lines), "proc/self/mountinfo": "\n".join(mounts)}
+
+
+def _mount_line(mount: Mount, stand_ins: dict[str, str]) -> str:
+    root, point = public_path(mount.root, stand_ins), public_path(mount.point, stand_ins)
+    kind = "cgroup2" if UNIFIED in mount.controllers else "cgroup"
+    options = ",".join(["rw", *(name for name in _CONTROLLERS[:-1] if name in mount.controllers)])
+    return f"0 0 0:0 {root} {point} rw - {kind} none {options}"
+
+
+def public_text(path: str, text: str) -> str:
+    """What may be kept of the text of a file; empty for nothing."""
+    keep = _KEEPERS.get(path) or _KEEPERS.get(path.rpartition("/")[2]) or _plain
+    return keep(text)
+
+
+def _plain(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else ""
+
+
+def _lines(pattern: str) -> Callable[[str], str]:
+    wanted = re.compile(pattern, re.ASCII)
+    return lambda text: "\n".join(line for line in text.splitlines() if wanted.fullmatch(line))
+
+
+def _head(pattern: str) -> Callable[[str], str]:
+    wanted = re.compile(pattern, re.ASCII)
+    return lambda text: match[0] if (match := wanted.match(text)) else ""
+
+
+def _nothing(_: str) -> str:
+    return ""
+
+
+def _cpuinfo(text: str) -> str:
+    """The lines that name the processor, from where they are looked for, and those that place a CPU."""
+    kept, seen_bytes = [], 0
+    for line in text.splitlines():
+        name = line.partition(":")[0].strip()
+        if name in PLACE_FIELDS or (name in _MODEL_FIELDS and seen_bytes < HEAD_BYTES):
+            kept.append(line)
+        seen_bytes += len(line.encode(errors="surrogateescape")) + 1
+    return "\n".join(kept)
+
+
+_KEEPERS: dict[str, Callable[[str], str]] = {
+    CPUINFO: _cpuinfo,
+    STATUS: _lines(rf"{ALLOWED_FIELD}[0-9,\s-]*"),
+    "meminfo": _lines(r"(?:Node [0-9]{1,5} +)?MemTotal:[ \t]+[0-9]+ kB"),
+    "proc/stat": _lines(r"cpu[0-9]{1,5} [0-9 ]*"),
+    "proc/version": _head(r"Linux version \S+"),
+    "proc/sys/kernel/osrelease": printable,
+    "proc/loadavg": _head(r"[0-9.]+ [0-9.]+ [0-9.]+ [0-9]+/[0-9]+"),
+    "proc/pressure/cpu": _lines(r"(?:some|full)(?: [a-z0-9]+=[0-9.]+)+"),
+    "cpu.stat": _lines(r"(?:nr_|throttled_)[a-z_]+ [0-9]+"),
+    "proc/self/cgroup": _nothing,
+    "proc/self/cpuset": _nothing,
+    "proc/self/mountinfo": _nothing,
+    "proc/self/mounts": _nothing,
+    "proc/mounts": _nothing,
+    "autotp/brand": _nothing,
+    "autotp/openvino": _nothing,
+}

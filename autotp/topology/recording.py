@@ -1,0 +1,85 @@
+"""`autotp probe --record DIR`: the files that the probe and the health check read, fit to be shown to anybody.
+
+Probing the recording gives what probing here gives. The CPUs go into `Cpus_allowed_list`, the name of the
+processor and OpenVINO's version, which no file of the kernel holds, into a folder `autotp` of their own.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from autotp.errors import InputError
+from autotp.files import writable_folder
+from autotp.topology.cpuinfo import BRAND
+from autotp.topology.cpulist import format_cpulist
+from autotp.topology.cpuset import ALLOWED_FIELD, CPUSET_FILES, STATUS, CpusReason
+from autotp.topology.fingerprint import OPENVINO
+from autotp.topology.health import advise
+from autotp.topology.privacy import public_groups, public_path, public_text
+from autotp.topology.probe import Topology, read_topology
+from autotp.topology.tree import Tree, printable
+
+
+def record(folder: Path, root: Path | None = None, brand: str | None = None) -> Topology:
+    """Write a recording of the live machine, or of the tree below `root`, and return its topology.
+
+    `brand` is the processor's name that the recording shall give. Raises InputError where `folder` isn't empty
+    or can't be written, TopologyError as `probe` does.
+    """
+    place = _free_place(folder)
+    tree = Tree(root)
+    topology = read_topology(tree)
+    advise(tree, topology)
+    texts = _public_texts(tree, topology) | {BRAND: printable(brand or "")}
+    folders = [public_path(f"{parent}/{name}", {}) for parent, names in tree.listed.items() for name in names]
+    try:
+        _write(place, {path: text for path, text in texts.items() if text}, folders)
+    except OSError as error:
+        raise InputError(f"Can't write the recording {folder}: {error.strerror or error}.") from error
+    return topology
+
+
+def _free_place(folder: Path) -> Path:
+    try:
+        place = folder.resolve()
+        taken = place.exists() and (not place.is_dir() or any(place.iterdir()))
+    except (OSError, RuntimeError) as error:
+        raise InputError(f"Can't write the recording {folder}: {error}.") from error
+    if taken:
+        raise InputError(f"{folder} exists already and isn't an empty folder; give another one for the recording.")
+    writable_folder(place.parent)
+    return place
+
+
+def _public_texts(tree: Tree, topology: Topology) -> dict[str, str]:
+    """Path in the recording to what it holds."""
+    envelope, stand_ins = topology.envelope, dict[str, str]()
+    texts = public_groups(tree, stand_ins)
+    for path, text in tree.texts.items():
+        folder, _, name = path.rpartition("/")
+        # Where a cpuset doesn't explain the CPUs it would, in a recording, decide them.
+        if name in CPUSET_FILES and envelope.reasons.cpus is CpusReason.UNKNOWN:
+            continue
+        texts.setdefault(f"{public_path(folder, stand_ins)}/{name}", public_text(path, text))
+    openvino = topology.fingerprint.soft["openvino"]
+    return texts | {
+        STATUS: f"{ALLOWED_FIELD}\t{format_cpulist(envelope.cpus)}",
+        OPENVINO: openvino if isinstance(openvino, str) else "",
+    }
+
+
+def _write(place: Path, texts: dict[str, str], folders: list[str]) -> None:
+    """All of it or nothing: a draft beside the place becomes the recording by being renamed."""
+    draft = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name[:100]}."))
+    try:
+        for folder in ("proc", "sys", *folders):
+            (draft / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        for path, text in texts.items():
+            file = draft / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{text}\n", errors="surrogateescape")
+        draft.chmod(0o755)
+        draft.rename(place)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
