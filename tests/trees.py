@@ -4,138 +4,33 @@ What is written is what the readers under test read: our probe, `lscpu -s DIR`, 
 `lin_system_conf.cpp` (`cpu/possible`, `cpu/online`, the `shared_cpu_list` of cache indexes 0, 2 and 3,
 `nodeN/cpulist`) and the hwloc that TBB uses, which prefers `/sys/bus/{cpu,node}/devices` to
 `/sys/devices/system`. Names and formats are the kernel's: Documentation/admin-guide/cputopology.rst and
-Documentation/ABI/stable/{sysfs-devices-node,sysfs-devices-system-cpu}.
+Documentation/ABI/stable/{sysfs-devices-node,sysfs-devices-system-cpu}. As there, lists and masks of siblings name
+online CPUs only, and a CPU that is offline has a folder without `topology` and `cache`.
 
-Everything is derived from `Described.cpus`: a new oddity (an offline CPU, a sparse id) is a new fact of a
-`Cpu`.
+Everything is derived from `Described`: a new oddity is a new fact there.
 """
 
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-_CPU = "sys/devices/system/cpu"
-_NODE = "sys/devices/system/node"
-_LOCAL, _SAME_SOCKET, _REMOTE = 10, 12, 21
+from tests.described import Described
+from tests.parts import AMX_FLAGS, AVX2_FLAGS, Cache, Cpu, KindsBy, Maker, Part
 
-SSE_FLAGS = ("fpu", "sse", "sse2", "ssse3", "sse4_1", "sse4_2", "popcnt")
-AVX2_FLAGS = (*SSE_FLAGS, "avx", "f16c", "fma", "bmi1", "bmi2", "avx2")
-AVX512_FLAGS = (*AVX2_FLAGS, "avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl", "avx512_vnni")
-AMX_FLAGS = (*AVX512_FLAGS, "avx_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_tile", "amx_int8")
+__all__ = ["AMX_FLAGS", "AVX2_FLAGS", "Described", "build", "cpu_list", "cpu_map", "files", "links"]
 
+CPU_FOLDER = "sys/devices/system/cpu"
+NODE_FOLDER = "sys/devices/system/node"
 
-@dataclass(frozen=True)
-class Cpu:
-    """One logical CPU; `core` counts over the machine, `core_id` in the socket, `thread` in the core."""
-
-    id: int
-    core: int
-    core_id: int
-    thread: int
-    socket: int
-    node: int
+_CAPACITIES = {False: 1024, True: 446}
+_CORE_FILES = ("thread_siblings", "core_cpus")
+_SOCKET_FILES = ("core_siblings", "package_cpus", "die_cpus")
+_USUAL_KERNEL_MAX = 8191
 
 
-@dataclass(frozen=True)
-class Cache:
-    """One `cache/indexN` of a CPU and the CPUs that share it."""
-
-    index: int
-    level: int
-    kind: str
-    size_kib: int
-    ways: int
-    shared: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Described:
-    """A machine to pretend. CPUs are numbered as on Intel servers: all cores first, then their SMT siblings.
-
-    `sockets_per_node` above 1 makes one NUMA node of several sockets; `nodes_per_socket` must then be 1, and
-    `cores_per_node` still counts the cores of a whole node. Each socket has one die and one L3 cache.
-    """
-
-    sockets: int = 1
-    nodes_per_socket: int = 1
-    cores_per_node: int = 1
-    smt: int = 1
-    sockets_per_node: int = 1
-    flags: tuple[str, ...] = AMX_FLAGS
-    brand: str = "Intel(R) Xeon(R) Platinum 8480+"
-    memory_bytes_per_node: int = 64 * 2**30
-
-    def __post_init__(self) -> None:
-        counts = (self.sockets, self.nodes_per_socket, self.cores_per_node, self.smt, self.sockets_per_node)
-        if min(counts) < 1:
-            raise ValueError(f"every count must be 1 or more: {counts}")
-        if self.sockets_per_node > 1 and self.nodes_per_socket > 1:
-            raise ValueError("a socket has several nodes or a node several sockets, not both")
-        if self.sockets % self.sockets_per_node or self.cores_per_node % self.sockets_per_node:
-            raise ValueError("sockets_per_node must divide sockets and cores_per_node")
-
-    @property
-    def numa_nodes(self) -> int:
-        """NUMA nodes of the machine."""
-        return self.sockets * self.nodes_per_socket // self.sockets_per_node
-
-    @property
-    def cores_per_socket(self) -> int:
-        """Physical cores of one socket."""
-        return self.cores_per_node * self.nodes_per_socket // self.sockets_per_node
-
-    @property
-    def cores(self) -> int:
-        """Physical cores of the machine."""
-        return self.numa_nodes * self.cores_per_node
-
-    @property
-    def logical_cpus(self) -> int:
-        """Logical CPUs of the machine."""
-        return self.cores * self.smt
-
-    @cached_property
-    def cpus(self) -> tuple[Cpu, ...]:
-        """All logical CPUs by id."""
-        return tuple(self._cpu(thread, core) for thread in range(self.smt) for core in range(self.cores))
-
-    def _cpu(self, thread: int, core: int) -> Cpu:
-        socket, core_id = divmod(core, self.cores_per_socket)
-        return Cpu(thread * self.cores + core, core, core_id, thread, socket, core // self.cores_per_node)
-
-    def of_core(self, core: int) -> tuple[int, ...]:
-        """Ids of the CPUs of a core (counted over the machine)."""
-        return self._of_cores(core, 1)
-
-    def of_socket(self, socket: int) -> tuple[int, ...]:
-        """Ids of the CPUs of a socket."""
-        return self._of_cores(socket * self.cores_per_socket, self.cores_per_socket)
-
-    def of_node(self, node: int) -> tuple[int, ...]:
-        """Ids of the CPUs of a NUMA node."""
-        return self._of_cores(node * self.cores_per_node, self.cores_per_node)
-
-    def _of_cores(self, first: int, count: int) -> tuple[int, ...]:
-        cores = range(first, first + count)
-        return tuple(thread * self.cores + core for thread in range(self.smt) for core in cores)
-
-    def sockets_of_node(self, node: int) -> tuple[int, ...]:
-        """Ids of the sockets that a NUMA node belongs to."""
-        return tuple(sorted({self.cpus[cpu].socket for cpu in self.of_node(node)}))
-
-    def caches(self, cpu: Cpu) -> tuple[Cache, ...]:
-        """The caches of a CPU, as on a Xeon of the fourth generation."""
-        core, socket = self.of_core(cpu.core), self.of_socket(cpu.socket)
-        return (
-            Cache(index=0, level=1, kind="Data", size_kib=48, ways=12, shared=core),
-            Cache(index=1, level=1, kind="Instruction", size_kib=32, ways=8, shared=core),
-            Cache(index=2, level=2, kind="Unified", size_kib=2048, ways=16, shared=core),
-            Cache(index=3, level=3, kind="Unified", size_kib=107520, ways=15, shared=socket),
-        )
-
-
+@lru_cache(maxsize=8192)
 def cpu_list(cpus: Sequence[int]) -> str:
     """The kernel's list format: `0-3,8`.
 
@@ -148,6 +43,7 @@ def cpu_list(cpus: Sequence[int]) -> str:
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
+@lru_cache(maxsize=8192)
 def cpu_map(cpus: Sequence[int], possible: int) -> str:
     """The kernel's mask format: hexadecimal words of 32 CPUs, highest first, as wide as the possible CPUs.
 
@@ -162,15 +58,26 @@ def cpu_map(cpus: Sequence[int], possible: int) -> str:
 
 def build(described: Described, root: Path) -> Path:
     """Write the tree of `described` into `root` (made if missing, else empty) and return `root`."""
+    root.mkdir(parents=True, exist_ok=True)
+    made = {""}
     for name, text in files(described):
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        _make_folder(root, name, made)
+        # A tree has thousands of files, and Path.write_text takes twice as many system calls.
+        file = os.open(f"{root}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        os.write(file, text.encode())
+        os.close(file)
     for name, target in links(described):
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(target)
+        _make_folder(root, name, made)
+        os.symlink(target, f"{root}/{name}")  # noqa: PTH211 - likewise
     return root
+
+
+def _make_folder(root: Path, name: str, made: set[str]) -> None:
+    folder = name.rpartition("/")[0]
+    if folder not in made:
+        _make_folder(root, folder, made)
+        (root / folder).mkdir()
+        made.add(folder)
 
 
 def files(described: Described) -> Iterator[tuple[str, str]]:
@@ -178,49 +85,71 @@ def files(described: Described) -> Iterator[tuple[str, str]]:
     yield from _system_files(described)
     for cpu in described.cpus:
         yield from _cpu_files(described, cpu)
-    for node in range(described.numa_nodes):
-        yield from _node_files(described, node)
-    yield "proc/cpuinfo", "\n".join(_cpuinfo(described, cpu) for cpu in described.cpus)
-    yield "proc/meminfo", _meminfo("", described.numa_nodes * described.memory_bytes_per_node)
+    if Part.NODE not in described.missing:
+        yield from _node_files(described)
+    if described.efficient_cores and described.kinds_by is KindsBy.PERF_UNITS:
+        for unit, efficient in (("cpu_core", False), ("cpu_atom", True)):
+            cpus = tuple(cpu.id for cpu in described.online if cpu.efficient is efficient)
+            yield f"sys/devices/{unit}/cpus", f"{cpu_list(cpus)}\n"
+    yield "proc/cpuinfo", "\n".join(_cpuinfo(described, cpu) for cpu in described.online)
+    yield "proc/meminfo", _meminfo("", sum(map(described.node_memory_bytes, described.nodes)))
     yield "proc/self/status", _status(described)
 
 
 def links(described: Described) -> Iterator[tuple[str, str]]:
     """Each symbolic link of the tree: path below the root, and target."""
+    with_nodes = Part.NODE not in described.missing
     for cpu in described.cpus:
         yield f"sys/bus/cpu/devices/cpu{cpu.id}", f"../../../devices/system/cpu/cpu{cpu.id}"
-        yield f"{_CPU}/cpu{cpu.id}/node{cpu.node}", f"../../node/node{cpu.node}"
-        yield f"{_NODE}/node{cpu.node}/cpu{cpu.id}", f"../../cpu/cpu{cpu.id}"
-    for node in range(described.numa_nodes):
+        if with_nodes:
+            yield f"{CPU_FOLDER}/cpu{cpu.id}/node{cpu.node}", f"../../node/node{cpu.node}"
+            yield f"{NODE_FOLDER}/node{cpu.node}/cpu{cpu.id}", f"../../cpu/cpu{cpu.id}"
+    for node in described.nodes if with_nodes else ():
         yield f"sys/bus/node/devices/node{node}", f"../../../devices/system/node/node{node}"
 
 
+def _possible(described: Described) -> int:
+    """How many CPU ids the kernel reckons with: also those in gaps, where a CPU might be plugged in."""
+    return described.cpus[-1].id + 1
+
+
 def _system_files(described: Described) -> Iterator[tuple[str, str]]:
-    cpus, nodes = cpu_list(range(described.logical_cpus)), cpu_list(range(described.numa_nodes))
-    for name in ("online", "possible", "present"):
-        yield f"{_CPU}/{name}", f"{cpus}\n"
-    for name in ("offline", "isolated"):
-        yield f"{_CPU}/{name}", "\n"
-    yield f"{_CPU}/kernel_max", "8191\n"
-    yield f"{_CPU}/smt/active", f"{int(described.smt > 1)}\n"
-    for name in ("online", "possible", "has_cpu", "has_memory", "has_normal_memory"):
-        yield f"{_NODE}/{name}", f"{nodes}\n"
+    present, online = ({cpu.id for cpu in cpus} for cpus in (described.cpus, described.online))
+    possible = range(_possible(described))
+    yield f"{CPU_FOLDER}/online", f"{cpu_list(tuple(online))}\n"
+    yield f"{CPU_FOLDER}/possible", f"{cpu_list(possible)}\n"
+    yield f"{CPU_FOLDER}/present", f"{cpu_list(tuple(present))}\n"
+    yield f"{CPU_FOLDER}/offline", f"{cpu_list(tuple(set(possible) - online))}\n"
+    yield f"{CPU_FOLDER}/isolated", "\n"
+    yield f"{CPU_FOLDER}/kernel_max", f"{max(_USUAL_KERNEL_MAX, possible[-1])}\n"
+    yield f"{CPU_FOLDER}/smt/active", f"{int(len({cpu.core for cpu in described.online}) < len(online))}\n"
 
 
 def _cpu_files(described: Described, cpu: Cpu) -> Iterator[tuple[str, str]]:
-    folder = f"{_CPU}/cpu{cpu.id}"
-    if cpu.id:  # x86 kernels give cpu0, which can't go offline, no such file
-        yield f"{folder}/online", "1\n"
-    yield f"{folder}/topology/physical_package_id", f"{cpu.socket}\n"
-    yield f"{folder}/topology/die_id", "0\n"
-    yield f"{folder}/topology/core_id", f"{cpu.core_id}\n"
-    core, socket = described.of_core(cpu.core), described.of_socket(cpu.socket)
-    for name in ("core_cpus", "thread_siblings"):
-        yield from _shared(described, f"{folder}/topology/{name}", core)
-    for name in ("package_cpus", "core_siblings", "die_cpus"):
-        yield from _shared(described, f"{folder}/topology/{name}", socket)
-    for cache in described.caches(cpu):
-        yield from _cache_files(described, f"{folder}/cache/index{cache.index}", cache)
+    folder = f"{CPU_FOLDER}/cpu{cpu.id}"
+    if cpu.id or not cpu.online:  # x86 kernels give cpu0 no such file unless it can go offline
+        yield f"{folder}/online", f"{int(cpu.online)}\n"
+    if described.efficient_cores and described.kinds_by is KindsBy.CAPACITY:
+        yield f"{folder}/cpu_capacity", f"{_CAPACITIES[cpu.efficient]}\n"
+    if cpu.online and Part.TOPOLOGY not in described.missing:
+        yield from _topology_files(described, cpu, f"{folder}/topology")
+    if cpu.online and Part.CACHE not in described.missing:
+        for cache in described.caches(cpu):
+            yield from _cache_files(described, f"{folder}/cache/index{cache.index}", cache)
+    if {Part.TOPOLOGY, Part.CACHE} <= set(described.missing):
+        yield f"{folder}/uevent", "DRIVER=processor\n"  # so that there is a folder all the same
+
+
+def _topology_files(described: Described, cpu: Cpu, folder: str) -> Iterator[tuple[str, str]]:
+    yield f"{folder}/physical_package_id", f"{described.package_id(cpu.socket)}\n"
+    yield f"{folder}/core_id", f"{cpu.core_id}\n"
+    names = 1 if described.old_kernel else None  # `core_cpus` and `package_cpus` came with Linux 5.3
+    for name in _CORE_FILES[:names]:
+        yield from _shared(described, f"{folder}/{name}", described.of_core(cpu.core))
+    for name in _SOCKET_FILES[:names]:
+        yield from _shared(described, f"{folder}/{name}", described.of_socket(cpu.socket))
+    if not described.old_kernel:
+        yield f"{folder}/die_id", "0\n"
 
 
 def _cache_files(described: Described, folder: str, cache: Cache) -> Iterator[tuple[str, str]]:
@@ -232,27 +161,29 @@ def _cache_files(described: Described, folder: str, cache: Cache) -> Iterator[tu
     yield f"{folder}/ways_of_associativity", f"{cache.ways}\n"
     yield f"{folder}/number_of_sets", f"{cache.size_kib * 1024 // 64 // cache.ways}\n"
     yield f"{folder}/physical_line_partition", "1\n"
-    yield f"{folder}/shared_cpu_map", f"{cpu_map(cache.shared, described.logical_cpus)}\n"
+    yield f"{folder}/shared_cpu_map", f"{cpu_map(cache.shared, _possible(described))}\n"
     yield f"{folder}/shared_cpu_list", f"{cpu_list(cache.shared)}\n"
 
 
-def _node_files(described: Described, node: int) -> Iterator[tuple[str, str]]:
-    folder, cpus = f"{_NODE}/node{node}", described.of_node(node)
-    yield f"{folder}/cpulist", f"{cpu_list(cpus)}\n"
-    yield f"{folder}/cpumap", f"{cpu_map(cpus, described.logical_cpus)}\n"
-    yield f"{folder}/distance", " ".join(_distances(described, node)) + "\n"
-    yield f"{folder}/meminfo", _meminfo(f"Node {node} ", described.memory_bytes_per_node)
-
-
-def _distances(described: Described, node: int) -> Iterator[str]:
-    sockets = described.sockets_of_node(node)
-    for other in range(described.numa_nodes):
-        near = _SAME_SOCKET if described.sockets_of_node(other) == sockets else _REMOTE
-        yield str(_LOCAL if other == node else near)
+def _node_files(described: Described) -> Iterator[tuple[str, str]]:
+    nodes = described.nodes
+    with_cpus = tuple(node for node in nodes if described.of_node(node))
+    with_memory = tuple(node for node in nodes if described.node_memory_bytes(node))
+    yield f"{NODE_FOLDER}/online", f"{cpu_list(nodes)}\n"
+    yield f"{NODE_FOLDER}/possible", f"{cpu_list(range(nodes[-1] + 1))}\n"
+    yield f"{NODE_FOLDER}/has_cpu", f"{cpu_list(with_cpus)}\n"
+    for name in ("has_memory", "has_normal_memory"):
+        yield f"{NODE_FOLDER}/{name}", f"{cpu_list(with_memory)}\n"
+    for node in nodes:
+        folder, cpus = f"{NODE_FOLDER}/node{node}", described.of_node(node)
+        yield f"{folder}/cpulist", f"{cpu_list(cpus)}\n"
+        yield f"{folder}/cpumap", f"{cpu_map(cpus, _possible(described))}\n"
+        yield f"{folder}/distance", " ".join(str(described.distance(node, other)) for other in nodes) + "\n"
+        yield f"{folder}/meminfo", _meminfo(f"Node {node} ", described.node_memory_bytes(node))
 
 
 def _shared(described: Described, name: str, cpus: Sequence[int]) -> Iterator[tuple[str, str]]:
-    yield name, f"{cpu_map(cpus, described.logical_cpus)}\n"
+    yield name, f"{cpu_map(cpus, _possible(described))}\n"
     yield f"{name}_list", f"{cpu_list(cpus)}\n"
 
 
@@ -263,29 +194,40 @@ def _meminfo(prefix: str, total_bytes: int) -> str:
 
 
 def _cpuinfo(described: Described, cpu: Cpu) -> str:
-    cores, smt = described.cores_per_socket, described.smt
-    facts: dict[str, object] = {
-        "processor": cpu.id,
-        "vendor_id": "GenuineIntel",
-        "cpu family": 6,
-        "model": 143,
+    """The record of a CPU; only x86 kernels tell in it where the CPU is."""
+    if described.maker is Maker.ARM:
+        facts = {"BogoMIPS": "50.00", "Features": " ".join(described.flags), "CPU implementer": "0x41"}
+        facts |= {"CPU architecture": "8", "CPU variant": "0x3", "CPU part": "0xd0c", "CPU revision": "1"}
+    elif described.maker is Maker.RISCV:
+        facts = {"hart": str(cpu.id), "isa": "rv64imafdc", "mmu": "sv39", "uarch": "sifive,u74-mc"}
+    else:
+        facts = _x86_cpuinfo(described, cpu)
+    return f"{'processor':<15}: {cpu.id}\n" + "".join(f"{name:<15}: {value}\n" for name, value in facts.items())
+
+
+def _x86_cpuinfo(described: Described, cpu: Cpu) -> dict[str, str]:
+    cores = len({other.core for other in described.online if other.socket == cpu.socket})
+    family, model = (6, 143) if described.maker is Maker.INTEL else (25, 17)
+    return {
+        "vendor_id": described.maker,
+        "cpu family": f"{family}",
+        "model": f"{model}",
         "model name": described.brand,
-        "stepping": 8,
+        "stepping": "8",
         "microcode": "0x2b000590",
-        "physical id": cpu.socket,
-        "siblings": cores * smt,
-        "core id": cpu.core_id,
-        "cpu cores": cores,
-        "apicid": (cpu.socket * cores + cpu.core_id) * smt + cpu.thread,
+        "physical id": f"{described.package_id(cpu.socket)}",
+        "siblings": f"{len(described.of_socket(cpu.socket))}",
+        "core id": f"{cpu.core_id}",
+        "cpu cores": f"{cores}",
+        "apicid": f"{(cpu.socket * described.cores_per_socket + cpu.core_id) * described.smt + cpu.thread}",
         "flags": " ".join(described.flags),
     }
-    return "".join(f"{name:<15}: {value}\n" for name, value in facts.items())
 
 
 def _status(described: Described) -> str:
-    cpus, nodes = range(described.logical_cpus), range(described.numa_nodes)
+    cpus, nodes = range(_possible(described)), described.nodes
     return (
         "Name:\tautotp\nThreads:\t1\n"
-        f"Cpus_allowed:\t{cpu_map(cpus, described.logical_cpus)}\nCpus_allowed_list:\t{cpu_list(cpus)}\n"
-        f"Mems_allowed:\t{cpu_map(nodes, described.numa_nodes)}\nMems_allowed_list:\t{cpu_list(nodes)}\n"
+        f"Cpus_allowed:\t{cpu_map(cpus, len(cpus))}\nCpus_allowed_list:\t{cpu_list(cpus)}\n"
+        f"Mems_allowed:\t{cpu_map(nodes, nodes[-1] + 1)}\nMems_allowed_list:\t{cpu_list(nodes)}\n"
     )
