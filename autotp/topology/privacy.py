@@ -27,13 +27,12 @@ _PUBLIC = frozenset({
 _NUMBERED = re.compile(r"(?:cpu|node|index)[0-9]{1,5}", re.ASCII)
 _CONTROLLERS = ("cpu", "cpuset", "memory", UNIFIED)
 
-# Numbers, lists, masks and sizes; kinds of cache; governors; the choices of transparent huge pages.
-_PLAIN = re.compile(
-    r"[0-9a-fA-F,.\sKMG-]*|max(?:[0-9 ]*)|Data|Instruction|Unified"
-    r"|performance|powersave|ondemand|conservative|schedutil|userspace|interactive"
-    r"|(?:\[?(?:always|madvise|never)\]? ?){1,3}",
-    re.ASCII,
-)
+# Numbers, lists, sizes and limits. Words and masks, which can spell anything, go by the names of their files.
+_PLAIN = r"[0-9,\s-]*[KMG]?|max[0-9 ]*"
+_MASK = r"[0-9a-fA-F,]*"
+_GOVERNOR = r"performance|powersave|ondemand|conservative|schedutil|userspace|interactive"
+_HUGE_PAGES = r"(?:\[?(?:always|madvise|never)\]? ?){1,3}"
+_MASK_FILES = ("core_cpus", "thread_siblings", "package_cpus", "core_siblings", "shared_cpu_map", "cpumap")
 _MODEL_FIELDS = {name for names in MODEL_FIELDS.values() for name in names}
 
 
@@ -68,12 +67,13 @@ def _mount_line(mount: Mount, stand_ins: dict[str, str]) -> str:
 
 def public_text(path: str, text: str) -> str:
     """What may be kept of the text of a file; empty for nothing."""
-    keep = _KEEPERS.get(path) or _KEEPERS.get(path.rpartition("/")[2]) or _plain
+    keep = _KEEPERS.get(path) or _KEEPERS.get(path.rpartition("/")[2]) or _whole(_PLAIN)
     return keep(text)
 
 
-def _plain(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else ""
+def _whole(pattern: str) -> Callable[[str], str]:
+    wanted = re.compile(pattern, re.ASCII)
+    return lambda text: text if wanted.fullmatch(text) else ""
 
 
 def _lines(pattern: str) -> Callable[[str], str]:
@@ -104,6 +104,10 @@ def _cpuinfo(text: str) -> str:
 _KEEPERS: dict[str, Callable[[str], str]] = {
     CPUINFO: _cpuinfo,
     STATUS: _lines(rf"{ALLOWED_FIELD}[0-9,\s-]*"),
+    **dict.fromkeys(_MASK_FILES, _whole(_MASK)),
+    "type": _whole("Data|Instruction|Unified"),
+    "scaling_governor": _whole(_GOVERNOR),
+    "sys/kernel/mm/transparent_hugepage/enabled": _whole(_HUGE_PAGES),
     "meminfo": _lines(r"(?:Node [0-9]{1,5} +)?MemTotal:[ \t]+[0-9]+ kB"),
     "proc/stat": _lines(r"cpu[0-9]{1,5} [0-9 ]*"),
     "proc/version": _head(r"Linux version \S+"),
