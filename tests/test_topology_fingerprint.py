@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.topology import CoreKind, Cpu, Envelope, Fingerprint, Machine, Node, fingerprint, probe
 from autotp.topology.fingerprint import memory_class
-from tests.test_topology_layout import files, two_sockets
-from tests.test_topology_tree import write
+from tests.test_topology_layout import CPU, NODE, Row, files, tables, two_sockets
+from tests.test_topology_tree import in_memory, write
 
 GIB = 2**30
 
@@ -98,6 +100,58 @@ def test_the_memory_limit_makes_the_class() -> None:
     assert memory_class(256 * GIB, 4 * GIB) == 4 * GIB
     assert memory_class(4 * GIB, 256 * GIB) == 4 * GIB
     assert memory_class(None, None) is None
+
+
+def _facts(rows: list[Row], flags: str = "avx2", memory_kib: int = 65_000_000, mhz: int = 2000) -> dict[str, str]:
+    cpuinfo = f"processor : 0\nmodel name : Xeon\ncpu MHz : {mhz}\nflags : {flags}\n"
+    return files(rows) | {"proc/cpuinfo": cpuinfo, "proc/meminfo": f"MemTotal: {memory_kib} kB\n"}
+
+
+def _id_of(tree: Mapping[str, str], order: Random) -> str:
+    """The fingerprint of a tree whose files were made, and so are listed, in this order."""
+    with in_memory() as scratch:
+        return probe(write(Path(scratch), dict(order.sample(sorted(tree.items()), len(tree))))).fingerprint.id
+
+
+@settings(max_examples=25)
+@given(rows=tables(), order=st.randoms(use_true_random=False), load=st.integers(0, 10**6))
+def test_another_boot_is_the_same_machine(rows: list[Row], order: Random, load: int) -> None:
+    """Clocks, load, time since boot, a little memory and the order of listing change nothing."""
+    moment = {
+        "proc/loadavg": f"{load % 90}.00 1.00 1.00 1/9 {load}",
+        "proc/stat": "".join(f"cpu{row.id} {load} 0 0 {load} 0 0 0 {load % 7}\n" for row in rows),
+        "proc/pressure/cpu": f"some avg10={load % 100}.00 avg60=0.00 avg300=0.00 total={load}",
+        f"{CPU}/cpu{rows[0].id}/cpufreq/scaling_cur_freq": f"{load}",
+        f"{CPU}/cpu{rows[0].id}/cpufreq/scaling_governor": "powersave",
+    }
+    then = _id_of(_facts(rows), Random(0))
+    assert _id_of(_facts(rows, memory_kib=65_000_000 - load, mhz=2000 + load % 999) | moment, order) == then
+
+
+@settings(max_examples=50)
+@given(
+    rows=tables(),
+    fact=st.sampled_from(["isa", "quota", "memory", "cpus", "cores", "sockets", "nodes", "memory limit"]),
+)
+def test_every_hard_fact_makes_another_machine(rows: list[Row], fact: str) -> None:
+    """Whatever the machine: another value of any hard fact is another fingerprint."""
+    box = {"proc/self/cgroup": "0::/"}
+    fewer = ",".join(str(row.id) for row in rows[1:])
+    apart = [row._replace(socket=10**6) if row.core == 0 and row.socket == rows[0].socket else row for row in rows]
+    other = {
+        "isa": lambda: _facts(rows, flags="avx2 amx_tile"),
+        "quota": lambda: _facts(rows) | box | {"sys/fs/cgroup/cpu.max": "50000 100000"},
+        "memory": lambda: _facts(rows, memory_kib=130_000_000),
+        "memory limit": lambda: _facts(rows) | box | {"sys/fs/cgroup/memory.max": f"{2**30}"},
+        "cpus": lambda: _facts(rows) | {"proc/self/status": f"Cpus_allowed_list: {fewer}"},
+        "cores": lambda: _facts([row._replace(core=row.core // 2) for row in rows]),
+        "sockets": lambda: _facts(apart),
+        "nodes": lambda: _facts(rows) | {f"{NODE}/node9999/cpumap": "0"},
+    }[fact]()
+    has_several = len({row.core for row in rows}) > 1
+    if (fact == "cpus" and not fewer) or (fact in ("cores", "sockets") and not has_several):
+        return
+    assert _id_of(other, Random(0)) != _id_of(_facts(rows), Random(0))
 
 
 def test_soft_facts_leave_the_id_alone(tmp_path: Path) -> None:
