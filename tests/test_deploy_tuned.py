@@ -234,7 +234,10 @@ def test_properties_are_strings(tmp_path: Path) -> None:
             ("profiles", 0, "effective"),
             "streams, threads, sub_streams, split_nodes, requests, precision, pinned",
         ),
-        (("profiles", 0, "proof"), "state, sub_streams, threads, threads_without"),
+        (
+            ("profiles", 0, "proof"),
+            "state, sub_streams, threads, threads_without, busy_threads, busy_cpus, caller_sleeps",
+        ),
         (("profiles", 0, "result"), "verdict, gain, baseline, metrics, noise_floor, outputs"),
         (("profiles", 0, "result", "gain"), "median, low, high, confidence"),
         (("profiles", 0, "result", "baseline"), "config, metrics"),

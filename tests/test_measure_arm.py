@@ -99,6 +99,24 @@ def test_the_blocks_of_several_workers_add_up(model: Path, arms: list[Arm]) -> N
     assert block.memory_bytes > 40 * MEGABYTE
 
 
+def test_an_arm_is_watched_in_its_first_worker(model: Path, arms: list[Arm]) -> None:
+    """The footprint is that of one process, in which the caller runs the inferences itself."""
+    seen = ready(arms, plan(model, NUM_STREAMS="1"), plan(model, NUM_STREAMS="1")).watch()
+    assert seen.busy_threads >= 1
+    assert seen.caller_sleeps < 0.5
+
+
+def test_a_worker_killed_while_it_is_watched_takes_its_siblings_along(model: Path, arms: list[Arm]) -> None:
+    """A death is a failure of the phase `proof`, and no worker is left."""
+    arm = ready(arms, plan(model), plan(model))
+    first, second = pids(arm)
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(ArmFailure) as caught:
+        arm.watch()
+    assert caught.value.phase is Phase.PROOF
+    assert gone(second)
+
+
 def test_workers_that_run_at_once_share_the_time() -> None:
     """The sum of blocks has all inferences in the time of the slowest worker."""
     blocks = (

@@ -8,6 +8,7 @@ from autotp.measure.protocol import (
     ArmFailure,
     Block,
     Failed,
+    Footprint,
     Inspect,
     Inspected,
     Loop,
@@ -20,6 +21,7 @@ from autotp.measure.protocol import (
     Start,
     Started,
     Status,
+    Watch,
     Workload,
     decode_reply,
     decode_request,
@@ -41,6 +43,7 @@ PORT = Port("x", "f32", (1, 3))
         Start(PLAN, Workload(seed=3, data="d.npz"), Outputs("r.npz", save=True)),
         Start(Plan(files=FILES, shapes={}, properties={}), Workload()),
         Run(0.05),
+        Watch(),
     ],
 )
 def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
@@ -62,6 +65,7 @@ def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
             output_error=OutputError(max_abs_error=1e-7, max_abs_reference=2.5, finite=True),
         ),
         Block(count=2, elapsed_s=0.1, latencies_s=(0.1, 1 / 3), memory_bytes=1 << 40),
+        Footprint(tasks=9, busy_threads=2, caller_sleeps=1.5, bound_cpus=(0, 4), cpu_s={0: 0.1, 4: 1 / 3}),
         Failed(Status.CRASHED, "two\nlines \N{SNOWMAN}", input_error=True),
     ],
 )

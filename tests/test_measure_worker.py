@@ -11,6 +11,7 @@ import pytest
 from autotp.measure.protocol import (
     Block,
     Failed,
+    Footprint,
     Inspect,
     Inspected,
     OutputError,
@@ -21,6 +22,7 @@ from autotp.measure.protocol import (
     Start,
     Started,
     Status,
+    Watch,
     Workload,
     decode_reply,
     encode,
@@ -63,6 +65,16 @@ def test_each_request_has_its_reply(tmp_path: Path) -> None:
     assert first.count == len(first.latencies_s) == 2
     assert isinstance(second, Block)
     assert second.elapsed_s > 0.0049
+
+
+def test_threads_are_watched_on_request(tmp_path: Path) -> None:
+    """The calling thread runs one inference after the other itself and doesn't sleep; blocks go on after."""
+    started, seen, block = answers([Start(plan(matmul_model(tmp_path)), Workload()), Watch(), Run(0.0)])
+    assert isinstance(started, Started)
+    assert isinstance(seen, Footprint)
+    assert seen.caller_sleeps < 0.5
+    assert seen.busy_threads >= 1
+    assert isinstance(block, Block)
 
 
 def test_what_the_person_can_mend_is_marked(tmp_path: Path) -> None:

@@ -107,13 +107,20 @@ def test_a_tuned_file_is_told_in_words(
     assert missing([*words, "PERFORMANCE_HINT=LATENCY", "differs: sockets: tuned 2, here 1"], found) == []
 
 
-def test_a_split_is_told_with_its_proof(tmp_path: Path, topology: Topology) -> None:
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (ProofState.ACTIVE, "is active: 2 sub-stream(s), 4 threads with the policy, 2 without"),
+        (ProofState.INERT, "is INERT: the policy is set but did nothing (4 threads with it, 2 without)"),
+    ],
+)
+def test_a_split_is_told_with_its_proof(state: ProofState, words: str, tmp_path: Path, topology: Topology) -> None:
     """A tensor-parallel config says whether the split is active, and from which threads that is known."""
-    proof = Proof(state=ProofState.ACTIVE, sub_streams=2, threads=4, threads_without=2)
+    proof = Proof(state=state, sub_streams=2, threads=4, threads_without=2)
     seen = msgspec.structs.replace(observed(1), proof=proof)
     shipped = Shipped(config=F32, observed=seen, metrics={}, gain=GAIN)
     tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.WIN, shipped=shipped), VERSIONS)
     decision = Decision(applied=True, reason="same machine", differences=())
     found = text(tuned_view(tuned, tuned.profiles[0], decision, {}))
-    assert "tensor parallelism is active: 2 sub-stream(s), 4 threads with the policy, 2 without" in found
+    assert f"tensor parallelism {words}" in found
     assert "here it would be applied (same machine): OpenVINO's defaults" in found

@@ -3,10 +3,11 @@
 from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
 from autotp.measure.metrics import Metric, all_metrics
 from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate
-from autotp.measure.proof import Proof, ProofState, prove_split
+from autotp.measure.proof import Place, Proof, ProofState, Ran, places, prove_split
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
+    Footprint,
     Loop,
     OutputError,
     Outputs,
@@ -43,6 +44,7 @@ __all__ = [
     "ArmSpec",
     "Block",
     "Blocks",
+    "Footprint",
     "Gate",
     "Interval",
     "Loop",
@@ -51,8 +53,10 @@ __all__ = [
     "OutputError",
     "Outputs",
     "Phase",
+    "Place",
     "Proof",
     "ProofState",
+    "Ran",
     "Started",
     "Status",
     "Workload",
@@ -62,6 +66,7 @@ __all__ = [
     "log_gain",
     "measure",
     "noise_floor",
+    "places",
     "prove_split",
     "record_reference",
     "round_log_gains",

@@ -11,6 +11,7 @@ from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
+    Footprint,
     Inspect,
     Inspected,
     Outputs,
@@ -18,6 +19,7 @@ from autotp.measure.protocol import (
     Run,
     Start,
     Started,
+    Watch,
     Workload,
 )
 from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
@@ -81,6 +83,19 @@ class Arm:
             ArmFailure: a worker failed; the others are killed.
         """
         return self._run(duration_s, Phase.BLOCK)
+
+    def watch(self) -> Footprint:
+        """Let the first worker run for a moment and return what its threads did.
+
+        Raises:
+            ArmFailure: a worker failed; the others are killed.
+        """
+        self._workers[0].send(Watch())
+        try:
+            return self._workers[0].receive(Footprint, Phase.PROOF)
+        except ArmFailure:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Kill the workers and all that they started."""

@@ -19,13 +19,20 @@ from autotp.measure.protocol import (
     Run,
     Start,
     Status,
+    Watch,
     decode_reply,
     encode,
 )
 
 R = TypeVar("R")
 
-TIMEOUTS_S = {Phase.INSPECT: 300.0, Phase.START: 600.0, Phase.WARM_UP: 120.0, Phase.BLOCK: 60.0}
+TIMEOUTS_S = {
+    Phase.INSPECT: 300.0,
+    Phase.START: 600.0,
+    Phase.WARM_UP: 120.0,
+    Phase.BLOCK: 60.0,
+    Phase.PROOF: 120.0,
+}
 EXIT_TIMEOUT_S = 10.0
 LOG_TAIL_BYTES = 2000
 _BOOT = (
@@ -55,7 +62,7 @@ class WorkerProcess:
             os.close(reply_end)
         self._buffer = b""
 
-    def send(self, request: Inspect | Start | Run) -> None:
+    def send(self, request: Inspect | Start | Run | Watch) -> None:
         """Hand `request` to the worker; a worker that is gone shows at `receive`."""
         data = encode(request) + b"\n"
         try:

@@ -26,6 +26,7 @@ class Phase(StrEnum):
     START = "start"
     WARM_UP = "warm-up"
     BLOCK = "block"
+    PROOF = "proof"
 
 
 class Loop(StrEnum):
@@ -75,6 +76,10 @@ class Run(msgspec.Struct, frozen=True, tag=True):
     duration_s: float
 
 
+class Watch(msgspec.Struct, frozen=True, tag=True):
+    """Drive the model, one inference after the other, and watch the threads that do it; nothing is timed."""
+
+
 class Inspected(msgspec.Struct, frozen=True, tag=True):
     """The answer to Inspect."""
 
@@ -107,6 +112,25 @@ class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     memory_bytes: int
 
 
+class Footprint(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What the threads of a process did while a model ran.
+
+    Attributes:
+        tasks: threads of the process.
+        busy_threads: those that had a CPU for at least 1 % of the time.
+        caller_sleeps: how often the calling thread went to sleep, per inference.
+        bound_cpus: CPUs that threads were bound to, beyond the mask of the process.
+        cpu_s: CPU time of all threads but the calling one by the CPU they were last on; empty where `/proc`
+            doesn't tell of the CPUs that the mask means.
+    """
+
+    tasks: int
+    busy_threads: int
+    caller_sleeps: float
+    bound_cpus: tuple[int, ...]
+    cpu_s: dict[int, float]
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """The worker couldn't do what it was asked to; `input_error` marks what the person can mend."""
 
@@ -115,8 +139,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     input_error: bool = False
 
 
-Request = Inspect | Start | Run
-Reply = Inspected | Started | Block | Failed
+Request = Inspect | Start | Run | Watch
+Reply = Inspected | Started | Block | Footprint | Failed
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 decode_request = msgspec.json.Decoder(Request, dec_hook=lambda type_, value: type_(value)).decode

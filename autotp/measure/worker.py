@@ -4,6 +4,7 @@ It is started as a fresh interpreter and sets its own CPU mask before OpenVINO's
 requests it sleeps in a read; when the parent goes away the read ends, and so does the process.
 """
 
+import os
 import resource
 import sys
 from collections.abc import Callable
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autotp.errors import AutotpError
+from autotp.measure.footprint import watch
 from autotp.measure.outputs import compare_outputs, save_outputs
 from autotp.measure.protocol import (
     Block,
     Failed,
+    Footprint,
     Inspect,
     Inspected,
     Loop,
@@ -25,6 +28,7 @@ from autotp.measure.protocol import (
     Start,
     Started,
     Status,
+    Watch,
     Workload,
     decode_request,
     encode,
@@ -41,7 +45,7 @@ from autotp.runtime import (
 )
 from autotp.runtime.inputs import Sample, npz_samples, seeded_samples
 
-Runner = Callable[[Run], Block]
+Runner = Callable[[Run | Watch], Block | Footprint]
 
 _MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory")  # OpenVINO's, in errors of other kinds
 
@@ -57,7 +61,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
                     reply = Inspected(inspect_model(request.files, request.shapes))
                 case Start() as request:
                     reply, runner = _start(request)
-                case Run() as request:
+                case (Run() | Watch()) as request:
                     assert runner is not None, "a block was asked for before the start"
                     reply = runner(request)
         except Exception as error:
@@ -75,6 +79,7 @@ def _failed(error: Exception) -> Failed:
 
 
 def _start(request: Start) -> tuple[Started, Runner]:
+    process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
     samples = _samples(compiled, request.workload)
     started = Started(
@@ -83,13 +88,18 @@ def _start(request: Start) -> tuple[Started, Runner]:
         compile_s=compiled.compile_s,
         output_error=_check(request.outputs, compiled, samples),
     )
-    return started, _runner(create_requests(compiled, samples), Loop.of(compiled.nireq))
+    return started, _runner(compiled, create_requests(compiled, samples), process_cpus)
 
 
-def _runner(requests: Requests, loop: Loop) -> Runner:
+def _runner(compiled: Compiled, requests: Requests, process_cpus: frozenset[int]) -> Runner:
+    loop = Loop.of(compiled.nireq)
     reset_peak_memory()
 
-    def run(request: Run) -> Block:
+    def run(request: Run | Watch) -> Block | Footprint:
+        if isinstance(request, Watch):
+            drive(requests, Loop.SYNC, 0.0)  # the first inference makes threads
+            threads = compiled.effective.threads or 0
+            return watch(lambda seconds: drive(requests, Loop.SYNC, seconds)[0], process_cpus, threads)
         count, elapsed_s, latencies_s = drive(requests, loop, request.duration_s)
         return Block(count=count, elapsed_s=elapsed_s, latencies_s=latencies_s, memory_bytes=peak_memory_bytes())
 

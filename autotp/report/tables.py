@@ -67,9 +67,7 @@ def _found(tuned: Tuned, profile: Profile) -> list[str]:
         before = f" (baseline {spell_metric(key, metrics[key])})" if key in metrics else ""
         lines.append(f"{metric_name(key):<12}  {spell_metric(key, value)}{before}")
     if profile.proof is not None:
-        proof = profile.proof
-        threads = f"{proof.threads} threads with the policy, {proof.threads_without} without"
-        lines.append(f"tensor parallelism is {proof.state}: {proof.sub_streams} sub-stream(s), {threads}")
+        lines.append(profile.proof.words)
     if result.outputs is not None:
         ours, theirs = result.outputs.max_abs_error, result.outputs.baseline_max_abs_error
         lines.append(

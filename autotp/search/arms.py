@@ -17,8 +17,10 @@ from autotp.measure import (
     Outputs,
     Phase,
     Proof,
+    Ran,
     Status,
     Workload,
+    places,
     prove_split,
     record_reference,
     start_together,
@@ -26,7 +28,7 @@ from autotp.measure import (
 )
 from autotp.runtime import Plan
 from autotp.search.request import TuneRequest
-from autotp.space import KNOBS, Config, Effective, Mask, affinity, sockets_spanned
+from autotp.space import KNOBS, Config, Effective, Mask, affinity
 from autotp.topology import Topology
 
 # What OpenVINO only echoes (the hint, the policy) tells nothing of what it does.
@@ -66,7 +68,7 @@ class Bench:
         self._narrowed = narrowed
         self._folder = tempfile.TemporaryDirectory(prefix="autotp-")
         self._arms: list[Arm] = []
-        self._threads_without: dict[tuple[object, ...], int] = {}
+        self._without_policy: dict[tuple[object, ...], Ran] = {}
 
     @property
     def _reference(self) -> Path:
@@ -145,31 +147,31 @@ class Bench:
     def _observe(self, config: Config, arm: Arm) -> Outcome:
         started, masks = arm.started[0], self.masks(config)
         try:
-            proof = self._prove(config, masks, started.effective) if config.tensor_parallel else None
+            proof = self._prove(config, masks, arm) if config.tensor_parallel else None
         except ArmFailure as failure:
             return failure
         sub_streams = proof.sub_streams if proof else 1
         effective = msgspec.structs.replace(started.effective, sub_streams=sub_streams, split_nodes=0)
         return Observed(effective, masks, proof, started.output_error, started.properties)
 
-    def _prove(self, config: Config, masks: tuple[Mask, ...] | None, effective: Effective) -> Proof:
+    def _prove(self, config: Config, masks: tuple[Mask, ...] | None, arm: Arm) -> Proof:
         cpus = masks[0] if masks else self.topology.envelope.cpus
-        sockets = len(sockets_spanned(self.topology.machine, cpus))
-        return prove_split(effective.threads or 0, self._without_policy(config, masks), sockets)
+        return prove_split(_ran(arm), self._twin(config, masks), places(self.topology.machine, cpus))
 
-    def _without_policy(self, config: Config, masks: tuple[Mask, ...] | None) -> int:
-        """Return the threads of the same config under the same mask without the policy, compiled once for all."""
+    def _twin(self, config: Config, masks: tuple[Mask, ...] | None) -> Ran:
+        """Return what the same config does under the same mask without the policy, run once for all."""
         plain = config.without("distribution_policy", "split_count")
         key = (plain, masks)
-        if key not in self._threads_without:
+        if key not in self._without_policy:
             plan = self._plan(masks[0] if masks else None, plain.properties(), None)
             twin = Arm(ArmSpec(plans=(plan,), workload=self._workload))
             try:
                 twin.launch()
-                self._threads_without[key] = twin.await_start()[0].effective.threads or 0
+                twin.await_start()
+                self._without_policy[key] = _ran(twin)
             finally:
                 twin.stop()
-        return self._threads_without[key]
+        return self._without_policy[key]
 
     def _nireq(self, config: Config) -> int | None:
         """Return the requests in flight; None leaves OpenVINO's optimum, which is meant for throughput."""
@@ -189,3 +191,13 @@ class Bench:
             mask=mask,
             nireq=nireq,
         )
+
+
+def _ran(arm: Arm) -> Ran:
+    started = arm.started[0]
+    return Ran(
+        streams=started.effective.streams or 1,
+        threads=started.effective.threads or 0,
+        footprint=arm.watch(),
+        hyper_threading=started.properties.get("ENABLE_HYPER_THREADING") == "YES",
+    )

@@ -1,0 +1,96 @@
+"""What the threads of a process did, as the kernel tells it."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+
+import pytest
+
+from autotp.measure import footprint
+from autotp.measure.footprint import watch
+
+DATA = bytes(1 << 20)
+CPUS = frozenset(os.sched_getaffinity(0))
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices that are just long enough."""
+    monkeypatch.setattr(footprint, "SLICE_S", 0.05)
+
+
+def work(seconds: float) -> int:
+    """Burn CPU time, Python's lock released, and say how often."""
+    deadline, count = time.perf_counter() + seconds, 0
+    while count == 0 or time.perf_counter() < deadline:
+        sha256(DATA)
+        count += 1
+    return count
+
+
+def sleep(seconds: float) -> int:
+    """Sleep as a caller does that hands its work over, and say how often."""
+    count = max(1, int(seconds / 0.005))
+    for _ in range(count):
+        time.sleep(0.005)
+    return count
+
+
+@pytest.fixture
+def worker() -> Iterator[threading.Thread]:
+    """A thread that works until the test is over."""
+    done = threading.Event()
+    thread = threading.Thread(target=lambda: [work(0.01) for _ in iter(done.is_set, True)])
+    thread.start()
+    yield thread
+    done.set()
+    thread.join()
+
+
+def test_a_caller_that_works_does_not_sleep() -> None:
+    """It had the CPU, or wanted it, all the time; nobody else was busy."""
+    seen = watch(work, CPUS, threads=0)
+    assert seen.caller_sleeps < 0.1
+    assert seen.busy_threads >= 1
+
+
+def test_a_caller_that_hands_over_sleeps_each_time(worker: threading.Thread) -> None:
+    """Its sleeps are counted per inference, and the thread that works for it is seen."""
+    seen = watch(sleep, CPUS, threads=0)
+    assert seen.caller_sleeps >= 1.0
+    assert seen.busy_threads >= 1
+    assert seen.tasks >= 2
+    if seen.cpu_s:  # nothing is claimed where /proc and the masks tell of different CPUs
+        assert sum(seen.cpu_s.values()) > 0.01
+        assert set(seen.cpu_s) <= CPUS
+
+
+@pytest.mark.skipif(len(CPUS) < 2, reason="a thread can't be bound to a part of one CPU")
+def test_bound_threads_are_seen_while_they_work(worker: threading.Thread) -> None:
+    """A thread with a smaller mask than the process names its CPUs; with the process's own mask it names none."""
+    assert worker.native_id is not None
+    assert watch(sleep, CPUS, threads=0).bound_cpus == ()
+    os.sched_setaffinity(worker.native_id, {max(CPUS)})
+    assert watch(sleep, CPUS, threads=0).bound_cpus == (max(CPUS),)
+
+
+def test_watching_ends_once_every_thread_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second is the most; with all CPUs seen a single slice is enough."""
+    slices: list[float] = []
+
+    def drive(seconds: float) -> int:
+        slices.append(seconds)
+        return sleep(seconds)
+
+    watch(drive, CPUS, threads=0)
+    assert len(slices) == 2  # one unwatched, one watched
+    watch(drive, CPUS, threads=len(CPUS) + 1)
+    assert len(slices) == 2 + 1 + footprint.MAX_SLICES
+
+
+def test_other_cpus_than_the_masks_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the affinity calls tell of CPUs that `/proc` doesn't know, last CPUs are left out."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4000, 4001})
+    assert watch(sleep, frozenset({4000, 4001}), threads=0).cpu_s == {}
