@@ -42,6 +42,11 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
             ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="active", reason="breaks x"),
             ["trial   7", "1.841× [1.800, 1.870]", "inference_precision_hint=f32", "[split active]", "(breaks x)"],
         ),
+        (
+            ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="inert"),
+            ["[split INERT: the policy did nothing]"],
+        ),
+        (ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="capped"), ["[split CAPPED: "]),
         (ArmEnded(trial=8, config={}, status="CRASHED", reason="gone"), ["CRASHED", "no knob set", "(gone)"]),
         (
             FinalsBegan(finalists=(F32,), baselines=({"performance_hint": "latency"},), processes=6, rounds=100),

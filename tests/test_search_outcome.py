@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.deploy import read_tuned, write_tuned
-from autotp.measure import Interval, Metric, OutputError
+from autotp.measure import Interval, Metric, OutputError, Proof, ProofState
 from autotp.search.arms import Observed
 from autotp.search.outcome import Evidence, Shipped, build_tuned, pareto_front, say
 from autotp.search.request import TuneRequest
@@ -199,3 +200,17 @@ def test_a_win_over_baselines_that_break_a_constraint_says_so(tmp_path: Path) ->
     assert text.startswith("The fastest that keeps latency_p99<20ms, which no baseline does.")
     assert "0.8 times as fast" in text
     assert "Proven" not in text
+
+
+@pytest.mark.parametrize(("state", "told"), [(state, state is not ProofState.ACTIVE) for state in ProofState])
+@pytest.mark.parametrize("ruling", list(Ruling))
+def test_a_split_that_did_nothing_is_told_at_the_head_of_the_file(
+    ruling: Ruling, state: ProofState, told: bool, tmp_path: Path
+) -> None:
+    """Whatever the verdict: where the policy ships and isn't active, the second of three lines says so."""
+    proof = Proof(state=state, sub_streams=1, threads=8, threads_without=8)
+    seen = msgspec.structs.replace(observed(1), proof=proof)
+    shipped = Shipped(config=F32, observed=seen, metrics={}, gain=GAIN)
+    lines = say(request_in(tmp_path), evidence(ruling, shipped=shipped)).splitlines()
+    assert len(lines) == 3
+    assert (f"tensor parallelism is {state.upper()}" in lines[1]) is told

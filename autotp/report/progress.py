@@ -2,10 +2,16 @@
 
 from functools import singledispatch
 
-from autotp.measure import Interval
+from autotp.measure import Interval, ProofState
 from autotp.report.units import metric_name, spell_metric, spell_seconds
 from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled
 from autotp.space import spell_config
+
+_PROOFS = {
+    ProofState.ACTIVE: "split active",
+    ProofState.CAPPED: "split CAPPED: not all cores of all sockets",
+    ProofState.INERT: "split INERT: the policy did nothing",
+}
 
 
 @singledispatch
@@ -32,7 +38,7 @@ def _(event: Baselined) -> list[str]:
 @describe_event.register
 def _(event: ArmEnded) -> list[str]:
     figure = _times(event.gain) if event.gain else f"{event.status:>23}"
-    proof = f" [split {event.proof}]" if event.proof else ""
+    proof = f" [{_PROOFS[ProofState(event.proof)]}]" if event.proof else ""
     reason = f" ({event.reason})" if event.reason else ""
     return [f"trial {event.trial:>3} {figure}  {spell_config(event.config)}{proof}{reason}"]
 

@@ -21,7 +21,7 @@ from autotp.deploy import (
     TunedStudy,
     TunedWorkload,
 )
-from autotp.measure import UNITY, Interval, Loop, Metric
+from autotp.measure import UNITY, Interval, Loop, Metric, ProofState
 from autotp.runtime import digest
 from autotp.search.arms import Observed
 from autotp.search.request import TuneRequest
@@ -104,17 +104,17 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
     interval = f"95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, outputs checked"
     times = f"{gain.median:.4g} times as fast in {metric} as {baseline} ({evidence.baseline.config})"
     if evidence.verdict.ruling is Ruling.WIN and gain.low > 1.0:
-        found, proof = f"{times}.", f"Proven: {interval}."
+        found, why = f"{times}.", f"Proven: {interval}."
     elif evidence.verdict.ruling is Ruling.WIN:
         kept = ", ".join(constraint.text for constraint in request.constraints)
-        found, proof = f"The fastest that keeps {kept}, which no baseline does.", f"It is {times}: {interval}."
+        found, why = f"The fastest that keeps {kept}, which no baseline does.", f"It is {times}: {interval}."
     elif evidence.verdict.ruling is Ruling.TIE:
         found = f"Nothing was proven faster in {metric} than {baseline}, so {ships}."
-        proof = f"Gains below {_floor(evidence)} could not have been proven here."
+        why = f"Gains below {_floor(evidence)} could not have been proven here."
     else:
         found = f"Can't tell whether anything is faster in {metric} than {baseline}, so {ships}."
-        proof = f"Why: {evidence.verdict.reason}."
-    return f"{found}\n{proof}\n{DEPLOY}"
+        why = f"Why: {evidence.verdict.reason}."
+    return f"{found}\n{why}{_split_warning(evidence.shipped.observed)}\n{DEPLOY}"
 
 
 def say_earlier(verdict: Verdict) -> str:
@@ -134,6 +134,13 @@ def pareto_front(
         return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
     return [point for point in points if not any(beats(costs(other), costs(point)) for other in points)]
+
+
+def _split_warning(shipped: Observed | None) -> str:
+    """Return what must not be missed of a policy that ships and doesn't do what its name says."""
+    if shipped is None or shipped.proof is None or shipped.proof.state is ProofState.ACTIVE:
+        return ""
+    return f" But {shipped.proof.words}."
 
 
 def _floor(evidence: Evidence) -> str:
