@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from autotp.search.proposer import Proposer
-from autotp.space import BoundSpace, Config, bind, identity, load_space
+from autotp.space import BoundSpace, Config, bind, load_space
 from autotp.topology import probe
 from tests.trees import Described, build
 
@@ -58,9 +58,9 @@ def proposals(proposer: Proposer, score: Score, most: int = 1000) -> list[Config
 def test_every_effective_config_is_proposed_once(name: str, tmp_path: Path) -> None:
     """Asked to the end, the proposer names exactly the effective configs: no alias, none twice, none missing."""
     bound = bound_space(tmp_path, name, Described(sockets=2))
-    found = [identity(config, bound.topology) for config in proposals(Proposer(bound, seed=1), few_streams_in_f32)]
+    found = [bound.predictor.identity(config) for config in proposals(Proposer(bound, seed=1), few_streams_in_f32)]
     assert len(found) == len(set(found)) == bound.census().effective_configs
-    assert set(found) == set(bound.effective())
+    assert set(found) == {bound.predictor.identity(config) for config in bound.effective()}
 
 
 def test_what_is_proposed_can_run_here(bound: BoundSpace) -> None:
@@ -80,11 +80,11 @@ def test_a_taken_config_takes_its_aliases_along(bound: BoundSpace) -> None:
     proposer = Proposer(bound, seed=0)
     plain = Config.of({"num_streams": 1})
     alias = Config.of({"num_streams": 1, "distribution_policy": "none"})
-    assert identity(plain, bound.topology) == identity(alias, bound.topology)
+    assert bound.predictor.identity(plain) == bound.predictor.identity(alias)
     proposer.take(alias)
-    taken = identity(plain, bound.topology)
+    taken = bound.predictor.identity(plain)
     assert not proposer.holds(plain)
-    assert taken not in [identity(c, bound.topology) for c in proposals(proposer, few_streams_in_f32)]
+    assert taken not in [bound.predictor.identity(c) for c in proposals(proposer, few_streams_in_f32)]
 
 
 def test_taking_what_cannot_run_here_is_harmless(bound: BoundSpace) -> None:
@@ -101,13 +101,13 @@ def test_a_value_that_only_failed_is_avoided(bound: BoundSpace) -> None:
         return None if config.get("inference_precision_hint") == "f32" else 1.0
 
     proposer = Proposer(bound, seed=0)
-    for config in bound.effective().values():
+    for config in bound.effective():
         if config.get("inference_precision_hint") is None:
             proposer.learn(config, failed=False)
     found = proposals(proposer, fails_in_f32)
     failed = [config for config in found if config.get("inference_precision_hint") == "f32"]
     assert len(failed) == 2
-    assert len(found) - 2 == sum(c.get("inference_precision_hint") is None for c in bound.effective().values())
+    assert len(found) - 2 == sum(c.get("inference_precision_hint") is None for c in bound.effective())
     assert proposer.exhausted
 
 
@@ -125,7 +125,7 @@ def test_tpe_finds_the_best_sooner_than_chance(tmp_path: Path) -> None:
     """With a clear best among many, the proposer's mean rank of it over seeds is in the first third."""
     bound = bound_space(tmp_path, "default", Described(sockets=2, cores_per_node=12))
     size = bound.census().effective_configs
-    best = max(few_streams_in_f32(config) for config in bound.effective().values())
+    best = max(few_streams_in_f32(config) for config in bound.effective())
     ranks = []
     for seed in range(3):
         scores = [few_streams_in_f32(c) for c in proposals(Proposer(bound, seed), few_streams_in_f32, size // 2)]
@@ -137,7 +137,7 @@ def test_parameters_name_a_config_exactly(bound: BoundSpace) -> None:
     """Each effective config, enqueued by its parameters, is suggested as itself."""
     proposer = Proposer(bound, seed=0)
     study = optuna.create_study(sampler=proposer)
-    for config in bound.effective().values():
+    for config in bound.effective():
         study.enqueue_trial(proposer.parameters(config), user_attrs={"role": "search"})
         assert proposer.suggest(study.ask()) == config
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import InfeasibleError
-from autotp.space import BoundSpace, Config, Dropped, Space, bind, choose, load_space, parse_space
+from autotp.space import BoundSpace, Config, Dropped, Predictor, Space, bind, choose, load_space, parse_space
 from autotp.topology import narrow
 from tests.test_space_affinity import MACHINES, NAMES, topology
 from tests.test_space_schema import SHIPPED
@@ -33,9 +33,14 @@ def choices(name: str, knob: str, *items: object) -> tuple[object, ...]:
     return next((found.choices for found in bind(space, topology(name)).knobs), ())
 
 
+def configs(space: BoundSpace) -> list[Config]:
+    """Every combination that the conditions admit."""
+    return [space.grid.config(row) for row in range(space.grid.size)]
+
+
 def values(space: BoundSpace, *knobs: str) -> list[tuple[object, ...]]:
     """The values of `knobs` in every config, in order."""
-    return [tuple(config.get(knob) for knob in knobs) for config in space.configs()]
+    return [tuple(config.get(knob) for knob in knobs) for config in configs(space)]
 
 
 def reasons(space: BoundSpace) -> dict[str, str]:
@@ -187,12 +192,6 @@ def test_all_conditions_must_hold() -> None:
             "less exact than the default f32 here; `--allow-precision bf16` admits it",
         ),
         (
-            "1x8",
-            {"num_streams": [4], "inference_num_threads": [2, 4]},
-            "combination",
-            "4 streams on 2 thread(s): OpenVINO makes only 2 stream(s)",
-        ),
-        (
             "snc",
             {"distribution_policy": ["tensor_parallel"], "numa_nodes": [2], "split_count": [1, 2]},
             "combination",
@@ -206,7 +205,7 @@ def test_what_can_not_run_is_dropped_with_its_reason(
     """A valid value or combination that has no effect or can't run here isn't tried, and says why."""
     space = bound(name, **knobs)
     assert (what, reason) in reasons(space).items()
-    assert all(space.why_not(config) is None for config in space.effective().values())
+    assert all(space.why_not(config) is None for config in space.effective())
 
 
 def test_dropped_combinations_are_counted_apart() -> None:
@@ -221,7 +220,7 @@ def test_dropped_combinations_are_counted_apart() -> None:
         "tensor_parallel with 2 streams: no effect, same as none": 2,
         "tensor_parallel with 3 streams: no effect, same as none": 2,
     }
-    assert census.configs + sum(count or 0 for count in dropped.values()) == len(list(space.configs())) == 12
+    assert census.configs + sum(count or 0 for count in dropped.values()) == space.grid.size == 12
     assert census.configs == 5
 
 
@@ -242,14 +241,14 @@ def test_a_fixed_knob_holds_in_every_config() -> None:
     """`--fix` is kept whatever conditions the knob had; what depended on it follows."""
     here = topology("2x6")
     fixed = load_space("default").fixed({"num_streams": 3, "distribution_policy": "none"})
-    found = list(bind(fixed, here).configs())
+    found = configs(bind(fixed, here))
     assert {(c.get("num_streams"), c.get("distribution_policy"), c.get("split_count")) for c in found} == {
         (3, "none", None)
     }
     assert {c.get("nireq") for c in found} == {3, 6, 12}
     native = {"distribution_policy": "tensor_parallel", "num_streams": 1, "nireq": 1}
     split = bind(load_space("default").fixed(native), here)
-    assert {(c.get("split_count"), c.get("nireq")) for c in split.configs()} == {(1, 1), (2, 1)}
+    assert {(c.get("split_count"), c.get("nireq")) for c in configs(split)} == {(1, 1), (2, 1)}
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -259,14 +258,14 @@ def test_every_shipped_space_binds_on_every_machine(space: str, name: str) -> No
     found = bind(load_space(space), topology(name))
     census = found.census()
     assert 1 <= census.effective_configs <= census.configs
-    assert len(found.effective()) == census.effective_configs
-    for config in found.effective().values():
+    assert len(list(found.effective())) == census.effective_configs
+    for config in found.effective():
         assert Config.of(config.to_dict()) == config
 
 
 def test_default_varies_what_the_machine_allows() -> None:
     """On two sockets the default space varies degree, streams, requests and policy."""
-    found = bind(load_space("default"), topology("2x6")).effective().values()
+    found = list(bind(load_space("default"), topology("2x6")).effective())
     seen = {
         knob: {config.get(knob) for config in found}
         for knob in ("split_count", "num_streams", "nireq", "distribution_policy")
@@ -280,9 +279,9 @@ def test_default_varies_what_the_machine_allows() -> None:
 def test_default_needs_no_second_socket() -> None:
     """On one socket it still varies streams and requests, and says why the policy isn't tried."""
     space = bind(load_space("default"), topology("1x8"))
-    assert {config.get("num_streams") for config in space.effective().values()} == {None, 1, 2, 4, 8}
+    assert {config.get("num_streams") for config in space.effective()} == {None, 1, 2, 4, 8}
     assert "distribution_policy=tensor_parallel" in reasons(space)
-    assert not any(config.tensor_parallel for config in space.configs())
+    assert not any(config.tensor_parallel for config in configs(space))
 
 
 @pytest.mark.parametrize("space", SHIPPED)
@@ -292,18 +291,20 @@ def test_choose_reaches_every_config_and_no_other(space: str) -> None:
     names = [knob.name for knob in found.knobs]
     chosen = product(*(knob.choices for knob in found.knobs))
     made = {choose(found.knobs, dict(zip(names, choices, strict=True))) for choices in chosen}
-    assert made == set(found.configs())
+    assert made == set(configs(found))
 
 
-# The second count. It knows the description of the machine, not what `probe` found, and no code of `space`:
-# a config's behaviour is spelled out in full, and configs with equal behaviour are aliases.
+# The second count. It knows the description of the machine, not what `probe` found, and how combinations are made.
 
 
-def _second_count(knobs: Mapping[str, Any], machine: Described) -> tuple[int, int]:
-    """How many configs can run with an effect of their own, and how many behaviours they have."""
+def _second_count(knobs: Mapping[str, Any], name: str) -> tuple[int, int]:
+    """How many configs can run with an effect of their own, and how many identities they have, one by one."""
+    machine = MACHINES[name]
     lists_first = sorted(knobs.items(), key=lambda knob: isinstance(knob[1], dict))
     run = [chosen for chosen in _combinations(lists_first, {}, machine) if _runs(chosen, machine)]
-    return len(run), len({_behaviour(chosen, machine) for chosen in run})
+    configs = [Config.of({k: v for k, v in chosen.items() if v is not None}) for chosen in run]
+    predictor = Predictor(topology(name))
+    return len(run), len({predictor.identity(config) for config in configs})
 
 
 def _combinations(
@@ -358,35 +359,11 @@ def _runs(chosen: Chosen, machine: Described) -> bool:
     parallel = chosen.get("distribution_policy") == "tensor_parallel"
     if any((count or 0) > machine.logical_cpus for count in (streams, threads)):
         return False
-    if streams and threads and threads < streams:
-        return False
     if not parallel:
         return (split or 1) == 1
     nodes = range(chosen.get("numa_nodes") or machine.numa_nodes)
     spanned = {socket for node in nodes for socket in machine.sockets_of_node(node)}
     return (streams or 1) == 1 and (split or 1) <= len(spanned)
-
-
-def _behaviour(chosen: Chosen, machine: Described) -> tuple[object, ...]:
-    parallel = chosen.get("distribution_policy") == "tensor_parallel"
-    cpus = {cpu for node in range(chosen.get("numa_nodes") or machine.numa_nodes) for cpu in machine.of_node(node)}
-    if parallel and chosen.get("split_count"):
-        sockets = sorted({machine.cpus[cpu].socket for cpu in cpus})[: chosen["split_count"]]
-        cpus &= {cpu for socket in sockets for cpu in machine.of_socket(socket)}
-    sockets = sorted({machine.cpus[cpu].socket for cpu in cpus})
-    separate = len(sockets) > 1 and len({machine.cpus[cpu].node for cpu in cpus}) > 1
-    default_precision = "bf16" if "avx512_bf16" in machine.flags else "f32"
-    streams = chosen.get("num_streams")
-    return (
-        frozenset(cpus),
-        parallel and separate,
-        streams,
-        chosen.get("inference_num_threads"),
-        chosen.get("nireq") or streams or 1,
-        chosen.get("inference_precision_hint") or default_precision,
-        chosen.get("enable_cpu_pinning"),
-        chosen.get("enable_hyper_threading"),
-    )
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -395,7 +372,7 @@ def test_the_census_of_shipped_spaces_agrees_with_the_second_count(space: str, n
     """Configs and effective configs of each shipped space on each machine are as counted independently."""
     knobs = yaml.safe_load((SPACES / f"{space}.yaml").read_text())["knobs"]
     census = bind(load_space(space), topology(name)).census()
-    assert (census.configs, census.effective_configs) == _second_count(knobs, MACHINES[name])
+    assert (census.configs, census.effective_configs) == _second_count(knobs, name)
 
 
 def _some(*items: Any) -> st.SearchStrategy[list[Any]]:
@@ -423,10 +400,10 @@ WRITTEN = st.fixed_dictionaries(
 @settings(deadline=None)
 @given(WRITTEN, NAMES)
 def test_any_census_agrees_with_the_second_count(knobs: dict[str, Any], name: str) -> None:
-    """Whatever the space and the machine, aliases are merged, and only they."""
+    """Whatever the space and the machine, configs of one identity are merged, and only they."""
     space: Space = parse_space({"knobs": knobs}, "a test")
     census = bind(space, topology(name)).census()
-    assert (census.configs, census.effective_configs) == _second_count(knobs, MACHINES[name])
+    assert (census.configs, census.effective_configs) == _second_count(knobs, name)
 
 
 def test_a_knob_held_at_a_value_that_cannot_run_is_infeasible() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.space import Config, Identity, identity
+from autotp.space import Config, Identity, Predictor
 from tests.test_space_affinity import topology
 
 SPLIT = {"distribution_policy": "tensor_parallel"}
@@ -13,7 +13,7 @@ SPLIT = {"distribution_policy": "tensor_parallel"}
 
 def of(name: str, **settings: Any) -> Identity:
     """The identity of a config on a machine of `MACHINES`."""
-    return identity(Config.of(settings), topology(name))
+    return Predictor(topology(name)).identity(Config.of(settings))
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,10 @@ def of(name: str, **settings: Any) -> Identity:
         ("2x6", SPLIT, {**SPLIT, "split_count": 2}),
         ("2x6", {"numa_nodes": 1}, {"numa_nodes": [0]}),
         ("2x6", {"numa_nodes": 1}, {**SPLIT, "split_count": 1}),
-        ("snc", {"numa_nodes": 2}, {"numa_nodes": 2, **SPLIT}),
-        ("snc", {"numa_nodes": [0, 1]}, {**SPLIT, "split_count": 1}),
+        ("1x8", {"num_streams": 8}, {"num_streams": 8, "performance_hint": "throughput"}),
+        ("1x8", {"num_streams": 3}, {"num_streams": 3, "inference_num_threads": 7}),
+        ("1x8", {"num_streams": 3, "inference_num_threads": 2}, {"num_streams": 2, "inference_num_threads": 2}),
+        ("smt 2", {}, {"enable_hyper_threading": False}),
     ],
 )
 def test_configs_that_openvino_treats_alike_are_one(name: str, one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -54,6 +56,10 @@ def test_configs_that_openvino_treats_alike_are_one(name: str, one: dict[str, An
         ("4x4", {**SPLIT, "split_count": 2}, {**SPLIT, "split_count": 3}),
         ("2x6", {"numa_nodes": [0]}, {"numa_nodes": [1]}),
         ("1x8", {}, {"enable_cpu_pinning": False}),
+        ("snc", {"numa_nodes": 2}, {"numa_nodes": 2, **SPLIT}),
+        ("snc", {"numa_nodes": [0, 1]}, {**SPLIT, "split_count": 1}),
+        ("2x6", {"num_streams": 4}, {"num_streams": 4, "performance_hint": "throughput"}),
+        ("smt 2", {}, {"enable_hyper_threading": True}),
     ],
 )
 def test_configs_that_differ_stay_apart(name: str, one: dict[str, Any], other: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ def test_siblings_exist_with_smt_only() -> None:
         ({"split_count": 2}, False),
         ({"distribution_policy": "none", "split_count": 2}, False),
         ({"num_streams": 2, "inference_num_threads": 2}, True),
-        ({"num_streams": 3, "inference_num_threads": 2}, False),
+        ({"num_streams": 3, "inference_num_threads": 2}, True),
         ({"num_streams": 2, "nireq": 1}, True),
     ],
 )

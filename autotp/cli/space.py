@@ -30,7 +30,7 @@ def command(
     bound = bind(load_space(space), probe(sysroot), allow_precision)
     census = bound.census()
     if as_json:
-        effective = [config.to_dict() for config in bound.effective().values()] if explain else None
+        effective = [config.to_dict() for config in bound.effective()] if explain else None
         knobs = [_knob(knob) for knob in bound.knobs]
         echo_json(
             {

@@ -8,15 +8,18 @@ import json
 import random
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from autotp.space import BoundKnob, BoundSpace, Choice, Config, Identity, choose, identity
+from autotp.space import BoundKnob, BoundSpace, Choice, Config, choose
 
 DRAWS = 30
 FAILURES_TO_AVOID = 2
@@ -27,7 +30,8 @@ class Proposer(BaseSampler):
 
     def __init__(self, bound: BoundSpace, seed: int) -> None:
         self._bound = bound
-        self._open = bound.effective()
+        self._rows = bound.merged.rows  # of the effective configs in the space's grid
+        self._open = np.full(len(self._rows), True)
         self._rng = random.Random(seed)
         self._failures: Counter[tuple[str, Choice]] = Counter()
         self._successes: Counter[tuple[str, Choice]] = Counter()
@@ -39,16 +43,16 @@ class Proposer(BaseSampler):
     @property
     def exhausted(self) -> bool:
         """Whether every effective config has been taken or lies in a failed region."""
-        return not self._candidates()
+        return not self._candidates().any()
 
     def holds(self, config: Config) -> bool:
-        """Whether `config` is in the space and hasn't been taken."""
-        return self._bound.why_not(config) is None and config in self._open.values()
+        """Whether `config` is in the space and neither it nor an alias of it has been taken."""
+        return self._is_open(config) and self._bound.grid.holds(config)
 
     def take(self, config: Config) -> None:
         """Never propose `config` or an alias of it again."""
-        if self._bound.why_not(config) is None:
-            self._open.pop(self._identity(config), None)
+        if (number := self._number(config)) is not None:
+            self._open[number] = False
 
     def learn(self, config: Config, failed: bool) -> None:
         """Note how `config` ended; a value that has only ever failed, twice, is not proposed again."""
@@ -56,8 +60,11 @@ class Proposer(BaseSampler):
 
     def find(self, settings: dict[str, Any]) -> Config | None:
         """Return the first open config that has all of `settings` and leaves the other knobs at rest."""
-        matching = [c for c in self._open.values() if settings.items() <= c.to_dict().items()]
-        return min(matching, key=lambda config: len(config.settings), default=None)
+        matching = np.flatnonzero(self._open & self._having(settings.items()))
+        if not len(matching):
+            return None
+        knobs_set = self._bound.grid.knobs_set()[self._rows[matching]]
+        return self._config(matching[knobs_set.argmin()])
 
     def parameters(self, config: Config) -> dict[str, Any]:
         """Return Optuna's parameters for `config`, which must come from this space."""
@@ -100,10 +107,10 @@ class Proposer(BaseSampler):
             parameters = self._draw(study, trial)
             config = choose(self._bound.knobs, self._choices(parameters))
             if self._bound.why_not(config) is None:
-                if self._identity(config) in self._open and not self._in_failed_region(config):
+                if self._is_open(config) and not self._failing(config.settings):
                     return parameters
                 self.aliases += 1
-        return self.parameters(self._rng.choice(self._candidates()))
+        return self.parameters(self._config(self._rng.choice(np.flatnonzero(self._candidates()).tolist())))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -135,17 +142,31 @@ class Proposer(BaseSampler):
     def _choices(self, parameters: dict[str, Any]) -> dict[str, Choice]:
         return {k.name: _choice(k, parameters[k.name]) for k in self._bound.knobs if k.name in parameters}
 
-    def _candidates(self) -> list[Config]:
-        return [config for config in self._open.values() if not self._in_failed_region(config)]
+    def _number(self, config: Config) -> int | None:
+        """The number of the effective config that `config` is; None where it can't run or isn't in the space."""
+        if self._bound.why_not(config) is not None:
+            return None
+        return self._bound.merged.find(self._bound.predictor.identity(config))
 
-    def _in_failed_region(self, config: Config) -> bool:
-        return any(
-            self._failures[setting] >= FAILURES_TO_AVOID and not self._successes[setting]
-            for setting in config.settings
-        )
+    def _is_open(self, config: Config) -> bool:
+        number = self._number(config)
+        return number is not None and bool(self._open[number])
 
-    def _identity(self, config: Config) -> Identity:
-        return identity(config, self._bound.topology)
+    def _candidates(self) -> npt.NDArray[np.bool_]:
+        """Which effective configs are open and outside of failed regions."""
+        found = self._open.copy()
+        for setting in self._failing(tuple(self._failures)):
+            found &= ~self._having((setting,))
+        return found
+
+    def _failing(self, settings: Iterable[tuple[str, Choice]]) -> list[tuple[str, Choice]]:
+        return [s for s in settings if self._failures[s] >= FAILURES_TO_AVOID and not self._successes[s]]
+
+    def _having(self, settings: Iterable[tuple[str, object]]) -> npt.NDArray[np.bool_]:
+        return self._bound.grid.having(settings)[self._rows]
+
+    def _config(self, number: int) -> Config:
+        return self._bound.grid.config(int(self._rows[number]))
 
 
 def _distribution(knob: BoundKnob) -> CategoricalDistribution:

@@ -1,9 +1,10 @@
 """Knobs and spaces: what can be set, which values to try here, and what OpenVINO makes of them."""
 
 from autotp.space.affinity import Mask, affinity, nodes_spanned, sockets_spanned
-from autotp.space.bind import BoundKnob, BoundSpace, Census, Choice, Dropped, bind, choose
+from autotp.space.bind import BoundSpace, Census, Dropped, bind
+from autotp.space.choices import BoundKnob, Choice, choose
 from autotp.space.config import Config, spell_config, spell_value
-from autotp.space.effective import Effective, Identity, default_precision, identity
+from autotp.space.effective import Effective, Identity, Predictor, default_precision
 from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
 from autotp.space.rules import config_dropped
 from autotp.space.schema import Space, load_space, named_spaces, parse_space
@@ -21,6 +22,7 @@ __all__ = [
     "Kind",
     "Knob",
     "Mask",
+    "Predictor",
     "Space",
     "Value",
     "Word",
@@ -29,7 +31,6 @@ __all__ = [
     "choose",
     "config_dropped",
     "default_precision",
-    "identity",
     "knob_named",
     "load_space",
     "named_spaces",

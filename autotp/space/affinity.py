@@ -10,6 +10,9 @@ from autotp.topology import Envelope, Machine
 
 Mask = tuple[int, ...]
 
+# What `affinity` looks at.
+AFFINITY_KNOBS = ("distribution_policy", "split_count", "numa_nodes")
+
 
 def affinity(config: Config, machine: Machine, envelope: Envelope) -> tuple[Mask, ...] | None:
     """Return one mask (sorted CPU ids) per instance, or None where the whole envelope is meant.
@@ -26,12 +29,14 @@ def affinity(config: Config, machine: Machine, envelope: Envelope) -> tuple[Mask
 
 def sockets_spanned(machine: Machine, cpus: Mask) -> tuple[int, ...]:
     """Return the ids of the sockets that `cpus` lie on, in ascending order."""
-    return tuple(sorted({cpu.socket for cpu in machine.cpus if cpu.id in set(cpus)}))
+    within = frozenset(cpus)
+    return tuple(sorted({cpu.socket for cpu in machine.cpus if cpu.id in within}))
 
 
 def nodes_spanned(machine: Machine, cpus: Mask) -> tuple[int, ...]:
     """Return the ids of the NUMA nodes that `cpus` lie on, in ascending order."""
-    return tuple(sorted({cpu.node for cpu in machine.cpus if cpu.id in set(cpus)}))
+    within = frozenset(cpus)
+    return tuple(sorted({cpu.node for cpu in machine.cpus if cpu.id in within}))
 
 
 def _on_nodes(wanted: object, machine: Machine, cpus: Mask) -> Mask:

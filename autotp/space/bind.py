@@ -1,20 +1,22 @@
 """Binding: a space's words become this machine's numbers, and what can't run here is dropped, with reasons."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import cached_property, partial
 
 import msgspec
 
 from autotp.errors import InfeasibleError, SpaceError
-from autotp.space.affinity import affinity, nodes_spanned, sockets_spanned
+from autotp.space.affinity import AFFINITY_KNOBS, affinity, nodes_spanned, sockets_spanned
+from autotp.space.choices import BoundKnob, Choice
 from autotp.space.config import Config
-from autotp.space.effective import Identity, identity
-from autotp.space.knobs import KNOBS, Value, Word
-from autotp.space.rules import config_dropped, value_dropped
+from autotp.space.effective import Predictor
+from autotp.space.grid import Grid
+from autotp.space.knobs import Word
+from autotp.space.merge import Merged, Rule
+from autotp.space.quota import THREADS, beyond_quota, bounded, threads_within
+from autotp.space.rules import COMBINED_KNOBS, config_dropped, value_dropped
 from autotp.space.schema import Item, KnobSpec, Space
 from autotp.topology import Topology
-
-Choice = Value | None  # None: not set, OpenVINO chooses
 
 
 class Dropped(msgspec.Struct, frozen=True):
@@ -25,28 +27,6 @@ class Dropped(msgspec.Struct, frozen=True):
     configs: int | None = None
 
 
-class BoundKnob(msgspec.Struct, frozen=True, kw_only=True):
-    """A knob's choices on one machine; with `multiple_of` they are factors of that knob's value."""
-
-    name: str
-    choices: tuple[Choice, ...]
-    when: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
-    multiple_of: str | None = None
-
-    def active(self, chosen: Mapping[str, Choice]) -> bool:
-        """Whether the knob is to be chosen, given the values of the knobs that it needs."""
-        if self.multiple_of is not None and chosen.get(self.multiple_of) is None:
-            return False
-        return all(chosen.get(other) in wanted for other, wanted in self.when)
-
-    def value(self, choice: Choice, chosen: Mapping[str, Choice]) -> Choice:
-        """Return the knob's value for `choice`: the choice itself, or that multiple of the other knob."""
-        if self.multiple_of is None:
-            return choice
-        base = chosen[self.multiple_of]
-        return base * choice if isinstance(base, int) and isinstance(choice, int) else None
-
-
 class Census(msgspec.Struct, frozen=True):
     """How many configs a bound space holds, how many OpenVINO can tell apart, and what was dropped."""
 
@@ -55,7 +35,7 @@ class Census(msgspec.Struct, frozen=True):
     dropped: tuple[Dropped, ...]
 
 
-class BoundSpace(msgspec.Struct, frozen=True, kw_only=True):
+class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A space on one machine: finite, with only values that can run there."""
 
     name: str
@@ -63,58 +43,52 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True):
     dropped: tuple[Dropped, ...]
     topology: Topology
 
-    def configs(self) -> Iterator[Config]:
-        """Yield every combination that the conditions admit, those without an effect included."""
-        yield from (_config(chosen) for chosen in self._combinations(0, {}))
+    @cached_property
+    def grid(self) -> Grid:
+        """Every combination that the conditions admit, those without an effect included."""
+        return Grid(self.knobs)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """What OpenVINO will make of configs on this machine."""
+        return Predictor(self.topology)
+
+    @cached_property
+    def merged(self) -> Merged:
+        """The effective configs."""
+        return Merged(self.grid, self.predictor, self._rules())
 
     def why_not(self, config: Config) -> str | None:
         """Return why `config` can't run here or has no effect of its own, None where it can and has."""
+        return next((reason for rule in self._rules() if (reason := rule.why_not(config))), None)
+
+    def effective(self) -> Iterator[Config]:
+        """Yield one config for each predicted effective config: the simplest of its aliases."""
+        return (self.grid.config(int(row)) for row in self.merged.rows)
+
+    def census(self) -> Census:
+        """Count the configs, the effective configs, and what was dropped for which reason."""
+        combined = (Dropped("combination", reason, count) for reason, count in self.merged.dropped.items())
+        return Census(self.merged.feasible, len(self.merged.rows), (*self.dropped, *combined))
+
+    def _rules(self) -> Iterator[Rule]:
+        yield Rule(AFFINITY_KNOBS, self._affinity_dropped)
+        for knob in self.knobs:
+            if knob.multiple_of is not None:  # only the factors were there to be checked by `bind`
+                yield Rule((knob.name,), partial(self._product_dropped, knob.name))
+        yield Rule(COMBINED_KNOBS, config_dropped)
+
+    def _affinity_dropped(self, config: Config) -> str | None:
         try:
             affinity(config, self.topology.machine, self.topology.envelope)
         except SpaceError as error:
             return str(error)
-        return self._multiple_dropped(config) or config_dropped(config)
-
-    def effective(self) -> dict[Identity, Config]:
-        """Return one config, the first met, for each predicted effective config."""
-        found: dict[Identity, Config] = {}
-        for config in self.configs():
-            if self.why_not(config) is None:
-                found.setdefault(identity(config, self.topology), config)
-        return found
-
-    def census(self) -> Census:
-        """Count the configs, the effective configs, and what was dropped for which reason."""
-        reasons: Counter[str] = Counter()
-        identities: set[Identity] = set()
-        configs = 0
-        for config in self.configs():
-            reason = self.why_not(config)
-            if reason is None:
-                configs += 1
-                identities.add(identity(config, self.topology))
-            else:
-                reasons[reason] += 1
-        combined = tuple(Dropped("combination", reason, count) for reason, count in reasons.items())
-        return Census(configs, len(identities), self.dropped + combined)
-
-    def _multiple_dropped(self, config: Config) -> str | None:
-        """Return why a product can't run here: only the factors were there to be checked by `bind`."""
-        for knob in self.knobs:
-            value = config.get(knob.name) if knob.multiple_of is not None else None
-            if value is not None and (reason := value_dropped(knob.name, value, self.topology, ())):
-                return f"{knob.name}={value}: {reason}"
         return None
 
-    def _combinations(self, position: int, chosen: dict[str, Choice]) -> Iterator[dict[str, Choice]]:
-        if position == len(self.knobs):
-            yield chosen
-            return
-        knob = self.knobs[position]
-        choices = knob.choices if knob.active(chosen) else (None,)
-        for choice in choices:
-            value = None if choice is None else knob.value(choice, chosen)
-            yield from self._combinations(position + 1, {**chosen, knob.name: value})
+    def _product_dropped(self, name: str, config: Config) -> str | None:
+        value = config.get(name)
+        reason = None if value is None else value_dropped(name, value, self.topology, ())
+        return f"{name}={value}: {reason}" if reason else None
 
 
 def bind(space: Space, topology: Topology, allowed_precisions: tuple[str, ...] = ()) -> BoundSpace:
@@ -137,21 +111,12 @@ def bind(space: Space, topology: Topology, allowed_precisions: tuple[str, ...] =
             knobs.append(knob)
         elif spec.held:
             raise InfeasibleError(f"{lost[0].what} can't run here: {lost[0].reason}.")
+    fitting = threads_within(topology.envelope)
+    if fitting is not None and not any(spec.held and spec.knob.name == THREADS for spec in space.specs):
+        own = next((knob for knob in knobs if knob.name == THREADS), None)
+        knobs = [bounded(own, fitting), *(knob for knob in knobs if knob is not own)]
+        dropped.append(Dropped(f"{THREADS} left to OpenVINO", beyond_quota(topology.envelope)))
     return BoundSpace(name=space.name, knobs=tuple(knobs), dropped=tuple(dropped), topology=topology)
-
-
-def choose(knobs: tuple[BoundKnob, ...], choices: Mapping[str, Choice]) -> Config:
-    """Return the config that `choices` (knob name to choice; inactive knobs are passed over) make."""
-    chosen: dict[str, Choice] = {}
-    for knob in knobs:
-        choice = choices.get(knob.name) if knob.active(chosen) else None
-        chosen[knob.name] = None if choice is None else knob.value(choice, chosen)
-    return _config(chosen)
-
-
-def _config(chosen: Mapping[str, Choice]) -> Config:
-    settings = ((name, chosen.get(name)) for name in KNOBS)
-    return Config(tuple((name, value) for name, value in settings if value is not None))
 
 
 def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> tuple[BoundKnob, list[Dropped]]:
@@ -159,11 +124,12 @@ def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> 
     choices: list[Choice] = []
     dropped: list[Dropped] = []
     for choice in dict.fromkeys(_bind_items(spec.items, topology)):
-        is_factor = spec.multiple_of is not None
-        if choice is None or is_factor or not (reason := value_dropped(name, choice, topology, allowed)):
+        if choice is None or spec.multiple_of is not None:
             choices.append(choice)
-        else:
+        elif reason := value_dropped(name, choice, topology, allowed, spec.held):
             dropped.append(Dropped(str(Config(((name, choice),))), reason))
+        else:
+            choices.append(choice)
     when = tuple((condition.knob, _bind_items(condition.items, topology)) for condition in spec.when)
     bound = BoundKnob(name=name, choices=tuple(choices), when=when, multiple_of=spec.multiple_of)
     return bound, dropped
@@ -185,6 +151,7 @@ def _bind_item(item: Item, topology: Topology) -> tuple[Choice, ...]:
         case Word.EACH_SOCKET:
             return tuple(range(1, len(sockets_spanned(machine, cpus)) + 1))
         case Word.DIVISORS:
-            cores = len({cpu.core for cpu in machine.cpus if cpu.id in set(cpus)})
+            within = frozenset(cpus)
+            cores = len({cpu.core for cpu in machine.cpus if cpu.id in within})
             return tuple(count for count in range(1, cores + 1) if cores % count == 0)
     return (item,)

@@ -35,6 +35,10 @@ class Config(msgspec.Struct, frozen=True):
         """Return this config with the knobs `names` unset."""
         return Config(tuple(setting for setting in self.settings if setting[0] not in names))
 
+    def only(self, *names: str) -> "Config":
+        """Return this config with none but the knobs `names` set."""
+        return Config(tuple(setting for setting in self.settings if setting[0] in names))
+
     @property
     def tensor_parallel(self) -> bool:
         """Whether OpenVINO's tensor-parallel policy is asked for."""

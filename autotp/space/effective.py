@@ -1,17 +1,42 @@
 """Effective configs: what OpenVINO really does with a config here; many configs are aliases of one.
 
-The *predicted* identity saves compiles: configs that can't differ are merged before any is tried. The
-*observed* effective config, read after the compile, decides what an arm is.
+The *predicted* effective config saves compiles: configs that can't differ are merged before any is tried. The
+*observed* one, read after the compile, decides what an arm is. So the prediction errs towards telling configs
+apart, and says nothing where it doesn't know.
 """
 
 import msgspec
+import numpy as np
 
-from autotp.space.affinity import Mask, affinity, nodes_spanned, sockets_spanned
+from autotp.space.affinity import AFFINITY_KNOBS, Mask, affinity
 from autotp.space.config import Config
-from autotp.space.knobs import Value
+from autotp.space.processors import Processors, read_machine
+from autotp.space.streams import (
+    Counts,
+    Streams,
+    asked_of_split,
+    one_stream,
+    several_streams,
+    split_stream,
+    splits,
+    streams_for_throughput,
+)
 from autotp.topology import Machine, Topology
 
 BF16_ISA = frozenset({"avx512_bf16", "amx_bf16"})
+
+# The knobs that decide which processors a config starts from and how it shares them.
+FRAME_KNOBS = (
+    "performance_hint",
+    "distribution_policy",
+    "split_count",
+    "numa_nodes",
+    "enable_hyper_threading",
+    "scheduling_core_type",
+)
+
+STREAM_KNOBS = ("num_streams", "inference_num_threads")
+REST_KNOBS = ("nireq", "enable_cpu_pinning", "inference_precision_hint")
 
 
 class Effective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,11 +51,68 @@ class Effective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     pinned: bool | None = None
 
 
+class Frame(msgspec.Struct, frozen=True):
+    """What the configs that agree in `FRAME_KNOBS` have in common; equal frames treat the rest alike.
+
+    `told_apart` holds what can't be reasoned about: the frame's own knobs where `processors` is unknown, and the
+    hint where there are several NUMA nodes (LATENCY binds memory to the stream's node: `graph_context.cpp`).
+    """
+
+    masks: tuple[Mask, ...] | None
+    processors: Processors | None
+    for_throughput: bool
+    splits: bool
+    told_apart: Config = Config()
+
+    @property
+    def kind(self) -> "Frame":
+        """What of this frame tells configs apart beside their plan, which knows of the hint's own streams."""
+        return msgspec.structs.replace(self, for_throughput=False)
+
+    def plan(self, streams: Counts, threads: Counts) -> tuple[Counts, Counts]:
+        """Return two numbers for each config, equal where OpenVINO makes the same streams.
+
+        Args:
+            streams: NUM_STREAMS, 0 where it isn't set.
+            threads: INFERENCE_NUM_THREADS, 0 where it isn't set.
+        """
+        if self.processors is None:
+            return streams, threads
+        total = self.processors.total
+        several = several_streams(self.processors, np.maximum(streams, 2), threads)
+        alone = one_stream(self.processors, threads)
+        if self.splits:
+            asked = np.where(threads > 0, np.minimum(threads, self.processors.sockets[0].total), total)
+            alone = -asked  # a split stream is told apart from a whole one
+        automatic = np.minimum(np.where(threads > 0, threads, total), total)
+        unset, one = (streams == 0) & self.for_throughput, streams <= 1
+        count = np.where(unset, 0, np.where(one, 1, several[0]))
+        return count, np.where(unset, automatic, np.where(one, alone, several[1]))
+
+    def streams(self, streams: int, threads: int, model_threads: int | None) -> Streams | None:
+        """Return the streams of one config, None where they can't be predicted; arguments as in `predict`."""
+        processors = self.processors
+        if processors is None or (streams == 0 and self.for_throughput and model_threads is None):
+            return None
+        if streams == 0 and self.for_throughput:
+            assert model_threads is not None
+            found = streams_for_throughput(processors, threads, model_threads)
+        elif streams > 1:
+            count, each = several_streams(processors, np.array([streams]), np.array([threads]))
+            found = Streams(int(count[0]), int(count[0] * each[0]))
+        elif self.splits:
+            return split_stream(processors, asked_of_split(processors, threads))
+        else:
+            found = Streams(1, int(one_stream(processors, np.array([threads]))[0]))
+        return split_stream(processors, found.threads) if self.splits and found.streams == 1 else found
+
+
 class Identity(msgspec.Struct, frozen=True):
     """Configs with equal identities are aliases: OpenVINO can't treat them differently."""
 
-    settings: tuple[tuple[str, Value], ...]
-    masks: tuple[Mask, ...] | None
+    kind: Frame
+    plan: tuple[int, int]
+    rest: tuple[object, ...]
 
 
 def default_precision(machine: Machine) -> str:
@@ -38,25 +120,90 @@ def default_precision(machine: Machine) -> str:
     return "bf16" if BF16_ISA & set(machine.isa) else "f32"
 
 
-def identity(config: Config, topology: Topology) -> Identity:
-    """Return the predicted identity of `config`.
+class Predictor:
+    """What OpenVINO will make of configs on one machine."""
 
-    Raises:
-        SpaceError: the config is INVALID here; the text is the reason.
-    """
-    masks = affinity(config, topology.machine, topology.envelope)
-    settings = dict(config.without("split_count", "numa_nodes").settings)
-    if not (
-        config.tensor_parallel and _separated(masks[0] if masks else topology.envelope.cpus, topology.machine)
-    ):
-        settings.pop("distribution_policy", None)
-    if settings.get("performance_hint", "none") in ("none", "latency"):
-        settings.pop("performance_hint", None)
-    if settings.get("inference_precision_hint") == default_precision(topology.machine):
-        del settings["inference_precision_hint"]
-    return Identity(tuple(settings.items()), masks)
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._reading = read_machine(topology.machine)
+        self._default_precision = default_precision(topology.machine)
+        self._hybrid = topology.machine.efficient_cores > 0
+        self._within: dict[Config, tuple[tuple[Mask, ...] | None, Processors | None]] = {}
 
+    def frame(self, config: Config) -> Frame:
+        """Return the frame of `config`, of which only `FRAME_KNOBS` count.
 
-def _separated(cpus: Mask, machine: Machine) -> bool:
-    """Whether `cpus` lie on several sockets that NUMA nodes separate: else the policy does nothing."""
-    return min(len(sockets_spanned(machine, cpus)), len(nodes_spanned(machine, cpus))) > 1
+        Raises:
+            SpaceError: the config is INVALID here; the text is the reason.
+        """
+        masks, found = self._processors(config.only(*AFFINITY_KNOBS))
+        for_throughput = config.get("performance_hint") == "throughput"
+        if found is None:
+            return Frame(masks, None, for_throughput, config.tensor_parallel, config.only(*FRAME_KNOBS))
+        found = found.of_type(config.get("scheduling_core_type"))
+        flag = config.get("enable_hyper_threading")
+        if flag is False or (flag is None and (not for_throughput or len(found.rows) > 1)):
+            found = found.without_siblings()
+        told_apart = config.only("performance_hint") if for_throughput and len(found.rows) > 1 else Config()
+        return Frame(masks, found, for_throughput, config.tensor_parallel and splits(found), told_apart)
+
+    def rest(self, config: Config) -> tuple[object, ...]:
+        """Return what else tells configs apart, `REST_KNOBS` as OpenVINO takes them."""
+        pinning = config.get("enable_cpu_pinning")
+        pinned = True if pinning is None and not self._hybrid else pinning
+        return (config.get("nireq"), pinned, config.get("inference_precision_hint") or self._default_precision)
+
+    def identity(self, config: Config) -> Identity:
+        """Return the predicted identity of `config`.
+
+        Raises:
+            SpaceError: the config is INVALID here; the text is the reason.
+        """
+        frame = self.frame(config)
+        count, each = frame.plan(*(np.array([config.count(knob) or 0]) for knob in STREAM_KNOBS))
+        return Identity(frame.kind, (int(count[0]), int(each[0])), self.rest(config))
+
+    def streams(self, config: Config, model_threads: int | None = None) -> Streams | None:
+        """Return the streams of `config`, None where they can't be predicted; as `effective`."""
+        streams, threads = (config.count(knob) or 0 for knob in STREAM_KNOBS)
+        return self.frame(config).streams(streams, threads, model_threads)
+
+    def effective(self, config: Config, model_threads: int | None = None) -> Effective:
+        """Return the effective config that OpenVINO will make of `config`, with None for what can't be known.
+
+        Args:
+            config: one that can run here.
+            model_threads: threads a stream that the model calls for under the THROUGHPUT hint, as `model_threads`
+                tells it.
+
+        Raises:
+            SpaceError: the config is INVALID here; the text is the reason.
+        """
+        processors, found = self.frame(config).processors, self.streams(config, model_threads)
+        _, pinning, precision = self.rest(config)
+        if found is None or processors is None:
+            return Effective(precision=str(precision))
+        mixed = processors.hybrid and found.streams == 1 and found.threads > processors.main
+        return Effective(
+            streams=found.streams,
+            threads=found.threads,
+            sub_streams=len(found.sub_streams) or 1,
+            precision=str(precision),
+            pinned=not mixed if pinning is None else pinning is True,
+        )
+
+    def model_threads(self, config: Config, observed: Effective) -> int | None:
+        """Return what the model calls for, told from what OpenVINO made of a `config` with the THROUGHPUT hint."""
+        for model_threads in (0, 1, 2):
+            found = self.streams(config, model_threads)
+            if found is not None and (found.streams, found.threads) == (observed.streams, observed.threads):
+                return model_threads
+        return None
+
+    def _processors(self, config: Config) -> tuple[tuple[Mask, ...] | None, Processors | None]:
+        if config not in self._within:
+            envelope = self._topology.envelope
+            masks = affinity(config, self._topology.machine, envelope)
+            cpus = masks[0] if masks else envelope.cpus
+            self._within[config] = masks, self._reading.within(cpus) if self._reading else None
+        return self._within[config]

@@ -116,6 +116,12 @@ KNOBS = _table(
     Knob(name="enable_cpu_pinning", kind=Kind.FLAG, property="ENABLE_CPU_PINNING"),
     Knob(name="enable_hyper_threading", kind=Kind.FLAG, property="ENABLE_HYPER_THREADING"),
     Knob(
+        name="scheduling_core_type",
+        kind=Kind.CHOICE,
+        property="SCHEDULING_CORE_TYPE",
+        choices=("any_core", "pcore_only", "ecore_only"),
+    ),
+    Knob(
         name="inference_precision_hint",
         kind=Kind.CHOICE,
         property="INFERENCE_PRECISION_HINT",

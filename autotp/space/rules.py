@@ -7,13 +7,27 @@ from autotp.space.affinity import nodes_spanned, sockets_spanned
 from autotp.space.config import Config
 from autotp.space.effective import default_precision
 from autotp.space.knobs import Value
-from autotp.topology import Topology
+from autotp.space.quota import beyond_quota, threads_within
+from autotp.topology import Envelope, Topology
+
+# What `config_dropped` looks at.
+COMBINED_KNOBS = ("performance_hint", "distribution_policy", "split_count", "num_streams")
 
 _LOSSINESS = {"f32": 0, "bf16": 1, "f16": 1}
 
 
-def value_dropped(knob: str, value: Value, topology: Topology, allowed_precisions: tuple[str, ...]) -> str | None:
-    """Return why `value` of `knob` can't run here, None where it can."""
+def value_dropped(
+    knob: str, value: Value, topology: Topology, allowed_precisions: tuple[str, ...], held: bool = False
+) -> str | None:
+    """Return why `value` of `knob` can't run here, None where it can.
+
+    Args:
+        knob: its name.
+        value: one of its values.
+        topology: the machine and what the process may use of it.
+        allowed_precisions: precisions below OpenVINO's default that the person accepts.
+        held: whether the person insists on it: then a CPU quota, which only slows it, is no reason.
+    """
     match knob:
         case "distribution_policy":
             return _policy_dropped(value, topology)
@@ -21,9 +35,10 @@ def value_dropped(knob: str, value: Value, topology: Topology, allowed_precision
             return _precision_dropped(str(value), topology, allowed_precisions)
         case "enable_hyper_threading" if topology.machine.smt == 1:
             return "no SMT here, so the property has no effect"
+        case "scheduling_core_type" if topology.machine.efficient_cores == 0:
+            return "all cores are of one type here, so the property has no effect"
         case "num_streams" | "inference_num_threads" if isinstance(value, int):
-            cpus = len(topology.envelope.cpus)
-            return f"the process may use {cpus} CPU(s)" if value > cpus else None
+            return _count_dropped(value, topology.envelope, held)
         case "split_count" if isinstance(value, int):
             sockets = len(sockets_spanned(topology.machine, topology.envelope.cpus))
             return f"the process spans {sockets} socket(s)" if value > sockets else None
@@ -34,7 +49,7 @@ def value_dropped(knob: str, value: Value, topology: Topology, allowed_precision
 
 def config_dropped(config: Config) -> str | None:
     """Return why the combination `config` has no effect of its own, None where it has."""
-    streams, threads, split = (config.count(k) for k in ("num_streams", "inference_num_threads", "split_count"))
+    streams, split = config.count("num_streams"), config.count("split_count")
     if config.tensor_parallel:
         if streams is not None and streams > 1:
             return f"tensor_parallel with {streams} streams: no effect, same as none"
@@ -42,9 +57,14 @@ def config_dropped(config: Config) -> str | None:
             return "tensor_parallel with the THROUGHPUT hint's streams: no effect, same as none"
     elif split is not None and split > 1:
         return "split_count above 1 without tensor_parallel: splitting in the graph isn't available yet"
-    if streams is not None and threads is not None and threads < streams:
-        return f"{streams} streams on {threads} thread(s): OpenVINO makes only {threads} stream(s)"
     return None
+
+
+def _count_dropped(value: int, envelope: Envelope, held: bool) -> str | None:
+    cpus, fitting = len(envelope.cpus), threads_within(envelope)
+    if value > cpus:
+        return f"the process may use {cpus} CPU(s)"
+    return beyond_quota(envelope) if fitting is not None and value > fitting and not held else None
 
 
 def _policy_dropped(value: Value, topology: Topology) -> str | None:

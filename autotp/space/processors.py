@@ -1,0 +1,203 @@
+"""The processors as OpenVINO counts them: what its stream calculation starts from, not what the machine is.
+
+Modelled on `src/inference/src/os/lin/lin_system_conf.cpp` and `src/plugins/intel_cpu/src/cpu_map_scheduling.cpp`
+of OpenVINO 2026.4, and checked against it on pretended machines (`tests/sweep_effective.py`). Where OpenVINO
+misreads sysfs, so does this: its "sockets" are groups of CPUs that share a third-level cache, it reads the node
+folders up to the first gap, it loses nodes of one CPU, and of two SMT siblings the second counts as the core.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import pairwise, takewhile
+
+import msgspec
+
+from autotp.topology import Machine, format_cpulist
+
+_LAST_LEVEL = 3
+_PRIVATE_LEVEL = 2
+_LEADING_NUMBER = re.compile(r"[0-9]+")
+
+
+class Row(msgspec.Struct, frozen=True):
+    """CPUs of one NUMA node by type: cores (`main`), E-cores, and SMT siblings of cores that `main` counts."""
+
+    main: int
+    efficient: int
+    hyper: int
+    socket: int
+
+    @property
+    def total(self) -> int:
+        """All CPUs of the row."""
+        return self.main + self.efficient + self.hyper
+
+
+class Processors(msgspec.Struct, frozen=True):
+    """The rows of OpenVINO's table, one for each NUMA node with CPUs that the process may use."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def main(self) -> int:
+        """Cores of all rows."""
+        return sum(row.main for row in self.rows)
+
+    @property
+    def efficient(self) -> int:
+        """E-cores of all rows."""
+        return sum(row.efficient for row in self.rows)
+
+    @property
+    def hyper(self) -> int:
+        """SMT siblings of all rows."""
+        return sum(row.hyper for row in self.rows)
+
+    @property
+    def total(self) -> int:
+        """CPUs of all rows."""
+        return self.main + self.efficient + self.hyper
+
+    @property
+    def hybrid(self) -> bool:
+        """Whether there are both cores and E-cores."""
+        return self.main > 0 and self.efficient > 0
+
+    @property
+    def sockets(self) -> tuple[Row, ...]:
+        """The rows of each socket summed, in the order in which the sockets appear."""
+        ids = dict.fromkeys(row.socket for row in self.rows)
+        return tuple(_sum((row for row in self.rows if row.socket == id_), id_) for id_ in ids)
+
+    def of_type(self, scheduling_core_type: object) -> "Processors":
+        """Return the processors that `scheduling_core_type` leaves; all where it would leave none."""
+        if scheduling_core_type == "pcore_only" and self.main:
+            return Processors(tuple(Row(row.main, 0, row.hyper, row.socket) for row in self.rows))
+        if scheduling_core_type == "ecore_only" and self.efficient:
+            return Processors(tuple(Row(0, row.efficient, 0, row.socket) for row in self.rows))
+        return self
+
+    def without_siblings(self) -> "Processors":
+        """Return the processors with SMT unused."""
+        return Processors(tuple(Row(row.main, row.efficient, 0, row.socket) for row in self.rows))
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What OpenVINO reads of a whole machine before it looks at the process's mask, by CPU."""
+
+    node_of: dict[int, int]
+    socket_of: dict[int, int]
+    type_of: dict[int, str]
+    core_of: dict[int, int]
+    counted: frozenset[int]  # of an unbound process: not all CPUs where nodes are misread
+
+    def within(self, cpus: Iterable[int]) -> Processors:
+        """Return what a process bound to `cpus` may use."""
+        allowed = frozenset(cpus)
+        if allowed >= self.socket_of.keys():
+            return self._table(self.counted, self.type_of)
+        here = [cpu for cpu in self.socket_of if cpu in allowed]
+        taken = {self.core_of[cpu] for cpu in here if self.type_of[cpu] == "main"}
+        left = (cpu for cpu in here if self.type_of[cpu] == "hyper" and self.core_of[cpu] not in taken)
+        return self._table(here, {**self.type_of, **dict.fromkeys(left, "main")})
+
+    def _table(self, cpus: Iterable[int], type_of: Mapping[int, str]) -> Processors:
+        found = Counter((self.node_of[cpu], self.socket_of[cpu], type_of[cpu]) for cpu in cpus)
+        places = sorted({(node, socket) for node, socket, _ in found})
+        return Processors(
+            tuple(
+                Row(found[*place, "main"], found[*place, "efficient"], found[*place, "hyper"], place[1])
+                for place in places
+            )
+        )
+
+
+def read_machine(machine: Machine) -> Reading | None:
+    """Return what OpenVINO reads of `machine`.
+
+    None where it falls back to guesses from /proc/cpuinfo that this doesn't model: cores of more than two
+    threads, and E-cores outside of every third-level cache.
+    """
+    socket_of, type_of = _sockets(machine), _types(machine)
+    if socket_of is None or type_of is None:
+        return None
+    nodes, sockets = _nodes(machine), len(set(socket_of.values()))
+    node_of, counted = socket_of, frozenset(socket_of)
+    if len(nodes) not in (0, sockets):
+        listed = {cpu: node for node, members in enumerate(nodes) for cpu in members if cpu in socket_of}
+        node_of, counted = socket_of | listed, frozenset(listed)
+        if sockets > len(nodes):
+            socket_of = node_of
+    cores = {cpu.id: cpu.core for cpu in machine.cpus}
+    return Reading(node_of=node_of, socket_of=socket_of, type_of=type_of, core_of=cores, counted=counted)
+
+
+def _sum(rows: Iterable[Row], socket: int) -> Row:
+    parts = list(rows)
+    return Row(
+        sum(row.main for row in parts),
+        sum(row.efficient for row in parts),
+        sum(row.hyper for row in parts),
+        socket,
+    )
+
+
+def _sockets(machine: Machine) -> dict[int, int] | None:
+    """Each CPU's socket as OpenVINO counts them; None where only some CPUs have a third-level cache."""
+    shared = sorted(cache.cpus for cache in machine.caches if cache.level == _LAST_LEVEL)
+    socket_of = {cpu: socket for socket, group in enumerate(shared) for cpu in group}
+    online = [cpu.id for cpu in machine.cpus]
+    if not shared:
+        return dict.fromkeys(online, 0)
+    return {cpu: socket_of[cpu] for cpu in online} if len(socket_of) == len(online) else None
+
+
+def _types(machine: Machine) -> dict[int, str] | None:
+    """Each CPU's type, `main`, `efficient` or `hyper`; None where a core has more than two threads."""
+    threads: dict[int, list[int]] = {}
+    for cpu in machine.cpus:
+        threads.setdefault(cpu.core, []).append(cpu.id)
+    if max(map(len, threads.values())) > 2:
+        return None
+    clusters = {cpu: c.cpus for c in machine.caches if c.level == _PRIVATE_LEVEL for cpu in c.cpus}
+    types: dict[int, str] = {}
+    for members in threads.values():
+        if len(members) == 2:
+            types |= {members[0]: "hyper", members[1]: "main"}
+        else:
+            types[members[0]] = _type_of_single(clusters.get(members[0], ()), "efficient" in types.values())
+    return types
+
+
+def _type_of_single(cluster: tuple[int, ...], efficient_found: bool) -> str:
+    """Without siblings: efficient where a run of CPUs shares its second-level cache, but for a first lone pair."""
+    run = next(((a, b) for a, b in pairwise(cluster) if b == a + 1), None)
+    if run is None:
+        return "main"
+    length = next(b for b in reversed(cluster) if set(range(run[0], b + 1)) <= set(cluster)) - run[0]
+    return "main" if length == 1 and not efficient_found else "efficient"
+
+
+def _nodes(machine: Machine) -> list[tuple[int, ...]]:
+    """The CPUs of each node as OpenVINO reads them, for the folders node0, node1 … up to the first gap."""
+    consecutive = takewhile(lambda pair: pair[0] == pair[1].id, enumerate(machine.nodes))
+    return [_read_cpulist(format_cpulist(node.cpus)) for _, node in consecutive if node.cpus]
+
+
+def _read_cpulist(text: str) -> tuple[int, ...]:
+    """What OpenVINO makes of a node's `cpulist`: nothing of one CPU, and only the ranges of a mixed list."""
+    if "-" not in text:
+        return tuple(int(item) for item in text.split(",")) if "," in text else ()
+    cpus: list[int] = []
+    rest = text
+    while "-" in rest:
+        before, _, after = rest.partition("-")
+        cpus += range(_leading_number(before), _leading_number(after) + 1)
+        rest = after.partition(",")[2]
+    return tuple(cpus)
+
+
+def _leading_number(text: str) -> int:
+    found = _LEADING_NUMBER.match(text)
+    return int(found[0]) if found else 0
