@@ -19,6 +19,7 @@ By hand, from a clone's root:
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -118,10 +119,21 @@ def command(described: Described, argv: Sequence[str], *, shim: bool, tmp: Path)
 
 
 def _affinity(described: Described, shim: bool) -> tuple[str, ...]:
+    # The real cgroup allows only real NUMA nodes, and hwloc would leave out the pretended ones: then OpenVINO
+    # crashes as soon as it binds an unpinned stream to one of them.
+    environment = ("env", "HWLOC_ALLOW=all")
     if not shim:
-        return ("taskset", "-c", cpu_list(range(described.logical_cpus)))
-    preload = " ".join(filter(None, (str(_shim_library()), os.environ.get("LD_PRELOAD"))))
-    return ("env", f"LD_PRELOAD={preload}", f"AUTOTP_RIG_CPUS={described.logical_cpus}")
+        return (*environment, "taskset", "-c", cpu_list(range(described.logical_cpus)))
+    preload = " ".join(filter(None, (str(_shim_library()), *_openvino_hwloc(), os.environ.get("LD_PRELOAD"))))
+    return (*environment, f"LD_PRELOAD={preload}", f"AUTOTP_RIG_CPUS={described.logical_cpus}")
+
+
+@cache
+def _openvino_hwloc() -> tuple[str, ...]:
+    """TBB opens its hwloc so that the shim is passed over (RTLD_DEEPBIND), unless it has been loaded before."""
+    found = importlib.util.find_spec("openvino")
+    folders = (found.submodule_search_locations if found else None) or ()
+    return tuple(str(path) for folder in folders for path in Path(folder).glob("libs/libhwloc.so.*"))
 
 
 def _tree(described: Described, tmp: Path) -> Path:
