@@ -1,6 +1,7 @@
 """Which CPUs a process may run on, and why: live from its affinity alone, recorded from cpusets and mask."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from autotp.errors import TopologyError
 from autotp.topology import CpusReason
 from autotp.topology.cpuset import Allowed, read_allowed
 from autotp.topology.tree import Tree
+from tests import rig
+from tests.described import Described
+from tests.rig import requires_rig
 from tests.test_topology_tree import write
 
 ONLINE = tuple(range(8))
@@ -108,3 +112,15 @@ def test_an_affinity_beyond_the_online_cpus_is_believed(monkeypatch: pytest.Monk
     """On the live machine the CPUs are those of sched_getaffinity, whatever other files say."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {70, 3})
     assert read_allowed(Tree(None), ONLINE).cpus == (3, 70)
+
+
+@requires_rig(shim=True)
+def test_pretended_cpus_have_no_wrong_reason(tmp_path: Path) -> None:
+    """Where /proc and the control groups tell of other CPUs than /sys, the reason for a mask stays unknown."""
+    code = (
+        "import os; from autotp.topology import probe; print(probe().envelope.reasons.cpus);"
+        "os.sched_setaffinity(0, {0, 1}); print(probe().envelope.reasons.cpus)"
+    )
+    pretended = Described(sockets=2, cores_per_node=64)
+    done = rig.run(pretended, [sys.executable, "-c", code], shim=True, tmp=tmp_path, timeout_s=60)
+    assert done.stdout.split() == ["every", "unknown"], done.stderr

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from autotp.errors import InputError, TopologyError
 from autotp.topology import brand, health, probe, record, summary
 from tests import trees
+from tests.machines import machines
 from tests.test_topology_layout import IDS, LISTS, MASKS, Row, files, tables, two_sockets
 from tests.test_topology_probe import DAMAGE, EXPECTED, FRAGILE
 from tests.test_topology_tree import in_memory, write
@@ -146,13 +147,12 @@ def test_recorded_machines_are_recorded_again(expected: Path | None) -> None:
         assert len(_contents(folder)) < len(_contents(root))
 
 
-@pytest.mark.parametrize(
-    "described",
-    [trees.Described(sockets=2, nodes_per_socket=2, cores_per_node=2, smt=2), trees.Described(sockets=4)],
-)
-def test_described_machines_are_recorded(described: trees.Described, tmp_path: Path) -> None:
-    """The builder's machines, with distances, memory and caches, as well."""
-    _check(trees.build(described, tmp_path / "root"), tmp_path / "recording")
+@settings(max_examples=15, deadline=None)
+@given(described=machines())
+def test_described_machines_are_recorded(described: trees.Described) -> None:
+    """The builder's machines, with distances, memory, caches and all their oddities, as well."""
+    with in_memory() as scratch:
+        _check(trees.build(described, Path(scratch) / "root"), Path(scratch) / "recording")
 
 
 @pytest.mark.parametrize("cpus", [None, 1])
