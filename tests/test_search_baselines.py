@@ -1,5 +1,6 @@
 """The baselines, raced on the real OpenVINO."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from autotp.search.events import ArmEnded, Baselined, Event
 from autotp.search.session import open_session
 from tests.models import matmul_model
 from tests.test_search_request import built
+
+CPUS = os.sched_getaffinity(0)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,22 @@ def test_the_best_hint_comes_first(model: Path, tmp_path: Path) -> None:
     assert {"performance_hint": "none"} in baselined.aliases
     assert {trial.state for trial in session.store.study.trials} == {TrialState.COMPLETE}
     assert not [event for event in events if isinstance(event, ArmEnded) and event.status == "OK"]
+
+
+def test_own_settings_whose_split_does_nothing_are_warned_of(model: Path, tmp_path: Path) -> None:
+    """On one socket the policy is another hint's alias, and the person is told that it did nothing."""
+    events: list[Event] = []
+    own = {"distribution_policy": "tensor_parallel"}
+    session = open_session(
+        built(model, out=tmp_path, baseline=own, cpus=(min(CPUS),), budget_s=6.0), events.append
+    )
+    try:
+        race_baselines(session)
+    finally:
+        session.close()
+    (baselined,) = (event for event in events if isinstance(event, Baselined))
+    assert own in baselined.aliases
+    assert [w for w in baselined.warnings if "tensor parallelism is INERT: the policy is set but did nothing" in w]
 
 
 def test_without_a_reference_there_is_nothing_to_compare(model: Path, tmp_path: Path) -> None:

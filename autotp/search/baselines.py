@@ -6,7 +6,7 @@ Configs that turn out to be the same are one arm. The best of them is what every
 from math import inf
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import ArmFailure, Status
+from autotp.measure import ArmFailure, ProofState, Status
 from autotp.search.arms import Observed, Outcome
 from autotp.search.events import ArmEnded, Baselined
 from autotp.search.race import Racer
@@ -31,7 +31,7 @@ def race_baselines(session: Session) -> list[Racer]:
         session.bench.record_reference()
     except ArmFailure as failure:
         raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
-    racers, aliases = _start(session)
+    racers, aliases, unproven = _start(session)
     _fail(session, session.race.fit_blocks())
     _fail(session, session.race.run(1, inf))  # however short the budget: what ships has figures
     _fail(session, session.race.run(_opening_rounds(session) - 1, session.at(0.3)))
@@ -50,7 +50,7 @@ def race_baselines(session: Session) -> list[Racer]:
             baseline=best.config.to_dict(),
             metrics=metrics,
             aliases=tuple(alias.to_dict() for alias in aliases),
-            warnings=_beyond_tolerance(session, racers),
+            warnings=(*_beyond_tolerance(session, racers), *unproven),
         )
     )
     return [best, *(r for r in racers if r is not best and r.key in session.race.live)]
@@ -65,12 +65,16 @@ def retire_baseline(session: Session, racer: Racer) -> None:
     session.store.complete(racer.trial, metrics, racer.rows)
 
 
-def _start(session: Session) -> tuple[list[Racer], list[Config]]:
+def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
+    """Start what is raced; return also what is an alias of it, and a warning for each split that isn't active."""
     configs = [*HINTS, *([session.request.baseline] if session.request.baseline else [])]
     outcomes = session.bench.start(configs, gated=False)
     racers: dict[object, Racer] = {}
     aliases: list[Config] = []
+    unproven: list[str] = []
     for config, (arm, outcome) in zip(configs, outcomes, strict=True):
+        if isinstance(outcome, Observed) and outcome.proof and outcome.proof.state is not ProofState.ACTIVE:
+            unproven.append(f"{config}: {outcome.proof.words}")
         if isinstance(outcome, Observed) and outcome.key in racers:
             arm.stop()
             aliases.append(config)
@@ -90,7 +94,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config]]:
         if racer.config not in HINTS and (wrong := session.bench.wrong_output(racer.observed)):
             raise EnvironmentFailure(f"Your own settings ({racer.config}) give wrong outputs: {wrong.message}.")
         session.race.enter(racer)
-    return list(racers.values()), aliases
+    return list(racers.values()), aliases, unproven
 
 
 def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[str, ...]:
