@@ -70,7 +70,7 @@ def _escaped(path: str) -> str:
         ("sys/x/cpu.max", "max 100000", "max 100000"),
         ("sys/x/cpuset.cpus.effective", "0-3,8", "0-3,8"),
         ("sys/x/cache/index0/size", "2048K", "2048K"),
-        ("sys/x/cache/index0/type", "deadbeef", ""),
+        ("sys/x/cache/index0/type", "deadbeef", "Unknown"),
         ("sys/x/topology/core_cpus", "0000000f,ffffffff", "0000000f,ffffffff"),
         ("sys/x/topology/core_id", "deadbeef", ""),
         ("sys/x/cpufreq/scaling_governor", "alice", ""),

@@ -71,9 +71,9 @@ def public_text(path: str, text: str) -> str:
     return keep(text)
 
 
-def _whole(pattern: str) -> Callable[[str], str]:
+def _whole(pattern: str, otherwise: str = "") -> Callable[[str], str]:
     wanted = re.compile(pattern, re.ASCII)
-    return lambda text: text if wanted.fullmatch(text) else ""
+    return lambda text: text if wanted.fullmatch(text) else otherwise
 
 
 def _lines(pattern: str) -> Callable[[str], str]:
@@ -105,7 +105,7 @@ _KEEPERS: dict[str, Callable[[str], str]] = {
     CPUINFO: _cpuinfo,
     STATUS: _lines(rf"{ALLOWED_FIELD}[0-9,\s-]*"),
     **dict.fromkeys(_MASK_FILES, _whole(_MASK)),
-    "type": _whole("Data|Instruction|Unified"),
+    "type": _whole("Data|Instruction|Unified", otherwise="Unknown"),
     "scaling_governor": _whole(_GOVERNOR),
     "sys/kernel/mm/transparent_hugepage/enabled": _whole(_HUGE_PAGES),
     "meminfo": _lines(r"(?:Node [0-9]{1,5} +)?MemTotal:[ \t]+[0-9]+ kB"),
