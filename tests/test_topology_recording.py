@@ -164,7 +164,7 @@ def test_this_machine_is_recorded(cpus: int | None, tmp_path: Path, monkeypatch:
     made = record(tmp_path / "recording", brand="Xeon\nGold \x1b")
     found = probe(tmp_path / "recording")
     assert brand(tmp_path / "recording") == "Xeon Gold ?"
-    assert found.fingerprint == made.fingerprint == probe().fingerprint
+    assert found.fingerprint == made.fingerprint
     assert summary(found) == summary(made)
     assert os.uname().nodename not in _told(tmp_path / "recording").split()
 
