@@ -18,7 +18,7 @@ import msgspec
 from autotp.measure.protocol import Footprint
 from autotp.topology import Machine, format_cpulist
 
-HANDED_OVER = 0.5  # sleeps of the calling thread per inference: 0.001 without sub-streams, 0.9 to 8 with them
+HANDED_OVER = 0.5  # sleeps of the calling thread per inference: at most 0.08 without sub-streams, 0.9 to 8 with
 SUB_STREAM_THREADS = 32
 
 
