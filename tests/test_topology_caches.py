@@ -35,11 +35,11 @@ def test_a_machine_without_cache_folders_has_none(tmp_path: Path) -> None:
 
 
 def test_missing_facts_of_a_cache(tmp_path: Path) -> None:
-    """Without a size it is unknown; with an empty mask the core shares it; without a level it is no cache."""
+    """Size and type may be unknown; with an empty mask the core shares it; without a level it is no cache."""
     tree = files(two_sockets(), online={0, 4})
     tree |= _index(0, 0, level="2", shared_cpu_map="0") | _index(4, 0, size="1K", shared_cpu_map="1")
     (cache,) = machine(tmp_path, tree).caches
-    assert (cache.level, cache.kind, cache.size_bytes, cache.cpus) == (2, "unified", None, (0, 4))
+    assert (cache.level, cache.kind, cache.size_bytes, cache.cpus) == (2, "unknown", None, (0, 4))
 
 
 def test_damaged_sizes_name_their_file(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ import re
 from autotp.topology.cpulist import parse_cpulist, parse_cpumask
 from autotp.topology.layout import CPU_FOLDER, Layout
 from autotp.topology.machine import Cache
-from autotp.topology.tree import Tree
+from autotp.topology.tree import Tree, parse_integer
 
 # hwloc's bound; real CPUs have up to five.
 _MAX_INDEXES = 10
 _SIZE = re.compile(r"([0-9]{1,12})([KMG]?)", re.ASCII)
-_KINDS = {"Data": "data", "Instruction": "instruction"}
+_KINDS = {"Data": "data", "Instruction": "instruction", "Unified": "unified"}
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -35,16 +35,23 @@ def read_caches(tree: Tree, layout: Layout) -> tuple[Cache, ...]:
 
 def _cache(tree: Tree, layout: Layout, cpu: int, index: int) -> Cache | None:
     folder = f"{CPU_FOLDER}/cpu{cpu}/cache/index{index}"
-    level = tree.number(f"{folder}/level")
+    level = tree.parse(f"{folder}/level", _level)
     cpus = _sharing(tree, layout, cpu, folder)
     if level is None or cpus is None:
         return None
     return Cache(
         level=level,
-        kind=_KINDS.get(tree.text(f"{folder}/type") or "", "unified"),
+        kind=_KINDS.get(tree.text(f"{folder}/type") or "", "unknown"),
         size_bytes=tree.parse(f"{folder}/size", parse_size),
         cpus=cpus,
     )
+
+
+def _level(text: str) -> int:
+    level = parse_integer(text)
+    if not 1 <= level <= _MAX_INDEXES:
+        raise ValueError(f"{level} is not the level of a cache")
+    return level
 
 
 def _sharing(tree: Tree, layout: Layout, cpu: int, folder: str) -> tuple[int, ...] | None:

@@ -18,6 +18,7 @@ from autotp.topology.tree import Tree, parse_integer, printable
 T = TypeVar("T", int, float)
 
 _DEFAULT_PERIOD_US = 100_000
+_MAX_PERIOD_US = 1_000_000
 
 # cgroup v1 writes "no limit" as the largest multiple of a page that a signed 64-bit number holds.
 _NO_LIMIT_BYTES = 2**62
@@ -94,14 +95,14 @@ def _quota(tree: Tree, folder: str) -> float | None:
     quota_us = tree.number(f"{folder}/cpu.cfs_quota_us")
     if quota is not None or quota_us is None or quota_us <= 0:
         return quota
-    return quota_us / (tree.parse(f"{folder}/cpu.cfs_period_us", _positive) or _DEFAULT_PERIOD_US)
+    return quota_us / (tree.parse(f"{folder}/cpu.cfs_period_us", _period) or _DEFAULT_PERIOD_US)
 
 
 def _cpu_max(text: str) -> float | None:
     quota_us, _, period_us = text.partition(" ")
     if quota_us == "max":
         return None
-    return _positive(quota_us) / (_positive(period_us.strip()) if period_us else _DEFAULT_PERIOD_US)
+    return _positive(quota_us) / (_period(period_us.strip()) if period_us else _DEFAULT_PERIOD_US)
 
 
 def _positive(text: str) -> int:
@@ -109,6 +110,13 @@ def _positive(text: str) -> int:
     if number <= 0:
         raise ValueError(f"{number} is not a number above 0")
     return number
+
+
+def _period(text: str) -> int:
+    period_us = _positive(text)
+    if period_us > _MAX_PERIOD_US:
+        raise ValueError(f"{period_us} is longer than the longest period, {_MAX_PERIOD_US} us")
+    return period_us
 
 
 def _memory_limit(tree: Tree, folder: str) -> int | None:

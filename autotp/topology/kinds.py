@@ -11,12 +11,15 @@ from itertools import pairwise
 from autotp.topology.cpulist import parse_cpulist
 from autotp.topology.layout import CPU_FOLDER, Layout
 from autotp.topology.machine import Cache, CoreKind
-from autotp.topology.tree import Tree
+from autotp.topology.tree import Tree, parse_integer
 
 _EFFICIENT_UNITS = ("cpu_atom", "cpu_lowpower")
 
 # Equal cores differ by some per cent, as the best of them may clock higher; hwloc's tolerance is the same.
 _OTHER_KIND = 1.1
+
+# The kernel's SCHED_CAPACITY_SCALE, the capacity of the fastest, is 1024; a few have exceeded it.
+_MAX_CAPACITY = 65_536
 
 
 def read_kinds(tree: Tree, layout: Layout, caches: tuple[Cache, ...]) -> dict[int, CoreKind]:
@@ -41,11 +44,18 @@ def _by_perf_unit(tree: Tree) -> set[int]:
 
 def _by_capacity(tree: Tree, layout: Layout) -> set[int]:
     """The CPUs below the widest step between capacities: three are usual, as in prime, big and little."""
-    found = {cpu: tree.number(f"{CPU_FOLDER}/cpu{cpu}/cpu_capacity") for cpu in layout.online}
+    found = {cpu: tree.parse(f"{CPU_FOLDER}/cpu{cpu}/cpu_capacity", _capacity) for cpu in layout.online}
     known = {cpu: capacity for cpu, capacity in found.items() if capacity is not None and capacity > 0}
     steps = ((high / low, low) for low, high in pairwise(sorted(set(known.values()))))
     ratio, limit = max(steps, default=(1.0, 0))
     return {cpu for cpu, capacity in known.items() if capacity <= limit} if ratio > _OTHER_KIND else set()
+
+
+def _capacity(text: str) -> int:
+    capacity = parse_integer(text)
+    if not 0 <= capacity <= _MAX_CAPACITY:
+        raise ValueError(f"{capacity} is not a capacity between 0 and {_MAX_CAPACITY}")
+    return capacity
 
 
 def _by_first_level_cache(layout: Layout, caches: tuple[Cache, ...]) -> set[int]:

@@ -36,7 +36,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cache(msgspec.Struct, frozen=True, kw_only=True):
-    """One cache and the online CPUs that share it; `kind` is `data`, `instruction` or `unified`."""
+    """One cache and the online CPUs that share it; `kind` is `data`, `instruction`, `unified` or `unknown`."""
 
     level: int
     kind: str

@@ -49,12 +49,15 @@ def _cpus(tree: Tree, node: int, layout: Layout) -> frozenset[int]:
 
 def _distances(tree: Tree, node: int, nodes: int) -> tuple[int, ...]:
     """The kernel lists the online nodes by id; a list of another length can't be told whose distances it has."""
-    found = tree.parse(f"{NODE_FOLDER}/node{node}/distance", _integers)
+    found = tree.parse(f"{NODE_FOLDER}/node{node}/distance", _distance_list)
     return found if found is not None and len(found) == nodes else ()
 
 
-def _integers(text: str) -> tuple[int, ...]:
-    return tuple(parse_integer(word) for word in text.split())
+def _distance_list(text: str) -> tuple[int, ...]:
+    distances = tuple(parse_integer(word) for word in text.split())
+    if min(distances) < 0:
+        raise ValueError(f"{min(distances)} is not a distance")
+    return distances
 
 
 def node_of(nodes: tuple[Node, ...]) -> dict[int, int]:
