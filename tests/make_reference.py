@@ -9,6 +9,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     benchmark_app  `autotp measure` against benchmark_app
     startup        import, help and load overheads
     demo           `autotp demo`, as the README shows it
+    quota          `autotp tune` under a CPU quota, and plain OpenVINO's judgement of what it ships
 """
 
 import argparse
@@ -127,12 +128,20 @@ def demo() -> bool:
     return done.returncode == 0
 
 
+def measure_quota() -> bool:
+    """Tune the recogniser's p90 latency under a quota of one CPU and judge what ships."""
+    text, code, _ = run(["-m", "tests.measure_quota", "--out", REFERENCE / "quota.json"])
+    print(text, flush=True)
+    return code == 0
+
+
 STEPS: dict[str, Callable[[], bool]] = {
     "rec": lambda: tune_and_judge("rec"),
     "cls": lambda: tune_and_judge("cls"),
     "benchmark_app": compare_benchmark_app,
     "startup": measure_startup,
     "demo": demo,
+    "quota": measure_quota,
 }
 
 
