@@ -88,6 +88,19 @@ def test_latency_gains_are_above_one_where_it_is_lower() -> None:
     assert race.standing(racers["fast"]).log_gain == pytest.approx(log(2))
 
 
+def test_a_quantiles_gain_is_that_of_all_latencies() -> None:
+    """Where each block holds one slow inference in eight, p90 is the slow one's, though a block's own is lower."""
+
+    class Stopped(Pretended):
+        def _run(self, duration_s: float, phase: Phase) -> Block:
+            return Block(count=8, elapsed_s=0.1, latencies_s=(0.006,) * 7 + (0.056,), memory_bytes=1)
+
+    race, racers = race_of({"baseline": Pretended(0.01), "stopped": Stopped(0.006)}, Metric.LATENCY_P90)
+    race.run(10, inf)
+    assert race.metrics(racers["stopped"])["latency_p90_s"] == pytest.approx(0.056)
+    assert race.beaten(racers["stopped"], racers.values())
+
+
 def test_only_rounds_that_both_took_part_in_count() -> None:
     """An arm that enters late is paired with the baseline's blocks of its own rounds."""
     race, racers = race_of({"baseline": Pretended(0.02)})

@@ -1,6 +1,7 @@
 """The race: arms run in rounds against the baseline, and those provably behind the leader are dropped.
 
-An arm's standing is the median over rounds of its log-gain against the baseline's block of the same round.
+An arm's standing is its log-gain against the baseline's blocks of the same rounds, as in the finals: a quantile is
+that of all their latencies, because that of one short block is biased. Its error is read from the single rounds.
 """
 
 import random
@@ -20,6 +21,7 @@ from autotp.measure import (
     Interval,
     Metric,
     all_metrics,
+    log_gain,
     round_log_gains,
     run_round,
 )
@@ -176,7 +178,11 @@ class Race:
         shared = [round_ for round_ in racer.blocks if round_ in self.baseline.blocks]
         mine = [racer.blocks[round_] for round_ in shared]
         reference = [self.baseline.blocks[round_] for round_ in shared]
-        return Standing.of(round_log_gains(metric or self._metrics[0], mine, reference))
+        metric = metric or self._metrics[0]
+        standing = Standing.of(round_log_gains(metric, mine, reference))
+        if not shared:
+            return standing
+        return msgspec.structs.replace(standing, log_gain=log_gain(metric, mine, reference))
 
     def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
         """Whether some leader is provably ahead of `racer` in every objective."""
