@@ -86,7 +86,7 @@ TEXTS = (
 
 @contextmanager
 def damaged(root: Path, damage: Mapping[str, Callable[[Path], None]]) -> Iterator[None]:
-    """Put each thing at its path below `root`, in place of what is there, until the end."""
+    """Put each thing at its path below `root`, which holds no link itself, in place of what is there."""
     with ExitStack() as undo:
         for name, place in damage.items():
             undo.enter_context(_replaced(root / name, place))
@@ -95,11 +95,13 @@ def damaged(root: Path, damage: Mapping[str, Callable[[Path], None]]) -> Iterato
 
 @contextmanager
 def _replaced(path: Path, place: Callable[[Path], None]) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError:  # other damage has taken its folder away
+    absent = [folder for folder in path.parents if not os.path.lexists(folder)]
+    first = absent[-1].parent if absent else path.parent
+    # Other damage may have put something else there, and beyond a link may lie the running machine.
+    if os.path.realpath(first) != str(first) or not first.is_dir():
         yield
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     kept = path.with_name(f"{path.name}.kept")
     there = os.path.lexists(path)
     if there:
@@ -108,13 +110,19 @@ def _replaced(path: Path, place: Callable[[Path], None]) -> Iterator[None]:
     try:
         yield
     finally:
+        _remove(path)
         path.with_name(f"{path.name}.other").unlink(missing_ok=True)
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
         if there:
             kept.rename(path)
+        for folder in absent:
+            folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def looked_at(root: Path, read: Callable[[Path], object]) -> set[str]:

@@ -242,9 +242,18 @@ def test_the_command_line_names_what_is_no_file(root: Path, how: str) -> None:
 
 
 def test_damage_is_undone(root: Path, whole: Topology) -> None:
-    """The examples above don't depend on each other: the tree is as before."""
+    """The examples above don't depend on each other: the tree is as before, and nothing was put beyond a link."""
+    before = sorted(root.rglob("*"))
+    for link in ("loop through the folder", "link out to a folder", "dangling link"):
+        inner = {
+            "sys/devices/system/cpu/cpu5/online": _writing(b"1"),
+            "sys/devices/system/cpu/new/file": _writing(b"1"),
+        }
+        with damaged(root, {"sys/devices/system": NOTHING[link]} | inner):
+            assert not (root / "sys/devices/cpu").exists()
     for name in (places()[0], "sys/devices/system/cpu", "proc/self/status"):
         for place in (*NOTHING.values(), _writing(b"x")):
             with damaged(root, {name: place}):
                 pass
+    assert sorted(root.rglob("*")) == before
     assert probe(root) == whole
