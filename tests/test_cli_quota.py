@@ -39,6 +39,15 @@ def test_probe_sees_the_quota(group: Group, job: Job) -> None:
     assert (len(envelope["cpus"]), envelope["cpu_quota"]) == (CPUS, QUOTA)
 
 
+def test_the_space_holds_the_threads_that_fit(group: Group, job: Job) -> None:
+    """One thread is all that the latency space offers, and it names the quota for what it left out."""
+    found = json.loads(autotp(group, job, "space", "latency", "--json").stdout)
+    (threads,) = (knob["values"] for knob in found["knobs"] if knob["name"] == "inference_num_threads")
+    reasons = {dropped["what"]: dropped["reason"] for dropped in found["dropped"]}
+    assert threads == [1]
+    assert "quota is 1 CPU" in reasons["inference_num_threads=2"]
+
+
 def test_measure_sees_what_a_quota_does(group: Group, job: Job) -> None:
     """Two threads are stopped in every period and one never, so their p90 latencies are far apart."""
     p90_s = {}
