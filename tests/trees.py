@@ -17,9 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.described import Described
-from tests.parts import AMX_FLAGS, AVX2_FLAGS, Cache, Cpu, KindsBy, Maker, Part
+from tests.parts import AVX2_FLAGS, Cache, Cpu, KindsBy, Maker, Part
 
-__all__ = ["AMX_FLAGS", "AVX2_FLAGS", "Described", "build", "cpu_list", "cpu_map", "files", "links"]
+__all__ = ["AVX2_FLAGS", "Described", "build", "cpu_list", "cpu_map", "files", "links"]
 
 CPU_FOLDER = "sys/devices/system/cpu"
 NODE_FOLDER = "sys/devices/system/node"
