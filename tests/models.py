@@ -18,6 +18,11 @@ def dynamic_model(folder: Path, name: str = "dynamic", width: int = WIDTH) -> Pa
     return _save(_matmul([-1, width], width, seed=0), folder, name)
 
 
+def wide_model(folder: Path, name: str = "wide", rows: int = 2048) -> Path:
+    """Write an IR with work for many threads but few weights, input `x` f32 [rows, 64], and return its .xml."""
+    return _save(_matmul([rows, 64], 64, seed=0), folder, name)
+
+
 def expected(x: Any, width: int = WIDTH, seed: int = 0) -> Any:
     """Return what both models answer to `x`, by numpy."""
     return np.maximum(x @ _weights(width, seed), 0)

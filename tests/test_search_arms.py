@@ -70,7 +70,8 @@ def test_the_hints_set_the_bar(model: Path) -> None:
     bench = Bench(built(model, tolerance=0.5), probe(), narrowed=False)
     error = OutputError(max_abs_error=0.25, max_abs_reference=1.0, finite=True)
     hint = Observed(effective=Effective(), masks=None, proof=None, output_error=error, properties={})
-    bench.accept_hints([hint, msgspec.structs.replace(hint, output_error=None)])
+    throughput = Config.of({"performance_hint": "throughput"})
+    bench.accept_hints({throughput: hint, Config(): msgspec.structs.replace(hint, output_error=None)})
     assert (bench.gate.tolerance, bench.gate.hint_error) == (0.5, 0.25)
     bench.close()
 

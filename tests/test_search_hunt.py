@@ -46,7 +46,7 @@ def test_a_resumed_search_begins_with_the_best_and_repeats_nothing_else(model: P
     request = built(model, out=tmp_path / "out", space=str(space))
     session = open_session(request, lambda event: None)
     session.close()
-    configs = list(session.bound.effective().values())[:6]
+    configs = list(session.bound.effective())[:6]
     for speed, config in enumerate(configs[:5]):
         trial = session.store.begin(Role.SEARCH, config)
         session.store.complete(trial, metrics(float(speed)), [(0, 0, BLOCK)])

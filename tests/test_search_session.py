@@ -86,10 +86,10 @@ def test_what_is_refused_leaves_nothing_behind(
 
 
 def test_a_space_of_which_nothing_runs_here_is_infeasible(model: Path, tmp_path: Path) -> None:
-    """More streams than threads everywhere: exit code 3, the reason is told, nothing is written."""
+    """More threads than CPUs everywhere: exit code 3, the reason is told, nothing is written."""
     space = tmp_path / "space.yaml"
-    space.write_text("knobs: {num_streams: [2], inference_num_threads: [1]}\n")
-    with pytest.raises(InfeasibleError, match="2 streams on 1 thread") as raised:
+    space.write_text("knobs: {num_streams: [1], inference_num_threads: {multiple_of: num_streams, by: [99999]}}\n")
+    with pytest.raises(InfeasibleError, match="inference_num_threads=99999: the process may use") as raised:
         opened(built(model, space=str(space)))
     assert raised.value.exit_code == 3
     assert list(tmp_path.iterdir()) == [space]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from autotp.errors import SpaceError
 from autotp.space import Config, affinity, nodes_spanned, sockets_spanned
 from autotp.topology import Topology, narrow, probe
+from tests.parts import Sharing
 from tests.trees import AVX2_FLAGS, Described, build
 
 MACHINES = {
@@ -43,6 +44,11 @@ def split(here: Topology, count: int, **settings: object) -> tuple[tuple[int, ..
     return masks(here, distribution_policy="tensor_parallel", split_count=count, **settings)
 
 
+def separate_sockets(machine: Described) -> int:
+    """How many sockets OpenVINO tells apart: those in one node are one."""
+    return machine.sockets // machine.sockets_per_node
+
+
 @settings(deadline=None)
 @given(NAMES)
 def test_nothing_asked_means_the_whole_envelope(name: str) -> None:
@@ -52,7 +58,7 @@ def test_nothing_asked_means_the_whole_envelope(name: str) -> None:
     assert masks(here) is None
     assert masks(here, num_streams=1, distribution_policy="tensor_parallel") is None
     assert masks(here, numa_nodes=machine.numa_nodes) is None
-    assert split(here, machine.sockets) is None
+    assert split(here, separate_sockets(machine)) is None
 
 
 @settings(deadline=None)
@@ -60,8 +66,12 @@ def test_nothing_asked_means_the_whole_envelope(name: str) -> None:
 def test_a_split_spans_as_many_sockets(name: str, data: st.DataObject) -> None:
     """Tensor parallelism of degree K gets every CPU of the first K sockets and none of another."""
     machine = MACHINES[name]
-    count = data.draw(st.integers(1, machine.sockets))
-    expected = sorted(cpu for socket in range(count) for cpu in machine.of_socket(socket))
+    count = data.draw(st.integers(1, separate_sockets(machine)))
+    expected = sorted(
+        cpu
+        for socket in range(count * machine.sockets // separate_sockets(machine))
+        for cpu in machine.of_socket(socket)
+    )
     found = split(topology(name), count) or (tuple(range(machine.logical_cpus)),)
     assert found == (tuple(expected),)
 
@@ -137,6 +147,29 @@ def test_the_envelope_decides_what_there_is() -> None:
             masks(here, **nodes)
     with pytest.raises(SpaceError, match="spans 2 socket"):
         split(here, 3)
+
+
+@pytest.mark.parametrize(
+    ("described", "count", "cpus"),
+    [
+        (Described(nodes_per_socket=2, cores_per_node=4, l3=Sharing.NODE), 1, (0, 1, 2, 3)),
+        (
+            Described(nodes_per_socket=2, cores_per_node=4, l3=Sharing.CLUSTER, cores_per_cluster=2),
+            1,
+            (0, 1, 2, 3),
+        ),
+        (Described(sockets=2, cores_per_node=4, l3=Sharing.CLUSTER, cores_per_cluster=2), 1, (0, 1, 2, 3)),
+        (Described(sockets=4, sockets_per_node=2, cores_per_node=4), 1, (0, 1, 2, 3)),
+        (Described(sockets=2, nodes_per_socket=2, cores_per_node=2), 1, (0, 1, 2, 3)),
+    ],
+)
+def test_sockets_are_those_that_openvino_tells_apart(
+    described: Described, count: int, cpus: tuple[int, ...], tmp_path: Path
+) -> None:
+    """NUMA nodes with caches of their own count as sockets; sockets of one node, and nodes of one cache, as one."""
+    here = probe(build(described, tmp_path / "machine"))
+    assert split(here, count) == (cpus,)
+    assert split(here, 2 * count) is None
 
 
 @settings(deadline=None)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from autotp.errors import InfeasibleError
 from autotp.space import BoundSpace, Config, Dropped, Predictor, Space, bind, choose, load_space, parse_space
 from autotp.topology import narrow
-from tests.test_space_affinity import MACHINES, NAMES, topology
+from tests.test_space_affinity import MACHINES, NAMES, separate_sockets, topology
 from tests.test_space_schema import SHIPPED
 from tests.trees import Described
 
@@ -55,7 +55,7 @@ def reasons(space: BoundSpace) -> dict[str, str]:
         ("2x1", 2, 2, (1, 2), (1, 2)),
         ("2x6", 2, 2, (1, 2), (1, 2, 3, 4, 6, 12)),
         ("4x4", 4, 4, (1, 2, 3, 4), (1, 2, 4, 8, 16)),
-        ("2 sockets in one node", 1, 2, (1, 2), (1, 2, 4, 8)),
+        ("2 sockets in one node", 1, 2, (1,), (1, 2, 4, 8)),
         ("smt 2", 2, 2, (1, 2), (1, 2, 4, 8)),
         ("snc", 4, 2, (1, 2), (1, 2, 3, 4, 6, 12)),
     ],
@@ -335,14 +335,14 @@ def _numbers(name: str, items: list[Any], machine: Described) -> list[Setting]:
         "default": [None],
         "per_node": [machine.numa_nodes],
         "per_socket": [machine.sockets],
-        "each_socket": list(range(1, machine.sockets + 1)),
+        "each_socket": list(range(1, separate_sockets(machine) + 1)),
         "divisors": [count for count in range(1, cores + 1) if not cores % count],
     }
     numbers = [n for item in items for n in words.get(str(item), [item])]
     most = {
         "num_streams": machine.logical_cpus,
         "inference_num_threads": machine.logical_cpus,
-        "split_count": machine.sockets,
+        "split_count": separate_sockets(machine),
         "numa_nodes": machine.numa_nodes,
     }.get(name, 10**6)
     kept = [n for n in numbers if n is None or not isinstance(n, int) or n <= most]
@@ -362,7 +362,7 @@ def _runs(chosen: Chosen, machine: Described) -> bool:
     if not parallel:
         return (split or 1) == 1
     nodes = range(chosen.get("numa_nodes") or machine.numa_nodes)
-    spanned = {socket for node in nodes for socket in machine.sockets_of_node(node)}
+    spanned = {socket // machine.sockets_per_node for node in nodes for socket in machine.sockets_of_node(node)}
     return (streams or 1) == 1 and (split or 1) <= len(spanned)
 
 

@@ -16,6 +16,7 @@ from enum import StrEnum
 import msgspec
 
 from autotp.measure.protocol import Footprint
+from autotp.space import sockets_spanned, split_places
 from autotp.topology import Machine, format_cpulist
 
 HANDED_OVER = 0.5  # sleeps of the calling thread per inference: at most 0.08 without sub-streams, 0.9 to 8 with
@@ -60,7 +61,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """CPUs of a mask that lie on one socket, or on several that no NUMA nodes separate."""
+    """CPUs of a mask that lie on one socket as OpenVINO tells them apart, and how many sockets that really are."""
 
     cpus: frozenset[int]
     cores: int
@@ -77,21 +78,15 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def places(machine: Machine, mask: Sequence[int]) -> tuple[Place, ...]:
-    """Return where sub-streams could be on the CPUs `mask`: one for each socket that NUMA nodes separate."""
-    cpus = [cpu for cpu in machine.cpus if cpu.id in set(mask)]
-    groups: list[set[tuple[str, int]]] = []
-    for cpu in cpus:
-        joined: set[tuple[str, int]] = {("socket", cpu.socket), ("node", cpu.node)}
-        apart = [group for group in groups if not group & joined]
-        groups = [*apart, joined.union(*(group for group in groups if group & joined))]
-    members = [[cpu for cpu in cpus if ("socket", cpu.socket) in group] for group in groups]
+    """Return where sub-streams could be on the CPUs `mask`."""
+    core_of = {cpu.id: cpu.core for cpu in machine.cpus}
     return tuple(
         Place(
-            cpus=frozenset(cpu.id for cpu in inside),
-            cores=len({cpu.core for cpu in inside}),
-            sockets=len({cpu.socket for cpu in inside}),
+            cpus=frozenset(cpus),
+            cores=len({core_of[cpu] for cpu in cpus}),
+            sockets=len(sockets_spanned(machine, cpus)),
         )
-        for inside in members
+        for cpus in split_places(machine, mask)
     )
 
 

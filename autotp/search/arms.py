@@ -1,7 +1,7 @@
 """From a config to a running arm: plans, the output gate, the observed effective config and its proof."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -28,7 +28,7 @@ from autotp.measure import (
 )
 from autotp.runtime import Plan
 from autotp.search.request import TuneRequest
-from autotp.space import KNOBS, Config, Effective, Mask, affinity
+from autotp.space import KNOBS, Config, Effective, Mask, Predictor, affinity
 from autotp.topology import Topology
 
 # What OpenVINO only echoes (the hint, the policy) tells nothing of what it does.
@@ -47,11 +47,21 @@ class Observed(msgspec.Struct, frozen=True):
     proof: Proof | None
     output_error: OutputError | None
     properties: dict[str, str]
+    predicted: Effective = Effective()
+    told_apart: Config = Config()  # knobs whose effect no property shows
 
     @property
     def key(self) -> tuple[object, ...]:
         """The identity that counts, whatever was predicted."""
-        return (self.effective, self.masks, *(self.properties.get(name) for name in TELLING))
+        telling = (self.properties.get(name) for name in TELLING)
+        return (self.effective, self.masks, self.told_apart, *telling)
+
+    @property
+    def mispredicted(self) -> tuple[str, ...]:
+        """The fields of the effective config in which what was predicted didn't come true."""
+        fields = Effective.__struct_fields__
+        pairs = [(name, getattr(self.predicted, name), getattr(self.effective, name)) for name in fields]
+        return tuple(name for name, predicted, found in pairs if predicted is not None and predicted != found)
 
 
 Outcome = Observed | ArmFailure
@@ -66,6 +76,8 @@ class Bench:
         self.arm_start_s = 0.0  # the longest that an arm took to start and warm up
         self._request = request
         self._narrowed = narrowed
+        self._predictor = Predictor(topology)
+        self._model_threads: int | None = None  # known once a hint's own streams have been seen
         self._folder = tempfile.TemporaryDirectory(prefix="autotp-")
         self._arms: list[Arm] = []
         self._without_policy: dict[tuple[object, ...], Ran] = {}
@@ -88,9 +100,12 @@ class Bench:
         stop_all(self._arms)
         self._folder.cleanup()
 
-    def accept_hints(self, hints: Sequence[Observed]) -> None:
-        """Take the hints' worst output error for what is accepted in practice."""
-        errors = [hint.output_error.max_abs_error for hint in hints if hint.output_error]
+    def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
+        """Take the hints' worst output error for what is accepted in practice, and learn from their streams."""
+        errors = [hint.output_error.max_abs_error for hint in hints.values() if hint.output_error]
+        for config, hint in hints.items():
+            if config.get("performance_hint") == "throughput":
+                self._model_threads = self._predictor.model_threads(config, hint.effective)
         self.gate = Gate(tolerance=self.gate.tolerance, hint_error=max(errors, default=0.0))
 
     def masks(self, config: Config) -> tuple[Mask, ...] | None:
@@ -152,7 +167,19 @@ class Bench:
             return failure
         sub_streams = proof.sub_streams if proof else 1
         effective = msgspec.structs.replace(started.effective, sub_streams=sub_streams, split_nodes=0)
-        return Observed(effective, masks, proof, started.output_error, started.properties)
+        return Observed(
+            effective=effective,
+            masks=masks,
+            proof=proof,
+            output_error=started.output_error,
+            properties=started.properties,
+            predicted=self._predict(config),
+            told_apart=self._predictor.frame(config).told_apart,
+        )
+
+    def _predict(self, config: Config) -> Effective:
+        predicted = self._predictor.effective(config, self._model_threads)
+        return msgspec.structs.replace(predicted, requests=self._nireq(config) or predicted.streams)
 
     def _prove(self, config: Config, masks: tuple[Mask, ...] | None, arm: Arm) -> Proof:
         cpus = masks[0] if masks else self.topology.envelope.cpus

@@ -89,7 +89,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
         session.store.describe_observed(trial, outcome)
     if not any(racer.config in HINTS for racer in racers.values()):
         raise EnvironmentFailure(f"OpenVINO's own hints failed here: {_first_failure([o for _, o in outcomes])}.")
-    session.bench.accept_hints([r.observed for r in racers.values() if r.config in HINTS])
+    session.bench.accept_hints({r.config: r.observed for r in racers.values() if r.config in HINTS})
     for racer in racers.values():
         if racer.config not in HINTS and (wrong := session.bench.wrong_output(racer.observed)):
             raise EnvironmentFailure(f"Your own settings ({racer.config}) give wrong outputs: {wrong.message}.")

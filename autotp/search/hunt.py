@@ -5,15 +5,16 @@ from time import monotonic
 
 from optuna.trial import FrozenTrial, Trial
 
-from autotp.measure import ArmFailure
+from autotp.measure import ArmFailure, Proof
+from autotp.search.arms import Observed
 from autotp.search.baselines import HINTS
 from autotp.search.constraints import violations
 from autotp.search.events import ArmEnded
-from autotp.search.race import ROUNDS_TO_JUDGE, ROUNDS_TO_SETTLE, Racer
+from autotp.search.race import Racer
 from autotp.search.recipes import recipes
 from autotp.search.session import Session
 from autotp.search.store import Role
-from autotp.space import Config, sockets_spanned
+from autotp.space import Config, split_places
 
 SIDE_BY_SIDE = 3
 PAST_LEADERS = 3
@@ -44,7 +45,7 @@ class Hunt:
                 if self._nothing_left:
                     break
                 continue
-            for racer in session.race.run(ROUNDS_TO_JUDGE, until):
+            for racer in session.race.run(session.race.rounds_to_judge, until):
                 if racer in self._live:
                     self._fail(racer.trial, racer.config, racer.failure)
                     self._live.remove(racer)
@@ -70,7 +71,8 @@ class Hunt:
                 self._fail(trial, config, outcome)
             elif outcome.key in self._known:
                 arm.stop()
-                self._alias(trial, config, self._known[outcome.key])
+                self._session.store.describe_observed(trial, outcome)
+                self._alias(trial, config, outcome)
             else:
                 self._enter(Racer(f"trial {trial.number}", config, outcome, arm, trial))
 
@@ -93,13 +95,13 @@ class Hunt:
 
     def _judge(self) -> None:
         race = self._session.race
-        measured = (r for r in self._live if len(r.blocks) >= ROUNDS_TO_JUDGE)
+        measured = (r for r in self._live if len(r.blocks) >= race.rounds_to_judge)
         ahead = (*self._baselines, *self.contenders, *measured)
         leaders = [racer for racer in ahead if self._session.keeps_constraints(racer)]
         for racer in list(self._live):
             if race.beaten(racer, leaders):
                 self._end(racer, dropped=True)
-            elif len(racer.blocks) >= ROUNDS_TO_SETTLE:
+            elif len(racer.blocks) >= race.rounds_to_settle:
                 self._end(racer, dropped=False)
 
     def _end(self, racer: Racer, dropped: bool) -> None:
@@ -116,23 +118,33 @@ class Hunt:
         session.proposer.learn(racer.config, failed=False)
         if not dropped and not broken:
             self.contenders.append(racer)
-        self._tell(racer.trial, racer.config, "OK", racer, f"breaks {', '.join(broken)}" if broken else None)
+        reason = f"breaks {', '.join(broken)}" if broken else None
+        self._tell(racer.trial, racer.config, "OK", reason, racer, racer.observed.proof)
 
     def _fail(self, trial: Trial, config: Config, failure: ArmFailure | None) -> None:
         assert failure is not None
         self._session.store.fail(trial, failure)
         self._session.proposer.learn(config, failed=True)
-        self._tell(trial, config, failure.status, None, failure.message)
+        self._tell(trial, config, failure.status, failure.message)
 
-    def _alias(self, trial: Trial, config: Config, of: int) -> None:
+    def _alias(self, trial: Trial, config: Config, observed: Observed) -> None:
         """Tell a trial whose config only the compile showed to be an alias."""
+        of = self._known[observed.key]
         self.aliases += 1
         self._session.store.alias(trial, of)
-        self._tell(trial, config, "ALIAS", None, f"OpenVINO makes the same of it as of trial {of}")
+        reason = f"OpenVINO makes the same of it as of trial {of}"
+        self._tell(trial, config, "ALIAS", reason, proof=observed.proof)
 
-    def _tell(self, trial: Trial, config: Config, status: str, racer: Racer | None, reason: str | None) -> None:
+    def _tell(
+        self,
+        trial: Trial,
+        config: Config,
+        status: str,
+        reason: str | None,
+        racer: Racer | None = None,
+        proof: Proof | None = None,
+    ) -> None:
         self.ended += 1
-        proof = racer.observed.proof if racer else None
         self._session.tell(
             ArmEnded(
                 trial=trial.number,
@@ -151,7 +163,7 @@ def _first_configs(session: Session) -> list[Config]:
     topology, proposer = session.bound.topology, session.proposer
     cpus = set(topology.envelope.cpus)
     cores = len({cpu.core for cpu in topology.machine.cpus if cpu.id in cpus})
-    sockets = len(sockets_spanned(topology.machine, topology.envelope.cpus))
+    sockets = len(split_places(topology.machine, topology.envelope.cpus))
     known = [found for settings in recipes(cores, sockets) if (found := proposer.find(settings))]
     measured = dict.fromkeys(_config_of(trial) for trial in _past_trials(session))
     leaders = [config for config in measured if proposer.holds(config)][:PAST_LEADERS]

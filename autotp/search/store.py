@@ -107,10 +107,12 @@ class Store:
             self._describe(trial, **attributes)
 
     def describe_observed(self, trial: Trial, observed: Observed) -> None:
-        """Record what OpenVINO made of the trial's config."""
+        """Record what OpenVINO made of the trial's config, beside what was predicted."""
         self.describe(
             trial,
             effective=observed.effective,
+            predicted=observed.predicted,
+            mispredicted=observed.mispredicted,
             properties=observed.properties,
             proof=observed.proof or {"state": "none"},
             affinity=observed.masks,

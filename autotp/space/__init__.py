@@ -6,6 +6,7 @@ from autotp.space.choices import BoundKnob, Choice, choose
 from autotp.space.config import Config, spell_config, spell_value
 from autotp.space.effective import Effective, Identity, Predictor, default_precision
 from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
+from autotp.space.processors import split_places
 from autotp.space.rules import config_dropped
 from autotp.space.schema import Space, load_space, named_spaces, parse_space
 
@@ -39,4 +40,5 @@ __all__ = [
     "sockets_spanned",
     "spell_config",
     "spell_value",
+    "split_places",
 ]

@@ -1,11 +1,12 @@
 """The one place that turns `split_count` and `numa_nodes` into CPU masks.
 
-OpenVINO makes one sub-stream per socket that the process may run on, so the native degree of tensor
-parallelism is set by the mask (`src/plugins/intel_cpu/src/cpu_streams_calculation.cpp`).
+OpenVINO makes one sub-stream for each socket that the process may run on, as OpenVINO tells sockets apart, so
+the native degree of tensor parallelism is set by the mask (`cpu_streams_calculation.cpp` of its CPU plugin).
 """
 
 from autotp.errors import SpaceError
 from autotp.space.config import Config
+from autotp.space.processors import split_places
 from autotp.topology import Envelope, Machine
 
 Mask = tuple[int, ...]
@@ -56,9 +57,7 @@ def _on_nodes(wanted: object, machine: Machine, cpus: Mask) -> Mask:
 
 
 def _on_sockets(split_count: int, machine: Machine, cpus: Mask) -> Mask:
-    present = sockets_spanned(machine, cpus)
-    if split_count > len(present):
-        raise SpaceError(f"split_count={split_count}: the process spans {len(present)} socket(s)")
-    chosen = set(present[:split_count])
-    socket_of = {cpu.id: cpu.socket for cpu in machine.cpus}
-    return tuple(cpu for cpu in cpus if socket_of.get(cpu) in chosen)
+    places = split_places(machine, cpus)
+    if split_count > len(places):
+        raise SpaceError(f"split_count={split_count}: the process spans {len(places)} socket(s)")
+    return tuple(sorted(cpu for place in places[:split_count] for cpu in place))

@@ -13,6 +13,7 @@ from autotp.space.effective import Predictor
 from autotp.space.grid import Grid
 from autotp.space.knobs import Word
 from autotp.space.merge import Merged, Rule
+from autotp.space.processors import split_places
 from autotp.space.quota import THREADS, beyond_quota, bounded, threads_within
 from autotp.space.rules import COMBINED_KNOBS, config_dropped, value_dropped
 from autotp.space.schema import Item, KnobSpec, Space
@@ -149,7 +150,7 @@ def _bind_item(item: Item, topology: Topology) -> tuple[Choice, ...]:
         case Word.PER_SOCKET:
             return (len(sockets_spanned(machine, cpus)),)
         case Word.EACH_SOCKET:
-            return tuple(range(1, len(sockets_spanned(machine, cpus)) + 1))
+            return tuple(range(1, len(split_places(machine, cpus)) + 1))
         case Word.DIVISORS:
             within = frozenset(cpus)
             cores = len({cpu.core for cpu in machine.cpus if cpu.id in within})

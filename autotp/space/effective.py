@@ -15,6 +15,7 @@ from autotp.space.streams import (
     Counts,
     Streams,
     asked_of_split,
+    mixes_core_types,
     one_stream,
     several_streams,
     split_stream,
@@ -183,7 +184,7 @@ class Predictor:
         _, pinning, precision = self.rest(config)
         if found is None or processors is None:
             return Effective(precision=str(precision))
-        mixed = processors.hybrid and found.streams == 1 and found.threads > processors.main
+        mixed = found.streams == 1 and mixes_core_types(processors, config.count("inference_num_threads") or 0)
         return Effective(
             streams=found.streams,
             threads=found.threads,
@@ -193,12 +194,14 @@ class Predictor:
         )
 
     def model_threads(self, config: Config, observed: Effective) -> int | None:
-        """Return what the model calls for, told from what OpenVINO made of a `config` with the THROUGHPUT hint."""
-        for model_threads in (0, 1, 2):
-            found = self.streams(config, model_threads)
-            if found is not None and (found.streams, found.threads) == (observed.streams, observed.threads):
-                return model_threads
-        return None
+        """Return what the model calls for, told from what OpenVINO made of a `config` with the THROUGHPUT hint.
+
+        None where that fits several answers, or none.
+        """
+        wanted = (observed.streams, observed.threads)
+        found = {threads: self.streams(config, threads) for threads in (0, 1, 2)}
+        fitting = [threads for threads, made in found.items() if made and (made.streams, made.threads) == wanted]
+        return fitting[0] if len(fitting) == 1 else None
 
     def _processors(self, config: Config) -> tuple[tuple[Mask, ...] | None, Processors | None]:
         if config not in self._within:

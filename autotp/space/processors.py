@@ -9,6 +9,7 @@ folders up to the first gap, it loses nodes of one CPU, and of two SMT siblings 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise, takewhile
 
 import msgspec
@@ -88,6 +89,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     node_of: dict[int, int]
     socket_of: dict[int, int]
+    unbound_socket_of: dict[int, int]
     type_of: dict[int, str]
     core_of: dict[int, int]
     counted: frozenset[int]  # of an unbound process: not all CPUs where nodes are misread
@@ -96,14 +98,14 @@ class Reading(msgspec.Struct, frozen=True):
         """Return what a process bound to `cpus` may use."""
         allowed = frozenset(cpus)
         if allowed >= self.socket_of.keys():
-            return self._table(self.counted, self.type_of)
+            return self._table(self.counted, self.unbound_socket_of, self.type_of)
         here = [cpu for cpu in self.socket_of if cpu in allowed]
         taken = {self.core_of[cpu] for cpu in here if self.type_of[cpu] == "main"}
         left = (cpu for cpu in here if self.type_of[cpu] == "hyper" and self.core_of[cpu] not in taken)
-        return self._table(here, {**self.type_of, **dict.fromkeys(left, "main")})
+        return self._table(here, self.socket_of, {**self.type_of, **dict.fromkeys(left, "main")})
 
-    def _table(self, cpus: Iterable[int], type_of: Mapping[int, str]) -> Processors:
-        found = Counter((self.node_of[cpu], self.socket_of[cpu], type_of[cpu]) for cpu in cpus)
+    def _table(self, cpus: Iterable[int], socket_of: Mapping[int, int], type_of: Mapping[int, str]) -> Processors:
+        found = Counter((self.node_of[cpu], socket_of[cpu], type_of[cpu]) for cpu in cpus)
         places = sorted({(node, socket) for node, socket, _ in found})
         return Processors(
             tuple(
@@ -113,24 +115,48 @@ class Reading(msgspec.Struct, frozen=True):
         )
 
 
+def split_places(machine: Machine, cpus: Iterable[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the CPUs of each socket that OpenVINO tells apart: a process bound to `cpus` can split over these.
+
+    Mostly they are the sockets. But sockets in one NUMA node are one, and where a socket has several third-level
+    caches each of its NUMA nodes is one.
+    """
+    reading, places = read_machine(machine), dict[int, list[int]]()
+    socket_of = reading.socket_of if reading else {cpu.id: cpu.socket for cpu in machine.cpus}
+    for cpu in sorted(cpus):
+        places.setdefault(socket_of[cpu], []).append(cpu)
+    return tuple(tuple(members) for _, members in sorted(places.items()))
+
+
+@lru_cache(maxsize=8)
 def read_machine(machine: Machine) -> Reading | None:
     """Return what OpenVINO reads of `machine`.
 
     None where it falls back to guesses from /proc/cpuinfo that this doesn't model: cores of more than two
     threads, and E-cores outside of every third-level cache.
     """
-    socket_of, type_of = _sockets(machine), _types(machine)
-    if socket_of is None or type_of is None:
+    caches, type_of = _sockets(machine), _types(machine)
+    if caches is None or type_of is None:
         return None
-    nodes, sockets = _nodes(machine), len(set(socket_of.values()))
-    node_of, counted = socket_of, frozenset(socket_of)
+    nodes, sockets = _nodes(machine), len(set(caches.values()))
+    node_of = socket_of = unbound = caches
+    counted = frozenset(caches)
     if len(nodes) not in (0, sockets):
-        listed = {cpu: node for node, members in enumerate(nodes) for cpu in members if cpu in socket_of}
-        node_of, counted = socket_of | listed, frozenset(listed)
+        listed = {cpu: node for node, members in enumerate(nodes) for cpu in members if cpu in caches}
+        node_of, counted = caches | listed, frozenset(listed)
         if sockets > len(nodes):
-            socket_of = node_of
-    cores = {cpu.id: cpu.core for cpu in machine.cpus}
-    return Reading(node_of=node_of, socket_of=socket_of, type_of=type_of, core_of=cores, counted=counted)
+            # Several caches a node: a bound process sees a socket in each node. One that isn't sees the number of
+            # the node's first cache, cut to the number of nodes, so that later nodes fall into one socket.
+            firsts = [min(caches[members[0]], len(nodes) - 1) if members else 0 for members in nodes]
+            socket_of, unbound = node_of, {cpu: firsts[node] for cpu, node in listed.items()}
+    return Reading(
+        node_of=node_of,
+        socket_of=socket_of,
+        unbound_socket_of=unbound,
+        type_of=type_of,
+        core_of={cpu.id: cpu.core for cpu in machine.cpus},
+        counted=counted,
+    )
 
 
 def _sum(rows: Iterable[Row], socket: int) -> Row:

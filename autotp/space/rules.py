@@ -7,6 +7,7 @@ from autotp.space.affinity import nodes_spanned, sockets_spanned
 from autotp.space.config import Config
 from autotp.space.effective import default_precision
 from autotp.space.knobs import Value
+from autotp.space.processors import split_places
 from autotp.space.quota import beyond_quota, threads_within
 from autotp.topology import Envelope, Topology
 
@@ -40,8 +41,8 @@ def value_dropped(
         case "num_streams" | "inference_num_threads" if isinstance(value, int):
             return _count_dropped(value, topology.envelope, held)
         case "split_count" if isinstance(value, int):
-            sockets = len(sockets_spanned(topology.machine, topology.envelope.cpus))
-            return f"the process spans {sockets} socket(s)" if value > sockets else None
+            places = len(split_places(topology.machine, topology.envelope.cpus))
+            return f"the process spans {places} socket(s)" if value > places else None
         case "numa_nodes":
             return _nodes_dropped(value, topology)
     return None
@@ -74,11 +75,13 @@ def _policy_dropped(value: Value, topology: Topology) -> str | None:
         return None
     machine, cpus = topology.machine, topology.envelope.cpus
     sockets, nodes = len(sockets_spanned(machine, cpus)), len(nodes_spanned(machine, cpus))
-    if sockets < 2:
-        return f"the process spans {sockets} socket(s), so the policy does nothing: same as none"
-    if nodes < 2:
+    if len(split_places(machine, cpus)) > 1 and nodes > 1:
+        return None
+    if sockets > 1 and nodes < 2:
         return f"no NUMA nodes separate the {sockets} sockets, so the policy does nothing: same as none"
-    return None
+    if sockets > 1:
+        return f"OpenVINO sees the {sockets} sockets as one, so the policy does nothing: same as none"
+    return f"the process spans {sockets} socket(s), so the policy does nothing: same as none"
 
 
 def _precision_dropped(value: str, topology: Topology, allowed: tuple[str, ...]) -> str | None:

@@ -57,6 +57,13 @@ def one_stream(processors: Processors, threads: Counts) -> Counts:
     return np.where(threads > 0, np.minimum(threads, processors.total), own)
 
 
+def mixes_core_types(processors: Processors, threads: int) -> bool:
+    """Whether the only stream runs on cores and E-cores alike; OpenVINO doesn't pin it then of its own accord."""
+    own_cores_only = not threads and processors.main > processors.efficient // _E_CORES_A_STREAM
+    width = int(one_stream(processors, np.array([threads]))[0])
+    return processors.hybrid and not own_cores_only and width > processors.main
+
+
 def splits(processors: Processors) -> bool:
     """Whether the tensor-parallel policy makes sub-streams: only where OpenVINO sees several NUMA nodes."""
     return len(processors.rows) > 1
