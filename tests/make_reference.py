@@ -10,6 +10,8 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     startup        import, help and load overheads
     demo           `autotp demo`, as the README shows it
     quota          `autotp tune` under a CPU quota, and plain OpenVINO's judgement of what it ships
+    effective      predicted effective configs against OpenVINO on pretended machines
+    merging        how long a space of a million configs takes to bind and merge
 """
 
 import argparse
@@ -128,10 +130,13 @@ def demo() -> bool:
     return done.returncode == 0
 
 
-def measure_quota() -> bool:
-    """Tune the recogniser's p90 latency under a quota of one CPU and judge what ships."""
-    text, code, _ = run(["-m", "tests.measure_quota", "--out", REFERENCE / "quota.json"])
+def keep_outcome(name: str) -> bool:
+    """Run the script `tests/<name>.py`, which judges itself, and keep its outcome with the facts of the run."""
+    out = REFERENCE / f"{name.partition('_')[2]}.json"
+    text, code, seconds = run(["-m", f"tests.{name}", "--out", out])
     print(text, flush=True)
+    facts = describe(f"python -m tests.{name} --out {out.relative_to(ROOT)}", seconds, code)
+    out.write_text(json.dumps({"run": facts, **json.loads(out.read_text())}, indent=2) + "\n")
     return code == 0
 
 
@@ -141,7 +146,9 @@ STEPS: dict[str, Callable[[], bool]] = {
     "benchmark_app": compare_benchmark_app,
     "startup": measure_startup,
     "demo": demo,
-    "quota": measure_quota,
+    "quota": lambda: keep_outcome("measure_quota"),
+    "effective": lambda: keep_outcome("sweep_effective"),
+    "merging": lambda: keep_outcome("measure_merging"),
 }
 
 

@@ -9,7 +9,7 @@ from autotp.report import describe_event
 from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled
 from autotp.search.outcome import build_tuned, say
 from autotp.search.verdict import Ruling
-from autotp.topology import probe
+from autotp.topology import Advice, probe
 from tests.test_search_outcome import VERSIONS, evidence, request_in
 
 F32 = {"inference_precision_hint": "f32"}
@@ -21,9 +21,23 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
     [
         (
             Began(
-                study="s", out="results/s", budget_s=300, configs=14, effective_configs=12, dropped=(("a", "b"),)
+                study="s",
+                out="results/s",
+                budget_s=300,
+                configs=14,
+                effective_configs=12,
+                dropped=(("a", "b"),),
+                advice=(Advice(id="turbo", seen="turbo is on", why="it drifts", do="turn it off"),),
             ),
-            ["s in results/s", "14 configs", "12", "5 min", "a: b"],
+            [
+                "s in results/s",
+                "14 configs",
+                "12",
+                "5 min",
+                "a: b",
+                "health    turbo is on",
+                "`autotp health` says",
+            ],
         ),
         (
             Baselined(

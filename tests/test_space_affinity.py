@@ -166,7 +166,7 @@ def test_the_envelope_decides_what_there_is() -> None:
 def test_sockets_are_those_that_openvino_tells_apart(
     described: Described, count: int, cpus: tuple[int, ...], tmp_path: Path
 ) -> None:
-    """NUMA nodes with caches of their own count as sockets; sockets of one node, and nodes of one cache, as one."""
+    """NUMA nodes with caches of their own count as sockets; sockets of one node, or nodes of one cache, as one."""
     here = probe(build(described, tmp_path / "machine"))
     assert split(here, count) == (cpus,)
     assert split(here, 2 * count) is None

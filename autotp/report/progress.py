@@ -24,7 +24,9 @@ def describe_event(event: Event) -> list[str]:
 def _(event: Began) -> list[str]:
     configs = f"{event.configs} configs, {event.effective_configs} that may differ"
     lines = [f"study     {event.study} in {event.out}: {configs}; budget {spell_seconds(event.budget_s)}"]
-    return lines + [f"dropped   {what}: {reason}" for what, reason in event.dropped]
+    lines += [f"dropped   {what}: {reason}" for what, reason in event.dropped]
+    lines += [f"health    {advice.seen}" for advice in event.advice]
+    return [*lines, "          `autotp health` says why that matters and what to do"] if event.advice else lines
 
 
 @describe_event.register

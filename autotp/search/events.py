@@ -7,6 +7,7 @@ import msgspec
 
 from autotp.deploy import Tuned
 from autotp.measure import Interval
+from autotp.topology import Advice
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -14,7 +15,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class Began(Event, frozen=True, tag="began"):
-    """The study is open and the space is bound."""
+    """The study is open and the space is bound; `advice` says what may disturb the measurements."""
 
     study: str
     out: str
@@ -22,6 +23,7 @@ class Began(Event, frozen=True, tag="began"):
     configs: int
     effective_configs: int
     dropped: tuple[tuple[str, str], ...]
+    advice: tuple[Advice, ...] = ()
 
 
 class Baselined(Event, frozen=True, tag="baselined"):

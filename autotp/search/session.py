@@ -22,7 +22,7 @@ from autotp.search.request import TuneRequest
 from autotp.search.storage import study_names
 from autotp.search.store import Store
 from autotp.space import BoundSpace, affinity, bind, config_dropped
-from autotp.topology import Topology, format_cpulist, narrow, probe
+from autotp.topology import Topology, format_cpulist, health, narrow, probe
 
 MAX_BLOCK_SHARE = 1 / 300  # of the budget: a slow model must still get its rounds
 
@@ -93,8 +93,10 @@ def open_session(request: TuneRequest, listener: Listener) -> Session:
 
 
 def began(session: Session) -> Began:
-    """Return the first event of a tuning."""
+    """Return the first event of a tuning, and keep in the study what may disturb it."""
     request, census = session.request, session.bound.census()
+    advice = health(topology=session.topology, steal_sample_s=0.0)
+    session.store.note(advice=advice)
     return Began(
         study=request.name,
         out=str(request.out),
@@ -102,6 +104,7 @@ def began(session: Session) -> Began:
         configs=census.configs,
         effective_configs=census.effective_configs,
         dropped=tuple((dropped.what, dropped.reason) for dropped in census.dropped),
+        advice=advice,
     )
 
 
