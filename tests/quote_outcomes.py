@@ -74,6 +74,30 @@ def benchmark_app() -> str:
     return "\n".join(rows)
 
 
+def quota() -> str:
+    """What tuning gains under a CPU quota."""
+    found = outcome("quota.json")
+    judged, config = found["judge"], ", ".join(f"{k}={v}" for k, v in found["shipped"]["config"].items())
+    hint_s, tuned_s, ratio = judged["hint"]["p90_s"], judged["tuned"]["p90_s"], judged["hint_over_tuned_p90"]
+    return (
+        f"With a quota of {found['cpu_quota']:g} CPU on {found['cpus']} (`python -m tests.measure_quota`, the "
+        f"recogniser on wide images) the LATENCY hint's p90 is {_ms(hint_s)} and that of what ships ({config}) "
+        f"{_ms(tuned_s)}: {ratio:.1f} times lower, judged by plain OpenVINO."
+    )
+
+
+def effective() -> str:
+    """How predictions agree with OpenVINO, and how fast they are."""
+    swept, merged = outcome("effective.json"), outcome("merging.json")
+    return (
+        f"On {len(swept['machines'])} pretended machines {swept['agreement']:.1%} of {swept['configs']} configs "
+        f"came out as predicted and {len(swept['wrong_merges'])} pairs were merged wrongly "
+        f"(`python -m tests.sweep_effective`); on one of 8 sockets and 512 cores {merged['configs']:,} configs "
+        f"are merged into {merged['effective_configs']:,} in {merged['seconds']:.1f} s "
+        "(`python -m tests.measure_merging`)."
+    )
+
+
 def load_overhead() -> str:
     """What `load` adds to `compile_model`."""
     startup = outcome("startup.json")
@@ -83,7 +107,16 @@ def load_overhead() -> str:
     )
 
 
-SECTIONS: tuple[Callable[[], str], ...] = (transcript, tuned, precision, judge, benchmark_app, load_overhead)
+SECTIONS: tuple[Callable[[], str], ...] = (
+    transcript,
+    tuned,
+    precision,
+    judge,
+    benchmark_app,
+    quota,
+    effective,
+    load_overhead,
+)
 
 
 def with_outcomes(readme: str) -> str:
@@ -100,6 +133,10 @@ def with_outcomes(readme: str) -> str:
 
 def _ratio(value: dict[str, float]) -> str:
     return f"{value['ratio']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.0f} ms"
 
 
 def _figure(metric: str, value: float) -> str:

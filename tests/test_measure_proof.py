@@ -27,10 +27,11 @@ def ran(
     cpu_s: Mapping[int, float] | None = None,
     streams: int = 1,
     hyper_threading: bool = False,
+    tasks: int | None = None,
 ) -> Ran:
     """A compiled model that ran with so many threads, bound to these CPUs."""
     seen = Footprint(
-        tasks=threads + 3,
+        tasks=threads + 3 if tasks is None else tasks,
         busy_threads=threads,
         caller_sleeps=sleeps,
         bound_cpus=tuple(bound),
@@ -119,6 +120,13 @@ def test_threads_that_are_not_bound_are_told_by_the_cpus_they_ran_on(
     described = Described(sockets=2, nodes_per_socket=2, cores_per_node=4)
     split = ran(16, range(4), sleeps=2.0, cpu_s=cpu_s)
     assert judged(described, split, ran(8, range(8)), tmp_path) == (state, sub_streams)
+
+
+def test_threads_that_are_only_reported_cap_a_split(tmp_path: Path) -> None:
+    """Where OpenVINO reports more threads than the process has, a sub-stream isn't whole."""
+    described = Described(sockets=2, nodes_per_socket=2, cores_per_node=6)
+    split = ran(24, range(4), sleeps=2.0, tasks=23)
+    assert judged(described, split, ran(12, range(12)), tmp_path) == ("capped", 2)
 
 
 def test_half_of_the_cores_may_be_all_that_a_sub_stream_takes(tmp_path: Path) -> None:

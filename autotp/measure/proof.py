@@ -114,7 +114,9 @@ def prove_split(ran: Ran, without: Ran, spanned: Sequence[Place]) -> Proof:
 def _state(sub_streams: int, ran: Ran, without: Ran, spanned: Sequence[Place]) -> ProofState:
     if sub_streams < 2:
         return ProofState.INERT
-    every_core = ran.threads >= sum(_share(place, without) for place in spanned)
+    # OpenVINO reports threads that it never starts where a sub-stream takes several nodes or SMT siblings.
+    threads = min(ran.threads, ran.footprint.tasks)
+    every_core = threads >= sum(_share(place, without) for place in spanned)
     every_socket = sub_streams == sum(place.sockets for place in spanned)
     return ProofState.ACTIVE if every_core and every_socket else ProofState.CAPPED
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from autotp.space.affinity import AFFINITY_KNOBS, Mask, affinity
 from autotp.space.config import Config
+from autotp.space.knobs import KNOBS
 from autotp.space.processors import Processors, read_machine
 from autotp.space.streams import (
     Counts,
@@ -37,7 +38,7 @@ FRAME_KNOBS = (
 )
 
 STREAM_KNOBS = ("num_streams", "inference_num_threads")
-REST_KNOBS = ("nireq", "enable_cpu_pinning", "inference_precision_hint")
+REST_KNOBS = tuple(name for name in KNOBS if name not in (*FRAME_KNOBS, *STREAM_KNOBS))
 
 
 class Effective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,10 +150,12 @@ class Predictor:
         return Frame(masks, found, for_throughput, config.tensor_parallel and splits(found), told_apart)
 
     def rest(self, config: Config) -> tuple[object, ...]:
-        """Return what else tells configs apart, `REST_KNOBS` as OpenVINO takes them."""
-        pinning = config.get("enable_cpu_pinning")
-        pinned = True if pinning is None and not self._hybrid else pinning
-        return (config.get("nireq"), pinned, config.get("inference_precision_hint") or self._default_precision)
+        """Return what else tells configs apart: the values of `REST_KNOBS`, as OpenVINO takes them."""
+        own = {
+            "enable_cpu_pinning": None if self._hybrid else True,
+            "inference_precision_hint": self._default_precision,
+        }
+        return tuple(own.get(name) if config.get(name) is None else config.get(name) for name in REST_KNOBS)
 
     def identity(self, config: Config) -> Identity:
         """Return the predicted identity of `config`.
@@ -181,15 +184,16 @@ class Predictor:
             SpaceError: the config is INVALID here; the text is the reason.
         """
         processors, found = self.frame(config).processors, self.streams(config, model_threads)
-        _, pinning, precision = self.rest(config)
+        precision = str(config.get("inference_precision_hint") or self._default_precision)
         if found is None or processors is None:
-            return Effective(precision=str(precision))
+            return Effective(precision=precision)
         mixed = found.streams == 1 and mixes_core_types(processors, config.count("inference_num_threads") or 0)
+        pinning = config.get("enable_cpu_pinning")
         return Effective(
             streams=found.streams,
             threads=found.threads,
             sub_streams=len(found.sub_streams) or 1,
-            precision=str(precision),
+            precision=precision,
             pinned=not mixed if pinning is None else pinning is True,
         )
 
