@@ -60,7 +60,7 @@ def main() -> int:
     print(json.dumps(outcome))
     if given.out is not None:
         given.out.write_text(json.dumps(outcome, indent=2) + "\n")
-    return 0 if outcome["cpu_seconds"] < LIMIT_S and outcome["memory_bytes"] < LIMIT_BYTES else 1
+    return 0 if outcome["seconds"] < LIMIT_S and outcome["memory_bytes"] < LIMIT_BYTES else 1
 
 
 if __name__ == "__main__":

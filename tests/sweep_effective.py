@@ -25,7 +25,7 @@ from autotp.space import Config, Effective, Identity, Predictor, affinity
 from autotp.topology import Topology, probe
 from tests import rig
 from tests.models import wide_model
-from tests.parts import Sharing
+from tests.parts import Numbering, Sharing
 from tests.trees import Described, build
 
 OBSERVATIONS = 3
@@ -45,6 +45,9 @@ MACHINES = {
     "4 sockets in 2 nodes": Described(sockets=4, sockets_per_node=2, cores_per_node=8),
     "L3 by node": Described(nodes_per_socket=2, cores_per_node=6, l3=Sharing.NODE),
     "L3 by cluster": Described(sockets=2, nodes_per_socket=2, cores_per_node=8, l3=Sharing.CLUSTER),
+    "no L3": Described(sockets=2, cores_per_node=6, l3=Sharing.NONE),
+    "CPUs offline": Described(sockets=2, cores_per_node=6, smt=2, offline=(0, 9, 13)),
+    "siblings adjacent": Described(sockets=2, cores_per_node=6, smt=2, numbering=Numbering.SIBLINGS_ADJACENT),
     "P- and E-cores": Described(cores_per_node=14, smt=2, efficient_cores=8),
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from autotp.errors import InfeasibleError
 from autotp.space import BoundSpace, Config, Dropped, Predictor, Space, bind, choose, load_space, parse_space
-from autotp.topology import narrow
+from autotp.topology import narrow, probe
+from tests.machines import machines
 from tests.test_space_affinity import MACHINES, NAMES, separate_sockets, topology
 from tests.test_space_schema import SHIPPED
-from tests.trees import Described
+from tests.trees import Described, build
 
 SPACES = Path(__file__).parents[1] / "search_spaces"
 Setting = Any
@@ -410,3 +412,14 @@ def test_a_knob_held_at_a_value_that_cannot_run_is_infeasible() -> None:
     """A held value is never silently left out: the error gives the reason that it can't run."""
     with pytest.raises(InfeasibleError, match=r"num_streams=64 can't run here: the process may use 8"):
         bind(load_space("default").fixed({"num_streams": 64}), topology("1x8"))
+
+
+@settings(deadline=None, max_examples=60)
+@given(machines())
+def test_every_shipped_space_binds_on_any_machine(machine: Described) -> None:
+    """Whatever the kernel tells of it: missing folders, offline CPUs, nodes of one CPU, SMT 8, arm64."""
+    with TemporaryDirectory() as folder:
+        here = probe(build(machine, Path(folder) / "machine"))
+    for name in SHIPPED:
+        census = bind(load_space(name), here).census()
+        assert 1 <= census.effective_configs <= census.configs

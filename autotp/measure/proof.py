@@ -16,11 +16,10 @@ from enum import StrEnum
 import msgspec
 
 from autotp.measure.protocol import Footprint
-from autotp.space import sockets_spanned, split_places
+from autotp.space import SUB_STREAM_THREADS, sockets_spanned, split_places
 from autotp.topology import Machine, format_cpulist
 
 HANDED_OVER = 0.5  # sleeps of the calling thread per inference: at most 0.08 without sub-streams, 0.9 to 8 with
-SUB_STREAM_THREADS = 32
 
 
 class ProofState(StrEnum):

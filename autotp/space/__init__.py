@@ -9,9 +9,11 @@ from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
 from autotp.space.processors import split_places
 from autotp.space.rules import config_dropped
 from autotp.space.schema import Space, load_space, named_spaces, parse_space
+from autotp.space.streams import SUB_STREAM_THREADS
 
 __all__ = [
     "KNOBS",
+    "SUB_STREAM_THREADS",
     "BoundKnob",
     "BoundSpace",
     "Census",

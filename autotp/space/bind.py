@@ -8,6 +8,7 @@ import msgspec
 from autotp.errors import InfeasibleError, SpaceError
 from autotp.space.affinity import AFFINITY_KNOBS, affinity, nodes_spanned, sockets_spanned
 from autotp.space.choices import BoundKnob, Choice
+from autotp.space.conditions import settle
 from autotp.space.config import Config
 from autotp.space.effective import Predictor
 from autotp.space.grid import Grid
@@ -43,6 +44,7 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     knobs: tuple[BoundKnob, ...]
     dropped: tuple[Dropped, ...]
     topology: Topology
+    fitting_threads: int | None = None  # where a CPU quota bounds them
 
     @cached_property
     def grid(self) -> Grid:
@@ -78,6 +80,8 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             if knob.multiple_of is not None:  # only the factors were there to be checked by `bind`
                 yield Rule((knob.name,), partial(self._product_dropped, knob.name))
         yield Rule(COMBINED_KNOBS, config_dropped)
+        if self.fitting_threads is not None:
+            yield Rule((*AFFINITY_KNOBS, THREADS), self._quota_dropped)
 
     def _affinity_dropped(self, config: Config) -> str | None:
         try:
@@ -85,6 +89,13 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         except SpaceError as error:
             return str(error)
         return None
+
+    def _quota_dropped(self, config: Config) -> str | None:
+        """Return why a config doesn't fit the quota though its values do: no threads set, or those of a split."""
+        threads, sockets = config.count(THREADS), self.predictor.sockets(config) if config.tensor_parallel else 1
+        if threads is None or threads * sockets <= (self.fitting_threads or 1):
+            return beyond_quota(self.topology.envelope) if threads is None else None
+        return f"{threads} thread(s) on each of {sockets} sockets: {beyond_quota(self.topology.envelope)}"
 
     def _product_dropped(self, name: str, config: Config) -> str | None:
         value = config.get(name)
@@ -112,12 +123,18 @@ def bind(space: Space, topology: Topology, allowed_precisions: tuple[str, ...] =
             knobs.append(knob)
         elif spec.held:
             raise InfeasibleError(f"{lost[0].what} can't run here: {lost[0].reason}.")
-    fitting = threads_within(topology.envelope)
-    if fitting is not None and not any(spec.held and spec.knob.name == THREADS for spec in space.specs):
-        own = next((knob for knob in knobs if knob.name == THREADS), None)
-        knobs = [bounded(own, fitting), *(knob for knob in knobs if knob is not own)]
+        else:
+            dropped.append(Dropped(knob.name, "none of its values can run here, so OpenVINO chooses"))
+    held = any(spec.held and spec.knob.name == THREADS for spec in space.specs)
+    fitting = None if held else threads_within(topology.envelope)
+    if fitting is not None:
+        knobs = bounded(knobs, fitting)
         dropped.append(Dropped(f"{THREADS} left to OpenVINO", beyond_quota(topology.envelope)))
-    return BoundSpace(name=space.name, knobs=tuple(knobs), dropped=tuple(dropped), topology=topology)
+    settled, reasons = settle(knobs)
+    dropped += (Dropped(name, reason) for name, reason in reasons.items())
+    return BoundSpace(
+        name=space.name, knobs=tuple(settled), dropped=tuple(dropped), topology=topology, fitting_threads=fitting
+    )
 
 
 def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> tuple[BoundKnob, list[Dropped]]:

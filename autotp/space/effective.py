@@ -11,7 +11,7 @@ import numpy as np
 from autotp.space.affinity import AFFINITY_KNOBS, Mask, affinity
 from autotp.space.config import Config
 from autotp.space.knobs import KNOBS
-from autotp.space.processors import Processors, read_machine
+from autotp.space.processors import Processors, is_hybrid, read_machine
 from autotp.space.streams import (
     Counts,
     Streams,
@@ -26,6 +26,7 @@ from autotp.space.streams import (
 from autotp.topology import Machine, Topology
 
 BF16_ISA = frozenset({"avx512_bf16", "amx_bf16"})
+F16_ISA = frozenset({"asimdhp"})  # arm64 with arithmetic in half precision
 
 # The knobs that decide which processors a config starts from and how it shares them.
 FRAME_KNOBS = (
@@ -119,7 +120,8 @@ class Identity(msgspec.Struct, frozen=True):
 
 def default_precision(machine: Machine) -> str:
     """Return OpenVINO's own inference precision here (`src/plugins/intel_cpu/src/config.cpp`)."""
-    return "bf16" if BF16_ISA & set(machine.isa) else "f32"
+    isa = set(machine.isa)
+    return "f16" if F16_ISA & isa else "bf16" if BF16_ISA & isa else "f32"
 
 
 class Predictor:
@@ -129,7 +131,7 @@ class Predictor:
         self._topology = topology
         self._reading = read_machine(topology.machine)
         self._default_precision = default_precision(topology.machine)
-        self._hybrid = topology.machine.efficient_cores > 0
+        self._hybrid = is_hybrid(topology.machine)
         self._within: dict[Config, tuple[tuple[Mask, ...] | None, Processors | None]] = {}
 
     def frame(self, config: Config) -> Frame:
@@ -148,6 +150,15 @@ class Predictor:
             found = found.without_siblings()
         told_apart = config.only("performance_hint") if for_throughput and len(found.rows) > 1 else Config()
         return Frame(masks, found, for_throughput, config.tensor_parallel and splits(found), told_apart)
+
+    def sockets(self, config: Config) -> int:
+        """Return how many sockets OpenVINO sees in a process bound as `config` says, 1 where that isn't known.
+
+        Raises:
+            SpaceError: the config is INVALID here; the text is the reason.
+        """
+        _, processors = self._processors(config.only(*AFFINITY_KNOBS))
+        return len(processors.sockets) if processors else 1
 
     def rest(self, config: Config) -> tuple[object, ...]:
         """Return what else tells configs apart: the values of `REST_KNOBS`, as OpenVINO takes them."""

@@ -2,11 +2,10 @@
 
 Modelled on `src/inference/src/os/lin/lin_system_conf.cpp` and `src/plugins/intel_cpu/src/cpu_map_scheduling.cpp`
 of OpenVINO 2026.4, and checked against it on pretended machines (`tests/sweep_effective.py`). Where OpenVINO
-misreads sysfs, so does this: its "sockets" are groups of CPUs that share a third-level cache, it reads the node
-folders up to the first gap, it loses nodes of one CPU, and of two SMT siblings the second counts as the core.
+misreads sysfs, so does this, or it says that it doesn't know: OpenVINO's "sockets" are groups of CPUs that share
+a third-level cache, it reads the node folders up to the first gap, and of two SMT siblings the second is the core.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -18,7 +17,6 @@ from autotp.topology import Machine, format_cpulist
 
 _LAST_LEVEL = 3
 _PRIVATE_LEVEL = 2
-_LEADING_NUMBER = re.compile(r"[0-9]+")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -92,27 +90,36 @@ class Reading(msgspec.Struct, frozen=True):
     unbound_socket_of: dict[int, int]
     type_of: dict[int, str]
     core_of: dict[int, int]
-    counted: frozenset[int]  # of an unbound process: not all CPUs where nodes are misread
 
-    def within(self, cpus: Iterable[int]) -> Processors:
-        """Return what a process bound to `cpus` may use."""
+    @property
+    def hybrid(self) -> bool:
+        """Whether there are both cores and E-cores."""
+        return {"main", "efficient"} <= set(self.type_of.values())
+
+    def within(self, cpus: Iterable[int]) -> Processors | None:
+        """Return what a process bound to `cpus` may use, None where OpenVINO finds nothing.
+
+        OpenVINO looks up the n-th CPU that is online by the number n: where CPUs are offline it takes others for
+        allowed than are, and misses the last ones.
+        """
         allowed = frozenset(cpus)
-        if allowed >= self.socket_of.keys():
-            return self._table(self.counted, self.unbound_socket_of, self.type_of)
-        here = [cpu for cpu in self.socket_of if cpu in allowed]
+        here = [cpu for number, cpu in enumerate(sorted(self.type_of)) if number in allowed]
+        if len(here) == len(self.type_of):
+            return self._table(here, self.unbound_socket_of, self.type_of)
         taken = {self.core_of[cpu] for cpu in here if self.type_of[cpu] == "main"}
         left = (cpu for cpu in here if self.type_of[cpu] == "hyper" and self.core_of[cpu] not in taken)
         return self._table(here, self.socket_of, {**self.type_of, **dict.fromkeys(left, "main")})
 
-    def _table(self, cpus: Iterable[int], socket_of: Mapping[int, int], type_of: Mapping[int, str]) -> Processors:
+    def _table(
+        self, cpus: Iterable[int], socket_of: Mapping[int, int], type_of: Mapping[int, str]
+    ) -> Processors | None:
         found = Counter((self.node_of[cpu], socket_of[cpu], type_of[cpu]) for cpu in cpus)
         places = sorted({(node, socket) for node, socket, _ in found})
-        return Processors(
-            tuple(
-                Row(found[*place, "main"], found[*place, "efficient"], found[*place, "hyper"], place[1])
-                for place in places
-            )
+        rows = tuple(
+            Row(found[*place, "main"], found[*place, "efficient"], found[*place, "hyper"], place[1])
+            for place in places
         )
+        return Processors(rows) if rows else None
 
 
 def split_places(machine: Machine, cpus: Iterable[int]) -> tuple[tuple[int, ...], ...]:
@@ -128,34 +135,39 @@ def split_places(machine: Machine, cpus: Iterable[int]) -> tuple[tuple[int, ...]
     return tuple(tuple(members) for _, members in sorted(places.items()))
 
 
+def is_hybrid(machine: Machine) -> bool:
+    """Return whether OpenVINO tells cores and E-cores apart."""
+    reading = read_machine(machine)
+    return reading.hybrid if reading else machine.efficient_cores > 0
+
+
 @lru_cache(maxsize=8)
 def read_machine(machine: Machine) -> Reading | None:
     """Return what OpenVINO reads of `machine`.
 
-    None where it falls back to guesses from /proc/cpuinfo that this doesn't model: cores of more than two
-    threads, and E-cores outside of every third-level cache.
+    None where it misreads sysfs or falls back to guesses from /proc/cpuinfo: without caches, with cores of more
+    than two threads, with E-cores outside of every third-level cache, and with nodes whose CPUs it can't list.
     """
-    caches, type_of = _sockets(machine), _types(machine)
+    caches, type_of, nodes = _sockets(machine), _types(machine), _nodes(machine)
     if caches is None or type_of is None:
         return None
-    nodes, sockets = _nodes(machine), len(set(caches.values()))
+    sockets = len(set(caches.values()))
     node_of = socket_of = unbound = caches
-    counted = frozenset(caches)
     if len(nodes) not in (0, sockets):
-        listed = {cpu: node for node, members in enumerate(nodes) for cpu in members if cpu in caches}
-        node_of, counted = caches | listed, frozenset(listed)
+        node_of = {cpu: node for node, members in enumerate(nodes) for cpu in members}
+        if set(node_of) != set(caches) or not all(map(_reads, nodes)):
+            return None
         if sockets > len(nodes):
             # Several caches a node: a bound process sees a socket in each node. One that isn't sees the number of
             # the node's first cache, cut to the number of nodes, so that later nodes fall into one socket.
-            firsts = [min(caches[members[0]], len(nodes) - 1) if members else 0 for members in nodes]
-            socket_of, unbound = node_of, {cpu: firsts[node] for cpu, node in listed.items()}
+            firsts = [min(caches[members[0]], len(nodes) - 1) for members in nodes]
+            socket_of, unbound = node_of, {cpu: firsts[node] for cpu, node in node_of.items()}
     return Reading(
         node_of=node_of,
         socket_of=socket_of,
         unbound_socket_of=unbound,
         type_of=type_of,
         core_of={cpu.id: cpu.core for cpu in machine.cpus},
-        counted=counted,
     )
 
 
@@ -170,7 +182,9 @@ def _sum(rows: Iterable[Row], socket: int) -> Row:
 
 
 def _sockets(machine: Machine) -> dict[int, int] | None:
-    """Each CPU's socket as OpenVINO counts them; None where only some CPUs have a third-level cache."""
+    """Each CPU's socket as OpenVINO counts them; None without caches, or if only some CPUs have a third level."""
+    if not machine.caches:
+        return None
     shared = sorted(cache.cpus for cache in machine.caches if cache.level == _LAST_LEVEL)
     socket_of = {cpu: socket for socket, group in enumerate(shared) for cpu in group}
     online = [cpu.id for cpu in machine.cpus]
@@ -206,24 +220,15 @@ def _type_of_single(cluster: tuple[int, ...], efficient_found: bool) -> str:
 
 
 def _nodes(machine: Machine) -> list[tuple[int, ...]]:
-    """The CPUs of each node as OpenVINO reads them, for the folders node0, node1 … up to the first gap."""
+    """The CPUs of each node that OpenVINO reads: those of the folders node0, node1 … up to the first gap."""
+    first = machine.nodes[0]
+    if len(machine.nodes) == 1 and first.memory_bytes is None and not first.distances:
+        return []  # the probe's stand-in for a kernel without such folders
     consecutive = takewhile(lambda pair: pair[0] == pair[1].id, enumerate(machine.nodes))
-    return [_read_cpulist(format_cpulist(node.cpus)) for _, node in consecutive if node.cpus]
+    return [node.cpus for _, node in consecutive if node.cpus]
 
 
-def _read_cpulist(text: str) -> tuple[int, ...]:
-    """What OpenVINO makes of a node's `cpulist`: nothing of one CPU, and only the ranges of a mixed list."""
-    if "-" not in text:
-        return tuple(int(item) for item in text.split(",")) if "," in text else ()
-    cpus: list[int] = []
-    rest = text
-    while "-" in rest:
-        before, _, after = rest.partition("-")
-        cpus += range(_leading_number(before), _leading_number(after) + 1)
-        rest = after.partition(",")[2]
-    return tuple(cpus)
-
-
-def _leading_number(text: str) -> int:
-    found = _LEADING_NUMBER.match(text)
-    return int(found[0]) if found else 0
+def _reads(cpus: tuple[int, ...]) -> bool:
+    """Whether OpenVINO reads a node's list of CPUs right: all ranges, or several CPUs without any range."""
+    ranges = ["-" in item for item in format_cpulist(cpus).split(",")]
+    return all(ranges) or (not any(ranges) and len(ranges) > 1)

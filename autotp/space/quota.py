@@ -4,9 +4,10 @@ The kernel stops a group that has used up its quota until the next period (Docum
 so more threads than the quota has CPUs stand still for part of each period, and with them every request.
 """
 
+from collections.abc import Sequence
 from math import floor
 
-from autotp.space.choices import BoundKnob, Choice
+from autotp.space.choices import BoundKnob
 from autotp.topology import Envelope
 
 THREADS = "inference_num_threads"
@@ -23,10 +24,15 @@ def beyond_quota(envelope: Envelope) -> str:
     return f"the CPU quota is {envelope.cpu_quota:g} CPU(s), and more threads would be throttled"
 
 
-def bounded(knob: BoundKnob | None, fitting: int) -> BoundKnob:
-    """Return the knob of threads such that they're always set: to what it offers, else to 1, 2, 4 … `fitting`."""
-    if knob is not None and knob.multiple_of is not None:
-        return knob
-    offered: tuple[Choice, ...] = () if knob is None else tuple(c for c in knob.choices if c is not None)
+def bounded(knobs: Sequence[BoundKnob], fitting: int) -> list[BoundKnob]:
+    """Return `knobs` with the threads set in every config: to what the space offers, else 1, 2, 4 … `fitting`.
+
+    A knob that is a multiple of another stays as it is; configs in which it isn't set are for a rule to drop.
+    """
+    own = next((knob for knob in knobs if knob.name == THREADS), None)
+    if own is not None and own.multiple_of is not None:
+        return list(knobs)
     powers = [2**exponent for exponent in range(fitting.bit_length())]
-    return BoundKnob(name=THREADS, choices=offered or tuple(dict.fromkeys((*powers, fitting))))
+    offered = tuple(choice for choice in own.choices if choice is not None) if own else ()
+    always = BoundKnob(name=THREADS, choices=offered or tuple(dict.fromkeys((*powers, fitting))))
+    return [always if knob is own else knob for knob in knobs] if own else [always, *knobs]

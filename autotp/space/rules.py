@@ -7,7 +7,7 @@ from autotp.space.affinity import nodes_spanned, sockets_spanned
 from autotp.space.config import Config
 from autotp.space.effective import default_precision
 from autotp.space.knobs import Value
-from autotp.space.processors import split_places
+from autotp.space.processors import is_hybrid, split_places
 from autotp.space.quota import beyond_quota, threads_within
 from autotp.topology import Envelope, Topology
 
@@ -36,7 +36,7 @@ def value_dropped(
             return _precision_dropped(str(value), topology, allowed_precisions)
         case "enable_hyper_threading" if topology.machine.smt == 1:
             return "no SMT here, so the property has no effect"
-        case "scheduling_core_type" if topology.machine.efficient_cores == 0:
+        case "scheduling_core_type" if not is_hybrid(topology.machine):
             return "all cores are of one type here, so the property has no effect"
         case "num_streams" | "inference_num_threads" if isinstance(value, int):
             return _count_dropped(value, topology.envelope, held)
