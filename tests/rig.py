@@ -122,10 +122,11 @@ def _affinity(described: Described, shim: bool) -> tuple[str, ...]:
     # The real cgroup allows only real NUMA nodes, and hwloc would leave out the pretended ones: then OpenVINO
     # crashes as soon as it binds an unpinned stream to one of them.
     environment = ("env", "HWLOC_ALLOW=all")
+    online = cpu_list(tuple(cpu.id for cpu in described.online))
     if not shim:
-        return (*environment, "taskset", "-c", cpu_list(range(described.logical_cpus)))
+        return (*environment, "taskset", "-c", online)
     preload = " ".join(filter(None, (str(_shim_library()), *_openvino_hwloc(), os.environ.get("LD_PRELOAD"))))
-    return (*environment, f"LD_PRELOAD={preload}", f"AUTOTP_RIG_CPUS={described.logical_cpus}")
+    return (*environment, f"LD_PRELOAD={preload}", f"AUTOTP_RIG_CPUS={online}")
 
 
 @cache

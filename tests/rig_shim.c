@@ -1,6 +1,6 @@
 /* Answers CPU affinity calls for a pretended machine, whose CPUs are mostly more than the real ones.
  *
- * LD_PRELOADed by tests/rig.py with AUTOTP_RIG_CPUS = number of pretended CPUs (ids 0 to N-1). Nothing reaches the
+ * LD_PRELOADed by tests/rig.py with AUTOTP_RIG_CPUS = the pretended CPUs that are online, as 0-3,8. Nothing reaches the
  * kernel: masks live in this process, one for each thread. As in Linux a new thread and a forked child start with the
  * mask of the thread that made them, a mask is cut to the CPUs that exist, an empty one is EINVAL, and so is a buffer
  * that is too small (sched_setaffinity(2)). Unlike in Linux a mask ends with exec, and another process's mask can be
@@ -218,17 +218,32 @@ static void after_fork_child(void) {
     introduce(&forking);
 }
 
+/* Set `all` and `cpus`, the highest id and one, from a list in the kernel's notation; 0 if it isn't one. */
+static int take_list(const char *text) {
+    for (char *end = (char *)text;; text = end + 1) {
+        long first = strtol(text, &end, 10), last = first;
+        if (end == text) return 0;
+        if (*end == '-') {
+            text = end + 1;
+            last = strtol(text, &end, 10);
+            if (end == text) return 0;
+        }
+        if (first < 0 || last < first || last >= MAX_CPUS) return 0;
+        for (long cpu = first; cpu <= last; cpu++) all.words[cpu / WORD_BITS] |= 1UL << (cpu % WORD_BITS);
+        if (last >= cpus) cpus = (int)last + 1;
+        if (*end != ',') return *end == 0;
+    }
+}
+
 __attribute__((constructor)) static void begin(void) {
     const char *text = getenv("AUTOTP_RIG_CPUS");
-    cpus = text ? atoi(text) : 0;
-    if (cpus < 1 || cpus > MAX_CPUS) {
-        fprintf(stderr, "rig_shim: AUTOTP_RIG_CPUS must be 1 to %d\n", MAX_CPUS);
+    if (!text || !take_list(text)) {
+        fprintf(stderr, "rig_shim: AUTOTP_RIG_CPUS must list CPUs of 0 to %d, as 0-3,8\n", MAX_CPUS - 1);
         abort();
     }
     real_pthread_create = dlsym(RTLD_NEXT, "pthread_create");
     real_syscall = dlsym(RTLD_NEXT, "syscall");
     real_sched_getcpu = dlsym(RTLD_NEXT, "sched_getcpu");
-    for (int cpu = 0; cpu < cpus; cpu++) all.words[cpu / WORD_BITS] |= 1UL << (cpu % WORD_BITS);
     introduce(&all);
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }

@@ -9,7 +9,7 @@ from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
 from autotp.space.processors import split_places
 from autotp.space.rules import config_dropped
 from autotp.space.schema import Space, load_space, named_spaces, parse_space
-from autotp.space.streams import SUB_STREAM_THREADS
+from autotp.space.streams import SUB_STREAM_THREADS, Streams
 
 __all__ = [
     "KNOBS",
@@ -27,6 +27,7 @@ __all__ = [
     "Mask",
     "Predictor",
     "Space",
+    "Streams",
     "Value",
     "Word",
     "affinity",

@@ -97,13 +97,9 @@ class Reading(msgspec.Struct, frozen=True):
         return {"main", "efficient"} <= set(self.type_of.values())
 
     def within(self, cpus: Iterable[int]) -> Processors | None:
-        """Return what a process bound to `cpus` may use, None where OpenVINO finds nothing.
-
-        OpenVINO looks up the n-th CPU that is online by the number n: where CPUs are offline it takes others for
-        allowed than are, and misses the last ones.
-        """
+        """Return what a process bound to `cpus` may use, None where that's nothing."""
         allowed = frozenset(cpus)
-        here = [cpu for number, cpu in enumerate(sorted(self.type_of)) if number in allowed]
+        here = [cpu for cpu in self.type_of if cpu in allowed]
         if len(here) == len(self.type_of):
             return self._table(here, self.unbound_socket_of, self.type_of)
         taken = {self.core_of[cpu] for cpu in here if self.type_of[cpu] == "main"}
