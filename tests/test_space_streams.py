@@ -6,7 +6,8 @@ import pytest
 
 from autotp.space import Config, Predictor
 from tests import rig
-from tests.sweep_effective import MACHINES, sweep
+from tests.effective_configs import MACHINES
+from tests.sweep_effective import sweep
 from tests.test_space_affinity import topology
 
 CONFIGS = 16  # each rule once; `tests.sweep_effective` draws more on more machines
