@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cgroup import Group, cpu_quota, requires_cpu_quota
 from tests.test_cli_main import autotp
 from tests.test_topology_tree import write
 from tests.trees import Described, build
@@ -73,6 +74,31 @@ def test_the_group_that_limits_is_named(tmp_path: Path) -> None:
     ):
         assert line in out
     assert "alice" not in autotp("probe", "--json", "--sysroot", root)[1]
+
+
+def _namespaces_work() -> bool:
+    return subprocess.run(["unshare", "-C", "true"], check=False, capture_output=True).returncode == 0
+
+
+@requires_cpu_quota()
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or not _namespaces_work(), reason="unshare -C doesn't work here"
+)
+def test_a_quota_is_seen_from_a_namespace_with_the_hosts_mounts(tmp_path: Path) -> None:
+    """A process that is the top of its own namespace finds its group in mounts from outside; so does a recording."""
+    probed = (sys.executable, "-m", "autotp", "probe", "--json", "--record", str(tmp_path / "recording"))
+    with cpu_quota(1.0) as group:
+        leaf = Group(group.folder / "leaf")
+        leaf.folder.mkdir()
+        try:
+            command = leaf.command(("unshare", "-C", *probed))
+            live = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        finally:
+            leaf.remove()
+    envelope = json.loads(live)["envelope"]
+    assert envelope["cpu_quota"] == 1.0
+    assert envelope["reasons"]["cpu_quota_folder"].startswith("/sys/fs/cgroup/")
+    assert autotp("probe", "--json", "--sysroot", str(tmp_path / "recording")) == (0, live, "")
 
 
 @pytest.mark.skipif(shutil.which("taskset") is None or len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")

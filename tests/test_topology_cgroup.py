@@ -1,10 +1,12 @@
 """Which folders hold the limits of our control groups, in the layouts that systemd and containers make."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from autotp.topology.cgroup import group_chains
+from autotp.topology.cgroup import Chain, group_chains
+from autotp.topology.privacy import public_groups
 from autotp.topology.tree import Tree
 from tests.test_topology_tree import write
 
@@ -13,7 +15,8 @@ V1 = "36 24 0:30 {root} {point} ro - cgroup cgroup rw,{controllers}\n"
 
 
 def _chains(root: Path, controller: str = "cpu", **files: str) -> tuple[tuple[str, ...], ...]:
-    return group_chains(Tree(write(root, {f"proc/self/{name}": text for name, text in files.items()})), controller)
+    tree = Tree(write(root, {f"proc/self/{name}": text for name, text in files.items()}))
+    return tuple(chain.folders for chain in group_chains(tree, controller))
 
 
 def test_a_v2_group_and_its_ancestors(tmp_path: Path) -> None:
@@ -38,10 +41,75 @@ def test_a_hierarchy_mounted_at_the_leaf(tmp_path: Path, group: str) -> None:
     assert chains == (("sys/fs/cgroup/cpu,cpuacct",),)
 
 
-def test_a_mount_from_above_the_namespace_shows_ancestors(tmp_path: Path) -> None:
-    """A mount whose root lies outside of the namespace still shows limits that hold for us."""
-    mountinfo = V2.format(root="/../..", point="/sys/fs/cgroup")
-    assert _chains(tmp_path, cgroup="0::/\n", mountinfo=mountinfo) == (("sys/fs/cgroup",),)
+@pytest.mark.parametrize(("root", "group"), [("/../..", "/"), ("/..", "/"), ("/../..", "/../sibling")])
+def test_a_mount_from_above_the_namespace_shows_ancestors(tmp_path: Path, root: str, group: str) -> None:
+    """Of a mount whose root lies outside of the namespace only the top is known to hold for us: not our group."""
+    mountinfo = V2.format(root=root, point="/sys/fs/cgroup")
+    files = {"proc/self/cgroup": f"0::{group}\n", "proc/self/mountinfo": mountinfo}
+    found = group_chains(Tree(write(tmp_path, files)), "cpu")
+    assert found == (Chain(folders=("sys/fs/cgroup",), has_our_group=False),)
+
+
+@pytest.mark.parametrize(
+    ("root", "group", "place"),
+    [
+        ("/../..", "/", "pod/box"),
+        ("/../..", "/inner", "pod/box/inner"),
+        ("/..", "/", "box"),
+        ("/../..", "/../sibling", "pod/sibling"),
+    ],
+)
+def test_our_pid_tells_which_group_is_ours(tmp_path: Path, root: str, group: str, place: str) -> None:
+    """On the live machine the names that `..` hides are those of the folders that lead to our process."""
+    top = "sys/fs/cgroup"
+    others = {f"{top}/{name}/cgroup.procs": "1\n2\n" for name in ("a/b", "pod", "pod/a", "pod/box/x", "z/sibling")}
+    tree = _live(tmp_path, root, group, others | {f"{top}/{place}/cgroup.procs": f"1\n{os.getpid()}\n"})
+    (found,) = group_chains(tree, "cpu")
+    assert found.has_our_group
+    assert found.folders[0] == f"{top}/{place}"
+    assert found.folders[-1] == top
+    recorded = Tree(write(tmp_path / "recording", public_groups(tree, {"pod": "pod", "box": "box"})))
+    assert [len(chain.folders) for chain in group_chains(recorded, "cpu")] == [len(found.folders)]
+    assert all(chain.has_our_group for chain in group_chains(recorded, "cpu"))
+
+
+def test_where_no_group_holds_our_pid_ours_is_unknown(tmp_path: Path) -> None:
+    """Only the top is then known to hold for us."""
+    tree = _live(tmp_path, "/../..", "/", {"sys/fs/cgroup/a/b/cgroup.procs": "1\n"})
+    assert group_chains(tree, "cpu") == (Chain(folders=("sys/fs/cgroup",), has_our_group=False),)
+
+
+def _live(folder: Path, root: str, group: str, files: dict[str, str]) -> Tree:
+    mountinfo = V2.format(root=root, point="/sys/fs/cgroup")
+    tree = Tree(write(folder, files | {"proc/self/cgroup": f"0::{group}\n", "proc/self/mountinfo": mountinfo}))
+    tree.recorded = False
+    return tree
+
+
+def test_a_group_shown_from_one_level_up(tmp_path: Path) -> None:
+    """A group beside the namespace's root is below a mount of their parent, by its own name."""
+    mountinfo = V2.format(root="/..", point="/sys/fs/cgroup")
+    assert _chains(tmp_path, cgroup="0::/../sibling\n", mountinfo=mountinfo) == (
+        ("sys/fs/cgroup/sibling", "sys/fs/cgroup"),
+    )
+
+
+def test_every_mount_that_shows_our_group_counts(tmp_path: Path) -> None:
+    """A second mount may show ancestors, and with them limits, that the first doesn't."""
+    mountinfo = V2.format(root="/pod/c", point="/sys/fs/cgroup") + V2.format(root="/", point="/host/cgroup")
+    assert _chains(tmp_path, cgroup="0::/pod/c\n", mountinfo=mountinfo) == (
+        ("sys/fs/cgroup",),
+        ("host/cgroup/pod/c", "host/cgroup/pod", "host/cgroup"),
+    )
+
+
+@pytest.mark.parametrize("kind", ["cgroup2", "tmpfs"])
+def test_a_mount_below_another_is_not_seen(tmp_path: Path, kind: str) -> None:
+    """What is mounted over a hierarchy, at the very same place, hides it."""
+    mountinfo = V2.format(root="/", point="/sys/fs/cgroup") + V2.format(root="/a", point="/mnt")
+    over = V2.format(root="/a/b", point="/sys/fs/cgroup").replace("cgroup2", kind)
+    expected = (("sys/fs/cgroup",), ("mnt/b", "mnt")) if kind == "cgroup2" else (("mnt/b", "mnt"),)
+    assert _chains(tmp_path, cgroup="0::/a/b\n", mountinfo=mountinfo + over) == expected
 
 
 def test_a_group_outside_of_the_namespace_is_unknown(tmp_path: Path) -> None:

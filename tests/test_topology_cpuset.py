@@ -93,6 +93,20 @@ def test_a_live_mask_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
+    ("cpus", "reason"),
+    [({2, 3}, CpusReason.UNKNOWN), ({2, 3, 4}, CpusReason.CPUSET), (set(ONLINE), CpusReason.EVERY)],
+)
+def test_an_unknown_group_may_be_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpus: set[int], reason: CpusReason
+) -> None:
+    """Where the mount shows ancestors only, fewer CPUs than theirs are not laid to a mask of the process."""
+    mountinfo = f"1 0 0:1 /../.. /{TOP} rw - cgroup2 none rw\n"
+    files = {"proc/self/cgroup": "0::/", "proc/self/mountinfo": mountinfo, f"{TOP}/cpuset.cpus.effective": "2-4"}
+    found = _live(tmp_path, files | {"proc/stat": STAT}, cpus, monkeypatch)
+    assert (found.cpus, found.reason) == (tuple(sorted(cpus)), reason)
+
+
+@pytest.mark.parametrize(
     "files",
     [
         {},

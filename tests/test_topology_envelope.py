@@ -70,6 +70,19 @@ def test_the_group_that_sets_a_limit_is_named(tmp_path: Path) -> None:
     assert reasons.memory_limit_folder == f"/{TOP}/outer/inner"
 
 
+def test_a_tighter_ancestor_in_a_second_mount_counts(tmp_path: Path) -> None:
+    """A container that shows its own group in one place and the host's groups in another is bound by both."""
+    line = "1 0 0:1 {} {} rw - cgroup2 none rw\n"
+    files = {
+        "proc/self/cgroup": "0::/pod/c",
+        "proc/self/mountinfo": line.format("/pod/c", f"/{TOP}") + line.format("/", "/host/cgroup"),
+        f"{TOP}/cpu.max": "400000 100000",
+        "host/cgroup/pod/cpu.max": "150000 100000",
+    }
+    envelope = _envelope(tmp_path, files)
+    assert (envelope.cpu_quota, envelope.reasons.cpu_quota_folder) == (1.5, "/host/cgroup/pod")
+
+
 @pytest.mark.parametrize(("hierarchy", "limit"), [("0", None), ("1", 2**30)])
 def test_a_memory_group_may_stand_for_itself(tmp_path: Path, hierarchy: str, limit: int | None) -> None:
     """In version 1 a parent without use_hierarchy doesn't bind its children."""

@@ -45,8 +45,11 @@ def test_stand_ins_keep_the_hierarchy(group: str, roots: list[str]) -> None:
         files = {"proc/self/cgroup": f"1:cpu:{group}", "proc/self/mountinfo": mounts}
         tree = Tree(write(Path(scratch) / "old", files))
         told = Tree(write(Path(scratch) / "new", public_groups(tree, stand_ins)))
-        old = [[public_path(folder, stand_ins) for folder in chain] for chain in group_chains(tree, "cpu")]
-        assert [list(chain) for chain in group_chains(told, "cpu")] == old
+        old = [
+            ([public_path(folder, stand_ins) for folder in chain.folders], chain.has_our_group)
+            for chain in group_chains(tree, "cpu")
+        ]
+        assert [(list(chain.folders), chain.has_our_group) for chain in group_chains(told, "cpu")] == old
 
 
 def _escaped(path: str) -> str:

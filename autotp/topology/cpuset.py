@@ -45,6 +45,7 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
 class _Cpuset(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     cpus: frozenset[int]
+    is_ours: bool  # else an ancestor's, and ours may leave fewer
 
 
 def read_allowed(tree: Tree, online: tuple[int, ...]) -> Allowed:
@@ -82,16 +83,16 @@ def _cpusets(tree: Tree, online: tuple[int, ...]) -> tuple[_Cpuset, ...]:
     """The cpuset of each hierarchy: that of the nearest group, because a group without one inherits it."""
     found = []
     for chain in group_chains(tree, "cpuset"):
-        sets = [(folder, cpus & set(online)) for folder in chain if (cpus := _cpus_of_group(tree, folder))]
-        found += [_outermost_alike(sets)] if sets else []
+        sets = [(folder, cpus & set(online)) for folder in chain.folders if (cpus := _cpus_of_group(tree, folder))]
+        found += [_outermost_alike(sets, chain.has_our_group)] if sets else []
     return tuple(found)
 
 
-def _outermost_alike(sets: list[tuple[str, frozenset[int]]]) -> _Cpuset:
+def _outermost_alike(sets: list[tuple[str, frozenset[int]]], is_ours: bool) -> _Cpuset:
     """Of the groups, leaf first, with the leaf's CPUs the outermost: the one that took the other CPUs away."""
     cpus = sets[0][1]
     *_, (folder, _) = takewhile(lambda group: group[1] == cpus, sets)
-    return _Cpuset(folder=folder, cpus=cpus)
+    return _Cpuset(folder=folder, cpus=cpus, is_ours=is_ours)
 
 
 def _cpus_of_group(tree: Tree, folder: str) -> frozenset[int]:
@@ -110,4 +111,5 @@ def _explained(tree: Tree, cpus: tuple[int, ...], online: frozenset[int], cpuset
     if set(cpus) == within:
         narrowest = min(cpusets, key=lambda cpuset: len(cpuset.cpus))
         return Allowed(cpus=cpus, reason=CpusReason.CPUSET, cpuset_folder=narrowest.folder)
-    return Allowed(cpus=cpus, reason=CpusReason.AFFINITY) if set(cpus) < within else unknown
+    is_masked = set(cpus) < within and all(cpuset.is_ours for cpuset in cpusets)
+    return Allowed(cpus=cpus, reason=CpusReason.AFFINITY) if is_masked else unknown

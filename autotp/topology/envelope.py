@@ -69,14 +69,14 @@ def _shown(folder: str | None) -> str | None:
 
 def quota_folders(tree: Tree) -> Iterator[str]:
     """The folders of the groups whose CPU quotas hold here."""
-    return (folder for chain in group_chains(tree, "cpu") for folder in chain)
+    return (folder for chain in group_chains(tree, "cpu") for folder in chain.folders)
 
 
 def _memory_folders(tree: Tree) -> Iterator[str]:
     """Those of the groups whose memory limits hold: before Linux 5.11 a v1 group could stand for itself alone."""
     for chain in group_chains(tree, "memory"):
-        yield chain[0]
-        for _, parent in pairwise(chain):
+        yield chain.folders[0]
+        for _, parent in pairwise(chain.folders):
             if tree.number(f"{parent}/memory.use_hierarchy") == 0:
                 break
             yield parent

@@ -8,7 +8,7 @@ jobs; each gets a stand-in, the same one wherever it occurs, so that the hierarc
 import re
 from collections.abc import Callable
 
-from autotp.topology.cgroup import UNIFIED, Mount, read_groups, read_mounts
+from autotp.topology.cgroup import CONTROLLERS, MEMBERS, UNIFIED, Mount, read_places
 from autotp.topology.cpuinfo import CPUINFO, HEAD_BYTES, MODEL_FIELDS, PLACE_FIELDS
 from autotp.topology.cpuset import ALLOWED_FIELD, STATUS
 from autotp.topology.tree import Tree, printable
@@ -25,7 +25,6 @@ _PUBLIC = frozenset({
 })
 # fmt: on
 _NUMBERED = re.compile(r"(?:cpu|node|index)[0-9]{1,5}", re.ASCII)
-_CONTROLLERS = ("cpu", "cpuset", "memory", UNIFIED)
 
 # Numbers, lists, sizes and limits. Words and masks, which can spell anything, go by the names of their files.
 _PLAIN = r"[0-9,\s-]*[KMG]?|max[0-9 ]*"
@@ -49,19 +48,20 @@ def _public_name(name: str, stand_ins: dict[str, str]) -> str:
 
 def public_groups(tree: Tree, stand_ins: dict[str, str]) -> dict[str, str]:
     """The files that say where our control groups are, written anew from what was understood of them."""
-    groups = {name: path for name, path in read_groups(tree).items() if name in _CONTROLLERS}
+    found, mounts = read_places(tree, CONTROLLERS)
+    groups = {name: path for name, path in found.items() if name in CONTROLLERS}
     lines = [
         f"{number}:{'' if name == UNIFIED else name}:{public_path(path, stand_ins)}"
         for number, (name, path) in enumerate(groups.items())
     ]
-    mounts = [_mount_line(mount, stand_ins) for mount in read_mounts(tree)]
-    return {"proc/self/cgroup": "\n".join(lines), "proc/self/mountinfo": "\n".join(mounts)}
+    table = [_mount_line(mount, stand_ins) for mount in mounts]
+    return {"proc/self/cgroup": "\n".join(lines), "proc/self/mountinfo": "\n".join(table)}
 
 
 def _mount_line(mount: Mount, stand_ins: dict[str, str]) -> str:
     root, point = public_path(mount.root, stand_ins), public_path(mount.point, stand_ins)
     kind = "cgroup2" if UNIFIED in mount.controllers else "cgroup"
-    options = ",".join(["rw", *(name for name in _CONTROLLERS[:-1] if name in mount.controllers)])
+    options = ",".join(["rw", *(name for name in CONTROLLERS[:-1] if name in mount.controllers)])
     return f"0 0 0:0 {root} {point} rw - {kind} none {options}"
 
 
@@ -115,6 +115,7 @@ _KEEPERS: dict[str, Callable[[str], str]] = {
     "proc/loadavg": _head(r"[0-9.]+ [0-9.]+ [0-9.]+ [0-9]+/[0-9]+"),
     "proc/pressure/cpu": _lines(r"(?:some|full)(?: [a-z0-9]+=[0-9.]+)+"),
     "cpu.stat": _lines(r"(?:nr_|throttled_)[a-z_]+ [0-9]+"),
+    MEMBERS: _nothing,
     "proc/self/cgroup": _nothing,
     "proc/self/cpuset": _nothing,
     "proc/self/mountinfo": _nothing,

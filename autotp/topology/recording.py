@@ -60,7 +60,8 @@ def _public_texts(tree: Tree, topology: Topology) -> dict[str, str]:
         # Where a cpuset doesn't explain the CPUs it would, in a recording, decide them.
         if name in CPUSET_FILES and envelope.reasons.cpus is CpusReason.UNKNOWN:
             continue
-        texts.setdefault(f"{public_path(folder, stand_ins)}/{name}", public_text(path, text))
+        if kept := public_text(path, text):
+            texts.setdefault(f"{public_path(folder, stand_ins)}/{name}", kept)
     openvino = topology.fingerprint.soft["openvino"]
     return texts | {
         STATUS: f"{ALLOWED_FIELD}\t{format_cpulist(envelope.cpus)}",

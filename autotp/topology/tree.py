@@ -92,6 +92,14 @@ class Tree:
         self.listed[folder] = found
         return found
 
+    def folders(self, folder: str) -> tuple[str, ...]:
+        """The names of the folders in a folder of the live machine, in no order; they aren't noted."""
+        try:
+            with os.scandir(f"{self._root}/{folder}") as entries:
+                return tuple(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        except OSError:
+            return ()
+
     def error(self, path: str, problem: str) -> TopologyError:
         """The error that names a file of this tree."""
         shown = f"{self._root}/{path}: {problem}".encode(errors="replace").decode()
