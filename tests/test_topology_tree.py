@@ -1,5 +1,6 @@
 """Reading recorded trees that may be damaged or hostile, and the live one."""
 
+import errno
 import os
 import re
 import tempfile
@@ -34,6 +35,33 @@ def test_a_root_must_be_a_folder(tmp_path: Path) -> None:
     for name in ("missing", "file", "."):
         with pytest.raises(TopologyError, match=str(tmp_path)):
             Tree(tmp_path / name)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_root_that_cannot_be_looked_at_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A folder of somebody else's, or on a broken disk, is refused with the reason."""
+
+    def fails(*_: object, **__: object) -> os.stat_result:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "stat", fails)
+    with pytest.raises(TopologyError, match=f"{tmp_path} can't be read: {os.strerror(number)}"):
+        Tree(tmp_path)
+
+
+def test_a_root_of_any_name_is_named_on_one_line(tmp_path: Path) -> None:
+    """Names that are too long or hold line breaks are no reason for another kind of error."""
+    with pytest.raises(TopologyError, match="File name too long"):
+        Tree(tmp_path / ("x" * 5000))
+    for root in (tmp_path / "a\nb", tmp_path):
+        with pytest.raises(TopologyError) as caught:
+            Tree(root)
+        assert str(caught.value).isprintable()
+    with pytest.raises(TopologyError) as caught:
+        Tree(write(tmp_path / "a\nb", {"proc/n": "x"})).number("proc/n")
+    assert str(caught.value).isprintable()
 
 
 def test_absent_and_blank_files_are_unknown(tmp_path: Path) -> None:

@@ -50,10 +50,8 @@ class Tree:
         self.listed: dict[str, tuple[str, ...]] = {}
         self._root = os.path.realpath(root) if root is not None else ""
         self._visible: dict[str, bool] = {self._root: True}
-        if root is not None and not root.is_dir():
-            raise TopologyError(f"{root} is not a folder; give the folder that holds the recorded proc and sys")
-        if root is not None and not any((root / name).is_dir() for name in ("proc", "sys")):
-            raise TopologyError(f"{root} holds neither proc nor sys; give the folder that holds them")
+        if root is not None:
+            _check_root(root)
 
     def text(self, path: str) -> str | None:
         """The stripped text of a file; None where it is absent or blank."""
@@ -102,7 +100,7 @@ class Tree:
 
     def error(self, path: str, problem: str) -> TopologyError:
         """The error that names a file of this tree."""
-        shown = f"{self._root}/{path}: {problem}".encode(errors="replace").decode()
+        shown = printable(f"{self._root}/{path}: {problem}")
         hint = "record it again" if self.recorded else "please report it with the file's content"
         return TopologyError(f"{shown}; {hint}")
 
@@ -144,6 +142,21 @@ class Tree:
         except OSError:
             return True  # reading it will tell what is wrong
         return not is_link or f"{os.path.realpath(absolute)}/".startswith(f"{self._root.rstrip('/')}/")
+
+
+def _check_root(root: Path) -> None:
+    shown = printable(str(root))
+    try:
+        is_folder = stat.S_ISDIR(root.stat().st_mode)
+        holds_any = is_folder and any((root / name).is_dir() for name in ("proc", "sys"))
+    except (FileNotFoundError, NotADirectoryError):
+        is_folder = holds_any = False
+    except OSError as problem:
+        raise TopologyError(f"{shown} can't be read: {problem.strerror}; give a folder that can") from None
+    if not is_folder:
+        raise TopologyError(f"{shown} is not a folder; give the folder that holds the recorded proc and sys")
+    if not holds_any:
+        raise TopologyError(f"{shown} holds neither proc nor sys; give the folder that holds them")
 
 
 def _read_bytes(absolute: str, size: int) -> bytes:
