@@ -34,10 +34,14 @@ BRAND = "autotp/brand"
 # What OpenVINO's CPU plugin, oneDNN and the Arm Compute Library choose kernels by. A fixed list, because a
 # newer kernel that names one more flag must not make another machine of this one.
 # fmt: off
-ISA = frozenset({
+X86_ISA = frozenset({
     "sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx_vnni_int8", "avx_ne_convert", "avx_ifma",
-    "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vbmi", "avx512_vbmi2", "avx512_vnni",
-    "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "amx_fp16", "amx_complex",
+    "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512er", "avx512ifma", "avx512pf", "avx512vl", "avx512vbmi",
+    "avx512_4fmaps", "avx512_4vnniw", "avx512_bf16", "avx512_bitalg", "avx512_fp16", "avx512_vbmi2", "avx512_vnni",
+    "avx512_vp2intersect", "avx512_vpopcntdq", "amx_tile", "amx_int8", "amx_bf16", "amx_fp16", "amx_complex",
+})
+# Apart, because `sme` means AMD's memory encryption among the flags of x86.
+ARM_ISA = frozenset({
     "asimd", "asimdhp", "asimddp", "asimdfhm", "fphp", "bf16", "i8mm", "sve", "sve2", "svebf16", "svei8mm",
     "sme", "sme2",
 })
@@ -84,7 +88,7 @@ def read_cpu_model(tree: Tree) -> CpuModel:
         model=known["model"],
         stepping=known["stepping"],
         microcode=known["microcode"],
-        isa=tuple(sorted(ISA.intersection(flags))),
+        isa=tuple(sorted((X86_ISA if fields.get("flags") else ARM_ISA).intersection(flags))),
         hypervisor="hypervisor" in flags,
     )
 
