@@ -42,6 +42,16 @@ def test_missing_facts_of_a_cache(tmp_path: Path) -> None:
     assert (cache.level, cache.kind, cache.size_bytes, cache.cpus) == (2, "unknown", None, (0, 4))
 
 
+@pytest.mark.parametrize("hole", [0, 1])
+def test_a_missing_index_hides_no_other(tmp_path: Path, hole: int) -> None:
+    """Where one of a CPU's caches can't be told, the later ones are told all the same."""
+    tree = files(two_sockets())
+    for level in {1, 2, 3} - {hole + 1}:
+        tree |= _index(0, level - 1, level=f"{level}", type="Unified", size="2M", shared_cpu_map="1")
+    tree |= _index(0, hole, size="2M")
+    assert {cache.level for cache in machine(tmp_path, tree).caches} == {1, 2, 3} - {hole + 1}
+
+
 def test_damaged_sizes_name_their_file(tmp_path: Path) -> None:
     """A size that can't be understood is an error, not a cache of another size."""
     tree = files(two_sockets()) | _index(0, 0, level="1", size="many", shared_cpu_map="1")

@@ -10,8 +10,8 @@ from autotp.topology.layout import CPU_FOLDER, Layout
 from autotp.topology.machine import Cache
 from autotp.topology.tree import Tree, parse_integer
 
-# hwloc's bound; real CPUs have up to five.
-_MAX_INDEXES = 10
+_INDEX = re.compile(r"index[0-9]", re.ASCII)  # hwloc's bound; real CPUs have up to five
+_MAX_LEVEL = 10
 _SIZE = re.compile(r"([0-9]{1,12})([KMG]?)", re.ASCII)
 _KINDS = {"Data": "data", "Instruction": "instruction", "Unified": "unified"}
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
@@ -20,21 +20,18 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 def read_caches(tree: Tree, layout: Layout) -> tuple[Cache, ...]:
     """All caches by level, kind and CPUs; none where the kernel doesn't list them."""
     caches: set[Cache] = set()
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[int, str]] = set()
     for cpu in layout.online:
-        for index in range(_MAX_INDEXES):
-            if (cpu, index) in seen:
-                continue
-            cache = _cache(tree, layout, cpu, index)
-            if cache is None:
-                break
-            caches.add(cache)
-            seen.update((sibling, index) for sibling in cache.cpus)
+        for index in tree.names(f"{CPU_FOLDER}/cpu{cpu}/cache", _INDEX):
+            cache = None if (cpu, index) in seen else _cache(tree, layout, cpu, index)
+            if cache is not None:
+                caches.add(cache)
+                seen.update((sibling, index) for sibling in cache.cpus)
     return tuple(sorted(caches, key=lambda cache: (cache.level, cache.kind, cache.cpus)))
 
 
-def _cache(tree: Tree, layout: Layout, cpu: int, index: int) -> Cache | None:
-    folder = f"{CPU_FOLDER}/cpu{cpu}/cache/index{index}"
+def _cache(tree: Tree, layout: Layout, cpu: int, index: str) -> Cache | None:
+    folder = f"{CPU_FOLDER}/cpu{cpu}/cache/{index}"
     level = tree.parse(f"{folder}/level", _level)
     cpus = _sharing(tree, layout, cpu, folder)
     if level is None or cpus is None:
@@ -49,7 +46,7 @@ def _cache(tree: Tree, layout: Layout, cpu: int, index: int) -> Cache | None:
 
 def _level(text: str) -> int:
     level = parse_integer(text)
-    if not 1 <= level <= _MAX_INDEXES:
+    if not 1 <= level <= _MAX_LEVEL:
         raise ValueError(f"{level} is not the level of a cache")
     return level
 
