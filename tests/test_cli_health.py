@@ -29,6 +29,20 @@ def test_text_says_what_to_do(tmp_path: Path) -> None:
     assert [word for word in ("powersave on 1 of 1 CPUs", "why: ", "cpupower") if word not in out] == []
 
 
+def test_the_group_that_limits_is_not_named(tmp_path: Path) -> None:
+    """Advice is attached to reports and kept in studies, so it tells what is wrong and not whose group it is."""
+    limits = {
+        "proc/self/cgroup": "0::/alice",
+        "sys/fs/cgroup/alice/cpu.max": "150000 100000",
+        "sys/fs/cgroup/alice/cpu.stat": "nr_periods 9\nnr_throttled 5",
+    }
+    root = str(write(tmp_path, TREE | limits))
+    for flags in ((), ("--json",)):
+        _, out, _ = autotp("health", *flags, "--sysroot", root)
+        assert "quota_throttling" in out
+        assert "alice" not in out
+
+
 def test_a_sound_machine_needs_no_advice(tmp_path: Path) -> None:
     """Nothing seen is said in words, and is an empty list."""
     root = str(write(tmp_path, {"sys/devices/system/cpu/online": "0-1"}))

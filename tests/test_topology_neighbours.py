@@ -26,13 +26,15 @@ GUEST = {"proc/cpuinfo": "processor : 0\nflags : avx2 hypervisor"}
     ],
 )
 def test_load_and_pressure(tmp_path: Path, load: str, waiting: str | None, is_advised: bool) -> None:
-    """A tenth of the CPUs busy, or processes that wait, are told with both figures."""
+    """A tenth of the CPUs busy, and processes that wait, are told, each with its figure."""
     facts = {"proc/loadavg": f"{load} 1.00 1.00 4/900 77"}
     if waiting is not None:
         facts["proc/pressure/cpu"] = f"some avg10={waiting} avg60=0.4 avg300=2.1 total=10\n"
     found = advice(tmp_path, facts)
     assert ("other_load" in found) == is_advised
-    assert not is_advised or f"{float(load):g} on 8 CPUs" in found["other_load"].seen
+    if is_advised:
+        assert (f"{float(load):g} on 8 CPUs" in found["other_load"].seen) == (float(load) >= 0.8)
+        assert (f"{waiting} % of" in found["other_load"].seen.replace(".5 ", ".50 ")) == (waiting == "12.50")
 
 
 def test_steal_since_boot(tmp_path: Path) -> None:

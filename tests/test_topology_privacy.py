@@ -11,7 +11,9 @@ from autotp.topology.privacy import public_groups, public_path, public_text
 from autotp.topology.tree import Tree
 from tests.test_topology_tree import in_memory, write
 
-NAMES = st.sampled_from(["docker", "system.slice", "alice", "bob", "cpu", "a b", "group-1", "group-2", "..", "."])
+NAMES = st.sampled_from(
+    ["docker", "system.slice", "alice", "bob", "cpu", "node17", "a b", "group-1", "group-2", "..", "."]
+)
 PATHS = st.lists(NAMES, max_size=5).map(lambda names: "/" + "/".join(names))
 
 
@@ -24,12 +26,25 @@ def test_private_names_get_stand_ins() -> None:
     assert public_path("user.slice/user-1000.slice/4f5e", stand_ins) == "user.slice/group-2/group-1"
 
 
+def test_numbered_names_are_public_among_the_kernels_folders_alone() -> None:
+    """A host or a job may be called as a node or a CPU is."""
+    for folder in ("sys/devices/system/node/node17", "sys/devices/system/cpu/cpu3/cache/index0"):
+        assert public_path(folder, {}) == folder
+    for path in (
+        "/node17/cpu3",
+        "/sys/fs/cgroup/node17/cpu3",
+        "sys/fs/cgroup/node17/cpu3",
+        "/sys/devices/system/cpu3",
+    ):
+        assert not {"node17", "cpu3"} & set(public_path(path, {}).split("/"))
+
+
 @given(path=PATHS)
 def test_a_path_made_public_twice_is_the_same(path: str) -> None:
     """What a recording tells of a group is what its own recording would tell, and no private name is left."""
     once = public_path(path, {})
     assert public_path(once, {}) == once
-    assert not {"alice", "bob", "a b"} & set(once.split("/"))
+    assert not {"alice", "bob", "a b", "node17"} & set(once.split("/"))
 
 
 @given(group=PATHS, roots=st.lists(PATHS, min_size=1, max_size=3))
@@ -76,7 +91,7 @@ def _escaped(path: str) -> str:
         ("sys/x/cache/index0/type", "deadbeef", "Unknown"),
         ("sys/x/topology/core_cpus", "0000000f,ffffffff", "0000000f,ffffffff"),
         ("sys/x/topology/core_id", "deadbeef", ""),
-        ("sys/x/cpufreq/scaling_governor", "alice", ""),
+        ("sys/x/cpufreq/scaling_governor", "alice", "another"),
         ("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never", "[always] madvise never"),
     ],
 )

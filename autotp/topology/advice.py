@@ -8,7 +8,10 @@ from autotp.topology.tree import Tree
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen, with figures, why it matters, and what to do; `id` is a stable word."""
+    """What was seen, with figures, why it matters, and what to do; `id` is a stable word.
+
+    It is kept in studies and attached to reports, so it names no private group.
+    """
 
     id: str
     seen: str

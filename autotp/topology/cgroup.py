@@ -181,7 +181,7 @@ def _below(place: Names, top: Names) -> Names | None:
 
 
 def _home(tree: Tree, group: str, mounts: list[Mount]) -> Names | None:
-    """The names down to the namespace's root, where paths climb above it and a mount shows who is in which group."""
+    """The names down to the namespace's root, where paths climb above it and a mount shows who is where."""
     home = _unnamed_home(group, mounts)
     for mount in mounts if home else ():
         up = _climb(mount.root)[0]

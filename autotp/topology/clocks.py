@@ -8,6 +8,7 @@ from collections import Counter
 
 from autotp.topology.advice import Advice, Scene
 from autotp.topology.layout import CPU_FOLDER
+from autotp.topology.privacy import public_text
 
 _NO_TURBO = f"{CPU_FOLDER}/intel_pstate/no_turbo"
 _BOOST = f"{CPU_FOLDER}/cpufreq/boost"
@@ -16,7 +17,7 @@ _BOOST = f"{CPU_FOLDER}/cpufreq/boost"
 def governor(scene: Scene) -> Advice | None:
     """A governor that follows the load starts each block at another clock."""
     files = (f"{CPU_FOLDER}/cpu{cpu.id}/cpufreq/scaling_governor" for cpu in scene.allowed)
-    found = Counter(name for file in files if (name := scene.tree.text(file)))
+    found = Counter(name for file in files if (name := public_text(file, scene.tree.text(file) or "")))
     others = {name: count for name, count in found.items() if name != "performance"}
     if not others:
         return None

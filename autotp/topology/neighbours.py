@@ -24,11 +24,13 @@ def other_load(scene: Scene) -> Advice | None:
     """Work of others, or of oneself a moment ago."""
     load, waiting = _first(scene, "proc/loadavg", _LOAD), _first(scene, "proc/pressure/cpu", _WAITING)
     cpus = scene.topology.machine.logical_cpus
-    is_loaded = load is not None and load >= max(_LEAST_LOAD, _LOAD_SHARE * cpus)
-    if not is_loaded and (waiting is None or waiting < _PRESSURE):
+    seen = []
+    if load is not None and load >= max(_LEAST_LOAD, _LOAD_SHARE * cpus):
+        seen.append(f"a load of {load:g} on {cpus} CPUs in the last minute")
+    if waiting is not None and waiting >= _PRESSURE:
+        seen.append(f"processes waiting for a CPU in {waiting:g} % of the last 10 s")
+    if not seen:
         return None
-    seen = [] if load is None else [f"a load of {load:g} on {cpus} CPUs in the last minute"]
-    seen += [] if waiting is None else [f"processes waiting for a CPU in {waiting:g} % of the last 10 s"]
     return Advice(
         id="other_load",
         seen=" and ".join(seen),

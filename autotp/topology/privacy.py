@@ -24,12 +24,14 @@ _PUBLIC = frozenset({
     "kubepods.slice", "kubepods-burstable.slice", "kubepods-besteffort.slice",
 })
 # fmt: on
+_NUMBERED_BELOW = "sys/devices/system/"  # elsewhere hosts and jobs may be called so
 _NUMBERED = re.compile(r"(?:cpu|node|index)[0-9]{1,5}", re.ASCII)
 
 # Numbers, lists, sizes and limits. Words and masks, which can spell anything, go by the names of their files.
 _PLAIN = r"[0-9,\s-]*[KMG]?|max[0-9 ]*"
 _MASK = r"[0-9a-fA-F,]*"
-_GOVERNOR = r"performance|powersave|ondemand|conservative|schedutil|userspace|interactive"
+_OTHER_GOVERNOR = "another"
+_GOVERNOR = r"|performance|powersave|ondemand|conservative|schedutil|userspace|interactive"
 _HUGE_PAGES = r"(?:\[?(?:always|madvise|never)\]? ?){1,3}"
 _MASK_FILES = ("core_cpus", "thread_siblings", "package_cpus", "core_siblings", "shared_cpu_map", "cpumap")
 _MODEL_FIELDS = {name for names in MODEL_FIELDS.values() for name in names}
@@ -37,11 +39,12 @@ _MODEL_FIELDS = {name for names in MODEL_FIELDS.values() for name in names}
 
 def public_path(path: str, stand_ins: dict[str, str]) -> str:
     """The path with a stand-in, taken from or added to `stand_ins`, for each name that may be private."""
-    return "/".join(_public_name(name, stand_ins) for name in path.split("/"))
+    numbered = _NUMBERED if path.startswith(_NUMBERED_BELOW) else None
+    return "/".join(_public_name(name, stand_ins, numbered) for name in path.split("/"))
 
 
-def _public_name(name: str, stand_ins: dict[str, str]) -> str:
-    if name in ("", ".", "..") or _NUMBERED.fullmatch(name) or _PUBLIC.issuperset(name.split(",")):
+def _public_name(name: str, stand_ins: dict[str, str], numbered: re.Pattern[str] | None) -> str:
+    if name in ("", ".", "..") or _PUBLIC.issuperset(name.split(",")) or (numbered and numbered.fullmatch(name)):
         return name
     return stand_ins.setdefault(name, f"group-{len(stand_ins) + 1}")
 
@@ -106,7 +109,7 @@ _KEEPERS: dict[str, Callable[[str], str]] = {
     STATUS: _lines(rf"{ALLOWED_FIELD}[0-9,\s-]*"),
     **dict.fromkeys(_MASK_FILES, _whole(_MASK)),
     "type": _whole("Data|Instruction|Unified", otherwise="Unknown"),
-    "scaling_governor": _whole(_GOVERNOR),
+    "scaling_governor": _whole(_GOVERNOR, otherwise=_OTHER_GOVERNOR),
     "sys/kernel/mm/transparent_hugepage/enabled": _whole(_HUGE_PAGES),
     "meminfo": _lines(r"(?:Node [0-9]{1,5} +)?MemTotal:[ \t]+[0-9]+ kB"),
     "proc/stat": _lines(r"cpu[0-9]{1,5} [0-9 ]*"),

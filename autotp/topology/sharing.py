@@ -7,7 +7,7 @@ Documentation/scheduler/sched-bwc.rst in the kernel's tree.
 from autotp.topology.advice import Advice, Scene
 from autotp.topology.cpulist import format_cpulist
 from autotp.topology.envelope import quota_folders
-from autotp.topology.tree import printable
+from autotp.topology.privacy import public_path, public_text
 
 _HUGE_PAGES = "sys/kernel/mm/transparent_hugepage/enabled"
 _NUMA_BALANCING = "proc/sys/kernel/numa_balancing"
@@ -46,7 +46,7 @@ def siblings_inside(scene: Scene) -> Advice | None:
 
 def huge_pages(scene: Scene) -> Advice | None:
     """Transparent huge pages always or never; `madvise` leaves them to the program."""
-    setting = scene.tree.text(_HUGE_PAGES) or ""
+    setting = public_text(_HUGE_PAGES, scene.tree.text(_HUGE_PAGES) or "")
     if "[always]" in setting:
         why = "the kernel makes huge pages when it finds the time, so equal processes differ"
     elif "[never]" in setting:
@@ -55,7 +55,7 @@ def huge_pages(scene: Scene) -> Advice | None:
         return None
     return Advice(
         id="transparent_huge_pages",
-        seen=f"/{_HUGE_PAGES} is {printable(setting)}",
+        seen=f"/{_HUGE_PAGES} is {setting}",
         why=why,
         do=f"set it here as where the model will run; for steady figures: echo madvise | sudo tee /{_HUGE_PAGES}",
     )
@@ -82,8 +82,8 @@ def quota(scene: Scene) -> Advice | None:
         return None
     return Advice(
         id="cpu_quota",
-        seen=f"a quota of {envelope.cpu_quota:g} CPUs on {len(envelope.cpus)} CPUs, "
-        f"set by {envelope.reasons.cpu_quota_folder}",
+        seen=f"a quota of {envelope.cpu_quota:g} CPU(s) on {len(envelope.cpus)} CPUs, "
+        f"set by {public_path(envelope.reasons.cpu_quota_folder or '', {})}",
         why="OpenVINO doesn't know of it: more threads than that are all stopped for a part of each period",
         do="give whole CPUs instead of a share (docker run --cpuset-cpus, a Kubernetes static CPU policy), "
         "or raise the quota; only the host can",
@@ -98,9 +98,9 @@ def quota_throttling(scene: Scene) -> Advice | None:
         return None
     return Advice(
         id="quota_throttling",
-        seen=f"the CPU quota has stopped {printable(f'/{folder}')} in {times} of {periods} periods",
+        seen=f"the CPU quota has stopped {public_path(f'/{folder}', {})} in {times} of {periods} periods",
         why="all threads stand still to the end of a period, which makes long tails",
-        do="use fewer threads than the quota has CPUs, as the space does, or raise the quota; only the host can",
+        do="use no more threads than the quota has CPUs, as the space does, or raise the quota; only the host can",
     )
 
 
