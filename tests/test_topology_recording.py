@@ -23,9 +23,10 @@ MAC = "de:ad:be:ef:12:34"
 USER = "alice"
 CONTAINER = "887624fe83529f190d8304484be2d3dc" * 2
 SHARE = "nas/share"
-SECRETS = (SERIAL, HOST, MAC, USER, CONTAINER, SHARE)
+NODE = "node17171"  # the kernel's name of a node, and a host's
+SECRETS = (SERIAL, HOST, MAC, USER, CONTAINER, SHARE, NODE)
 TOP = "sys/fs/cgroup"
-MEMBER = f"/user.slice/{USER}.slice/docker/{CONTAINER}"
+MEMBER = f"/user.slice/{USER}.slice/{NODE}/docker/{CONTAINER}"
 
 PLANTED = {
     "proc/version": f"Linux version 6.1.0-13 ({USER}@{HOST}) #1 SMP",
@@ -109,9 +110,10 @@ def test_no_secret_is_recorded(tmp_path: Path) -> None:
     assert [secret for secret in SECRETS if secret in told] == []
     envelope = probe(tmp_path / "recording").envelope
     assert (envelope.cpus, envelope.cpu_quota, envelope.memory_limit_bytes) == (tuple(range(7)), 1.5, 2**30)
-    found = [advice.id for advice in health(tmp_path / "recording")]
-    assert found == [advice.id for advice in health(root)]
-    assert {"governor", "quota_throttling", "other_load", "virtual_machine"} <= set(found)
+    found = health(tmp_path / "recording")
+    assert found == health(root)
+    assert {"governor", "quota_throttling", "other_load", "virtual_machine"} <= {advice.id for advice in found}
+    assert [secret for secret in SECRETS if secret in f"{found}"] == []
 
 
 @settings(max_examples=50, deadline=None)
@@ -178,14 +180,23 @@ def test_an_empty_folder_will_do(tmp_path: Path) -> None:
         assert probe(folder).machine.logical_cpus == 8
 
 
+def test_nothing_is_made_for_a_recording_that_fails(tmp_path: Path) -> None:
+    """Folders above the recording are made when it is written, not before it is read."""
+    root = write(tmp_path / "root", {})
+    with pytest.raises(TopologyError):
+        record(tmp_path / "left/over/x", root)
+    assert [path.name for path in tmp_path.iterdir()] == ["root"]
+
+
 def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
     """Files, folders with something in them, and places that can't be written are named, and nothing changes."""
     root = write(tmp_path / "root", files(two_sockets()))
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
     for name in ("root", "file", "file/below", "loop", "x" * 300):
-        with pytest.raises(InputError, match=name.partition("/")[0]):
+        with pytest.raises(InputError, match=name.partition("/")[0]) as caught:
             record(tmp_path / name, root)
+        assert str(caught.value).count(str(tmp_path)) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop", "root"]
 
 

@@ -32,10 +32,11 @@ def record(folder: Path, root: Path | None = None, brand: str | None = None) -> 
     advise(tree, topology)
     texts = _public_texts(tree, topology) | {BRAND: printable(brand or "")}
     folders = [public_path(f"{parent}/{name}", {}) for parent, names in tree.listed.items() for name in names]
+    writable_folder(place.parent)
     try:
         _write(place, {path: text for path, text in texts.items() if text}, folders)
     except OSError as error:
-        raise InputError(f"Can't write the recording {folder}: {error.strerror or error}.") from error
+        raise _unwritable(folder, error) from error
     return topology
 
 
@@ -44,11 +45,16 @@ def _free_place(folder: Path) -> Path:
         place = folder.resolve()
         taken = place.exists() and (not place.is_dir() or any(place.iterdir()))
     except (OSError, RuntimeError) as error:
-        raise InputError(f"Can't write the recording {folder}: {error}.") from error
+        raise _unwritable(folder, error) from error
     if taken:
-        raise InputError(f"{folder} exists already and isn't an empty folder; give another one for the recording.")
-    writable_folder(place.parent)
+        shown = printable(str(folder))
+        raise InputError(f"{shown} exists already and isn't an empty folder; give another one for the recording.")
     return place
+
+
+def _unwritable(folder: Path, error: OSError | RuntimeError) -> InputError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is a loop of links"
+    return InputError(f"Can't write the recording {printable(str(folder))}: {reason}.")
 
 
 def _public_texts(tree: Tree, topology: Topology) -> dict[str, str]:
