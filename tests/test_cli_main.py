@@ -1,10 +1,12 @@
 """The command line as a whole: help, exit codes, and that errors are caught once."""
 
 import io
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -97,6 +99,43 @@ def test_the_module_is_the_command() -> None:
     """`python -m autotp` does what `autotp` does."""
     done = subprocess.run([sys.executable, "-m", "autotp", "bogus"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "autotp: No such command 'bogus'.\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["probe --json", "probe", "--help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_is_full_is_the_environments_failure(arguments: str, unbuffered: str) -> None:
+    """What can't be written is one sentence and exit code 5, whoever writes it."""
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m autotp {arguments} > /dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    )
+    assert (done.returncode, done.stderr) == (5, "autotp: Can't write the output: No space left on device.\n")
+
+
+def test_an_error_of_the_system_is_a_bug_while_the_output_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An OSError that nobody expected isn't laid to the output."""
+
+    def broken(sysroot: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("autotp.topology.probe", broken)
+    code, _, err = autotp("probe")
+    assert (code, "bug in autotp" in err) == (70, True)
+
+
+def test_characters_that_the_output_lacks_are_replaced() -> None:
+    """A terminal without UTF-8 gets question marks, not a trace."""
+    command = [sys.executable, "-m", "autotp", "probe"]
+    done = subprocess.run(
+        command, capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert b"fingerprint: " in done.stdout
 
 
 def test_a_reader_that_leaves_is_no_bug() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autotp.topology.cpuinfo import X86_ISA
 from tests.cgroup import Group, cpu_quota, requires_cpu_quota
 from tests.test_cli_main import autotp
 from tests.test_topology_tree import write
@@ -57,6 +58,14 @@ def test_text_is_a_tree(tmp_path: Path) -> None:
     assert [word for word in ("socket 1", node, "all that are online", "fingerprint: ") if word not in out] == []
 
 
+def test_no_line_is_cut_off(tmp_path: Path) -> None:
+    """However many instruction sets a processor has, the last one is told, and in one line for grep."""
+    root = write(build(Described(), tmp_path / "root"), {"proc/cpuinfo": f"flags : {' '.join(sorted(X86_ISA))}\n"})
+    done = autotp("probe", "--sysroot", str(root))
+    (line,) = (line for line in done[1].splitlines() if "ISA: " in line)
+    assert line.split("ISA: ")[1].split() == sorted(X86_ISA)
+
+
 def test_the_group_that_limits_is_named(tmp_path: Path) -> None:
     """A person sees which group to ask for more; the JSON, which is shared, doesn't tell its name."""
     limits = {
@@ -69,7 +78,7 @@ def test_the_group_that_limits_is_named(tmp_path: Path) -> None:
     _, out, _ = autotp("probe", "--sysroot", root)
     for line in (
         "these CPUs: the cpuset of /sys/fs/cgroup/alice",
-        "quota of 1.5 CPUs, set by /sys/fs/cgroup/alice",
+        "quota of 1.5 CPU(s), set by /sys/fs/cgroup/alice",
         "memory limit 1 GiB, set by /sys/fs/cgroup/alice/job",
     ):
         assert line in out
@@ -85,7 +94,7 @@ def _namespaces_work() -> bool:
     shutil.which("unshare") is None or not _namespaces_work(), reason="unshare -C doesn't work here"
 )
 def test_a_quota_is_seen_from_a_namespace_with_the_hosts_mounts(tmp_path: Path) -> None:
-    """A process that is the top of its own namespace finds its group in mounts from outside; so does a recording."""
+    """Whoever is the top of its own namespace finds its group in mounts from outside, and records it."""
     probed = (sys.executable, "-m", "autotp", "probe", "--json", "--record", str(tmp_path / "recording"))
     with cpu_quota(1.0) as group:
         leaf = Group(group.folder / "leaf")

@@ -7,6 +7,7 @@ from rich.console import Console, RenderableType
 
 from autotp.report import health_view, topology_tree
 from autotp.topology import Advice, narrow, probe, summary
+from autotp.topology.cpuinfo import X86_ISA
 from tests.test_topology_layout import NODE, files, two_sockets
 from tests.test_topology_tree import write
 
@@ -38,6 +39,18 @@ def test_the_envelope_says_why(tmp_path: Path) -> None:
     for topology, reason in ((whole, "all that are online"), (narrow(whole, (0, 1)), "chosen by the caller")):
         shown = _text(topology_tree(topology, summary(topology)))
         assert [line for line in (reason, "no CPU quota", "no memory limit") if line not in shown] == []
+
+
+def test_a_narrow_terminal_folds_what_is_long(tmp_path: Path) -> None:
+    """Nothing is cut off at the edge of a terminal, whatever else is printed as it is."""
+    flags = " ".join(sorted(X86_ISA))
+    topology = probe(write(tmp_path, files(two_sockets()) | {"proc/cpuinfo": f"flags : {flags}\n"}))
+    console = Console(file=io.StringIO(), width=40, force_terminal=True, color_system=None)
+    console.print(topology_tree(topology, summary(topology)), soft_wrap=True)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert [flag for flag in X86_ISA if flag not in shown.split()] == []
+    assert max(map(len, shown.splitlines())) <= 40
 
 
 def test_advice_in_words() -> None:

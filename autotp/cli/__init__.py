@@ -1,11 +1,13 @@
 """The command line: the only room that prints or configures logging. `main` catches AutotpError once."""
 
+import io
+import os
 import sys
 from importlib import import_module
 
 import click
 
-from autotp.errors import AutotpError
+from autotp.errors import AutotpError, EnvironmentFailure
 
 COMMANDS = ("probe", "health", "space", "tune", "measure", "show", "dashboard", "demo")
 INTERRUPTED = 130
@@ -33,6 +35,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with the code that DESIGN gives each outcome."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = cli.main(standalone_mode=False)
     except AutotpError as error:
@@ -47,13 +51,27 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         code = _complain("stopped.", INTERRUPTED)
     except Exception as error:
-        code = _report_bug(error)
+        code = _report_lost_output(error) or _report_bug(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _complain(sentence: str, code: int) -> int:
     click.echo(f"autotp: {sentence}", err=True)
     return code
+
+
+def _report_lost_output(error: Exception) -> int | None:
+    """Complain if `error` came from an output that can't be written to; None if it is another."""
+    if not isinstance(error, OSError) or error.filename is not None:
+        return None
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        # What is left would be tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain(f"Can't write the output: {error.strerror or error}.", EnvironmentFailure.exit_code)
+    return None
 
 
 def _report_bug(error: Exception) -> int:

@@ -4,6 +4,9 @@ from typing import Any
 
 import click
 
+_LEAST_WIDTH = 120
+_WIDEST = 1_000_000
+
 
 def echo_json(value: Any) -> None:
     """Write `value` (a Struct, or dicts and lists) as one line of JSON and flush it."""
@@ -18,5 +21,6 @@ def show(renderable: Any) -> None:
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 120
+        console.width = _WIDEST
+        console.width = max(_LEAST_WIDTH, console.measure(renderable).maximum)
     console.print(renderable, soft_wrap=True)

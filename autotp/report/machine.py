@@ -23,23 +23,28 @@ def topology_tree(topology: Topology, facts: Mapping[str, Any]) -> Tree:
     """Return the machine as a tree: sockets, their nodes, the envelope, the fingerprint."""
     machine = topology.machine
     counts = f"{machine.sockets} socket(s), {machine.cores} cores, {machine.logical_cpus} CPUs, SMT {machine.smt}"
-    tree = Tree(Text(f"{facts['cpu']['brand'] or 'unknown CPU'}: {counts}"))
+    tree = Tree(_line(f"{facts['cpu']['brand'] or 'unknown CPU'}: {counts}"))
     for socket in sorted({cpu.socket for cpu in machine.cpus}):
-        branch = tree.add(f"socket {socket}")
+        branch = tree.add(_line(f"socket {socket}"))
         for node in machine.nodes:
             if socket in node.sockets:
-                branch.add(_node_line(node))
+                branch.add(_line(_node_line(node)))
     for node in machine.nodes:
         if not node.cpus:
-            tree.add(_node_line(node))
+            tree.add(_line(_node_line(node)))
     for line in _cache_lines(topology):
-        tree.add(line)
-    tree.add(Text(f"ISA: {' '.join(machine.isa) or 'unknown'}"))
-    branch = tree.add(f"envelope: CPUs {format_cpulist(topology.envelope.cpus)}")
+        tree.add(_line(line))
+    tree.add(_line(f"ISA: {' '.join(machine.isa) or 'unknown'}"))
+    branch = tree.add(_line(f"envelope: CPUs {format_cpulist(topology.envelope.cpus)}"))
     for line in _envelope_lines(topology.envelope):
-        branch.add(Text(line))
-    tree.add(f"fingerprint: {topology.fingerprint.id}")
+        branch.add(_line(line))
+    tree.add(_line(f"fingerprint: {topology.fingerprint.id}"))
     return tree
+
+
+def _line(text: str) -> Text:
+    # rich cuts the lines of a tree off at the width of a terminal, unless they are folded.
+    return Text(text, no_wrap=False, overflow="fold")
 
 
 def _node_line(node: Node) -> str:
@@ -65,7 +70,7 @@ def _envelope_lines(envelope: Envelope) -> list[str]:
     cpus = " ".join(filter(None, (_CPUS_REASONS[reasons.cpus], reasons.cpuset_folder)))
     return [
         f"these CPUs: {cpus}",
-        "no CPU quota" if quota is None else f"quota of {quota:g} CPUs, set by {reasons.cpu_quota_folder}",
+        "no CPU quota" if quota is None else f"quota of {quota:g} CPU(s), set by {reasons.cpu_quota_folder}",
         "no memory limit"
         if limit is None
         else f"memory limit {spell_bytes(limit)}, set by {reasons.memory_limit_folder}",
