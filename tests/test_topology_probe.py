@@ -11,10 +11,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.errors import InputError, TopologyError
+from autotp.errors import InputError
 from autotp.topology import Envelope, Machine, Topology, narrow, probe, summary
 from tests import trees
 from tests.test_topology_layout import files, two_sockets
@@ -89,47 +88,6 @@ FRAGILE = sorted(
         )
     )
 )
-
-
-@settings(max_examples=150, deadline=None)
-@given(damage=st.dictionaries(st.sampled_from(FRAGILE), DAMAGE, min_size=1, max_size=4))
-def test_damage_is_named_or_unknown(damage: dict[str, bytes]) -> None:
-    """Whatever stands in the files, the answer is a topology or an error that names one of them."""
-    with in_memory() as folder:
-        root = write(Path(folder), files(two_sockets()))
-        for name, data in damage.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(data)
-        try:
-            json.dumps(summary(probe(root)))
-        except TopologyError as error:
-            assert str(root.resolve()) in str(error)
-
-
-@settings(max_examples=60, deadline=None)
-@given(name=st.sampled_from(FRAGILE), how=st.sampled_from(["loop", "folder", "pipe", "outside", "missing"]))
-def test_things_that_are_no_files_do_no_harm(name: str, how: str) -> None:
-    """Loops of links, folders, pipes, links to the running machine and gaps end in an answer as well."""
-    with in_memory() as folder:
-        root = write(Path(folder), files(two_sockets()))
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).unlink(missing_ok=True)
-        _place(root / name, how)
-        try:
-            assert probe(root).machine.logical_cpus <= 8
-        except TopologyError as error:
-            assert str(root.resolve()) in str(error)
-
-
-def _place(path: Path, how: str) -> None:
-    if how == "loop":
-        path.symlink_to(path.name)
-    elif how == "folder":
-        path.mkdir()
-    elif how == "pipe":
-        os.mkfifo(path)
-    elif how == "outside":
-        path.symlink_to("/proc/cpuinfo")
 
 
 def test_a_recording_is_not_mixed_with_the_running_machine(
