@@ -171,6 +171,20 @@ def test_this_machine_is_recorded(cpus: int | None, tmp_path: Path, monkeypatch:
     assert os.uname().nodename not in _told(tmp_path / "recording").split()
 
 
+def test_what_a_namespace_hides_stays_unknown(tmp_path: Path) -> None:
+    """Where only ancestors of our group are shown, their limits are recorded, and that ours isn't known."""
+    limits = {
+        "proc/self/cgroup": "0::/",
+        "proc/self/mountinfo": f"1 0 0:1 /../.. /{TOP} rw - cgroup2 none rw",
+        "proc/self/status": "Cpus_allowed_list:\t0-3",
+        f"{TOP}/cpu.max": "150000 100000",
+        f"{TOP}/cpuset.cpus.effective": "0-6",
+    }
+    _check(write(tmp_path / "root", files(two_sockets()) | limits), tmp_path / "recording")
+    envelope = probe(tmp_path / "recording").envelope
+    assert (envelope.cpus, envelope.cpu_quota, envelope.reasons.cpus) == ((0, 1, 2, 3), 1.5, "unknown")
+
+
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:
     """The recording takes the place of an empty folder, also below folders that are missing."""
     root = write(tmp_path / "root", files(two_sockets()))
