@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-SETTLED = 12  # rounds without a new thread: TBB starts its workers one by one, when there is work
+SETTLED = 20  # rounds without a new thread: TBB starts its workers one by one, when there is work
 
 
 def main() -> None:

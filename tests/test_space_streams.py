@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.space import Config, Predictor
+from autotp.space import MODEL_THREADS, Config, Effective, Predictor
 from tests import rig
 from tests.effective_configs import MACHINES
 from tests.sweep_effective import sweep
@@ -54,12 +54,16 @@ def test_the_hint_s_own_streams_wait_for_the_model() -> None:
     predictor, hint = Predictor(topology("2x6")), Config.of({"performance_hint": "throughput"})
     assert predictor.effective(hint).streams is None
     assert predictor.effective(hint).precision == "bf16"
-    for model_threads in (0, 1, 2):
-        assert predictor.model_threads(hint, predictor.effective(hint, model_threads)) == model_threads
+    for model_threads in MODEL_THREADS:
+        observed = predictor.effective(hint, (model_threads,))
+        assert predictor.model_threads(hint, observed) == (model_threads,)
 
 
-def test_what_fits_several_models_tells_of_none() -> None:
-    """Four streams of two threads on eight cores are made for two kinds of model, so nothing is concluded."""
+def test_what_all_candidates_agree_on_is_known() -> None:
+    """Four streams of two threads on eight cores fit two kinds of model; where both do the same, that is known."""
     predictor, hint = Predictor(topology("1x8")), Config.of({"performance_hint": "throughput"})
-    assert predictor.effective(hint, 0) == predictor.effective(hint, 2)
-    assert predictor.model_threads(hint, predictor.effective(hint, 2)) is None
+    left = predictor.model_threads(hint, Effective(streams=4, threads=8))
+    assert left == (0, 2)
+    assert predictor.effective(hint, left).streams == 4
+    five = Config.of({"performance_hint": "throughput", "inference_num_threads": 5})
+    assert predictor.effective(five, left).streams is None

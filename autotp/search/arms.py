@@ -28,7 +28,7 @@ from autotp.measure import (
 )
 from autotp.runtime import Plan
 from autotp.search.request import TuneRequest
-from autotp.space import KNOBS, Config, Effective, Mask, Predictor, affinity
+from autotp.space import KNOBS, MODEL_THREADS, Config, Effective, Mask, Predictor, affinity
 from autotp.topology import Topology
 
 # What OpenVINO only echoes (the hint, the policy) tells nothing of what it does.
@@ -77,7 +77,7 @@ class Bench:
         self._request = request
         self._narrowed = narrowed
         self._predictor = Predictor(topology)
-        self._model_threads: int | None = None  # known once a hint's own streams have been seen
+        self._model_threads: tuple[int, ...] = MODEL_THREADS  # less once a hint's own streams have been seen
         self._folder = tempfile.TemporaryDirectory(prefix="autotp-")
         self._arms: list[Arm] = []
         self._without_policy: dict[tuple[object, ...], Ran] = {}

@@ -4,7 +4,7 @@ from autotp.space.affinity import Mask, affinity, nodes_spanned, sockets_spanned
 from autotp.space.bind import BoundSpace, Census, Dropped, bind
 from autotp.space.choices import BoundKnob, Choice, choose
 from autotp.space.config import Config, spell_config, spell_value
-from autotp.space.effective import Effective, Identity, Predictor, default_precision
+from autotp.space.effective import MODEL_THREADS, Effective, Identity, Predictor, default_precision
 from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
 from autotp.space.processors import split_places
 from autotp.space.rules import config_dropped
@@ -13,6 +13,7 @@ from autotp.space.streams import SUB_STREAM_THREADS, Streams
 
 __all__ = [
     "KNOBS",
+    "MODEL_THREADS",
     "SUB_STREAM_THREADS",
     "BoundKnob",
     "BoundSpace",

@@ -28,6 +28,9 @@ from autotp.topology import Machine, Topology
 BF16_ISA = frozenset({"avx512_bf16", "amx_bf16"})
 F16_ISA = frozenset({"asimdhp"})  # arm64 with arithmetic in half precision
 
+# Threads a stream that a model may call for under the THROUGHPUT hint by its memory pressure: 0 is no opinion.
+MODEL_THREADS = (0, 1, 2)
+
 # The knobs that decide which processors a config starts from and how it shares them.
 FRAME_KNOBS = (
     "performance_hint",
@@ -92,13 +95,18 @@ class Frame(msgspec.Struct, frozen=True):
         count = np.where(unset, 0, np.where(one, 1, several[0]))
         return count, np.where(unset, automatic, np.where(one, alone, several[1]))
 
-    def streams(self, streams: int, threads: int, model_threads: int | None) -> Streams | None:
-        """Return the streams of one config, None where they can't be predicted; arguments as in `predict`."""
+    def streams(self, streams: int, threads: int, model_threads: int) -> Streams | None:
+        """Return the streams of one config, None where processors are unknown.
+
+        Args:
+            streams: NUM_STREAMS, 0 where it isn't set.
+            threads: INFERENCE_NUM_THREADS, 0 where it isn't set.
+            model_threads: threads a stream that the model calls for; they matter to the hint's own streams alone.
+        """
         processors = self.processors
-        if processors is None or (streams == 0 and self.for_throughput and model_threads is None):
+        if processors is None:
             return None
         if streams == 0 and self.for_throughput:
-            assert model_threads is not None
             found = streams_for_throughput(processors, threads, model_threads)
         elif streams > 1:
             count, each = several_streams(processors, np.array([streams]), np.array([threads]))
@@ -178,18 +186,20 @@ class Predictor:
         count, each = frame.plan(*(np.array([config.count(knob) or 0]) for knob in STREAM_KNOBS))
         return Identity(frame.kind, (int(count[0]), int(each[0])), self.rest(config))
 
-    def streams(self, config: Config, model_threads: int | None = None) -> Streams | None:
+    def streams(self, config: Config, model_threads: tuple[int, ...] = MODEL_THREADS) -> Streams | None:
         """Return the streams of `config`, None where they can't be predicted; as `effective`."""
         streams, threads = (config.count(knob) or 0 for knob in STREAM_KNOBS)
-        return self.frame(config).streams(streams, threads, model_threads)
+        frame = self.frame(config)
+        found = {frame.streams(streams, threads, candidate) for candidate in model_threads}
+        return found.pop() if len(found) == 1 else None
 
-    def effective(self, config: Config, model_threads: int | None = None) -> Effective:
+    def effective(self, config: Config, model_threads: tuple[int, ...] = MODEL_THREADS) -> Effective:
         """Return the effective config that OpenVINO will make of `config`, with None for what can't be known.
 
         Args:
             config: one that can run here.
-            model_threads: threads a stream that the model calls for under the THROUGHPUT hint, as `model_threads`
-                tells it.
+            model_threads: threads a stream that the model may call for under the THROUGHPUT hint: of all that it
+                could, those that `model_threads` leaves.
 
         Raises:
             SpaceError: the config is INVALID here; the text is the reason.
@@ -208,15 +218,11 @@ class Predictor:
             pinned=not mixed if pinning is None else pinning is True,
         )
 
-    def model_threads(self, config: Config, observed: Effective) -> int | None:
-        """Return what the model calls for, told from what OpenVINO made of a `config` with the THROUGHPUT hint.
-
-        None where that fits several answers, or none.
-        """
+    def model_threads(self, config: Config, observed: Effective) -> tuple[int, ...]:
+        """Return what the model may call for, told from what OpenVINO made of a `config` of THROUGHPUT's streams."""
         wanted = (observed.streams, observed.threads)
-        found = {threads: self.streams(config, threads) for threads in (0, 1, 2)}
-        fitting = [threads for threads, made in found.items() if made and (made.streams, made.threads) == wanted]
-        return fitting[0] if len(fitting) == 1 else None
+        found = {threads: self.streams(config, (threads,)) for threads in MODEL_THREADS}
+        return tuple(threads for threads, made in found.items() if made and (made.streams, made.threads) == wanted)
 
     def _processors(self, config: Config) -> tuple[tuple[Mask, ...] | None, Processors | None]:
         if config not in self._within:
