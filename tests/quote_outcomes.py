@@ -89,13 +89,13 @@ def quota() -> str:
 def effective() -> str:
     """How predictions agree with OpenVINO, and how fast they are."""
     swept, merged = outcome("effective.json"), outcome("merging.json")
+    counted, reported = swept["agreement"], swept["reported_agreement"]
     return (
-        f"On {len(swept['machines'])} pretended machines {swept['agreement']:.1%} of {swept['configs']} configs "
-        f"came out as predicted by the kernel's count of threads, {swept['reported_agreement']:.1%} by what OpenVINO "
-        f"reports, and {len(swept['wrong_merges'])} pairs were merged wrongly "
-        f"(`python -m tests.sweep_effective`); on one of 8 sockets and 512 cores {merged['configs']:,} configs "
-        f"are merged into {merged['effective_configs']:,} in {merged['seconds']:.1f} s "
-        "(`python -m tests.measure_merging`)."
+        f"Of {swept['configs']} configs on {len(swept['machines'])} pretended machines {counted:.1%} came out as "
+        f"predicted by the kernel's count of threads and {reported:.1%} by what OpenVINO reports, and "
+        f"{len(swept['wrong_merges'])} pairs were merged wrongly (`python -m tests.sweep_effective`); on one of 8 "
+        f"sockets and 512 cores {merged['configs']:,} configs are merged into {merged['effective_configs']:,} in "
+        f"{merged['seconds']:.1f} s (`python -m tests.measure_merging`)."
     )
 
 

@@ -1,6 +1,9 @@
 """What the threads of a process did, as the kernel tells it."""
 
+import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -67,13 +70,27 @@ def test_a_caller_that_hands_over_sleeps_each_time(worker: threading.Thread) -> 
         assert set(seen.cpu_s) <= CPUS
 
 
+ALONE = """
+import json, os, threading, time
+from autotp.measure.footprint import watch
+from tests.test_measure_footprint import CPUS, sleep, work
+
+done = threading.Event()
+worker = threading.Thread(target=lambda: [work(0.01) for _ in iter(done.is_set, True)])
+worker.start()
+free = watch(sleep, CPUS, threads=0).bound_cpus
+os.sched_setaffinity(worker.native_id, {max(CPUS)})
+bound = watch(sleep, CPUS, threads=0).bound_cpus
+done.set()
+print(json.dumps([free, bound]))
+"""
+
+
 @pytest.mark.skipif(len(CPUS) < 2, reason="a thread can't be bound to a part of one CPU")
-def test_bound_threads_are_seen_while_they_work(worker: threading.Thread) -> None:
+def test_bound_threads_are_seen_while_they_work() -> None:
     """A thread with a smaller mask than the process names its CPUs; with the process's own mask it names none."""
-    assert worker.native_id is not None
-    assert watch(sleep, CPUS, threads=0).bound_cpus == ()
-    os.sched_setaffinity(worker.native_id, {max(CPUS)})
-    assert watch(sleep, CPUS, threads=0).bound_cpus == (max(CPUS),)
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [[], [max(CPUS)]]
 
 
 def test_watching_ends_once_every_thread_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,15 +16,6 @@ from tests.test_space_bind import bound, configs, reasons
             "nireq",
             "a multiple of num_streams, which is never set here",
         ),
-        (
-            "1x8",
-            {
-                "distribution_policy": ["none", "tensor_parallel"],
-                "split_count": {"values": [1], "when": {"distribution_policy": "tensor_parallel"}},
-            },
-            "split_count",
-            "distribution_policy is never tensor_parallel here",
-        ),
         ("1x8", {"num_streams": [64]}, "num_streams", "none of its values can run here, so OpenVINO chooses"),
     ],
 )
@@ -33,6 +24,14 @@ def test_a_knob_that_is_never_set_here_says_why(name: str, knobs: dict[str, Any]
     space = bound(name, **knobs)
     assert reasons(space)[what] == reason
     assert what not in {knob.name for knob in space.knobs}
+
+
+def test_a_condition_that_can_not_hold_leaves_its_knob_out() -> None:
+    """The dropped value has said why: there is nothing to split where the policy does nothing."""
+    split = {"values": [1], "when": {"distribution_policy": "tensor_parallel"}}
+    space = bound("1x8", distribution_policy=["none", "tensor_parallel"], split_count=split)
+    assert [knob.name for knob in space.knobs] == ["distribution_policy"]
+    assert list(reasons(space)) == ["distribution_policy=tensor_parallel"]
 
 
 def test_a_condition_on_none_holds_where_nothing_else_can_be() -> None:

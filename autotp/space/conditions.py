@@ -1,4 +1,4 @@
-"""Conditions on one machine: knobs that can never be set here are dropped, with the reason."""
+"""Conditions on one machine: knobs that can never be set here are left out."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,8 @@ def settle(knobs: Sequence[BoundKnob]) -> tuple[list[BoundKnob], dict[str, str]]
         knobs: each after those that it needs; those without choices are gone.
 
     Returns:
-        The knobs that can be set, without conditions that always hold, and why others can't be.
+        The knobs that can be set, without conditions that always hold; and of multiples why they can't be set.
+        Where a condition can't hold, the dropped value that it names has said why.
     """
     kept: dict[str, BoundKnob] = {}
     reasons: dict[str, str] = {}
@@ -21,9 +22,10 @@ def settle(knobs: Sequence[BoundKnob]) -> tuple[list[BoundKnob], dict[str, str]]
         met = [
             (other, wanted) for other, wanted in knob.when if other in kept or not _met_by_absence(other, wanted)
         ]
-        if reason := _never(knob.multiple_of, met, kept):
-            reasons[knob.name] = reason
-        else:
+        base = knob.multiple_of
+        if base is not None and (base not in kept or set(kept[base].choices) == {None}):
+            reasons[knob.name] = f"a multiple of {base}, which is never set here"
+        elif all(_may_hold(kept.get(other), wanted) for other, wanted in met):
             kept[knob.name] = BoundKnob(
                 name=knob.name, choices=knob.choices, when=tuple(met), multiple_of=knob.multiple_of
             )
@@ -35,13 +37,5 @@ def _met_by_absence(name: str, wanted: tuple[Choice, ...]) -> bool:
     return None in wanted or (KNOBS[name].not_passed is not None and KNOBS[name].not_passed in wanted)
 
 
-def _never(
-    base: str | None, conditions: Sequence[tuple[str, tuple[Choice, ...]]], kept: dict[str, BoundKnob]
-) -> str | None:
-    if base is not None and (base not in kept or set(kept[base].choices) == {None}):
-        return f"a multiple of {base}, which is never set here"
-    for other, wanted in conditions:
-        knob = kept.get(other)
-        if knob is None or (knob.multiple_of is None and not set(wanted) & set(knob.choices)):
-            return f"{other} is never {' or '.join(map(str, wanted))} here"
-    return None
+def _may_hold(knob: BoundKnob | None, wanted: tuple[Choice, ...]) -> bool:
+    return knob is not None and (knob.multiple_of is not None or not set(wanted).isdisjoint(knob.choices))

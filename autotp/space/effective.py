@@ -219,7 +219,7 @@ class Predictor:
         )
 
     def model_threads(self, config: Config, observed: Effective) -> tuple[int, ...]:
-        """Return what the model may call for, told from what OpenVINO made of a `config` of THROUGHPUT's streams."""
+        """Return what the model may call for, told by what OpenVINO made of a `config` with the hint's streams."""
         wanted = (observed.streams, observed.threads)
         found = {threads: self.streams(config, (threads,)) for threads in MODEL_THREADS}
         return tuple(threads for threads, made in found.items() if made and (made.streams, made.threads) == wanted)
