@@ -1,13 +1,17 @@
 """Facts of OpenVINO that make a value or a combination not worth trying, and those that don't."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.space import Config, default_precision
 from autotp.space.rules import config_dropped, value_dropped
-from autotp.topology import narrow
+from autotp.topology import narrow, probe
+from tests.parts import Part, Sharing
 from tests.test_space_affinity import MACHINES, NAMES, topology
+from tests.trees import Described, build
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,22 @@ def test_the_policy_needs_sockets_that_nodes_separate(name: str, separate: bool)
     reason = value_dropped("distribution_policy", "tensor_parallel", topology(name), ())
     assert (reason is None) is separate
     assert value_dropped("distribution_policy", "none", topology(name), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("described", "tried"),
+    [
+        (Described(sockets=2, cores_per_node=4, missing=(Part.NODE,)), True),
+        (Described(sockets=2, cores_per_node=4, missing=(Part.CACHE,)), True),
+        (Described(cores_per_node=4, missing=(Part.CACHE,)), False),
+        (Described(nodes_per_socket=2, cores_per_node=4, l3=Sharing.NODE), True),
+        (Described(sockets=2, cores_per_node=4, l3=Sharing.NONE), False),
+    ],
+)
+def test_what_openvino_sees_decides_about_the_policy(described: Described, tried: bool, tmp_path: Path) -> None:
+    """Without node folders a cache is a node to it, without any L3 all is one socket; unknown is worth a try."""
+    here = probe(build(described, tmp_path / "machine"))
+    assert (value_dropped("distribution_policy", "tensor_parallel", here, ()) is None) is tried
 
 
 def test_the_envelope_decides_about_the_policy() -> None:

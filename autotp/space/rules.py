@@ -7,8 +7,9 @@ from autotp.space.affinity import nodes_spanned, sockets_spanned
 from autotp.space.config import Config
 from autotp.space.effective import default_precision
 from autotp.space.knobs import Value
-from autotp.space.processors import is_hybrid, split_places
+from autotp.space.processors import is_hybrid, read_machine, split_places
 from autotp.space.quota import beyond_quota, threads_within
+from autotp.space.streams import splits
 from autotp.topology import Envelope, Topology
 
 # What `config_dropped` looks at.
@@ -75,7 +76,9 @@ def _policy_dropped(value: Value, topology: Topology) -> str | None:
         return None
     machine, cpus = topology.machine, topology.envelope.cpus
     sockets, nodes = len(sockets_spanned(machine, cpus)), len(nodes_spanned(machine, cpus))
-    if len(split_places(machine, cpus)) > 1 and nodes > 1:
+    reading = read_machine(machine)
+    processors = reading.within(cpus) if reading else None
+    if len(split_places(machine, cpus)) > 1 and (splits(processors) if processors else nodes > 1):
         return None
     if sockets > 1 and nodes < 2:
         return f"no NUMA nodes separate the {sockets} sockets, so the policy does nothing: same as none"
