@@ -31,7 +31,8 @@ class Merged:
         rows = np.flatnonzero(reason_of == _FEASIBLE)
         rows = rows[np.argsort(grid.knobs_set()[rows], kind="stable")]
         self.feasible = len(rows)
-        self.dropped = {text: int((reason_of == index).sum()) for index, text in enumerate(reasons)}
+        counts = np.bincount(reason_of[reason_of != _FEASIBLE], minlength=len(reasons))
+        self.dropped = dict(zip(reasons, counts.tolist(), strict=True))
         kinds, plans, plan_of = _plan(grid, rows, predictor)
         rest_ids, rests = grid.parts(REST_KNOBS)
         rest_of_part, self._rests = _number(predictor.rest(part) for part in rests)
