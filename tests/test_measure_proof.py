@@ -171,13 +171,15 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import msgspec
+from autotp.measure import Workers
 from autotp.search.arms import Bench, Observed
 from autotp.space import Config
 from autotp.topology import probe
 from tests.models import matmul_model
 from tests.test_search_request import built
 
-bench = Bench(built(matmul_model(Path(sys.argv[1]), width=256)), probe(), narrowed=False)
+workers = Workers()
+bench = Bench(built(matmul_model(Path(sys.argv[1]), width=256)), probe(), narrowed=False, workers=workers)
 bench.record_reference()
 for config in json.loads(sys.argv[2]):
     ((_, outcome),) = bench.start([Config.of({"distribution_policy": "tensor_parallel", **config})])
@@ -185,6 +187,7 @@ for config in json.loads(sys.argv[2]):
     assert outcome.effective.sub_streams == outcome.proof.sub_streams
     print(msgspec.json.encode(outcome.proof).decode())
 bench.close()
+workers.close()
 """
 
 

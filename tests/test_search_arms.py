@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.measure import ArmFailure, Gate, OutputError, Status
+from autotp.measure import ArmFailure, Gate, OutputError, Status, Workers
 from autotp.search.arms import Bench, Observed
 from autotp.space import Config, Effective
 from autotp.topology import narrow, probe
@@ -23,9 +23,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(model: Path) -> Iterator[Bench]:
+def bench(model: Path, workers: Workers) -> Iterator[Bench]:
     """A bench on this machine with its reference recorded."""
-    bench = Bench(built(model), probe(), narrowed=False)
+    bench = Bench(built(model), probe(), narrowed=False, workers=workers)
     bench.record_reference()
     yield bench
     bench.close()
@@ -65,9 +65,9 @@ def test_wrong_outputs_fail_an_arm_but_not_a_hint(bench: Bench) -> None:
     assert isinstance(free, Observed)
 
 
-def test_the_hints_set_the_bar(model: Path) -> None:
+def test_the_hints_set_the_bar(model: Path, workers: Workers) -> None:
     """The worst output error of a hint is what is accepted in practice; a person's tolerance stays."""
-    bench = Bench(built(model, tolerance=0.5), probe(), narrowed=False)
+    bench = Bench(built(model, tolerance=0.5), probe(), narrowed=False, workers=workers)
     error = OutputError(max_abs_error=0.25, max_abs_reference=1.0, finite=True)
     hint = Observed(effective=Effective(), masks=None, proof=None, output_error=error, properties={})
     throughput = Config.of({"performance_hint": "throughput"})
@@ -76,24 +76,24 @@ def test_the_hints_set_the_bar(model: Path) -> None:
     bench.close()
 
 
-def test_requests_follow_the_objective(model: Path) -> None:
+def test_requests_follow_the_objective(model: Path, workers: Workers) -> None:
     """For throughput OpenVINO's optimum is left alone, for latency one request is kept in flight; `nireq` wins."""
     for objective, requests in (("throughput", None), ("latency_p50", 1)):
-        bench = Bench(built(model, objectives=[objective]), probe(), narrowed=False)
+        bench = Bench(built(model, objectives=[objective]), probe(), narrowed=False, workers=workers)
         assert bench.arm(Config()).spec.plans[0].nireq == requests
         assert bench.arm(Config.of({"nireq": 5})).spec.plans[0].nireq == 5
         bench.close()
 
 
-def test_masks_are_explicit_where_they_matter(model: Path, tmp_path: Path) -> None:
+def test_masks_are_explicit_where_they_matter(model: Path, tmp_path: Path, workers: Workers) -> None:
     """The whole envelope needs no mask, unless the person narrowed it; a split over fewer sockets does."""
     whole = probe(build(Described(sockets=2, cores_per_node=2), tmp_path / "machine"))
     split = Config.of({"distribution_policy": "tensor_parallel", "split_count": 1})
-    bench = Bench(built(model), whole, narrowed=False)
+    bench = Bench(built(model), whole, narrowed=False, workers=workers)
     assert (bench.masks(Config()), bench.masks(split)) == (None, ((0, 1),))
     with pytest.raises(SpaceError, match="spans 2 socket"):
         bench.masks(Config.of({"distribution_policy": "tensor_parallel", "split_count": 3}))
     bench.close()
-    some = Bench(built(model), narrow(whole, (1, 2)), narrowed=True)
+    some = Bench(built(model), narrow(whole, (1, 2)), narrowed=True, workers=workers)
     assert (some.masks(Config()), some.masks(split)) == (((1, 2),), ((1,),))
     some.close()

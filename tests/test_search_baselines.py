@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import ArmFailure, Phase, Status
+from autotp.measure import ArmFailure, Phase, Status, Workers
 from autotp.search.baselines import HINTS, race_baselines, retire_baseline
 from autotp.search.events import ArmEnded, Baselined, Event
 from autotp.search.session import open_session
@@ -23,10 +23,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return matmul_model(tmp_path_factory.mktemp("model"))
 
 
-def test_own_settings_that_openvino_refuses_end_the_tuning(model: Path, tmp_path: Path) -> None:
+def test_own_settings_that_openvino_refuses_end_the_tuning(model: Path, tmp_path: Path, workers: Workers) -> None:
     """A baseline of one's own that fails is never passed over: exit code 5, and a FAIL trial says why."""
     refused = {"distribution_policy": "pipeline_parallel"}
-    session = open_session(built(model, out=tmp_path, baseline=refused, budget_s=6.0), lambda event: None)
+    session = open_session(built(model, out=tmp_path, baseline=refused, budget_s=6.0), lambda event: None, workers)
     try:
         with pytest.raises(EnvironmentFailure, match=r"Your own settings .*PIPELINE_PARALLEL") as raised:
             race_baselines(session)
@@ -37,10 +37,10 @@ def test_own_settings_that_openvino_refuses_end_the_tuning(model: Path, tmp_path
     assert states[("distribution_policy", "pipeline_parallel"),] is TrialState.FAIL
 
 
-def test_the_best_hint_comes_first(model: Path, tmp_path: Path) -> None:
+def test_the_best_hint_comes_first(model: Path, tmp_path: Path, workers: Workers) -> None:
     """Hints that are alike are one arm; the best is what every gain is relative to."""
     events: list[Event] = []
-    session = open_session(built(model, out=tmp_path, budget_s=6.0), events.append)
+    session = open_session(built(model, out=tmp_path, budget_s=6.0), events.append, workers)
     try:
         live = race_baselines(session)
         for racer in live:
@@ -56,13 +56,14 @@ def test_the_best_hint_comes_first(model: Path, tmp_path: Path) -> None:
     assert not [event for event in events if isinstance(event, ArmEnded) and event.status == "OK"]
 
 
-def test_own_settings_whose_split_does_nothing_are_warned_of(model: Path, tmp_path: Path) -> None:
+def test_own_settings_whose_split_does_nothing_are_warned_of(
+    model: Path, tmp_path: Path, workers: Workers
+) -> None:
     """On one socket the policy is another hint's alias, and the person is told that it did nothing."""
     events: list[Event] = []
     own = {"distribution_policy": "tensor_parallel"}
-    session = open_session(
-        built(model, out=tmp_path, baseline=own, cpus=(min(CPUS),), budget_s=6.0), events.append
-    )
+    request = built(model, out=tmp_path, baseline=own, cpus=(min(CPUS),), budget_s=6.0)
+    session = open_session(request, events.append, workers)
     try:
         race_baselines(session)
     finally:
@@ -72,9 +73,9 @@ def test_own_settings_whose_split_does_nothing_are_warned_of(model: Path, tmp_pa
     assert [w for w in baselined.warnings if "tensor parallelism is INERT: the policy is set but did nothing" in w]
 
 
-def test_without_a_reference_there_is_nothing_to_compare(model: Path, tmp_path: Path) -> None:
+def test_without_a_reference_there_is_nothing_to_compare(model: Path, tmp_path: Path, workers: Workers) -> None:
     """A reference that can't be computed is a failed environment, exit code 5."""
-    session = open_session(built(model, out=tmp_path), lambda event: None)
+    session = open_session(built(model, out=tmp_path), lambda event: None, workers)
 
     def failing() -> None:
         raise ArmFailure(Status.OUT_OF_MEMORY, Phase.START, "the worker ended with signal SIGKILL")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from autotp.measure import Block, Blocks, Metric
+from autotp.measure.waves import Rounds, Schedule, plan_waves
 from autotp.search.closing import final_metrics, rounds_wanted
-from autotp.search.finals import Rounds, Schedule, plan_finals
-from tests.test_search_finals import finals_of, nothing
+from tests.test_measure_waves import finals_of, nothing
 
 
 def session(objective: Metric) -> Any:
@@ -46,6 +46,6 @@ def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
     wanted = rounds_wanted(session(Metric.LATENCY_P99), [racer])
     assert wanted.enough * 8 >= 500
     assert rounds_wanted(SESSION, [racer]) == Rounds()
-    long, short = (plan_finals(s, 3, 2.0, 0.05, wanted) for s in (500.0, 80.0))
+    long, short = (plan_waves(s, 3, 2.0, 0.05, wanted) for s in (500.0, 80.0))
     assert long.rounds * 8 >= 500
     assert short.processes == 6

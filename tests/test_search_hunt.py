@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.measure import Block
+from autotp.measure import Block, Workers
 from autotp.search.hunt import PAST_LEADERS, _first_configs
 from autotp.search.session import open_session
 from autotp.search.store import Role
@@ -27,31 +27,35 @@ def metrics(throughput_per_s: float) -> dict[str, float]:
     return {"throughput_per_s": throughput_per_s, "memory_bytes": 1.0}
 
 
-def test_a_new_search_begins_with_recipes(model: Path, tmp_path: Path) -> None:
+def test_a_new_search_begins_with_recipes(model: Path, tmp_path: Path, workers: Workers) -> None:
     """The first configs are those recipes that the space holds, each once."""
     space = tmp_path / "space.yaml"
     space.write_text("knobs: {num_streams: [default, 1], inference_precision_hint: [default, f32, bf16]}\n")
     given = {"space": str(space), "allow_precision": ["bf16", "f32"]}
-    session = open_session(built(model, out=tmp_path / "out", **given), lambda event: None)
+    session = open_session(built(model, out=tmp_path / "out", **given), lambda event: None, workers)
     session.close()
     first = _first_configs(session)
     assert len(first) == len(set(first))
     assert all(session.proposer.holds(config) for config in first)
 
 
-def test_a_resumed_search_begins_with_the_best_and_repeats_nothing_else(model: Path, tmp_path: Path) -> None:
+def test_a_resumed_search_begins_with_the_best_and_repeats_nothing_else(
+    model: Path, tmp_path: Path, workers: Workers
+) -> None:
     """The best three of the earlier call come first; all that was measured or an alias is taken."""
     space = tmp_path / "space.yaml"
     space.write_text("knobs: {num_streams: [default, 1], nireq: [default, 2, 3, 4, 5, 6, 7, 8]}\n")
     request = built(model, out=tmp_path / "out", space=str(space))
-    session = open_session(request, lambda event: None)
+    session = open_session(request, lambda event: None, workers)
     session.close()
     configs = list(session.bound.effective())[:6]
     for speed, config in enumerate(configs[:5]):
         trial = session.store.begin(Role.SEARCH, config)
         session.store.complete(trial, metrics(float(speed)), [(0, 0, BLOCK)])
     session.store.alias(session.store.begin(Role.SEARCH, configs[5]), of=4)
-    again = open_session(built(model, out=tmp_path / "out", space=str(space), resume=True), lambda event: None)
+    again = open_session(
+        built(model, out=tmp_path / "out", space=str(space), resume=True), lambda event: None, workers
+    )
     again.close()
     first = _first_configs(again)
     assert first[:PAST_LEADERS] == [configs[4], configs[3], configs[2]]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import Trial
 
-from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workload
+from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
 from autotp.search.arms import Observed
 from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, Standing
 from autotp.space import Config, Effective
@@ -24,7 +24,7 @@ class Pretended(Arm):
     """An arm without workers whose blocks have the latency `latency_s`, spread by `noise`."""
 
     def __init__(self, latency_s: float, noise: float = 0.0, fails_at: int | None = None) -> None:
-        super().__init__(ArmSpec(plans=(), workload=Workload()))
+        super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
         self.durations_s: list[float] = []
         self.stopped = False
         self._latency_s, self._noise, self._fails_at = latency_s, noise, fails_at

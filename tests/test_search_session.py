@@ -7,6 +7,7 @@ import optuna
 import pytest
 
 from autotp.errors import AutotpError, EnvironmentFailure, InfeasibleError, InputError, ModelError, StudyError
+from autotp.measure import Workers
 from autotp.search.request import TuneRequest
 from autotp.search.session import Session, began, open_session
 from tests.models import dynamic_model, matmul_model
@@ -27,7 +28,8 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(request: TuneRequest) -> Session:
     """A session that was opened and closed."""
-    session = open_session(request, lambda event: None)
+    with Workers() as workers:
+        session = open_session(request, lambda event: None, workers)
     session.close()
     return session
 

@@ -22,7 +22,7 @@ def command(
 ) -> None:  # fmt: skip
     """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight."""
     from autotp.errors import SpaceError
-    from autotp.measure import ArmSpec, Blocks, Workload, inspect, measure
+    from autotp.measure import ArmSpec, Blocks, Workers, Workload, inspect, measure
     from autotp.runtime import Plan, locate
     from autotp.space import Config, affinity, config_dropped
     from autotp.topology import probe
@@ -31,7 +31,6 @@ def command(
     if reason := config_dropped(config):
         raise SpaceError(f"{config}: {reason}.")
     files = locate(model)
-    inspect(files, dict(shapes))
     topology = probe()
     masks = affinity(config, topology.machine, topology.envelope)
     plans = tuple(
@@ -45,7 +44,10 @@ def command(
         for mask in masks or (None,)
     )
     workload = Workload(seed=seed, data=None if data is None else str(data.resolve()))
-    measurement = measure(ArmSpec(plans=plans, workload=workload), budget, Blocks.within(topology.envelope))
+    with Workers() as workers:
+        inspect(workers, files, dict(shapes))
+        spec = ArmSpec(plans=plans, workload=workload)
+        measurement = measure(workers, spec, budget, Blocks.within(topology.envelope))
     if as_json:
         echo_json(measurement)
         return

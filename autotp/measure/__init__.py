@@ -31,8 +31,11 @@ from autotp.measure.statistics import (
     round_log_gains,
     t_interval,
 )
+from autotp.measure.waves import AA, Rounds, Schedule, Waves, plan_waves, seconds_needed
+from autotp.measure.workers import Workers
 
 __all__ = [
+    "AA",
     "DECIDING_CONFIDENCE",
     "MIN_P99_SAMPLES",
     "MIN_PROCESSES",
@@ -57,8 +60,12 @@ __all__ = [
     "Proof",
     "ProofState",
     "Ran",
+    "Rounds",
+    "Schedule",
     "Started",
     "Status",
+    "Waves",
+    "Workers",
     "Workload",
     "all_metrics",
     "deciding_confidence",
@@ -67,10 +74,12 @@ __all__ = [
     "measure",
     "noise_floor",
     "places",
+    "plan_waves",
     "prove_split",
     "record_reference",
     "round_log_gains",
     "run_round",
+    "seconds_needed",
     "start_together",
     "stop_all",
     "t_interval",

@@ -11,17 +11,19 @@ from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
+    Compile,
     Footprint,
     Inspect,
     Inspected,
     Outputs,
     Phase,
+    Ready,
     Run,
-    Start,
     Started,
     Watch,
     Workload,
 )
+from autotp.measure.workers import Workers
 from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
 
 R = TypeVar("R")
@@ -42,17 +44,18 @@ class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Arm:
     """N workers that run blocks together. Launch, await, warm up, run blocks, stop; `stop` never fails."""
 
-    def __init__(self, spec: ArmSpec) -> None:
+    def __init__(self, spec: ArmSpec, workers: Workers) -> None:
         self.spec = spec
         self.started: tuple[Started, ...] = ()
+        self._source = workers
         self._workers: tuple[WorkerProcess, ...] = ()
 
     def launch(self) -> None:
         """Start the workers and return at once, so that several arms can start side by side."""
         for plan in self.spec.plans:
-            worker = WorkerProcess()
+            worker = self._source.start()
             self._workers += (worker,)
-            worker.send(Start(plan, self.spec.workload, self.spec.outputs))
+            worker.send(Compile(plan, self.spec.workload, self.spec.outputs))
 
     def await_start(self) -> tuple[Started, ...]:
         """Wait until every worker has compiled; return what each of them reports.
@@ -60,7 +63,8 @@ class Arm:
         Raises:
             ArmFailure: a worker failed; the others are killed.
         """
-        self.started = self._gather(Started, Phase.START)
+        self._gather(Ready, Phase.START)
+        self.started = self._gather(Started, Phase.COMPILE)
         return self.started
 
     def warm_up(self) -> None:
@@ -105,7 +109,7 @@ class Arm:
 
     def _run(self, duration_s: float, phase: Phase) -> Block:
         for worker in self._workers:
-            worker.send(Run(duration_s))
+            worker.send(Run(duration_s=duration_s))
         return _sum(self._gather(Block, phase, duration_s))
 
     def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0) -> tuple[R, ...]:
@@ -141,15 +145,16 @@ def stop_all(arms: Iterable[Arm]) -> None:
         arm.stop()
 
 
-def inspect(files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:
+def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:
     """Read the model in a process of its own and return what it takes and gives.
 
     Raises:
         ModelError: it can't be read or reshaped, stays dynamic, or brings its reader down.
     """
-    worker = WorkerProcess()
+    worker = workers.start()
     try:
         worker.send(Inspect(files, shapes))
+        worker.receive(Ready, Phase.START)
         return worker.receive(Inspected, Phase.INSPECT).info
     except ArmFailure as failure:
         raise ModelError(f"{files.path} can't be read: {failure.message}.") from failure
@@ -157,13 +162,13 @@ def inspect(files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:
         worker.kill()
 
 
-def record_reference(plan: Plan, workload: Workload, path: Path) -> None:
+def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Path) -> None:
     """Compute the reference outputs of the samples in a process of its own and save them at `path`.
 
     Raises:
         ArmFailure: the reference couldn't be run.
     """
-    arm = Arm(ArmSpec(plans=(plan,), workload=workload, outputs=Outputs(str(path), save=True)))
+    arm = Arm(ArmSpec(plans=(plan,), workload=workload, outputs=Outputs(str(path), save=True)), workers)
     try:
         arm.launch()
         arm.await_start()

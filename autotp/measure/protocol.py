@@ -24,28 +24,33 @@ class Phase(StrEnum):
 
     INSPECT = "inspect"
     START = "start"
+    COMPILE = "compile"
     WARM_UP = "warm-up"
     BLOCK = "block"
     PROOF = "proof"
 
 
 class Loop(StrEnum):
-    """How requests are issued: one after the other, or `nireq` kept in flight."""
+    """How requests are issued: one after the other, `nireq` kept in flight, or as they arrive at a rate."""
 
     SYNC = "sync"
     ASYNC = "async"
+    OPEN = "open"
 
     @classmethod
-    def of(cls, nireq: int | None) -> "Loop":
+    def of(cls, nireq: int | None, rate_per_s: float | None = None) -> "Loop":
         """Return the loop for `nireq` requests (None: OpenVINO's optimum); a single one is run synchronously."""
+        if rate_per_s is not None:
+            return cls.OPEN
         return cls.SYNC if nireq == 1 else cls.ASYNC
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model is driven with: samples from `data` (.npz), or made from `seed`."""
+    """What the model is driven with: samples from `data` (.npz), or made from `seed`; arrivals at `rate_per_s`."""
 
     seed: int = 0
     data: str | None = None
+    rate_per_s: float | None = None
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -62,7 +67,7 @@ class Inspect(msgspec.Struct, frozen=True, tag=True):
     shapes: dict[str, Shape]
 
 
-class Start(msgspec.Struct, frozen=True, tag=True):
+class Compile(msgspec.Struct, frozen=True, tag=True):
     """Compile, check the outputs where asked to, create the requests."""
 
     plan: Plan
@@ -70,14 +75,25 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     outputs: Outputs | None = None
 
 
-class Run(msgspec.Struct, frozen=True, tag=True):
-    """Drive the model for `duration_s` seconds."""
+class Run(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Drive the model untimed for `lead_in_s` seconds or a turn of all requests, then timed for `duration_s`.
+
+    `begin_s` is when to begin on the monotonic clock, which all processes share (None: at once); `seed` that of
+    the arrivals.
+    """
 
     duration_s: float
+    lead_in_s: float = 0.0
+    begin_s: float | None = None
+    seed: int = 0
 
 
 class Watch(msgspec.Struct, frozen=True, tag=True):
     """Drive the model, one inference after the other, and watch the threads that do it; nothing is timed."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """What a worker says first, unasked: it is there and waits for requests."""
 
 
 class Inspected(msgspec.Struct, frozen=True, tag=True):
@@ -95,12 +111,36 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """The answer to Start."""
+    """The answer to Compile.
+
+    `copy_s` is how long it takes to copy one request's inputs in and its outputs out, which no block does;
+    `memory_bytes` the peak of resident memory so far.
+    """
 
     effective: Effective
     properties: dict[str, str]
     compile_s: float
+    copy_s: float
+    memory_bytes: int
     output_error: OutputError | None = None
+
+
+class Weather(msgspec.Struct, frozen=True, kw_only=True):
+    """What disturbed a block on the CPUs of its worker, in seconds of CPU time unless said otherwise.
+
+    Attributes:
+        steal_s: what the host of a virtual machine took.
+        others_s: what other processes used.
+        waited_s: time in which threads of the worker could have run and had no CPU.
+        throttled_s: wall time in which a CPU quota held the worker's group back.
+        switches: involuntary context switches of the worker's threads.
+    """
+
+    steal_s: float = 0.0
+    others_s: float = 0.0
+    waited_s: float = 0.0
+    throttled_s: float = 0.0
+    switches: int = 0
 
 
 class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -110,6 +150,7 @@ class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     elapsed_s: float
     latencies_s: tuple[float, ...]
     memory_bytes: int
+    weather: Weather = Weather()
 
 
 class Footprint(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -139,8 +180,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     input_error: bool = False
 
 
-Request = Inspect | Start | Run | Watch
-Reply = Inspected | Started | Block | Footprint | Failed
+Request = Inspect | Compile | Run | Watch
+Reply = Ready | Inspected | Started | Block | Footprint | Failed
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 decode_request = msgspec.json.Decoder(Request, dec_hook=lambda type_, value: type_(value)).decode

@@ -9,6 +9,7 @@ from autotp.measure.arm import Arm, ArmSpec
 from autotp.measure.metrics import Metric
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds import Blocks
+from autotp.measure.workers import Workers
 from autotp.space import Effective
 
 
@@ -28,13 +29,13 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, str]
 
 
-def measure(spec: ArmSpec, budget_s: float, blocks: Blocks) -> Measurement:
+def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) -> Measurement:
     """Run `blocks` of one arm for `budget_s` seconds after its start and warm-up.
 
     Raises:
         InputError: the config can't be run; the text says in which phase it failed and how.
     """
-    arm = Arm(spec)
+    arm = Arm(spec, workers)
     try:
         arm.launch()
         arm.await_start()

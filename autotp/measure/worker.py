@@ -1,12 +1,11 @@
 """The child side of an arm: a process that compiles one config and answers timed blocks.
 
-It is started as a fresh interpreter and sets its own CPU mask before OpenVINO's first Core. Between
-requests it sleeps in a read; when the parent goes away the read ends, and so does the process.
+It is forked from a process that has imported OpenVINO and created nothing, and sets its own CPU mask before
+OpenVINO's first Core. Between requests it sleeps in a read.
 """
 
 import os
 import resource
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +15,7 @@ from autotp.measure.footprint import watch
 from autotp.measure.outputs import compare_outputs, save_outputs
 from autotp.measure.protocol import (
     Block,
+    Compile,
     Failed,
     Footprint,
     Inspect,
@@ -23,9 +23,9 @@ from autotp.measure.protocol import (
     Loop,
     OutputError,
     Outputs,
+    Ready,
     Reply,
     Run,
-    Start,
     Started,
     Status,
     Watch,
@@ -53,14 +53,16 @@ _MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory")  # OpenVINO's, in errors
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer each request line from `requests` by one reply line, until the parent closes the pipe."""
     runner: Runner | None = None
+    replies.write(encode(Ready()) + b"\n")
+    replies.flush()
     for line in requests:
         reply: Reply
         try:
             match decode_request(line):
                 case Inspect() as request:
                     reply = Inspected(inspect_model(request.files, request.shapes))
-                case Start() as request:
-                    reply, runner = _start(request)
+                case Compile() as request:
+                    reply, runner = _compile(request)
                 case (Run() | Watch()) as request:
                     assert runner is not None, "a block was asked for before the start"
                     reply = runner(request)
@@ -78,7 +80,7 @@ def _failed(error: Exception) -> Failed:
     return Failed(Status.CRASHED, f"{type(error).__name__}: {error}")
 
 
-def _start(request: Start) -> tuple[Started, Runner]:
+def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
     samples = _samples(compiled, request.workload)
@@ -86,6 +88,8 @@ def _start(request: Start) -> tuple[Started, Runner]:
         effective=compiled.effective,
         properties=reported_properties(compiled.compiled_model),
         compile_s=compiled.compile_s,
+        copy_s=0.0,
+        memory_bytes=peak_memory_bytes(),
         output_error=_check(request.outputs, compiled, samples),
     )
     return started, _runner(compiled, create_requests(compiled, samples), process_cpus)
@@ -137,7 +141,7 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def main() -> None:
-    """Serve on the two pipes whose descriptors are the first two arguments."""
-    with open(int(sys.argv[1]), "rb") as requests, open(int(sys.argv[2]), "wb") as replies:  # noqa: PTH123
+def main(request_end: int, reply_end: int) -> None:
+    """Serve on two pipes, given by their descriptors."""
+    with open(request_end, "rb") as requests, open(reply_end, "wb") as replies:
         serve(requests, replies)

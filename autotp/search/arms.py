@@ -19,6 +19,7 @@ from autotp.measure import (
     Proof,
     Ran,
     Status,
+    Workers,
     Workload,
     places,
     prove_split,
@@ -70,11 +71,12 @@ Outcome = Observed | ArmFailure
 class Bench:
     """Starts arms for one request on one machine, all with the same workload, samples and reference."""
 
-    def __init__(self, request: TuneRequest, topology: Topology, narrowed: bool) -> None:
+    def __init__(self, request: TuneRequest, topology: Topology, narrowed: bool, workers: Workers) -> None:
         self.topology = topology
         self.gate = Gate(tolerance=request.tolerance)
         self.arm_start_s = 0.0  # the longest that an arm took to start and warm up
         self._request = request
+        self._workers = workers
         self._narrowed = narrowed
         self._predictor = Predictor(topology)
         self._model_threads: tuple[int, ...] = MODEL_THREADS  # less once a hint's own streams have been seen
@@ -93,7 +95,7 @@ class Bench:
             ArmFailure: the reference couldn't be run.
         """
         plan = self._plan(None, dict(REFERENCE_PROPERTIES), None)
-        record_reference(plan, self._workload, self._reference)
+        record_reference(self._workers, plan, self._workload, self._reference)
 
     def close(self) -> None:
         """Stop every arm that was ever made here and delete the reference outputs."""
@@ -127,7 +129,7 @@ class Bench:
         nireq = self._nireq(config)
         plans = tuple(self._plan(mask, config.properties(), nireq) for mask in masks or (None,))
         outputs = Outputs(str(self._reference)) if checked else None
-        arm = Arm(ArmSpec(plans=plans, workload=self._workload, outputs=outputs))
+        arm = Arm(ArmSpec(plans=plans, workload=self._workload, outputs=outputs), self._workers)
         self._arms.append(arm)
         return arm
 
@@ -191,7 +193,7 @@ class Bench:
         key = (plain, masks)
         if key not in self._without_policy:
             plan = self._plan(masks[0] if masks else None, plain.properties(), None)
-            twin = Arm(ArmSpec(plans=(plan,), workload=self._workload))
+            twin = Arm(ArmSpec(plans=(plan,), workload=self._workload), self._workers)
             try:
                 twin.launch()
                 twin.await_start()

@@ -2,14 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from math import ceil
-from time import monotonic
 
 import msgspec
 
-from autotp.measure import MIN_P99_SAMPLES, REPORTED_CONFIDENCE, Arm, Metric, t_interval
+from autotp.measure import (
+    AA,
+    MIN_P99_SAMPLES,
+    REPORTED_CONFIDENCE,
+    Arm,
+    Metric,
+    Rounds,
+    Schedule,
+    Waves,
+    plan_waves,
+    t_interval,
+)
 from autotp.search.constraints import violations
 from autotp.search.events import FinalsBegan, FinalsEnded
-from autotp.search.finals import AA, Finals, Rounds, Schedule, plan_finals
 from autotp.search.race import Racer, Standing
 from autotp.search.session import Session
 from autotp.search.store import Role
@@ -25,7 +34,7 @@ class Closing(msgspec.Struct, frozen=True):
     """What the finals found: the verdict, the floor, and the finals themselves for the figures of each arm."""
 
     verdict: Verdict
-    finals: Finals
+    finals: Waves
     finalists: tuple[Racer, ...]
     noise_floor: float | None
 
@@ -44,7 +53,7 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
     trials = {key: session.store.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
     makers = {key: _maker(session, racer) for key, racer in arms.items()}
     objective, seed = session.request.objective, session.request.seed
-    finals = Finals(makers, baselines[0].key, objective, session.race.blocks, seed)
+    finals = Waves(makers, baselines[0].key, objective, session.race.blocks, seed, session.now)
     finals.run(schedule, session.at(1.0), session.at(GRACE), session.store.beat)
     closing = _rule(session, finals, finalists, baselines)
     for key, trial in trials.items():
@@ -58,7 +67,7 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
     return closing
 
 
-def final_metrics(session: Session, finals: Finals, key: str, baseline: str) -> dict[str, float]:
+def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> dict[str, float]:
     """Return the metrics of arm `key` over all its processes; the first objective as the paired gain has it."""
     metric, values = session.request.objective, finals.metrics(key)
     if key != baseline and baseline not in finals.failures:
@@ -87,10 +96,10 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
     finalists = close[:MAX_FINALISTS]
     while True:
         arms = len(baselines) + len(finalists) + 1
-        seconds = session.at(1.0) - monotonic()
+        seconds = session.at(1.0) - session.now()
         block_s = session.race.seconds_a_block([*baselines, *finalists])
         wanted = rounds_wanted(session, [*baselines, *finalists])
-        schedule = plan_finals(seconds, arms, arms * session.bench.arm_start_s, block_s, wanted)
+        schedule = plan_waves(seconds, arms, arms * session.bench.arm_start_s, block_s, wanted)
         if schedule.rounds >= wanted.enough or len(finalists) <= 1:
             return finalists, schedule
         finalists = finalists[:-1]
@@ -100,7 +109,7 @@ def _maker(session: Session, racer: Racer) -> Callable[[], Arm]:
     return lambda: session.bench.arm(racer.config, checked=False)
 
 
-def _rule(session: Session, finals: Finals, finalists: list[Racer], baselines: list[Racer]) -> Closing:
+def _rule(session: Session, finals: Waves, finalists: list[Racer], baselines: list[Racer]) -> Closing:
     best = baselines[0].key
     if best in finals.failures or AA in finals.failures or not finals.waves:
         verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")

@@ -1,7 +1,6 @@
 """The search: a few candidates at a time race against the baseline; contenders are those not beaten."""
 
 from collections import deque
-from time import monotonic
 
 from optuna.trial import FrozenTrial, Trial
 
@@ -39,7 +38,7 @@ class Hunt:
     def run(self, until: float) -> None:
         """Search until the monotonic time `until`, the wanted number of trials, or the end of the space."""
         session = self._session
-        while monotonic() < until:
+        while session.now() < until:
             self._start_some()
             if not self._live:
                 if self._nothing_left:

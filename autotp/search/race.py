@@ -5,7 +5,7 @@ that of all their latencies, because that of one short block is biased. Its erro
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import exp, inf, pi, sqrt
 from time import monotonic
 
@@ -86,12 +86,20 @@ class Racer(msgspec.Struct, eq=False):
 class Race:
     """Rounds over live racers, one of which is the baseline; it keeps the score."""
 
-    def __init__(self, metrics: tuple[Metric, ...], seed: int, blocks: Blocks, longest_block_s: float) -> None:
+    def __init__(
+        self,
+        metrics: tuple[Metric, ...],
+        seed: int,
+        blocks: Blocks,
+        longest_block_s: float,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
         self.live: dict[str, Racer] = {}
         self.rounds = 0
         self._metrics = metrics
         self._rng = random.Random(seed)
         self._blocks = blocks
+        self._now = now
         self._longest_block_s = longest_block_s
         self._baseline: Racer | None = None
 
@@ -149,7 +157,7 @@ class Race:
         """Run `rounds` rounds, fewer if `until` (monotonic) passes; return the racers that failed, already out."""
         failed: list[Racer] = []
         for _ in range(rounds):
-            if monotonic() > until:
+            if self._now() > until:
                 break
             blocks, out = self._round(self._blocks)
             failed += out

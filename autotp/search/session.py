@@ -1,6 +1,7 @@
 """What one call of tune holds on to, opened so that bad input is found before anything is written."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
@@ -10,7 +11,7 @@ import msgspec
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measure import Blocks, inspect
+from autotp.measure import Blocks, Workers, inspect
 from autotp.runtime import ModelInfo, digest
 from autotp.runtime.inputs import npz_samples, seeded_samples
 from autotp.search.arms import Bench
@@ -32,23 +33,24 @@ class Session:
 
     def __init__(
         self, request: TuneRequest, topology: Topology, bound: BoundSpace, store: Store, proposer: Proposer,
-        listener: Listener, started_s: float,
+        bench: Bench, listener: Listener, now: Callable[[], float], started_s: float,
     ) -> None:  # fmt: skip
         self.request = request
         self.topology = topology
         self.bound = bound
         self.store = store
         self.proposer = proposer
-        self.bench = Bench(request, bound.topology, narrowed=request.cpus is not None)
+        self.bench = bench
+        self.now = now
         blocks = Blocks.within(bound.topology.envelope)
-        self.race = Race(request.objectives, request.seed, blocks, request.budget_s * MAX_BLOCK_SHARE)
+        self.race = Race(request.objectives, request.seed, blocks, request.budget_s * MAX_BLOCK_SHARE, now)
         self.tell = listener
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self._started_s = started_s
 
     def elapsed_s(self) -> float:
         """Seconds since the call began."""
-        return monotonic() - self._started_s
+        return self.now() - self._started_s
 
     def at(self, share: float) -> float:
         """Return the monotonic time at which `share` of the budget is used."""
@@ -66,7 +68,7 @@ class Session:
         self.bench.close()
 
 
-def open_session(request: TuneRequest, listener: Listener) -> Session:
+def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> Session:
     """Check the model, the space and the study, then create what is needed.
 
     Raises:
@@ -77,7 +79,7 @@ def open_session(request: TuneRequest, listener: Listener) -> Session:
     _refuse_existing(request)
     topology = probe()
     narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
-    info = inspect(request.files, request.shapes)
+    info = inspect(workers, request.files, request.shapes)
     _check_inputs(request, info)
     _check_baseline(request, narrowed)
     bound = bind(request.space, narrowed, request.allowed_precisions)
@@ -89,7 +91,8 @@ def open_session(request: TuneRequest, listener: Listener) -> Session:
     store = Store.open(request, identity, proposer)
     if request.fresh:
         (request.out / "tuned.yaml").unlink(missing_ok=True)
-    return Session(request, topology, bound, store, proposer, listener, started_s)
+    bench = Bench(request, narrowed, request.cpus is not None, workers)
+    return Session(request, topology, bound, store, proposer, bench, listener, monotonic, started_s)
 
 
 def began(session: Session) -> Began:

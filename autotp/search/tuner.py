@@ -1,7 +1,6 @@
 """The tuning itself: baselines, search, finals, verdict; what it finds goes to the study and to tuned.yaml."""
 
 from collections.abc import Mapping, Sequence
-from time import monotonic
 
 import msgspec
 import optuna
@@ -9,11 +8,10 @@ import optuna
 from autotp.deploy import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files import to_type
-from autotp.measure import REPORTED_CONFIDENCE, UNITY, t_interval
+from autotp.measure import REPORTED_CONFIDENCE, UNITY, Workers, seconds_needed, t_interval
 from autotp.search.baselines import HINTS, race_baselines, retire_baseline
 from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_finals
 from autotp.search.events import Listener, Ruled
-from autotp.search.finals import seconds_needed
 from autotp.search.hunt import Hunt
 from autotp.search.outcome import Evidence, Shipped, build_tuned, say, say_earlier
 from autotp.search.race import Racer
@@ -44,7 +42,17 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
         InfeasibleError: nothing can run here.
         EnvironmentFailure: the baseline or the storage failed.
     """
-    session = open_session(request, listener)
+    with Workers() as workers:
+        session = open_session(request, listener, workers)
+        try:
+            conduct(session)
+        finally:
+            session.close()
+    return session.store.study
+
+
+def conduct(session: Session) -> None:
+    """Race the baselines, search, run the finals, rule, and write what is found."""
     baselines: list[Racer] = []
     try:
         session.tell(began(session))
@@ -64,9 +72,6 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
         session.store.abandon()
         _ship_interrupted(session, baselines)
         raise
-    finally:
-        session.close()
-    return session.store.study
 
 
 def _search_until(session: Session, baselines: list[Racer]) -> float:
@@ -74,7 +79,7 @@ def _search_until(session: Session, baselines: list[Racer]) -> float:
     block_s = session.race.seconds_a_block(baselines)
     wanted = rounds_wanted(session, baselines)
     needed_s = seconds_needed(len(baselines) + 2, session.bench.arm_start_s, block_s, wanted)
-    now, end = monotonic(), session.at(1.0)
+    now, end = session.now(), session.at(1.0)
     return max(now + LEAST_SEARCH_SHARE * (end - now), min(session.at(SEARCH_SHARE), end - needed_s))
 
 

@@ -1,4 +1,4 @@
-"""The finals: finalists and baselines in fresh processes, interleaved; nothing measured before counts.
+"""Waves: the same arms again and again in fresh processes, interleaved; what the verdict is read from.
 
 Each wave starts one new process for every arm, and a second one for the best baseline: that pair (A/A)
 tells which gain could be proved at all.
@@ -10,21 +10,11 @@ from time import monotonic
 
 import msgspec
 
-from autotp.measure import (
-    MIN_PROCESSES,
-    Arm,
-    ArmFailure,
-    Block,
-    Blocks,
-    Metric,
-    all_metrics,
-    log_gain,
-    noise_floor,
-    run_round,
-    start_together,
-    stop_all,
-)
-from autotp.search.encoding import Row
+from autotp.measure.arm import Arm, start_together, stop_all
+from autotp.measure.metrics import Metric, all_metrics
+from autotp.measure.protocol import ArmFailure, Block
+from autotp.measure.rounds import Blocks, run_round
+from autotp.measure.statistics import MIN_PROCESSES, log_gain, noise_floor
 
 MAX_PROCESSES = 12
 MIN_ROUNDS = 10
@@ -59,7 +49,7 @@ class Schedule(msgspec.Struct, frozen=True):
     rounds: int
 
 
-def plan_finals(seconds: float, arms: int, start_s: float, block_s: float, wanted: Rounds) -> Schedule:
+def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: Rounds) -> Schedule:
     """Return the schedule that fits into `seconds`: processes first, as their spread decides.
 
     Args:
@@ -83,7 +73,7 @@ def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: Rounds
     return MIN_PROCESSES * arms * (arm_start_s + wanted.enough * block_s)
 
 
-class Finals:
+class Waves:
     """Waves of fresh processes over the same arms; it keeps every block."""
 
     def __init__(
@@ -93,6 +83,7 @@ class Finals:
         metric: Metric,
         blocks: Blocks,
         seed: int,
+        now: Callable[[], float] = monotonic,
     ) -> None:
         self.waves: list[Wave] = []
         self.failures: dict[str, ArmFailure] = {}
@@ -102,6 +93,7 @@ class Finals:
         self._blocks = blocks
         self._fewest_rounds = Rounds.of(blocks).fewest
         self._rng = random.Random(seed)
+        self._now = now
 
     def run(self, schedule: Schedule, deadline: float, last_resort: float, beat: Callable[[], None]) -> None:
         """Run waves until the schedule is done or the next one would end after `deadline` (monotonic).
@@ -111,13 +103,13 @@ class Finals:
         """
         longest = 0.0
         for done in range(schedule.processes):
-            started = monotonic()
+            started = self._now()
             if started + longest > (deadline if done >= MIN_PROCESSES else last_resort):
                 return
             share_s = max(0.0, deadline - started) / (schedule.processes - done)
             self._run_wave(schedule.rounds, started + share_s)
             beat()
-            longest = max(longest, monotonic() - started)
+            longest = max(longest, self._now() - started)
 
     def log_gains(self, key: str, baseline: str) -> list[float]:
         """Return the log-gain of arm `key` against `baseline`, one for each process; none if either failed."""
@@ -133,8 +125,8 @@ class Finals:
         """Return every metric of arm `key`, over the blocks of all its processes."""
         return all_metrics([block for wave in self.waves for block in wave[key]])
 
-    def rows(self, key: str) -> list[Row]:
-        """Return the raw blocks of arm `key`, for the study."""
+    def rows(self, key: str) -> list[tuple[int, int, Block]]:
+        """Return the raw blocks of arm `key` with the numbers of their process and round."""
         return [
             (process, round_, block)
             for process, wave in enumerate(self.waves)
@@ -158,7 +150,7 @@ class Finals:
             self._drop({list(arms)[index]: failure for index, failure in failed.items()}, arms)
             wave: Wave = {key: [] for key in arms}
             for round_ in range(rounds):
-                if round_ >= self._fewest_rounds and monotonic() > deadline:
+                if round_ >= self._fewest_rounds and self._now() > deadline:
                     break
                 results = run_round(arms, self._blocks, self._rng)
                 self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.measure import MIN_PROCESSES, Arm, Blocks, Metric
-from autotp.search.finals import (
+from autotp.measure.waves import (
     AA,
     MAX_PROCESSES,
     MAX_ROUNDS,
     MIN_ROUNDS,
-    Finals,
     Rounds,
     Schedule,
-    plan_finals,
+    Waves,
+    plan_waves,
     seconds_needed,
 )
 from tests.test_search_race import PLAIN, QUOTA, Pretended
@@ -34,8 +34,8 @@ def finals_of(
     made: list[Pretended] | None = None,
     frail: tuple[str, int] = ("", 0),
     blocks: Blocks = PLAIN,
-) -> Finals:
-    """Finals of arms with these latencies, the first the best baseline; `frail` fails when made the nth time."""
+) -> Waves:
+    """Waves of arms with these latencies, the first the best baseline; `frail` fails when made the nth time."""
     made = [] if made is None else made
     makes = dict.fromkeys(latencies_s, 0)
 
@@ -48,7 +48,7 @@ def finals_of(
         return make
 
     best = next(iter(latencies_s))
-    return Finals({key: maker(key) for key in latencies_s}, best, Metric.THROUGHPUT, blocks, seed=0)
+    return Waves({key: maker(key) for key in latencies_s}, best, Metric.THROUGHPUT, blocks, seed=0)
 
 
 def nothing() -> None:
@@ -58,7 +58,7 @@ def nothing() -> None:
 @given(seconds, arms, start_s, block_s)
 def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: float, block_s: float) -> None:
     """There are 6 to 12 processes, an even number, of 10 to 100 rounds."""
-    schedule = plan_finals(seconds, arms, start_s, block_s, USUAL)
+    schedule = plan_waves(seconds, arms, start_s, block_s, USUAL)
     assert MIN_PROCESSES <= schedule.processes <= MAX_PROCESSES
     assert schedule.processes % 2 == 0
     assert MIN_ROUNDS <= schedule.rounds <= MAX_ROUNDS
@@ -67,7 +67,7 @@ def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: 
 @given(seconds, arms, start_s, block_s)
 def test_a_schedule_fits_into_its_time(seconds: float, arms: int, start_s: float, block_s: float) -> None:
     """Only the least schedule, without which there is no verdict, may take longer than there is."""
-    schedule = plan_finals(seconds, arms, start_s, block_s, USUAL)
+    schedule = plan_waves(seconds, arms, start_s, block_s, USUAL)
     if schedule != Schedule(MIN_PROCESSES, MIN_ROUNDS):
         wave_s = start_s + schedule.rounds * arms * block_s
         assert schedule.processes * wave_s <= seconds * (1 + 1e-9)
@@ -78,19 +78,19 @@ def test_more_time_never_means_fewer_processes(
     seconds: float, more: float, arms: int, start_s: float, block_s: float
 ) -> None:
     """Processes come first, as their spread decides."""
-    short, long = (plan_finals(s, arms, start_s, block_s, USUAL) for s in (seconds, seconds + more))
+    short, long = (plan_waves(s, arms, start_s, block_s, USUAL) for s in (seconds, seconds + more))
     assert long.processes >= short.processes
 
 
 def test_no_time_gives_the_least_schedule() -> None:
     """Even behind time the finals aim at the fewest processes that allow a verdict."""
-    assert plan_finals(-5.0, 3, 1.0, 0.05, USUAL) == Schedule(MIN_PROCESSES, MIN_ROUNDS)
+    assert plan_waves(-5.0, 3, 1.0, 0.05, USUAL) == Schedule(MIN_PROCESSES, MIN_ROUNDS)
 
 
 def test_the_time_needed_gives_rounds_enough() -> None:
-    """What `seconds_needed` asks for, `plan_finals` turns into at least 25 rounds of six processes."""
+    """What `seconds_needed` asks for, `plan_waves` turns into at least 25 rounds of six processes."""
     needed_s = seconds_needed(arms=3, arm_start_s=0.8, block_s=0.05, wanted=USUAL)
-    schedule = plan_finals(needed_s * 1.001, 3, 3 * 0.8, 0.05, USUAL)
+    schedule = plan_waves(needed_s * 1.001, 3, 3 * 0.8, 0.05, USUAL)
     assert schedule.processes == MIN_PROCESSES
     assert schedule.rounds >= 25
 
@@ -99,8 +99,8 @@ def test_long_blocks_make_short_schedules() -> None:
     """Under a quota a process runs 2, 5, 17 rounds instead of 10, 25, 100: as many seconds as usual."""
     assert Rounds.of(PLAIN) == USUAL == Rounds(MIN_ROUNDS, 25, MAX_ROUNDS)
     assert Rounds.of(QUOTA) == Rounds(2, 5, 17)
-    assert plan_finals(50.0, 3, 3.0, 0.4, Rounds.of(QUOTA)) == Schedule(MIN_PROCESSES, 4)
-    assert plan_finals(1e4, 3, 3.0, 0.4, Rounds.of(QUOTA)) == Schedule(MAX_PROCESSES, 17)
+    assert plan_waves(50.0, 3, 3.0, 0.4, Rounds.of(QUOTA)) == Schedule(MIN_PROCESSES, 4)
+    assert plan_waves(1e4, 3, 3.0, 0.4, Rounds.of(QUOTA)) == Schedule(MAX_PROCESSES, 17)
 
 
 def test_rounds_enough_can_be_more() -> None:
