@@ -17,6 +17,7 @@ from autotp.measure.statistics import (
     half_width,
     log_gain,
     noise_floor,
+    proven,
     round_log_gains,
     t_interval,
 )
@@ -32,13 +33,14 @@ def blocks(rates: Sequence[float], latency_s: float = 0.01) -> list[Block]:
 @settings(deadline=None, derandomize=True)
 @given(GAINS, st.sampled_from([0.9, 0.95, 0.995]))
 def test_interval_is_scipys_t_interval_of_the_mean(gains: list[float], confidence: float) -> None:
-    """On the log scale the interval is scipy's t-interval, and the point is the median."""
+    """On the log scale the interval is scipy's t-interval, and the point is the geometric mean."""
     interval = t_interval(gains, confidence)
     mean, error = float(np.mean(gains)), float(scipy.stats.sem(gains))
     reach = error * float(scipy.stats.t.ppf(0.5 + confidence / 2, len(gains) - 1))
     assert interval.low == pytest.approx(math.exp(mean - reach), rel=1e-6)
     assert interval.high == pytest.approx(_exp(mean + reach), rel=1e-6)
-    assert interval.median == pytest.approx(math.exp(float(np.median(gains))))
+    assert interval.median == pytest.approx(math.exp(mean))
+    assert interval.low <= interval.median <= interval.high
     assert interval.confidence == confidence
 
 
@@ -99,6 +101,15 @@ def test_deciding_confidence_shares_the_error_among_comparisons() -> None:
     for comparisons in (2, 5, 40):
         share = (1.0 - deciding_confidence(comparisons)) * comparisons
         assert share == pytest.approx(1.0 - DECIDING_CONFIDENCE)
+
+
+def test_a_gain_is_proven_above_one_and_the_floor() -> None:
+    """A steady 2 % is proven where as little could be; not below the floor, nor where the processes disagree."""
+    steady = [math.log(1.02) + step for step in (-0.002, -0.001, 0.0, 0.0, 0.001, 0.002)]
+    assert proven(steady, 1.01)
+    assert not proven(steady, 1.03)
+    assert not proven([5 * gain if index else -0.1 for index, gain in enumerate(steady)], 1.0)
+    assert not proven(steady[:1], 1.0)
 
 
 def test_noise_floor_is_what_an_equal_arm_would_have_to_beat() -> None:

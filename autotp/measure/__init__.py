@@ -28,6 +28,7 @@ from autotp.measure.statistics import (
     deciding_confidence,
     log_gain,
     noise_floor,
+    proven,
     round_log_gains,
     t_interval,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "places",
     "plan_waves",
     "prove_split",
+    "proven",
     "record_reference",
     "round_log_gains",
     "run_round",

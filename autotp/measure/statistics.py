@@ -53,7 +53,8 @@ def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[
 def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:
     """Return the two-sided t-interval of the mean of `log_gains` (one per process) as ratios.
 
-    The point is the median; with fewer than two values the interval is all of (0, inf).
+    The point is their geometric mean, so that it lies in its interval; with fewer than two values the interval
+    is all of (0, inf).
     """
     count = len(log_gains)
     if count < 2:
@@ -62,7 +63,7 @@ def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:
     half = half_width(log_gains, confidence)
     mean = float(np.mean(log_gains))
     return Interval(
-        median=exp(float(np.median(log_gains))),
+        median=_exp(mean),
         low=exp(mean - half),
         high=_exp(mean + half),
         confidence=confidence,
@@ -81,6 +82,18 @@ def half_width(log_gains: Sequence[float], confidence: float) -> float:
 def deciding_confidence(comparisons: int) -> float:
     """Return the confidence that a verdict reads, corrected (Bonferroni) for the number of comparisons."""
     return 1.0 - (1.0 - DECIDING_CONFIDENCE) / max(1, comparisons)
+
+
+def proven(log_gains: Sequence[float], noise_floor: float, comparisons: int = 1) -> bool:
+    """Whether `log_gains` (one per process) prove a gain: strictly above 1, and not below what could be proved.
+
+    Args:
+        log_gains: of one arm against one other.
+        noise_floor: the smallest ratio that could be proved here.
+        comparisons: how many arms could have been the one that is claimed to be faster.
+    """
+    interval = t_interval(log_gains, deciding_confidence(comparisons))
+    return interval.low > 1.0 and interval.median >= noise_floor
 
 
 def noise_floor(self_log_gains: Sequence[float]) -> float:

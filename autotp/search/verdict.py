@@ -1,15 +1,13 @@
 """The verdict, a pure function of what the fresh processes measured.
 
-WIN: the lower end of the strict interval is above 1 and the median gain is at or above the noise floor,
+WIN: the lower end of the strict interval is above 1 and the gain is at or above the noise floor,
 against every baseline. TIE: measured in full, but nothing wins. UNKNOWN: can't tell.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from math import exp
 
 import msgspec
-import numpy as np
 
 from autotp.measure import (
     MIN_P99_SAMPLES,
@@ -17,7 +15,7 @@ from autotp.measure import (
     REPORTED_CONFIDENCE,
     Interval,
     Metric,
-    deciding_confidence,
+    proven,
     t_interval,
 )
 from autotp.space import Config
@@ -47,10 +45,8 @@ class Contest(msgspec.Struct, frozen=True, kw_only=True):
 
     def wins(self, must_beat: Sequence[str], noise_floor: float, comparisons: int) -> bool:
         """Whether the constraints are kept and the gain is proven against each baseline in `must_beat`."""
-        confidence = deciding_confidence(comparisons)
         return self.feasible and all(
-            t_interval(gains, confidence).low > 1.0 and exp(float(np.median(gains))) >= noise_floor
-            for gains in (self.log_gains[baseline] for baseline in must_beat)
+            proven(self.log_gains[baseline], noise_floor, comparisons) for baseline in must_beat
         )
 
 
