@@ -12,11 +12,14 @@ from autotp.topology.envelope import Envelope, Reasons
 from autotp.topology.fingerprint import Fingerprint, fingerprint
 from autotp.topology.health import health
 from autotp.topology.machine import Cache, CoreKind, Cpu, Machine, Node
+from autotp.topology.memory import available_memory_bytes
 from autotp.topology.probe import Topology, narrow, probe
 from autotp.topology.recording import record
 from autotp.topology.summary import summary
+from autotp.topology.usage import TICK_S, Usage, UsageReader
 
 __all__ = [
+    "TICK_S",
     "Advice",
     "Cache",
     "CoreKind",
@@ -28,6 +31,9 @@ __all__ = [
     "Node",
     "Reasons",
     "Topology",
+    "Usage",
+    "UsageReader",
+    "available_memory_bytes",
     "brand",
     "fingerprint",
     "format_cpulist",

@@ -49,7 +49,7 @@ def read_envelope(tree: Tree, online: tuple[int, ...]) -> Envelope:
     """
     allowed = read_allowed(tree, online)
     quota, quota_folder = _tightest(tree, quota_folders(tree), _quota)
-    limit, limit_folder = _tightest(tree, _memory_folders(tree), _memory_limit)
+    limit, limit_folder = _tightest(tree, memory_folders(tree), memory_limit_bytes)
     return Envelope(
         cpus=allowed.cpus,
         cpu_quota=quota,
@@ -72,7 +72,7 @@ def quota_folders(tree: Tree) -> Iterator[str]:
     return (folder for chain in group_chains(tree, "cpu") for folder in chain.folders)
 
 
-def _memory_folders(tree: Tree) -> Iterator[str]:
+def memory_folders(tree: Tree) -> Iterator[str]:
     """Those of the groups whose memory limits hold: before Linux 5.11 a v1 group could stand for itself alone."""
     for chain in group_chains(tree, "memory"):
         yield chain.folders[0]
@@ -119,7 +119,8 @@ def _period(text: str) -> int:
     return period_us
 
 
-def _memory_limit(tree: Tree, folder: str) -> int | None:
+def memory_limit_bytes(tree: Tree, folder: str) -> int | None:
+    """The memory limit of a group in bytes; None for none."""
     limit = tree.parse(f"{folder}/memory.max", _memory_max)
     if limit is None:
         limit = tree.parse(f"{folder}/memory.limit_in_bytes", _memory_max)

@@ -75,7 +75,7 @@ def _share(before: dict[int, Ticks], after: dict[int, Ticks]) -> float | None:
     """The stolen part of the time between two looks; None where no CPU tells."""
     stolen = total = 0
     for cpu, now in after.items():
-        then = before.get(cpu, Ticks(total=0, steal=0))
+        then = before.get(cpu, Ticks(total=0, idle=0, steal=0))
         if now.steal is not None and then.steal is not None:
             stolen += max(0, now.steal - then.steal)
             total += max(0, now.total - then.total)

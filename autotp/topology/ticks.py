@@ -13,12 +13,17 @@ _LINE = re.compile(r"^cpu([0-9]{1,5}) ([0-9 ]*)$", re.ASCII | re.MULTILINE)
 
 # user, nice, system, idle, iowait, irq, softirq, steal; the two guest columns are in user and nice already.
 _COLUMNS = 8
+_IDLE = slice(3, 5)  # idle and iowait
 
 
 class Ticks(msgspec.Struct, frozen=True, kw_only=True):
-    """The time of one CPU in the kernel's ticks: all of it, and what the host took; None before Linux 2.6.11."""
+    """The time of one CPU in the kernel's ticks: all of it, without work, and what the host took.
+
+    `steal` is None before Linux 2.6.11.
+    """
 
     total: int
+    idle: int
     steal: int | None
 
 
@@ -29,4 +34,8 @@ def read_ticks(tree: Tree) -> dict[int, Ticks]:
 
 def _ticks(columns: str) -> Ticks:
     numbers = [int(word) for word in columns.split() if len(word) <= 20][:_COLUMNS]
-    return Ticks(total=sum(numbers), steal=numbers[-1] if len(numbers) == _COLUMNS else None)
+    return Ticks(
+        total=sum(numbers),
+        idle=sum(numbers[_IDLE]),
+        steal=numbers[-1] if len(numbers) == _COLUMNS else None,
+    )

@@ -1,0 +1,91 @@
+"""Weather: what disturbed a block, so that a disturbed one can be run again.
+
+A shared machine takes CPU time from some blocks and not from others. Whether it did is read from the kernel's
+accounts around the block, never from the block's own result: dropping slow blocks would make every arm look good.
+The arm's own doing (its switches, its quota's throttling) is recorded but doesn't condemn a block, because arms
+differ in it.
+
+/proc/stat counts in ticks, and what runs at the tick is charged with all of it. So each CPU's account may be wrong
+by half a tick and more, and the errors of several CPUs add up like those of independent draws.
+"""
+
+import resource
+from collections.abc import Iterable
+from math import sqrt
+from time import perf_counter, process_time
+
+import msgspec
+
+from autotp.measure.protocol import Block, Weather
+from autotp.topology import TICK_S, Usage, UsageReader
+
+MOST_TAKEN = 0.4  # of one CPU: a neighbour that comes and goes within a block, or one that stays
+TICK_ERRORS = 1.5  # ticks, times the square root of the CPUs
+REPEATED_SHARE = 0.25
+REPEATS_OF_A_BLOCK = 2
+
+
+class Gauge:
+    """Reads the accounts of the CPUs of this process before and after a block."""
+
+    def __init__(self, cpus: Iterable[int]) -> None:
+        self._cpus = frozenset(cpus)
+        self._reader = UsageReader(self._cpus)
+
+    def read(self) -> "Look":
+        """Return the accounts as they are now."""
+        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        return Look(at_s=perf_counter(), own_s=process_time(), switches=switches, usage=self._reader.read())
+
+    def since(self, before: "Look") -> Weather:
+        """Return the weather since `before`."""
+        now = self.read()
+        used = now.usage.since(before.usage)
+        return Weather(
+            watched_s=now.at_s - before.at_s,
+            cpus=len(self._cpus),
+            steal_s=used.steal_s,
+            others_s=max(0.0, used.busy_s - (now.own_s - before.own_s)),
+            throttled_s=used.throttled_s,
+            switches=now.switches - before.switches,
+        )
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """The accounts at one moment; those of this process beside those of all."""
+
+    at_s: float
+    own_s: float
+    switches: int
+    usage: Usage
+
+
+def disturbed(weather: Weather) -> bool:
+    """Whether others took so much CPU time that the block tells of them rather than of the arm."""
+    sure_s = TICK_ERRORS * TICK_S * sqrt(weather.cpus)
+    return weather.steal_s + weather.others_s > max(MOST_TAKEN * weather.watched_s, sure_s)
+
+
+class Patience:
+    """How often disturbed blocks may still be run again: a storm that lasts mustn't cost more than a quarter.
+
+    Attributes:
+        blocks: blocks that count.
+        repeated: disturbed blocks that were dropped and run again.
+        kept: disturbed blocks that count all the same, as patience had run out.
+    """
+
+    def __init__(self) -> None:
+        self.blocks = 0
+        self.repeated = 0
+        self.kept = 0
+
+    def drops(self, block: Block, tries: int) -> bool:
+        """Return whether `block`, the result of so many tries, is to be dropped and run again; count it."""
+        is_disturbed = disturbed(block.weather)
+        if is_disturbed and tries <= REPEATS_OF_A_BLOCK and self.repeated < 1 + REPEATED_SHARE * self.blocks:
+            self.repeated += 1
+            return True
+        self.blocks += 1
+        self.kept += is_disturbed
+        return False

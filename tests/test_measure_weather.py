@@ -1,0 +1,73 @@
+"""Weather: what others took from a block, and how often a disturbed one is run again."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from autotp.measure.protocol import Block, Weather
+from autotp.measure.weather import REPEATED_SHARE, Gauge, Patience, disturbed
+
+CALM = Block(count=1, elapsed_s=0.05, latencies_s=(0.05,), memory_bytes=1)
+STORM = Block(
+    count=1,
+    elapsed_s=0.05,
+    latencies_s=(0.05,),
+    memory_bytes=1,
+    weather=Weather(watched_s=0.05, cpus=2, others_s=0.05),
+)
+
+
+@pytest.mark.parametrize(
+    ("weather", "expected"),
+    [
+        (Weather(watched_s=0.05, cpus=2), False),
+        (Weather(watched_s=0.05, cpus=2, others_s=0.02), False),
+        (Weather(watched_s=0.05, cpus=2, others_s=0.03), True),
+        (Weather(watched_s=0.05, cpus=2, steal_s=0.02, others_s=0.02), True),
+        (Weather(watched_s=0.05, cpus=96, others_s=0.1), False),
+        (Weather(watched_s=1.0, cpus=96, others_s=0.5), True),
+        (Weather(watched_s=0.05, cpus=2, throttled_s=0.04, switches=500), False),
+    ],
+)
+def test_what_others_took_condemns_a_block(weather: Weather, expected: bool) -> None:
+    """A good part of a CPU, beyond what the ticks may err by; the arm's own throttling and switches don't."""
+    assert disturbed(weather) is expected
+
+
+def test_a_calm_block_counts_at_once() -> None:
+    """Nothing is dropped in calm weather."""
+    patience = Patience()
+    assert not any(patience.drops(CALM, tries=1) for _ in range(10))
+    assert (patience.blocks, patience.repeated, patience.kept) == (10, 0, 0)
+
+
+def test_a_lasting_storm_costs_a_bounded_share() -> None:
+    """Where every block is disturbed, a quarter is run again and all that count are counted as disturbed."""
+    patience = Patience()
+    for _ in range(400):
+        tries = 1
+        while patience.drops(STORM, tries):
+            tries += 1
+        assert tries <= 3
+    assert patience.blocks == patience.kept == 400
+    assert patience.repeated == pytest.approx(REPEATED_SHARE * 400, abs=2)
+
+
+def test_another_process_on_our_cpu_is_seen_and_our_own_work_is_not() -> None:
+    """Half a second beside a busy neighbour on the same CPU tells of it; alone, our own work isn't others'."""
+    cpu = min(os.sched_getaffinity(0))
+    busy = [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, [{cpu}])\nprint(flush=True)\nwhile 1: pass"]
+    with subprocess.Popen(busy, stdout=subprocess.PIPE) as neighbour:
+        assert neighbour.stdout is not None
+        neighbour.stdout.readline()
+        gauge = Gauge([cpu])
+        look = gauge.read()
+        time.sleep(0.5)
+        beside = gauge.since(look)
+        neighbour.kill()
+    assert beside.others_s > 0.2
+    assert disturbed(beside)
+    assert beside.watched_s == pytest.approx(0.5, abs=0.2)
