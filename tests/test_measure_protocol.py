@@ -7,6 +7,7 @@ import pytest
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
+    Compile,
     Failed,
     Footprint,
     Inspect,
@@ -15,10 +16,10 @@ from autotp.measure.protocol import (
     OutputError,
     Outputs,
     Phase,
+    Ready,
     Reply,
     Request,
     Run,
-    Start,
     Started,
     Status,
     Watch,
@@ -40,9 +41,10 @@ PORT = Port("x", "f32", (1, 3))
     [
         Inspect(FILES, {"x": (1, 3)}),
         Inspect(ModelFiles(Path("m.onnx"), ModelKind.ONNX), {}),
-        Start(PLAN, Workload(seed=3, data="d.npz"), Outputs("r.npz", save=True)),
-        Start(Plan(files=FILES, shapes={}, properties={}), Workload()),
-        Run(0.05),
+        Compile(PLAN, Workload(seed=3, data="d.npz", rate_per_s=0.1), Outputs("r.npz", save=True)),
+        Compile(Plan(files=FILES, shapes={}, properties={}), Workload()),
+        Run(duration_s=0.05),
+        Run(duration_s=1 / 3, lead_in_s=0.1, begin_s=1e5 / 3, seed=1 << 31, flat_out=True),
         Watch(),
     ],
 )
@@ -56,15 +58,24 @@ def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
 @pytest.mark.parametrize(
     "reply",
     [
+        Ready(),
         Inspected(ModelInfo((PORT,), ())),
-        Started(effective=Effective(streams=2, precision="f32"), properties={"A": "B"}, compile_s=0.1),
+        Started(
+            effective=Effective(streams=2, precision="f32"),
+            properties={"A": "B"},
+            compile_s=0.1,
+            copy_s=1e-6,
+            memory_bytes=1 << 40,
+        ),
         Started(
             effective=Effective(),
             properties={},
             compile_s=0.1,
+            copy_s=0.0,
+            memory_bytes=1,
             output_error=OutputError(max_abs_error=1e-7, max_abs_reference=2.5, finite=True),
         ),
-        Block(count=2, elapsed_s=0.1, latencies_s=(0.1, 1 / 3), memory_bytes=1 << 40),
+        Block(count=2, elapsed_s=0.1, latencies_s=(0.1, 1 / 3), memory_bytes=1 << 40, untimed_s=0.2),
         Footprint(tasks=9, busy_threads=2, caller_sleeps=1.5, bound_cpus=(0, 4), cpu_s={0: 0.1, 4: 1 / 3}),
         Failed(Status.CRASHED, "two\nlines \N{SNOWMAN}", input_error=True),
     ],
@@ -77,8 +88,9 @@ def test_replies_survive_the_wire_on_one_line(reply: Reply) -> None:
 
 
 def test_one_request_is_run_synchronously() -> None:
-    """A single request in flight is the sync loop; more are the async one."""
+    """A single request in flight is the sync loop; more are the async one; with a rate both are the open one."""
     assert [Loop.of(nireq) for nireq in (1, 2, 8)] == [Loop.SYNC, Loop.ASYNC, Loop.ASYNC]
+    assert [Loop.of(nireq, 10.0) for nireq in (1, 8)] == [Loop.OPEN, Loop.OPEN]
 
 
 def test_a_failure_says_how_and_when() -> None:

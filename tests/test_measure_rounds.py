@@ -7,8 +7,9 @@ from itertools import permutations
 import pytest
 
 from autotp.measure.arm import Arm, ArmSpec
-from autotp.measure.protocol import ArmFailure, Block, Phase, Status, Workload
+from autotp.measure.protocol import ArmFailure, Block, Phase, Run, Status, Workload
 from autotp.measure.rounds import Blocks, run_round
+from autotp.measure.workers import Workers
 from autotp.topology import Envelope
 
 BLOCK = Block(count=1, elapsed_s=1.0, latencies_s=(1.0,), memory_bytes=1)
@@ -17,13 +18,13 @@ BLOCK = Block(count=1, elapsed_s=1.0, latencies_s=(1.0,), memory_bytes=1)
 class Scripted(Arm):
     """An arm without workers that writes down when it runs."""
 
-    def __init__(self, name: str, log: list[tuple[str, float]], failure: ArmFailure | None = None) -> None:
-        super().__init__(ArmSpec(plans=(), workload=Workload()))
+    def __init__(self, name: str, log: list[tuple[str, Run]], failure: ArmFailure | None = None) -> None:
+        super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
         self._name, self._log, self._failure = name, log, failure
 
-    def block(self, duration_s: float) -> Block:
+    def _run(self, run: Run, phase: Phase) -> Block:
         """Return a fixed block, or fail."""
-        self._log.append((self._name, duration_s))
+        self._log.append((self._name, run))
         if self._failure is not None:
             raise self._failure
         return BLOCK
@@ -31,17 +32,28 @@ class Scripted(Arm):
 
 def test_each_arm_runs_once_a_round() -> None:
     """A round holds one block of the asked length of every arm."""
-    log: list[tuple[str, float]] = []
+    log: list[tuple[str, Run]] = []
     arms = {name: Scripted(name, log) for name in "abc"}
     assert run_round(arms, Blocks(), random.Random(0)) == dict.fromkeys("abc", BLOCK)
-    assert sorted(log) == [("a", 0.05), ("b", 0.05), ("c", 0.05)]
+    assert sorted((name, run.duration_s, run.lead_in_s) for name, run in log) == [(n, 0.05, 0.0) for n in "abc"]
+
+
+def test_the_arms_of_a_round_share_their_arrivals() -> None:
+    """All blocks of a round have one seed, and each round has another."""
+    rng, seeds = random.Random(0), set[int]()
+    for _ in range(5):
+        log: list[tuple[str, Run]] = []
+        run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng)
+        (seed,) = {run.seed for _, run in log}
+        seeds.add(seed)
+    assert len(seeds) == 5
 
 
 def test_every_order_comes_up_about_equally_often() -> None:
     """Over 600 rounds each of the six orders of three arms comes between 60 and 140 times."""
     rng, orders = random.Random(0), Counter[str]()
     for _ in range(600):
-        log: list[tuple[str, float]] = []
+        log: list[tuple[str, Run]] = []
         run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng)
         orders["".join(name for name, _ in log)] += 1
     assert set(orders) == {"".join(order) for order in permutations("abc")}
@@ -51,8 +63,8 @@ def test_every_order_comes_up_about_equally_often() -> None:
 def test_the_seed_fixes_the_orders() -> None:
     """Two runs with the same seed run the arms in the same order, round by round."""
 
-    def orders(seed: int) -> list[tuple[str, float]]:
-        log: list[tuple[str, float]] = []
+    def orders(seed: int) -> list[tuple[str, Run]]:
+        log: list[tuple[str, Run]] = []
         rng = random.Random(seed)
         for _ in range(20):
             run_round({name: Scripted(name, log) for name in "abcd"}, Blocks(), rng)
@@ -64,24 +76,24 @@ def test_the_seed_fixes_the_orders() -> None:
 
 def test_a_failing_arm_does_not_stop_the_round() -> None:
     """The failure of one arm stands in the results beside the blocks of the others."""
-    log: list[tuple[str, float]] = []
+    log: list[tuple[str, Run]] = []
     failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
     arms = {"a": Scripted("a", log), "b": Scripted("b", log, failure), "c": Scripted("c", log)}
     assert run_round(arms, Blocks(), random.Random(0)) == {"a": BLOCK, "b": failure, "c": BLOCK}
 
 
 @pytest.mark.parametrize(
-    ("latency_s", "longest_s", "expected_s"),
+    ("turn_s", "longest_s", "expected_s"),
     [
         (0.0005, 1.0, 0.05),
-        (0.01, 1.0, 0.08),
+        (0.02, 1.0, 0.08),
         (0.5, 1.0, 1.0),
         (0.5, 0.001, 0.05),
     ],
 )
-def test_blocks_are_short_but_hold_eight_inferences(latency_s: float, longest_s: float, expected_s: float) -> None:
-    """Blocks last 50 ms, or eight inferences where these take longer, up to the bound and never below 50 ms."""
-    blocks = Blocks().fit(latency_s, longest_s)
+def test_blocks_are_short_but_hold_four_turns(turn_s: float, longest_s: float, expected_s: float) -> None:
+    """Blocks last 50 ms, or four turns where these take longer, up to the bound and never below 50 ms."""
+    blocks = Blocks().fit(turn_s, longest_s)
     assert blocks.duration_s == pytest.approx(expected_s)
     assert blocks.lead_in_s == 0.0
 
@@ -102,31 +114,23 @@ def test_a_quota_that_holds_nothing_back_changes_nothing(quota: float | None) ->
 
 def test_under_a_quota_blocks_last_whole_periods_after_one_untimed() -> None:
     """An arm first runs into its own steady state: a period of 0.1 s that isn't timed, then three that are."""
-    log: list[tuple[str, float]] = []
+    log: list[tuple[str, Run]] = []
     blocks = limited(1.0)
     assert run_round({"a": Scripted("a", log)}, blocks, random.Random(0)) == {"a": BLOCK}
-    assert [duration_s for _, duration_s in log] == pytest.approx([0.1, 0.3])
+    assert [(run.lead_in_s, run.duration_s) for _, run in log] == [pytest.approx((0.1, 0.3))]
     assert blocks.fitting == blocks
 
 
 @pytest.mark.parametrize(
-    ("latency_s", "longest_s", "expected_s"),
-    [(0.001, 1.0, 0.3), (0.045, 1.0, 0.4), (1.0, 0.55, 0.6), (1.0, 0.1, 0.3)],
+    ("turn_s", "longest_s", "expected_s"),
+    [(0.001, 1.0, 0.3), (0.09, 1.0, 0.4), (1.0, 0.55, 0.6), (1.0, 0.1, 0.3)],
 )
-def test_blocks_of_a_slow_model_stay_whole_periods(latency_s: float, longest_s: float, expected_s: float) -> None:
-    """Eight inferences are rounded up to periods; blocks never become shorter than three."""
-    assert limited(0.5).fit(latency_s, longest_s).duration_s == pytest.approx(expected_s)
+def test_blocks_of_a_slow_model_stay_whole_periods(turn_s: float, longest_s: float, expected_s: float) -> None:
+    """Four turns are rounded up to periods; blocks never become shorter than three."""
+    assert limited(0.5).fit(turn_s, longest_s).duration_s == pytest.approx(expected_s)
 
 
 def test_long_blocks_need_fewer_rounds() -> None:
     """One block of 0.3 s is worth six of the usual ones, and stays so where a slow model makes it longer."""
     assert [limited(1.5).rounds(usual) for usual in (10, 25, 100)] == [2, 5, 17]
     assert limited(1.5).fit(1.0, 2.0).rounds(100) == 17
-
-
-def test_an_arm_that_fails_in_its_lead_in_is_reported() -> None:
-    """A failure before the timed part is the block's failure."""
-    failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
-    log: list[tuple[str, float]] = []
-    assert run_round({"a": Scripted("a", log, failure)}, limited(1.0), random.Random(0)) == {"a": failure}
-    assert len(log) == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import InputError
-from autotp.measure import ArmSpec, Blocks, Measurement, Workload, measure
+from autotp.measure import ArmSpec, Blocks, Measurement, Workers, Workload, measure
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
 from tests.models import matmul_model
@@ -23,7 +23,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
     """What two streams and four requests do."""
     folder = tmp_path_factory.mktemp("model")
     pair = spec(folder, NUM_STREAMS="2", INFERENCE_NUM_THREADS="2", ENABLE_CPU_PINNING="NO")
-    return measure(pair, 0.3, Blocks())
+    with Workers() as workers:
+        return measure(workers, pair, 0.3, Blocks())
 
 
 def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
@@ -49,12 +50,12 @@ def test_the_config_is_as_openvino_reports_it(found: Measurement) -> None:
     assert found.properties["INFERENCE_PRECISION_HINT"] == "f32"
 
 
-def test_a_config_that_cannot_run_is_bad_input(tmp_path: Path) -> None:
+def test_a_config_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:
     """The one sentence says in which phase it failed and why."""
-    with pytest.raises(InputError, match=r"can't be measured: INVALID in start: .*Unsupported property FOO"):
-        measure(spec(tmp_path, FOO="1"), 0.1, Blocks())
+    with pytest.raises(InputError, match=r"can't be measured: INVALID in compile: .*Unsupported property FOO"):
+        measure(workers, spec(tmp_path, FOO="1"), 0.1, Blocks())
 
 
-def test_a_budget_of_nothing_still_measures(tmp_path: Path) -> None:
+def test_a_budget_of_nothing_still_measures(tmp_path: Path, workers: Workers) -> None:
     """At least one block is run."""
-    assert measure(spec(tmp_path), 0.0, Blocks()).blocks == 1
+    assert measure(workers, spec(tmp_path), 0.0, Blocks()).blocks == 1

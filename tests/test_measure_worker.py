@@ -10,16 +10,17 @@ import pytest
 
 from autotp.measure.protocol import (
     Block,
+    Compile,
     Failed,
     Footprint,
     Inspect,
     Inspected,
     OutputError,
     Outputs,
+    Ready,
     Reply,
     Request,
     Run,
-    Start,
     Started,
     Status,
     Watch,
@@ -42,18 +43,20 @@ def plan(path: Path, **shapes: Shape) -> Plan:
 
 
 def answers(requests: Iterable[Request | bytes]) -> list[Reply]:
-    """The reply to each request, all served in turn."""
+    """The reply to each request, all served in turn; that the worker is there comes before the first."""
     lines = [request if isinstance(request, bytes) else encode(request) for request in requests]
     replies = io.BytesIO()
     serve(io.BytesIO(b"".join(line + b"\n" for line in lines)), replies)
-    return [decode_reply(line) for line in replies.getvalue().splitlines()]
+    ready, *rest = [decode_reply(line) for line in replies.getvalue().splitlines()]
+    assert ready == Ready()
+    return rest
 
 
 def test_each_request_has_its_reply(tmp_path: Path) -> None:
     """Inspect, start and two blocks are answered in order."""
     path = matmul_model(tmp_path)
     inspected, started, first, second = answers(
-        [Inspect(locate(path), {}), Start(plan(path), Workload()), Run(0.0), Run(0.005)]
+        [Inspect(locate(path), {}), Compile(plan(path), Workload()), Run(duration_s=0.0), Run(duration_s=0.005)]
     )
     port = ("f32", (1, WIDTH))
     assert inspected == Inspected(ModelInfo((Port("x", *port),), (Port("y", *port),)))
@@ -69,7 +72,9 @@ def test_each_request_has_its_reply(tmp_path: Path) -> None:
 
 def test_threads_are_watched_on_request(tmp_path: Path) -> None:
     """The calling thread runs one inference after the other itself and doesn't sleep; blocks go on after."""
-    started, seen, block = answers([Start(plan(matmul_model(tmp_path)), Workload()), Watch(), Run(0.0)])
+    started, seen, block = answers(
+        [Compile(plan(matmul_model(tmp_path)), Workload()), Watch(), Run(duration_s=0.0)]
+    )
     assert isinstance(started, Started)
     assert isinstance(seen, Footprint)
     assert seen.caller_sleeps < 0.5
@@ -82,9 +87,9 @@ def test_what_the_person_can_mend_is_marked(tmp_path: Path) -> None:
     path = dynamic_model(tmp_path)
     dynamic, no_data, started = answers(
         [
-            Start(plan(path), Workload()),
-            Start(plan(path, x=(1, WIDTH)), Workload(data=str(tmp_path / "missing.npz"))),
-            Start(plan(path, x=(1, WIDTH)), Workload()),
+            Compile(plan(path), Workload()),
+            Compile(plan(path, x=(1, WIDTH)), Workload(data=str(tmp_path / "missing.npz"))),
+            Compile(plan(path, x=(1, WIDTH)), Workload()),
         ]
     )
     for reply, text in ((dynamic, "--shape"), (no_data, "missing.npz")):
@@ -96,13 +101,13 @@ def test_what_the_person_can_mend_is_marked(tmp_path: Path) -> None:
 
 def test_nonsense_and_blocks_before_a_start_are_failures() -> None:
     """A line that isn't a request, or comes too early, is answered by a failure and not by the worker's end."""
-    replies = answers([b"nonsense", b'{"type": "Dance"}', Run(0.1), b""])
+    replies = answers([b"nonsense", b'{"type": "Dance"}', Run(duration_s=0.1), b""])
     assert [reply.status for reply in replies if isinstance(reply, Failed)] == [Status.CRASHED] * 4
 
 
 def test_a_model_larger_than_memory_is_out_of_memory(tmp_path: Path) -> None:
     """A shape that no address space holds is OUT_OF_MEMORY, not a fault of the config."""
-    (reply,) = answers([Start(plan(dynamic_model(tmp_path), x=(1 << 50, WIDTH)), Workload())])
+    (reply,) = answers([Compile(plan(dynamic_model(tmp_path), x=(1 << 50, WIDTH)), Workload())])
     assert isinstance(reply, Failed)
     assert reply.status is Status.OUT_OF_MEMORY
 
@@ -112,7 +117,7 @@ def test_data_files_are_what_is_driven(tmp_path: Path) -> None:
     path, data, reference = matmul_model(tmp_path), tmp_path / "data.npz", tmp_path / "reference.npz"
     with data.open("wb") as file:
         np.savez(file, x=np.zeros((3, 1, WIDTH), np.float32))
-    answers([Start(plan(path), Workload(data=str(data)), Outputs(str(reference), save=True))])
+    answers([Compile(plan(path), Workload(data=str(data)), Outputs(str(reference), save=True))])
     with np.load(reference) as outputs:
         assert outputs.files == ["0/y", "1/y", "2/y"]
         assert all(not outputs[name].any() for name in outputs.files)
@@ -124,9 +129,9 @@ def test_outputs_are_compared_with_the_reference(tmp_path: Path) -> None:
     path, other = matmul_model(tmp_path), matmul_model(tmp_path, "other", seed=1)
     saved, same, different = answers(
         [
-            Start(plan(path), Workload(), Outputs(reference.path, save=True)),
-            Start(plan(path), Workload(), reference),
-            Start(plan(other), Workload(), reference),
+            Compile(plan(path), Workload(), Outputs(reference.path, save=True)),
+            Compile(plan(path), Workload(), reference),
+            Compile(plan(other), Workload(), reference),
         ]
     )
     assert isinstance(saved, Started)
@@ -163,12 +168,12 @@ def reset_or_skip(peak_bytes: int) -> None:
 
 def test_memory_of_blocks_leaves_out_what_came_before(tmp_path: Path) -> None:
     """What the process needed to start and compile, and gave back, isn't counted."""
-    start = Start(plan(matmul_model(tmp_path)), Workload())
+    start = Compile(plan(matmul_model(tmp_path)), Workload())
     answers([start])
     before = peak_memory_bytes()
     np.ones(256 * MEGABYTE, np.uint8)
     reset_or_skip(before + 200 * MEGABYTE)
     np.ones(256 * MEGABYTE, np.uint8)
-    _, block = answers([start, Run(0.0)])
+    _, block = answers([start, Run(duration_s=0.0)])
     assert isinstance(block, Block)
     assert MEGABYTE < block.memory_bytes < before + 150 * MEGABYTE

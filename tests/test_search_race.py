@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from optuna.trial import Trial
 
 from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
+from autotp.measure.protocol import Run
 from autotp.search.arms import Observed
 from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, Standing
 from autotp.space import Config, Effective
@@ -30,12 +31,12 @@ class Pretended(Arm):
         self._latency_s, self._noise, self._fails_at = latency_s, noise, fails_at
         self._rng = random.Random(latency_s)
 
-    def _run(self, duration_s: float, phase: Phase) -> Block:
+    def _run(self, run: Run, phase: Phase) -> Block:
         if phase is Phase.WARM_UP:
             return _block(self._latency_s)
         if len(self.durations_s) == self._fails_at:
             raise ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
-        self.durations_s.append(duration_s)
+        self.durations_s.append(run.duration_s)
         return _block(self._latency_s * exp(self._rng.gauss(0, self._noise)))
 
     def stop(self) -> None:
@@ -92,7 +93,7 @@ def test_a_quantiles_gain_is_that_of_all_latencies() -> None:
     """Where each block holds one slow inference in eight, p90 is the slow one's, though a block's own is lower."""
 
     class Stopped(Pretended):
-        def _run(self, duration_s: float, phase: Phase) -> Block:
+        def _run(self, run: Run, phase: Phase) -> Block:
             return Block(count=8, elapsed_s=0.1, latencies_s=(0.006,) * 7 + (0.056,), memory_bytes=1)
 
     race, racers = race_of({"baseline": Pretended(0.01), "stopped": Stopped(0.006)}, Metric.LATENCY_P90)
@@ -143,7 +144,7 @@ def test_with_two_objectives_an_arm_must_be_behind_in_both() -> None:
     """Half the throughput at half the latency isn't beaten."""
 
     class Sprinter(Pretended):
-        def _run(self, duration_s: float, phase: Phase) -> Block:
+        def _run(self, run: Run, phase: Phase) -> Block:
             return Block(count=10, elapsed_s=0.4, latencies_s=(0.005,) * 10, memory_bytes=1)
 
     arms: dict[str, Arm] = {"baseline": Pretended(0.01), "sprinter": Sprinter(0.01)}
@@ -180,12 +181,12 @@ def test_leaving_stops_the_arm_and_keeps_its_blocks() -> None:
     assert race.standing(racers["gone"]).log_gain == pytest.approx(log(2))
 
 
-def test_blocks_hold_eight_inferences_of_the_slowest_arm() -> None:
+def test_blocks_hold_four_turns_of_the_slowest_arm() -> None:
     """The block length follows the slowest arm, is the same for all, and never below 50 ms."""
     slow, fast = Pretended(0.1), Pretended(0.0001)
     race, _ = race_of({"baseline": fast, "slow": slow})
     assert race.fit_blocks() == []
-    assert race.blocks.duration_s == pytest.approx(0.8)
+    assert race.blocks.duration_s == pytest.approx(0.4)
     race.run(1, inf)
     assert fast.durations_s == slow.durations_s == [0.0, race.blocks.duration_s]
     quick, _ = race_of({"baseline": Pretended(0.0001)})
@@ -208,13 +209,12 @@ def test_a_blocks_real_length_is_known() -> None:
 
 
 def test_under_a_quota_a_latency_is_fitted_over_whole_periods() -> None:
-    """Blocks are fitted to the mean of a whole one, as one inference may be stopped midway; lead-ins cost time."""
-    arm = Pretended(0.07)
-    race, racers = race_of({"baseline": arm}, blocks=QUOTA)
+    """Blocks are fitted to the mean of a whole one, as one inference may be stopped midway."""
+    arm = Pretended(0.11)
+    race, _ = race_of({"baseline": arm}, blocks=QUOTA)
     race.fit_blocks()
     race.run(1, inf)
-    assert arm.durations_s == pytest.approx([0.1, 0.3, 0.1, 0.6])
-    assert race.seconds_a_block(racers.values()) == pytest.approx(0.1 + 0.7)
+    assert arm.durations_s == pytest.approx([0.3, 0.5])
 
 
 def test_under_a_quota_fewer_rounds_decide() -> None:
@@ -231,8 +231,8 @@ def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
     """An arm raced only in a slow phase gets the value that the baseline's pooled figure implies."""
 
     class Drifting(Pretended):
-        def _run(self, duration_s: float, phase: Phase) -> Block:
-            self.durations_s.append(duration_s)
+        def _run(self, run: Run, phase: Phase) -> Block:
+            self.durations_s.append(run.duration_s)
             return _block(self._latency_s * (4.0 if len(self.durations_s) > 4 else 1.0))
 
     race, _ = race_of({"baseline": Drifting(0.01)})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import msgspec
@@ -31,6 +32,7 @@ R = TypeVar("R")
 WARM_UP_BLOCK_S = 0.05
 WARM_UP_BLOCKS = 20
 STEADY_WITHIN = 0.1
+BARRIER_S = 0.002  # ahead: a worker that sleeps in its read has the request within a tenth of it
 
 
 class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,18 +77,28 @@ class Arm:
         """
         rates: list[float] = []
         for _ in range(WARM_UP_BLOCKS):
-            block = self._run(WARM_UP_BLOCK_S, Phase.WARM_UP)
+            block = self._run(Run(duration_s=WARM_UP_BLOCK_S, flat_out=True), Phase.WARM_UP)
             rates.append(block.count / block.elapsed_s)
             if len(rates) > 2 and abs(rates[-1] / rates[-2] - 1.0) < STEADY_WITHIN:
                 return
 
-    def block(self, duration_s: float) -> Block:
-        """Run one block of about `duration_s` seconds on all workers at once and return their sum.
+    def block(self, duration_s: float, lead_in_s: float = 0.0, seed: int = 0) -> Block:
+        """Run one block on all workers at once and return their sum.
+
+        Args:
+            duration_s: how long it's timed; to the end of the turn, at least one.
+            lead_in_s: how long it isn't, before; to the end of the turn, at least one.
+            seed: of the arrivals, where there is a rate.
 
         Raises:
             ArmFailure: a worker failed; the others are killed.
         """
-        return self._run(duration_s, Phase.BLOCK)
+        return self._run(Run(duration_s=duration_s, lead_in_s=lead_in_s, seed=seed), Phase.BLOCK)
+
+    def turn_s(self, block: Block) -> float:
+        """Return how long a turn of all requests in flight takes, read off `block`."""
+        in_flight = sum(started.effective.requests or 1 for started in self.started)
+        return block.elapsed_s * max(1, in_flight) / block.count
 
     def watch(self) -> Footprint:
         """Let the first worker run for a moment and return what its threads did.
@@ -107,10 +119,12 @@ class Arm:
             worker.kill()
         self._workers = ()
 
-    def _run(self, duration_s: float, phase: Phase) -> Block:
+    def _run(self, run: Run, phase: Phase) -> Block:
+        if len(self._workers) > 1:
+            run = msgspec.structs.replace(run, begin_s=monotonic() + BARRIER_S)
         for worker in self._workers:
-            worker.send(Run(duration_s=duration_s))
-        return _sum(self._gather(Block, phase, duration_s))
+            worker.send(run)
+        return _sum(self._gather(Block, phase, run.lead_in_s + run.duration_s))
 
     def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0) -> tuple[R, ...]:
         try:
@@ -177,9 +191,14 @@ def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Pat
 
 
 def _sum(blocks: tuple[Block, ...]) -> Block:
+    """Return the block of all instances: each has its own window, so their rates are what adds up."""
+    count = sum(block.count for block in blocks)
+    elapsed_s = count / sum(block.count / block.elapsed_s for block in blocks)
+    whole_s = max(block.elapsed_s + block.untimed_s for block in blocks)
     return Block(
-        count=sum(block.count for block in blocks),
-        elapsed_s=max(block.elapsed_s for block in blocks),
+        count=count,
+        elapsed_s=elapsed_s,
         latencies_s=tuple(latency for block in blocks for latency in block.latencies_s),
         memory_bytes=sum(block.memory_bytes for block in blocks),
+        untimed_s=max(0.0, whole_s - elapsed_s),
     )

@@ -79,13 +79,14 @@ class Run(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """Drive the model untimed for `lead_in_s` seconds or a turn of all requests, then timed for `duration_s`.
 
     `begin_s` is when to begin on the monotonic clock, which all processes share (None: at once); `seed` that of
-    the arrivals.
+    the arrivals, which `flat_out` doesn't wait for.
     """
 
     duration_s: float
     lead_in_s: float = 0.0
     begin_s: float | None = None
     seed: int = 0
+    flat_out: bool = False
 
 
 class Watch(msgspec.Struct, frozen=True, tag=True):
@@ -129,27 +130,33 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     """What disturbed a block on the CPUs of its worker, in seconds of CPU time unless said otherwise.
 
     Attributes:
+        watched_s: wall time over which it was watched.
+        cpus: how many CPUs were watched.
         steal_s: what the host of a virtual machine took.
         others_s: what other processes used.
-        waited_s: time in which threads of the worker could have run and had no CPU.
         throttled_s: wall time in which a CPU quota held the worker's group back.
         switches: involuntary context switches of the worker's threads.
     """
 
+    watched_s: float = 0.0
+    cpus: int = 0
     steal_s: float = 0.0
     others_s: float = 0.0
-    waited_s: float = 0.0
     throttled_s: float = 0.0
     switches: int = 0
 
 
 class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """One timed burst: `count` inferences in `elapsed_s`, each one's latency, and the peak memory so far."""
+    """One timed burst: `count` inferences in `elapsed_s`, each one's latency, and the peak memory so far.
+
+    `untimed_s` is what it took before and after: the lead-in, and the drain of the queue.
+    """
 
     count: int
     elapsed_s: float
     latencies_s: tuple[float, ...]
     memory_bytes: int
+    untimed_s: float = 0.0
     weather: Weather = Weather()
 
 

@@ -20,15 +20,15 @@ from autotp.measure.protocol import ArmFailure, Block
 from autotp.topology import Envelope
 
 BLOCK_S = 0.05
-INFERENCES_PER_BLOCK = 8
+TURNS_PER_BLOCK = 4  # of all requests in flight: one more is the lead-in, at most one the drain
 QUOTA_PERIOD_S = 0.1  # the kernel's default (sched-bwc.rst), which Docker and Kubernetes keep
 PERIODS_PER_BLOCK = 3
 
 
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
-    """How blocks are made: untimed for `lead_in_s`, a period of the quota, then timed for whole periods.
+    """How blocks are made: untimed for a turn and for `lead_in_s`, a period of the quota, then timed for periods.
 
-    Without a quota there is no lead-in, and any duration will do.
+    Without a quota the turn is enough, and any duration will do.
     """
 
     duration_s: float = BLOCK_S
@@ -46,9 +46,9 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         """The blocks that tell a latency first: a single turn of the requests, which a quota could stop midway."""
         return self if self.lead_in_s else Blocks(duration_s=0.0)
 
-    def fit(self, latency_s: float, longest_s: float) -> "Blocks":
-        """Return these blocks, longer if eight inferences of that latency are, but at most `longest_s`."""
-        wanted_s = min(INFERENCES_PER_BLOCK * latency_s, longest_s)
+    def fit(self, turn_s: float, longest_s: float) -> "Blocks":
+        """Return these blocks, longer if four turns of all requests in flight are, but at most `longest_s`."""
+        wanted_s = min(TURNS_PER_BLOCK * turn_s, longest_s)
         if self.lead_in_s:
             wanted_s = ceil(wanted_s / self.lead_in_s) * self.lead_in_s
         return Blocks(duration_s=max(self.duration_s, wanted_s), lead_in_s=self.lead_in_s)
@@ -57,25 +57,24 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         """Return how many rounds hold as much timed work as `usual` rounds of the usual blocks do."""
         return ceil(usual * BLOCK_S / (PERIODS_PER_BLOCK * self.lead_in_s)) if self.lead_in_s else usual
 
-    def run(self, arm: Arm) -> Block:
-        """Run one block of `arm`.
+    def run(self, arm: Arm, seed: int = 0) -> Block:
+        """Run one block of `arm` with the arrivals of `seed`.
 
         Raises:
             ArmFailure: as `Arm.block`.
         """
-        if self.lead_in_s:
-            arm.block(self.lead_in_s)
-        return arm.block(self.duration_s)
+        return arm.block(self.duration_s, self.lead_in_s, seed)
 
 
 def run_round(arms: Mapping[str, Arm], blocks: Blocks, rng: random.Random) -> dict[str, Block | ArmFailure]:
-    """Run one block of each arm and return, by the same keys, the block or how the arm failed."""
+    """Run one block of each arm, all with the same arrivals; return by key the block or how the arm failed."""
     order = list(arms)
     rng.shuffle(order)
+    seed = rng.getrandbits(32)
     results: dict[str, Block | ArmFailure] = {}
     for key in order:
         try:
-            results[key] = blocks.run(arms[key])
+            results[key] = blocks.run(arms[key], seed)
         except ArmFailure as failure:
             results[key] = failure
     return results

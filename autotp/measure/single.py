@@ -1,5 +1,6 @@
 """One config measured on its own, with the same arms and blocks that a tuning uses."""
 
+from itertools import count
 from time import perf_counter
 
 import msgspec
@@ -48,14 +49,12 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
 
 
 def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:
-    first = blocks.fitting.run(arm)
-    in_flight = _requests(arm) * len(arm.started)
-    turn_s = first.elapsed_s * in_flight / first.count
-    fitted = blocks.fit(turn_s, budget_s / 10)  # turns, not inferences: less of a block is the drain at its end
+    seeds = count(arm.spec.workload.seed)
+    fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm, next(seeds))), budget_s / 10)
     deadline = perf_counter() + budget_s
-    measured = [fitted.run(arm)]
+    measured = [fitted.run(arm, next(seeds))]
     while perf_counter() < deadline:
-        measured.append(fitted.run(arm))
+        measured.append(fitted.run(arm, next(seeds)))
     return measured
 
 

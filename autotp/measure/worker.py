@@ -8,6 +8,7 @@ import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 from typing import BinaryIO
 
 from autotp.errors import AutotpError
@@ -104,10 +105,23 @@ def _runner(compiled: Compiled, requests: Requests, process_cpus: frozenset[int]
             drive(requests, Loop.SYNC, 0.0)  # the first inference makes threads
             threads = compiled.effective.threads or 0
             return watch(lambda seconds: drive(requests, Loop.SYNC, seconds)[0], process_cpus, threads)
-        count, elapsed_s, latencies_s = drive(requests, loop, request.duration_s)
-        return Block(count=count, elapsed_s=elapsed_s, latencies_s=latencies_s, memory_bytes=peak_memory_bytes())
+        return _block(requests, loop, request)
 
     return run
+
+
+def _block(requests: Requests, loop: Loop, run: Run) -> Block:
+    if run.begin_s is not None:
+        sleep(max(0.0, run.begin_s - monotonic()))
+    began = monotonic()
+    count, elapsed_s, latencies_s = drive(requests, loop, run.duration_s, run.lead_in_s)
+    return Block(
+        count=count,
+        elapsed_s=elapsed_s,
+        latencies_s=latencies_s,
+        memory_bytes=peak_memory_bytes(),
+        untimed_s=monotonic() - began - elapsed_s,
+    )
 
 
 def _samples(compiled: Compiled, workload: Workload) -> tuple[Sample, ...]:

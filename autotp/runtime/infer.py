@@ -1,6 +1,7 @@
 """Inference requests with their input tensors set once, so that a timed call carries no data."""
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 
 
 class Requests(msgspec.Struct, frozen=True):
-    """The requests of one compiled model: the queue for many in flight, its requests for one at a time."""
+    """The requests of one compiled model: the queue for many in flight, its requests for one at a time.
+
+    `turn` is after how many inferences, with all in flight, the streams are where they were: of three requests on
+    two streams, which run two at a time, four.
+    """
 
     queue: "ov.AsyncInferQueue"
     requests: tuple["ov.InferRequest", ...]
+    turn: int
 
 
 def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
@@ -30,7 +36,8 @@ def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
     for index, request in enumerate(requests):
         for name, array in samples[index % len(samples)].items():
             request.set_tensor(name, ov.Tensor(array))
-    return Requests(queue, requests)
+    side_by_side = min(compiled.nireq, max(1, compiled.effective.streams or 1))
+    return Requests(queue, requests, turn=ceil(compiled.nireq / side_by_side) * side_by_side)
 
 
 def infer_outputs(compiled: Compiled, samples: Sequence[Sample]) -> tuple[dict[str, NDArray[Any]], ...]:

@@ -125,23 +125,23 @@ class Race:
         return max(2 * FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_SETTLE))
 
     def seconds_a_block(self, racers: Iterable[Racer]) -> float:
-        """Return how long a block of `racers` took on average: requests in flight outlast the deadline."""
-        timed_s = float(np.mean([block.elapsed_s for racer in racers for block in racer.blocks.values()]))
-        return self._blocks.lead_in_s + timed_s
+        """Return how long a block of `racers` took on average, with the lead-in and the drain."""
+        blocks = [block for racer in racers for block in racer.blocks.values()]
+        return float(np.mean([block.elapsed_s + block.untimed_s for block in blocks]))
 
     def choose_baseline(self, racer: Racer) -> None:
         """Make `racer` the one that all gains are relative to."""
         self._baseline = racer
 
     def fit_blocks(self) -> list[Racer]:
-        """Set the block length from the slowest arm's latency, so that each block holds several inferences.
+        """Set the block length from the slowest arm, so that each block holds several turns of its requests.
 
         Returns:
             The racers that failed, already out.
         """
         blocks, failed = self._round(self._blocks.fitting)
-        for block in blocks.values():
-            self._blocks = self._blocks.fit(block.elapsed_s / max(1, block.count), self._longest_block_s)
+        for key, block in blocks.items():
+            self._blocks = self._blocks.fit(self.live[key].arm.turn_s(block), self._longest_block_s)
         return failed
 
     def enter(self, racer: Racer) -> None:
@@ -205,8 +205,8 @@ class Race:
         values = all_metrics(list(racer.blocks.values()))
         if racer is self.baseline:
             return values
-        reference = all_metrics(list(self.baseline.blocks.values()))
+        reference = list(self.baseline.blocks.values())
         for metric in self._metrics:
             gain = exp(self.standing(racer, metric).log_gain)
-            values[metric.key] = reference[metric.key] * (gain if metric.maximize else 1 / gain)
+            values[metric.key] = metric.of(reference) * (gain if metric.maximize else 1 / gain)
         return values
