@@ -23,6 +23,19 @@ def wide_model(folder: Path, name: str = "wide", rows: int = 2048) -> Path:
     return _save(_matmul([rows, 64], 64, seed=0), folder, name)
 
 
+def layered_model(folder: Path, name: str, layers: int, width: int = 256, rows: int = 16) -> Path:
+    """Write an IR of so many equal layers, whose time grows with their number, and return its .xml."""
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    x = ops.parameter([rows, width], np.float32, name="x")
+    x.output(0).set_names({"x"})
+    y: Any = x
+    for layer in range(layers):
+        y = ops.relu(ops.matmul(y, ops.constant(_weights(width, seed=layer)), False, False))
+    return _save(ov.Model([ops.result(y)], [x], name), folder, name)
+
+
 def expected(x: Any, width: int = WIDTH, seed: int = 0) -> Any:
     """Return what both models answer to `x`, by numpy."""
     return np.maximum(x @ _weights(width, seed), 0)
