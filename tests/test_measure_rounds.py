@@ -9,6 +9,7 @@ import pytest
 from autotp.measure.arm import Arm, ArmSpec
 from autotp.measure.protocol import ArmFailure, Block, Phase, Run, Status, Workload
 from autotp.measure.rounds import Blocks, run_round
+from autotp.measure.weather import Patience
 from autotp.measure.workers import Workers
 from autotp.topology import Envelope
 
@@ -34,7 +35,7 @@ def test_each_arm_runs_once_a_round() -> None:
     """A round holds one block of the asked length of every arm."""
     log: list[tuple[str, Run]] = []
     arms = {name: Scripted(name, log) for name in "abc"}
-    assert run_round(arms, Blocks(), random.Random(0)) == dict.fromkeys("abc", BLOCK)
+    assert run_round(arms, Blocks(), random.Random(0), Patience()) == dict.fromkeys("abc", BLOCK)
     assert sorted((name, run.duration_s, run.lead_in_s) for name, run in log) == [(n, 0.05, 0.0) for n in "abc"]
 
 
@@ -43,7 +44,7 @@ def test_the_arms_of_a_round_share_their_arrivals() -> None:
     rng, seeds = random.Random(0), set[int]()
     for _ in range(5):
         log: list[tuple[str, Run]] = []
-        run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng)
+        run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng, Patience())
         (seed,) = {run.seed for _, run in log}
         seeds.add(seed)
     assert len(seeds) == 5
@@ -54,7 +55,7 @@ def test_every_order_comes_up_about_equally_often() -> None:
     rng, orders = random.Random(0), Counter[str]()
     for _ in range(600):
         log: list[tuple[str, Run]] = []
-        run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng)
+        run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng, Patience())
         orders["".join(name for name, _ in log)] += 1
     assert set(orders) == {"".join(order) for order in permutations("abc")}
     assert all(60 <= count <= 140 for count in orders.values())
@@ -67,7 +68,7 @@ def test_the_seed_fixes_the_orders() -> None:
         log: list[tuple[str, Run]] = []
         rng = random.Random(seed)
         for _ in range(20):
-            run_round({name: Scripted(name, log) for name in "abcd"}, Blocks(), rng)
+            run_round({name: Scripted(name, log) for name in "abcd"}, Blocks(), rng, Patience())
         return log
 
     assert orders(3) == orders(3)
@@ -79,7 +80,7 @@ def test_a_failing_arm_does_not_stop_the_round() -> None:
     log: list[tuple[str, Run]] = []
     failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
     arms = {"a": Scripted("a", log), "b": Scripted("b", log, failure), "c": Scripted("c", log)}
-    assert run_round(arms, Blocks(), random.Random(0)) == {"a": BLOCK, "b": failure, "c": BLOCK}
+    assert run_round(arms, Blocks(), random.Random(0), Patience()) == {"a": BLOCK, "b": failure, "c": BLOCK}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_under_a_quota_blocks_last_whole_periods_after_one_untimed() -> None:
     """An arm first runs into its own steady state: a period of 0.1 s that isn't timed, then three that are."""
     log: list[tuple[str, Run]] = []
     blocks = limited(1.0)
-    assert run_round({"a": Scripted("a", log)}, blocks, random.Random(0)) == {"a": BLOCK}
+    assert run_round({"a": Scripted("a", log)}, blocks, random.Random(0), Patience()) == {"a": BLOCK}
     assert [(run.lead_in_s, run.duration_s) for _, run in log] == [pytest.approx((0.1, 0.3))]
     assert blocks.fitting == blocks
 

@@ -1,6 +1,7 @@
 """Measurement: workers, blocks in rounds, statistics, proof, and the output gate."""
 
 from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
+from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics
 from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate
 from autotp.measure.proof import Place, Proof, ProofState, Ran, places, prove_split
@@ -33,6 +34,7 @@ from autotp.measure.statistics import (
     t_interval,
 )
 from autotp.measure.waves import AA, Rounds, Schedule, Waves, plan_waves, seconds_needed
+from autotp.measure.weather import Patience, weather_counts
 from autotp.measure.workers import Workers
 
 __all__ = [
@@ -50,12 +52,14 @@ __all__ = [
     "Blocks",
     "Footprint",
     "Gate",
+    "Holder",
     "Interval",
     "Loop",
     "Measurement",
     "Metric",
     "OutputError",
     "Outputs",
+    "Patience",
     "Phase",
     "Place",
     "Proof",
@@ -72,6 +76,7 @@ __all__ = [
     "deciding_confidence",
     "inspect",
     "log_gain",
+    "machine_lock",
     "measure",
     "noise_floor",
     "places",
@@ -85,4 +90,5 @@ __all__ = [
     "start_together",
     "stop_all",
     "t_interval",
+    "weather_counts",
 ]

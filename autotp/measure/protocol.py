@@ -149,7 +149,8 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
 class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One timed burst: `count` inferences in `elapsed_s`, each one's latency, and the peak memory so far.
 
-    `untimed_s` is what it took before and after: the lead-in, and the drain of the queue.
+    `untimed_s` is what it took before and after: the lead-in, and the drain of the queue; `dropped` how many
+    disturbed blocks were run in its place before.
     """
 
     count: int
@@ -158,6 +159,7 @@ class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     memory_bytes: int
     untimed_s: float = 0.0
     weather: Weather = Weather()
+    dropped: int = 0
 
 
 class Footprint(msgspec.Struct, frozen=True, tag=True, kw_only=True):

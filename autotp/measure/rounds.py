@@ -17,6 +17,7 @@ import msgspec
 
 from autotp.measure.arm import Arm
 from autotp.measure.protocol import ArmFailure, Block
+from autotp.measure.weather import Patience
 from autotp.topology import Envelope
 
 BLOCK_S = 0.05
@@ -66,15 +67,27 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         return arm.block(self.duration_s, self.lead_in_s, seed)
 
 
-def run_round(arms: Mapping[str, Arm], blocks: Blocks, rng: random.Random) -> dict[str, Block | ArmFailure]:
-    """Run one block of each arm, all with the same arrivals; return by key the block or how the arm failed."""
+def run_round(
+    arms: Mapping[str, Arm], blocks: Blocks, rng: random.Random, patience: Patience
+) -> dict[str, Block | ArmFailure]:
+    """Run one block of each arm, all with the same arrivals; return by key the block or how the arm failed.
+
+    A block that others disturbed is run again as long as `patience` lasts.
+    """
     order = list(arms)
     rng.shuffle(order)
     seed = rng.getrandbits(32)
     results: dict[str, Block | ArmFailure] = {}
     for key in order:
         try:
-            results[key] = blocks.run(arms[key], seed)
+            results[key] = _undisturbed(arms[key], blocks, seed, patience)
         except ArmFailure as failure:
             results[key] = failure
     return results
+
+
+def _undisturbed(arm: Arm, blocks: Blocks, seed: int, patience: Patience) -> Block:
+    dropped = 0
+    while patience.drops(block := blocks.run(arm, seed), tries=dropped + 1):
+        dropped += 1
+    return msgspec.structs.replace(block, dropped=dropped) if dropped else block

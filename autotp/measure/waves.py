@@ -15,6 +15,7 @@ from autotp.measure.metrics import Metric, all_metrics
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds import Blocks, run_round
 from autotp.measure.statistics import MIN_PROCESSES, log_gain, noise_floor
+from autotp.measure.weather import Patience
 
 MAX_PROCESSES = 12
 MIN_ROUNDS = 10
@@ -87,6 +88,7 @@ class Waves:
     ) -> None:
         self.waves: list[Wave] = []
         self.failures: dict[str, ArmFailure] = {}
+        self.patience = Patience()
         self._make = {**make, AA: make[best_baseline]}
         self._best_baseline = best_baseline
         self._metric = metric
@@ -152,7 +154,7 @@ class Waves:
             for round_ in range(rounds):
                 if round_ >= self._fewest_rounds and self._now() > deadline:
                     break
-                results = run_round(arms, self._blocks, self._rng)
+                results = run_round(arms, self._blocks, self._rng, self.patience)
                 self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)
                 for key, result in results.items():
                     if isinstance(result, Block):

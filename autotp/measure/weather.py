@@ -10,7 +10,7 @@ by half a tick and more, and the errors of several CPUs add up like those of ind
 """
 
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from time import perf_counter, process_time
 
@@ -64,6 +64,18 @@ def disturbed(weather: Weather) -> bool:
     """Whether others took so much CPU time that the block tells of them rather than of the arm."""
     sure_s = TICK_ERRORS * TICK_S * sqrt(weather.cpus)
     return weather.steal_s + weather.others_s > max(MOST_TAKEN * weather.watched_s, sure_s)
+
+
+def weather_counts(blocks: Sequence[Block]) -> dict[str, float]:
+    """Return what disturbed `blocks` in all: counts of blocks and switches, and seconds, by name."""
+    return {
+        "disturbed": sum(disturbed(block.weather) for block in blocks),
+        "dropped": sum(block.dropped for block in blocks),
+        "steal_s": sum(block.weather.steal_s for block in blocks),
+        "others_s": sum(block.weather.others_s for block in blocks),
+        "throttled_s": sum(block.weather.throttled_s for block in blocks),
+        "switches": sum(block.weather.switches for block in blocks),
+    }
 
 
 class Patience:

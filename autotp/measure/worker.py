@@ -34,6 +34,7 @@ from autotp.measure.protocol import (
     decode_request,
     encode,
 )
+from autotp.measure.weather import Gauge
 from autotp.measure.workload import drive
 from autotp.runtime import (
     Compiled,
@@ -97,7 +98,7 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
 
 
 def _runner(compiled: Compiled, requests: Requests, process_cpus: frozenset[int]) -> Runner:
-    loop = Loop.of(compiled.nireq)
+    loop, gauge = Loop.of(compiled.nireq), Gauge(process_cpus)
     reset_peak_memory()
 
     def run(request: Run | Watch) -> Block | Footprint:
@@ -105,22 +106,24 @@ def _runner(compiled: Compiled, requests: Requests, process_cpus: frozenset[int]
             drive(requests, Loop.SYNC, 0.0)  # the first inference makes threads
             threads = compiled.effective.threads or 0
             return watch(lambda seconds: drive(requests, Loop.SYNC, seconds)[0], process_cpus, threads)
-        return _block(requests, loop, request)
+        return _block(requests, loop, request, gauge)
 
     return run
 
 
-def _block(requests: Requests, loop: Loop, run: Run) -> Block:
+def _block(requests: Requests, loop: Loop, run: Run, gauge: Gauge) -> Block:
     if run.begin_s is not None:
         sleep(max(0.0, run.begin_s - monotonic()))
-    began = monotonic()
+    look, began = gauge.read(), monotonic()
     count, elapsed_s, latencies_s = drive(requests, loop, run.duration_s, run.lead_in_s)
+    untimed_s = monotonic() - began - elapsed_s
     return Block(
         count=count,
         elapsed_s=elapsed_s,
         latencies_s=latencies_s,
         memory_bytes=peak_memory_bytes(),
-        untimed_s=monotonic() - began - elapsed_s,
+        untimed_s=untimed_s,
+        weather=gauge.since(look),
     )
 
 

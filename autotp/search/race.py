@@ -20,6 +20,7 @@ from autotp.measure import (
     Blocks,
     Interval,
     Metric,
+    Patience,
     all_metrics,
     log_gain,
     round_log_gains,
@@ -96,6 +97,7 @@ class Race:
     ) -> None:
         self.live: dict[str, Racer] = {}
         self.rounds = 0
+        self.patience = Patience()
         self._metrics = metrics
         self._rng = random.Random(seed)
         self._blocks = blocks
@@ -171,7 +173,7 @@ class Race:
         blocks: dict[str, Block] = {}
         failed: list[Racer] = []
         arms = {key: racer.arm for key, racer in self.live.items()}
-        for key, result in run_round(arms, how, self._rng).items():
+        for key, result in run_round(arms, how, self._rng, self.patience).items():
             if isinstance(result, ArmFailure):
                 racer = self.live[key]
                 racer.failure = result
