@@ -5,10 +5,11 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
 
 from autotp.measure.protocol import Block, Weather
-from autotp.measure.weather import REPEATED_SHARE, Gauge, Patience, disturbed
+from autotp.measure.weather import REPEATED_SHARE, Gauge, Patience, all_over, disturbed, weather_counts
 
 CALM = Block(count=1, elapsed_s=0.05, latencies_s=(0.05,), memory_bytes=1)
 STORM = Block(
@@ -71,3 +72,19 @@ def test_another_process_on_our_cpu_is_seen_and_our_own_work_is_not() -> None:
     assert beside.others_s > 0.2
     assert disturbed(beside)
     assert beside.watched_s == pytest.approx(0.5, abs=0.2)
+
+
+def test_the_weather_of_instances_adds_up() -> None:
+    """CPUs and CPU time add; they ran at the same time, and under the same quota."""
+    one = Weather(watched_s=0.05, cpus=2, steal_s=0.01, others_s=0.02, throttled_s=0.03, switches=4)
+    other = Weather(watched_s=0.06, cpus=1, steal_s=0.01, throttled_s=0.02, switches=1)
+    both = all_over([one, other])
+    assert (both.watched_s, both.cpus, both.throttled_s, both.switches) == (0.06, 3, 0.03, 5)
+    assert (both.steal_s, both.others_s) == pytest.approx((0.02, 0.02))
+
+
+def test_an_arms_weather_is_counted_over_its_blocks() -> None:
+    """Disturbed blocks that count and those that were dropped before are told apart."""
+    counts = weather_counts([CALM, STORM, msgspec.structs.replace(CALM, dropped=2)])
+    assert (counts["disturbed"], counts["dropped"]) == (1, 2)
+    assert counts["others_s"] == pytest.approx(0.05)

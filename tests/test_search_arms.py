@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.measure import ArmFailure, Gate, OutputError, Status, Workers
+from autotp.measure import ArmFailure, Gate, OutputError, Phase, Status, Workers
+from autotp.search import arms
 from autotp.search.arms import Bench, Observed
 from autotp.space import Config, Effective
 from autotp.topology import narrow, probe
@@ -97,3 +98,21 @@ def test_masks_are_explicit_where_they_matter(model: Path, tmp_path: Path, worke
     some = Bench(built(model), narrow(whole, (1, 2)), narrowed=True, workers=workers)
     assert (some.masks(Config()), some.masks(split)) == (((1, 2),), ((1,),))
     some.close()
+
+
+def test_arms_that_memory_has_no_room_for_are_not_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for one arm like the reference's, the second is a failure that says so, the first runs."""
+    one_arm = int(1.5 * bench._arm_bytes / arms.MEMORY_SHARE)
+    monkeypatch.setattr(arms, "available_memory_bytes", lambda: one_arm)
+    assert bench.room == 1
+    first, second = bench.start([Config.of({"num_streams": streams}) for streams in (1, 2)])
+    assert isinstance(first[1], Observed)
+    assert isinstance(second[1], ArmFailure)
+    assert (second[1].status, second[1].phase) == (Status.OUT_OF_MEMORY, Phase.START)
+    assert "GiB of memory" in second[1].message
+
+
+def test_room_is_unbounded_where_memory_is_not_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that doesn't say what is left holds nothing back."""
+    monkeypatch.setattr(arms, "available_memory_bytes", lambda: None)
+    assert bench.room > 1000

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from autotp.errors import ModelError
+from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import (
     ArmFailure,
@@ -24,6 +24,7 @@ from autotp.measure.protocol import (
     Watch,
     Workload,
 )
+from autotp.measure.weather import all_over
 from autotp.measure.workers import Workers
 from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
 
@@ -97,8 +98,7 @@ class Arm:
 
     def turn_s(self, block: Block) -> float:
         """Return how long a turn of all requests in flight takes, read off `block`."""
-        in_flight = sum(started.effective.requests or 1 for started in self.started)
-        return block.elapsed_s * max(1, in_flight) / block.count
+        return block.elapsed_s * self._in_flight / block.count
 
     def watch(self) -> Footprint:
         """Let the first worker run for a moment and return what its threads did.
@@ -119,16 +119,20 @@ class Arm:
             worker.kill()
         self._workers = ()
 
+    @property
+    def _in_flight(self) -> int:
+        return max(1, sum(started.effective.requests or 1 for started in self.started))
+
     def _run(self, run: Run, phase: Phase) -> Block:
         if len(self._workers) > 1:
             run = msgspec.structs.replace(run, begin_s=monotonic() + BARRIER_S)
         for worker in self._workers:
             worker.send(run)
-        return _sum(self._gather(Block, phase, run.lead_in_s + run.duration_s))
+        return _sum(self._gather(Block, phase, run.lead_in_s + run.duration_s, self._in_flight))
 
-    def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0) -> tuple[R, ...]:
+    def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> tuple[R, ...]:
         try:
-            return tuple(worker.receive(expected, phase, extra_s) for worker in self._workers)
+            return tuple(worker.receive(expected, phase, extra_s, requests) for worker in self._workers)
         except ArmFailure:
             self.stop()
             raise
@@ -164,6 +168,7 @@ def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> Mo
 
     Raises:
         ModelError: it can't be read or reshaped, stays dynamic, or brings its reader down.
+        EnvironmentFailure: no worker can be started.
     """
     worker = workers.start()
     try:
@@ -171,13 +176,18 @@ def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> Mo
         worker.receive(Ready, Phase.START)
         return worker.receive(Inspected, Phase.INSPECT).info
     except ArmFailure as failure:
+        if failure.phase is Phase.START:
+            raise EnvironmentFailure(f"No worker can be started: {failure}.") from failure
         raise ModelError(f"{files.path} can't be read: {failure.message}.") from failure
     finally:
         worker.kill()
 
 
-def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Path) -> None:
+def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Path) -> Started:
     """Compute the reference outputs of the samples in a process of its own and save them at `path`.
+
+    Returns:
+        What the process reports.
 
     Raises:
         ArmFailure: the reference couldn't be run.
@@ -185,9 +195,10 @@ def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Pat
     arm = Arm(ArmSpec(plans=(plan,), workload=workload, outputs=Outputs(str(path), save=True)), workers)
     try:
         arm.launch()
-        arm.await_start()
+        (started,) = arm.await_start()
     finally:
         arm.stop()
+    return started
 
 
 def _sum(blocks: tuple[Block, ...]) -> Block:
@@ -201,4 +212,5 @@ def _sum(blocks: tuple[Block, ...]) -> Block:
         latencies_s=tuple(latency for block in blocks for latency in block.latencies_s),
         memory_bytes=sum(block.memory_bytes for block in blocks),
         untimed_s=max(0.0, whole_s - elapsed_s),
+        weather=all_over([block.weather for block in blocks]),
     )

@@ -66,6 +66,18 @@ def disturbed(weather: Weather) -> bool:
     return weather.steal_s + weather.others_s > max(MOST_TAKEN * weather.watched_s, sure_s)
 
 
+def all_over(weathers: Sequence[Weather]) -> Weather:
+    """Return the weather of several workers that ran side by side, each on its own CPUs."""
+    return Weather(
+        watched_s=max(weather.watched_s for weather in weathers),
+        cpus=sum(weather.cpus for weather in weathers),
+        steal_s=sum(weather.steal_s for weather in weathers),
+        others_s=sum(weather.others_s for weather in weathers),
+        throttled_s=max(weather.throttled_s for weather in weathers),
+        switches=sum(weather.switches for weather in weathers),
+    )
+
+
 def weather_counts(blocks: Sequence[Block]) -> dict[str, float]:
     """Return what disturbed `blocks` in all: counts of blocks and switches, and seconds, by name."""
     return {

@@ -93,7 +93,7 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
     hopeful = [racer for racer in contenders if not (to_beat and standings[racer.key].behind(BASELINE))]
     ranked = sorted(hopeful, key=lambda racer: standings[racer.key].log_gain, reverse=True)
     close = [r for r in ranked if not standings[r.key].behind(standings[ranked[0].key], STILL_IN)]
-    finalists = close[:MAX_FINALISTS]
+    finalists = close[: max(1, min(MAX_FINALISTS, session.bench.room - len(baselines) - 1))]
     while True:
         arms = len(baselines) + len(finalists) + 1
         seconds = session.at(1.0) - session.now()

@@ -62,7 +62,8 @@ class Hunt:
 
     def _start_some(self) -> None:
         entries: list[tuple[Trial, Config]] = []
-        while len(self._live) + len(entries) < SIDE_BY_SIDE and not self._nothing_left:
+        most = min(SIDE_BY_SIDE - len(self._live), max(self._session.bench.room, not self._live))
+        while len(entries) < most and not self._nothing_left:
             entries.append(self._next())
         outcomes = self._session.bench.start([config for _, config in entries])
         for (trial, config), (arm, outcome) in zip(entries, outcomes, strict=True):

@@ -15,7 +15,7 @@ from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import Trial, TrialState
 
 from autotp.errors import StudyError
-from autotp.measure import ArmFailure, Status
+from autotp.measure import ArmFailure, Status, weather_counts
 from autotp.search.arms import Observed
 from autotp.search.constraints import violations
 from autotp.search.encoding import Row, encode_blocks
@@ -135,7 +135,8 @@ class Store:
         with talking_to(self._request.storage_url):
             for index, part in enumerate(encode_blocks(rows)):
                 trial.set_user_attr(f"blocks:{index}", part)
-            self._describe(trial, status="OK", metrics=dict(metrics), rounds=len(rows))
+            weather = weather_counts([block for _, _, block in rows])
+            self._describe(trial, status="OK", metrics=dict(metrics), rounds=len(rows), weather=weather)
             for text, violation in violations(self._request.constraints, metrics).items():
                 trial.set_constraint(text, violation)
             self.study.tell(trial, [metrics[metric.key] for metric in self._request.objectives])
