@@ -32,6 +32,7 @@ from autotp.measure.statistics import (
     proven,
     round_log_gains,
     t_interval,
+    t_quantile,
 )
 from autotp.measure.waves import AA, Rounds, Schedule, Waves, plan_waves, seconds_needed
 from autotp.measure.weather import Patience, weather_counts
@@ -90,5 +91,6 @@ __all__ = [
     "start_together",
     "stop_all",
     "t_interval",
+    "t_quantile",
     "weather_counts",
 ]

@@ -44,10 +44,14 @@ class Metric(StrEnum):
         except ValueError:
             raise InputError(f"There is no objective {name!r}; there are {', '.join(cls)}.") from None
 
+    def of_block(self, block: Block) -> float:
+        """Return this metric of a single block."""
+        return block.count / block.elapsed_s if self.quantile is None else self.of([block])
+
     def of(self, blocks: Sequence[Block]) -> float:
         """Return this metric of `blocks`: the median rate per second, or the quantile of all latencies."""
         if self.quantile is None:
-            return float(np.median([block.count / block.elapsed_s for block in blocks]))
+            return float(np.median([self.of_block(block) for block in blocks]))
         return float(np.quantile([s for block in blocks for s in block.latencies_s], self.quantile))
 
 

@@ -6,6 +6,7 @@ reasonable time", ISMM 2013). With few processes the t distribution carries the 
 """
 
 from collections.abc import Sequence
+from functools import cache
 from math import exp, log, sqrt
 
 import msgspec
@@ -47,7 +48,7 @@ def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[
     """Return, for each round, the log of how many times better its block is than its baseline block."""
     sign = 1.0 if metric.maximize else -1.0
     pairs = zip(blocks, baseline, strict=True)
-    return [sign * log(metric.of([block]) / metric.of([reference])) for block, reference in pairs]
+    return [sign * log(metric.of_block(block) / metric.of_block(reference)) for block, reference in pairs]
 
 
 def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:
@@ -72,11 +73,16 @@ def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:
 
 def half_width(log_gains: Sequence[float], confidence: float) -> float:
     """Return the half-width of the two-sided t-interval of the mean of `log_gains`."""
+    count = len(log_gains)
+    return t_quantile(count, confidence) * float(np.std(log_gains, ddof=1)) / sqrt(count)
+
+
+@cache
+def t_quantile(count: int, confidence: float) -> float:
+    """Return how many standard errors the two-sided t-interval of a mean of `count` values reaches."""
     from scipy.special import stdtrit  # here, so that a deploy process doesn't load scipy
 
-    count = len(log_gains)
-    quantile = float(stdtrit(count - 1, 0.5 + confidence / 2))
-    return quantile * float(np.std(log_gains, ddof=1)) / sqrt(count)
+    return float(stdtrit(count - 1, 0.5 + confidence / 2))
 
 
 def deciding_confidence(comparisons: int) -> float:
@@ -103,8 +109,7 @@ def noise_floor(self_log_gains: Sequence[float]) -> float:
     """
     if len(self_log_gains) < 2:
         return float("inf")
-    bias = abs(float(np.mean(self_log_gains)))
-    return _exp(bias + half_width(self_log_gains, DECIDING_CONFIDENCE))
+    return _exp(half_width(self_log_gains, DECIDING_CONFIDENCE))
 
 
 def _exp(log_ratio: float) -> float:
