@@ -6,9 +6,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from autotp.measure import Workers
+from autotp.measure.lock import VARIABLE
 
 settings.register_profile("autotp", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("autotp")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A machine-wide lock of these tests' own: they wait for nobody, and nobody waits for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("lock") / "lock"))
+        yield
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """How the commands write: one JSON object, or text."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from autotp.measure import Holder
 
 _LEAST_WIDTH = 120
 _WIDEST = 1_000_000
@@ -13,6 +16,11 @@ def echo_json(value: Any) -> None:
     import msgspec
 
     click.echo(msgspec.json.encode(value))
+
+
+def say_waiting(holder: "Holder") -> None:
+    """Say on stderr whose measurement this one waits for."""
+    click.echo(f"autotp: waiting for {holder}, which measures on this machine.", err=True)
 
 
 def show(renderable: Any) -> None:

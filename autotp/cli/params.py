@@ -11,6 +11,10 @@ from autotp.errors import AutotpError
 Setting = tuple[str, Any]
 NamedShape = tuple[str, tuple[int, ...]]
 
+no_wait_option = click.option(
+    "--no-wait", is_flag=True, help="Fail if something else measures here, rather than wait."
+)
+
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 

@@ -6,7 +6,17 @@ from typing import Any
 import click
 
 from autotp.cli.output import echo_json
-from autotp.cli.params import CpuList, Duration, InputShape, KnobSetting, NamedShape, Setting, Settings, Words
+from autotp.cli.params import (
+    CpuList,
+    Duration,
+    InputShape,
+    KnobSetting,
+    NamedShape,
+    Setting,
+    Settings,
+    Words,
+    no_wait_option,
+)
 
 UNKNOWN = 3
 
@@ -46,6 +56,7 @@ UNKNOWN = 3
 )
 @click.option("--resume", is_flag=True, help="Go on with an existing study.")
 @click.option("--fresh", is_flag=True, help="Replace an existing study.")
+@no_wait_option
 @click.option("--json", "as_json", is_flag=True, help="JSON lines; the last one is the verdict.")
 def command(
     model: Path, budget: float, fixed: tuple[Setting, ...], shapes: tuple[NamedShape, ...],

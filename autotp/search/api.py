@@ -52,6 +52,8 @@ class TuneOptions(TypedDict, total=False):
     """Go on with an existing study; the budget is given anew."""
     fresh: bool
     """Replace an existing study."""
+    no_wait: bool
+    """Fail where something else measures on this machine, rather than wait for its end."""
 
 
 def _silent(event: Event) -> None:
@@ -72,7 +74,7 @@ def tune(model: str | Path, *, listener: Listener = _silent, **options: Unpack[T
     Raises:
         InputError: something given can't be used; nothing has been written.
         InfeasibleError: nothing in the space can run here.
-        EnvironmentFailure: the baseline or the storage failed.
+        EnvironmentFailure: the baseline or the storage failed, or with `no_wait` something else measures.
         TypeError: an option that isn't one of `TuneOptions`.
     """
     if unknown := options.keys() - TuneOptions.__annotations__.keys():
@@ -102,6 +104,7 @@ def _request(model: Path, options: TuneOptions) -> TuneRequest:
         seed=options.get("seed", 0),
         resume=options.get("resume", False),
         fresh=options.get("fresh", False),
+        no_wait=options.get("no_wait", False),
     )
 
 

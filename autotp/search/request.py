@@ -36,6 +36,7 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     resume: bool = False
     fresh: bool = False
+    no_wait: bool = False
 
     @property
     def objective(self) -> Metric:
