@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from autotp.cli.output import echo_json, show
-from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Setting
+from autotp.cli.output import echo_json, say_waiting, show
+from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Setting, no_wait_option
 
 
 @click.command("measure", epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json")
@@ -15,14 +15,15 @@ from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Set
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, an array each.")
 @click.option("--budget", type=Duration(), default="5s", show_default=True, help="How long to run blocks.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the inputs.")
+@no_wait_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
     model: Path, settings: tuple[Setting, ...], shapes: tuple[NamedShape, ...],
-    data: Path | None, budget: float, seed: int, as_json: bool,
+    data: Path | None, budget: float, seed: int, no_wait: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight."""
     from autotp.errors import SpaceError
-    from autotp.measure import ArmSpec, Blocks, Workers, Workload, inspect, measure
+    from autotp.measure import ArmSpec, Blocks, Workers, Workload, inspect, machine_lock, measure
     from autotp.runtime import Plan, locate
     from autotp.space import Config, affinity, config_dropped
     from autotp.topology import probe
@@ -44,7 +45,8 @@ def command(
         for mask in masks or (None,)
     )
     workload = Workload(seed=seed, data=None if data is None else str(data.resolve()))
-    with Workers() as workers:
+    lock = machine_lock(f"autotp measure {files.path.name}", no_wait, say_waiting)
+    with lock, Workers() as workers:
         inspect(workers, files, dict(shapes))
         spec = ArmSpec(plans=plans, workload=workload)
         measurement = measure(workers, spec, budget, Blocks.within(topology.envelope))
