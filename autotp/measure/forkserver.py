@@ -4,27 +4,39 @@ A fresh interpreter takes half a second to import OpenVINO; a fork of one that h
 reads the mask of a process's main thread when its first Core is created, so a fork may still set its own. The
 environment is fixed at the start, so there is one such process for each.
 
-It answers two datagrams on its control socket: `START`, with the worker's ends of four pipes (requests, replies,
-output, life), and `KILL` with a process id. On the life pipe of a worker it writes the worker's process id and, at
-its end, its wait status. The group of a worker that has ended is killed before its leader is reaped, while its
-number can't belong to anyone else. When the control socket closes the tuner is gone, and all workers are killed.
+A datagram on its control socket brings a worker's ends of three pipes (requests, replies, output) and of its life
+line, a socket. On that the server tells the worker's process id (or, negative, the errno for which there is none)
+and, once the worker has been reaped, its wait status. When the tuner shuts its end of a life line, or is gone
+itself, the worker is killed: no process id is ever sent here, so none can have been reused on the way.
+
+What a worker started goes with it. Its group is killed before its leader is reaped, while the number can't belong
+to anyone else. What left the group becomes a child of the server (PR_SET_CHILD_SUBREAPER, prctl(2)), which kills
+and reaps it, so that no zombies pile up in a container without an init.
 """
 
 import contextlib
 import ctypes
+import faulthandler
+import gc
 import importlib
 import os
+import resource
 import selectors
 import signal
 import socket
 import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
-START, KILL = b"s", b"k"
-PIPES = 4
-_DATAGRAM_BYTES = 64
+START = b"s"
+ENDS = 4
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_NO_CORE_BYTES = 1  # 0 would still feed a crash collector's pipe; see the kernel's fs/coredump.c
 _FIRST_TO_KILL = "1000"
+_LIBC = ctypes.CDLL(None)
 
 
 class ForkServer:
@@ -33,59 +45,58 @@ class ForkServer:
     def __init__(self, control: socket.socket, entry: str) -> None:
         self._control = control
         self._entry = entry
-        self._lives: dict[int, int] = {}  # process id of each worker to its life pipe
+        self._pid = os.getpid()
+        self._workers: dict[socket.socket, int] = {}  # process ids by life line
+        self._selector = selectors.DefaultSelector()
         self._wake, self._wake_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self) -> None:
-        """Answer the control socket until it closes."""
+        """Make workers until the control socket closes; return when none is left."""
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._control, selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
-            while self._answer({key.fileobj for key, _ in selector.select()}):
-                pass
-        for pid in list(self._lives):
-            self._kill(pid)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._reap)
+        self._selector.register(self._control, selectors.EVENT_READ, self._take)
+        while self._workers or self._control in self._selector.get_map():
+            for key, _ in self._selector.select():
+                key.data()
 
-    def _answer(self, ready: set[object]) -> bool:
-        if self._wake in ready:
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._wake, 1 << 16)
-            self._reap()
-        if self._control not in ready:
-            return True
-        message, pipes, _, _ = socket.recv_fds(self._control, _DATAGRAM_BYTES, PIPES)
-        if message.startswith(START):
-            self._fork(pipes)
-        elif message.startswith(KILL):
-            self._kill(int(message[len(KILL) :]))
-        return bool(message)
+    def _take(self) -> None:
+        message, ends, _, _ = socket.recv_fds(self._control, len(START), ENDS)
+        if not message:
+            self._selector.unregister(self._control)
+            for life in list(self._workers):
+                self._kill(life)
+        elif len(ends) == ENDS:
+            *pipes, life = ends
+            self._fork(pipes, socket.socket(fileno=life))
+            ends = pipes
+        for end in ends:  # too few of them, for lack of descriptors: the tuner sees them close
+            os.close(end)
 
-    def _fork(self, pipes: list[int]) -> None:
-        pid = os.fork()
+    def _fork(self, pipes: Sequence[int], life: socket.socket) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _tell(life, -(error.errno or 1))
+            life.close()
+            return
         if pid == 0:
-            self._become_worker(*pipes)
-        requests, replies, output, life = pipes
-        for pipe in (requests, replies, output):
-            os.close(pipe)
-        self._lives[pid] = life
+            self._become_worker(*pipes, life)
+        self._workers[life] = pid
+        self._selector.register(life, selectors.EVENT_READ, partial(self._kill, life))
         _tell(life, pid)
 
-    def _become_worker(self, requests: int, replies: int, output: int, life: int) -> NoReturn:
+    def _become_worker(self, requests: int, replies: int, output: int, life: socket.socket) -> NoReturn:
         code = 1
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.setsid()
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            self._control.close()
-            for pipe in (life, self._wake, self._wake_end, *self._lives.values()):
-                os.close(pipe)
+            self._end_with_server()
+            self._let_go(life)
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.close(output)
-            _be_killed_first()
+            _prepare_to_crash()
             importlib.import_module(self._entry).main(requests, replies)
             code = 0
         except BaseException:
@@ -96,39 +107,76 @@ class ForkServer:
                 sys.stderr.flush()
             os._exit(code)
 
-    def _reap(self) -> None:
-        for pid in list(self._lives):
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-                self._kill(pid)
+    def _end_with_server(self) -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != self._pid:  # it ended before the line above
+            os._exit(1)
 
-    def _kill(self, pid: int) -> None:
-        """Kill the group of worker `pid`, reap it and say how it ended."""
-        if pid not in self._lives:
-            return  # it has ended by itself and was told of
+    def _let_go(self, life: socket.socket) -> None:
+        """Close what is the server's own and what belongs to other workers."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._selector.close()
+        for line in (self._control, life, *self._workers):
+            line.close()
+        for end in (self._wake, self._wake_end):
+            os.close(end)
+
+    def _kill(self, life: socket.socket) -> None:
+        """Kill the group of a worker; that it has ended is seen when it's reaped."""
+        if life not in self._workers or life not in self._selector.get_map():
+            return  # it ended while this was on its way, or is being killed
+        self._selector.unregister(life)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._workers[life], signal.SIGKILL)
+        os.kill(self._workers[life], signal.SIGKILL)  # only just forked, it doesn't lead a group yet
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake, 1 << 16)
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                self._bury(ended.si_pid)
+        self._kill_strays()
+
+    def _bury(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)  # not yet the leader of a group, if it was only just forked
         _, status = os.waitpid(pid, 0)
-        life = self._lives.pop(pid)
-        _tell(life, status)
-        os.close(life)
+        for life in [life for life, worker in self._workers.items() if worker == pid]:
+            del self._workers[life]
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(life)
+            _tell(life, status)
+            life.close()
+
+    def _kill_strays(self) -> None:
+        """Kill what workers that have ended left behind in sessions of their own (proc(5), `children`)."""
+        with contextlib.suppress(OSError):
+            children = Path(f"/proc/self/task/{self._pid}/children").read_text()
+            for pid in set(map(int, children.split())).difference(self._workers.values()):
+                os.kill(pid, signal.SIGKILL)
 
 
-def _tell(life: int, number: int) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the tuner no longer listens
-        os.write(life, b"%d\n" % number)
+def _tell(life: socket.socket, number: int) -> None:
+    with contextlib.suppress(OSError):  # the tuner no longer listens
+        life.send(b"%d\n" % number)
 
 
-def _be_killed_first() -> None:
-    """Let the kernel, short of memory, take a worker rather than the tuner (proc(5), oom_score_adj)."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
-        score.write(_FIRST_TO_KILL)
+def _prepare_to_crash() -> None:
+    """Tell where a crash happens, write no core, and go first when memory is short (proc(5), oom_score_adj)."""
+    faulthandler.enable()
+    with contextlib.suppress(ValueError):  # the limit is lower already
+        resource.setrlimit(resource.RLIMIT_CORE, (_NO_CORE_BYTES, _NO_CORE_BYTES))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_KILL)
 
 
 def main() -> None:
     """Serve on the socket whose descriptor is the first argument; the second names the workers' module."""
     control, entry = socket.socket(fileno=int(sys.argv[1])), sys.argv[2]
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # no thread or process of its own here
     importlib.import_module("openvino")
     importlib.import_module(entry)
+    gc.freeze()  # or a worker's first collection would copy the pages of all that was imported
     ForkServer(control, entry).serve()

@@ -1,19 +1,25 @@
 """What a process prints, captured through a pipe: its end is kept, the rest counted and let go."""
 
-import contextlib
 import os
 
 TAIL_BYTES = 2000
 _PIECE_BYTES = 1 << 16
+_MOST_PIECES = 32  # of a drain: twice what a pipe can be made to hold without privileges (pipe(7))
 
 
 class Log:
-    """A pipe for stdout and stderr of one process. `written_bytes` is how much came in so far."""
+    """A pipe for stdout and stderr of one process.
+
+    Attributes:
+        written_bytes: how much came in so far.
+        ended: whether nothing more can come.
+    """
 
     def __init__(self) -> None:
         self.read_end, self.write_end = os.pipe()
         os.set_blocking(self.read_end, False)
         self.written_bytes = 0
+        self.ended = False
         self._end = b""
 
     @property
@@ -22,18 +28,19 @@ class Log:
         return self._end.decode(errors="replace").strip()
 
     def read(self) -> bool:
-        """Take in one piece of what has been printed; return whether there may be more."""
+        """Take in one piece of what has been printed; return whether there was one."""
         try:
             piece = os.read(self.read_end, _PIECE_BYTES)
         except BlockingIOError:
             return False
+        self.ended = not piece
         self.written_bytes += len(piece)
         self._end = (self._end + piece)[-TAIL_BYTES:]
         return bool(piece)
 
     def drain(self) -> None:
-        """Take in what has been printed so far, at most what a pipe holds a few times over."""
-        for _ in range(16):
+        """Take in what has been printed so far; of a flood that goes on, a part."""
+        for _ in range(_MOST_PIECES):
             if not self.read():
                 return
 
@@ -43,5 +50,4 @@ class Log:
 
     def close(self) -> None:
         """Free the reader's end."""
-        with contextlib.suppress(OSError):
-            os.close(self.read_end)
+        os.close(self.read_end)

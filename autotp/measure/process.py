@@ -1,14 +1,17 @@
 """The parent side of one worker: speak with it under a watchdog, kill its whole process group."""
 
+import errno
 import os
 import selectors
 import signal
+import socket
+from contextlib import ExitStack, suppress
 from time import monotonic
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from autotp.errors import ModelError
+from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measure.log import Log
 from autotp.measure.phases import PhaseClock
 from autotp.measure.protocol import ArmFailure, Failed, Phase, Reply, Request, Status, decode_reply, encode
@@ -16,19 +19,20 @@ from autotp.measure.protocol import ArmFailure, Failed, Phase, Reply, Request, S
 R = TypeVar("R")
 
 MOST_OUTPUT_BYTES = 64 << 20
-MOST_REPLY_BYTES = 256 << 20
-EXIT_TIMEOUT_S = 2.0
+MOST_REPLY_BYTES = 64 << 20
+STATUS_WITHIN_S = 2.0
+KILLED_WITHIN_S = 5.0
 _PIECE_BYTES = 1 << 20
 
 
 class Forker(Protocol):
-    """Makes a worker's process and can end it."""
+    """Makes a worker's process."""
 
-    def fork(self, pipes: tuple[int, ...]) -> None:
-        """Have a process made that gets `pipes`: requests, replies, output, life."""
+    def fork(self, ends: list[int]) -> None:
+        """Have a process made that gets these ends: requests, replies, output, life line."""
 
-    def kill(self, pid: int) -> None:
-        """Have the group of that process killed."""
+    def failure(self) -> EnvironmentFailure:
+        """Say why no process came of it."""
 
 
 class WorkerProcess:
@@ -37,91 +41,141 @@ class WorkerProcess:
     def __init__(self, forker: Forker, clock: PhaseClock) -> None:
         self._forker = forker
         self._clock = clock
-        self._log = Log()
-        request_end, self._requests = os.pipe()
-        self._replies, reply_end = os.pipe()
-        self._life, life_end = os.pipe()
-        self._told = b""  # on the life pipe: the process id, and at the end the wait status
-        self._buffer = b""
+        self._told = b""  # on the life line: the process id, and at the end the wait status
+        self._over = False  # whether the life line is
+        self._unsent = b""
+        self._buffer = bytearray()
+        self._searched = 0  # bytes of it that hold no end of line
+        with ExitStack() as ours, ExitStack() as theirs:
+            requests, self._requests = _pipe(theirs, ours)
+            self._replies, replies = _pipe(ours, theirs)
+            self._log = Log()
+            ours.callback(self._log.close)
+            theirs.callback(self._log.close_write_end)
+            self._life, life = socket.socketpair()
+            ours.callback(self._life.close)
+            theirs.callback(life.close)
+            for end in (self._requests, self._replies, self._life.fileno()):
+                os.set_blocking(end, False)
+            forker.fork([requests, replies, self._log.write_end, life.fileno()])
+            self._ours = ours.pop_all()
         self._open = True
-        theirs = (request_end, reply_end, self._log.write_end, life_end)
-        try:
-            forker.fork(theirs)
-        except ArmFailure:
-            self._close()
-            raise
-        finally:
-            for end in theirs:
-                os.close(end)
 
     @property
     def pid(self) -> int | None:
         """The process id; None if it was never made."""
-        self._hear(1)
-        return int(self._told.split()[0]) if self._told else None
+        if self._open:
+            self._listen(1, monotonic() + self._clock.limits.of(Phase.START))
+        return next((number for number in self._numbers if number > 0), None)
 
     def send(self, request: Request) -> None:
-        """Hand `request` to the worker; a worker that is gone shows at `receive`."""
-        data = encode(request) + b"\n"
-        try:
-            while data:
-                data = data[os.write(self._requests, data) :]
-        except BrokenPipeError:
-            return
+        """Hand `request` to the worker; what its pipe can't take yet follows while the reply is awaited."""
+        self._unsent += encode(request) + b"\n"
+        self._push()
 
-    def receive(self, expected: type[R], phase: Phase, extra_s: float = 0.0) -> R:
+    def receive(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> R:
         """Wait, asleep, for the reply to the last request.
+
+        Args:
+            expected: the type of the reply.
+            phase: what the worker does meanwhile.
+            extra_s: how long it was asked to take, on top of the phase's limit.
+            requests: how many are in flight, of the whole arm.
 
         Raises:
             ArmFailure: the worker said that it failed, died, flooded its output, answered what isn't a reply, or
                 stayed silent for too long.
             ModelError: it failed for a reason that the person can mend.
+            EnvironmentFailure: it was never made.
         """
-        began = monotonic()
-        line = self._read_line(phase, began + self._clock.limits.of(phase) + extra_s)
-        self._clock.note(phase, monotonic() - began, extra_s)
-        reply = self._decode(line, phase)
-        if isinstance(reply, Failed):
-            if reply.input_error and phase is Phase.INSPECT:
-                raise ModelError(reply.message)
-            raise self._failure(reply.status, phase, reply.message)
-        if not isinstance(reply, expected):
-            raise self._failure(Status.CRASHED, phase, f"the worker answered {type(reply).__name__} out of turn")
+        with self._clock.waiting(phase, extra_s, requests) as deadline:
+            reply = self._decode(self._read_line(phase, deadline), phase)
+            if isinstance(reply, Failed):
+                if reply.input_error and phase is Phase.INSPECT:
+                    raise ModelError(reply.message)
+                raise self._failure(reply.status, phase, reply.message)
+            if not isinstance(reply, expected):
+                raise self._failure(
+                    Status.CRASHED, phase, f"the worker answered {type(reply).__name__} out of turn"
+                )
         return reply
 
     def kill(self) -> None:
-        """End the whole process group at once and free the pipes."""
+        """End the whole process group at once and free the pipes; may be repeated."""
         if not self._open:
             return
-        if (pid := self.pid) is not None:
-            self._forker.kill(pid)
-            self._hear(2)
-        self._close()
+        with suppress(OSError):  # it has ended
+            self._life.shutdown(socket.SHUT_WR)
+        self._listen(2, monotonic() + KILLED_WITHIN_S)
+        if self._over and len(self._numbers) == 1 and self._numbers[0] > 0:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(
+                    self._numbers[0], signal.SIGKILL
+                )  # the server is gone, the kernel killed the leader alone
+        self._open = False
+        self._ours.close()
+
+    @property
+    def _numbers(self) -> list[int]:
+        return [int(number) for number in self._told.split()]
 
     def _read_line(self, phase: Phase, deadline: float) -> bytes:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._replies, selectors.EVENT_READ)
-            selector.register(self._log.read_end, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
+            for end in (self._replies, self._log.read_end, self._life.fileno()):
+                selector.register(end, selectors.EVENT_READ)
+            if self._unsent:
+                selector.register(self._requests, selectors.EVENT_WRITE)
+            while (line := self._take_line()) is None:
                 ready = {key.fd for key, _ in selector.select(max(0.0, deadline - monotonic()))}
-                if not ready:
-                    raise self._failure(Status.TIMED_OUT, phase, "no answer in time")
-                if self._log.read_end in ready and not self._log.read():
-                    selector.unregister(self._log.read_end)
-                if self._log.written_bytes > MOST_OUTPUT_BYTES:
-                    raise self._failure(Status.CRASHED, phase, "the worker flooded its output")
-                if self._replies in ready:
-                    self._read_reply(phase)
-        line, _, self._buffer = self._buffer.partition(b"\n")
+                self._attend(selector, ready, phase)
+                if monotonic() > deadline and b"\n" not in self._buffer:
+                    raise self._overdue(phase)
         return line
 
+    def _attend(self, selector: selectors.BaseSelector, ready: set[int], phase: Phase) -> None:
+        if self._requests in ready and self._push():
+            selector.unregister(self._requests)
+        if self._log.read_end in ready and not self._log.read():
+            selector.unregister(self._log.read_end)
+        if self._log.written_bytes > MOST_OUTPUT_BYTES:
+            raise self._failure(Status.CRASHED, phase, "the worker flooded its output")
+        if self._life.fileno() in ready:
+            self._hear()
+        if self._replies in ready:
+            self._read_reply(phase)
+        while self._over and b"\n" not in self._buffer:
+            self._read_reply(phase)  # what is still in the pipe, whoever else holds it open
+
+    def _push(self) -> bool:
+        """Write what the worker's pipe takes; return whether nothing is left to write."""
+        try:
+            self._unsent = self._unsent[os.write(self._requests, self._unsent) :]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self._unsent = b""  # it is gone, which shows at the reply
+        return not self._unsent
+
     def _read_reply(self, phase: Phase) -> None:
-        data = os.read(self._replies, _PIECE_BYTES)
+        try:
+            data = os.read(self._replies, _PIECE_BYTES)
+        except BlockingIOError:
+            data = b""
         if not data:
             raise self._died(phase)
         self._buffer += data
         if len(self._buffer) > MOST_REPLY_BYTES:
             raise self._failure(Status.CRASHED, phase, "the worker's answer doesn't end")
+
+    def _take_line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._buffer)
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        return line
 
     def _decode(self, line: bytes, phase: Phase) -> Reply:
         try:
@@ -131,35 +185,62 @@ class WorkerProcess:
             raise self._failure(Status.CRASHED, phase, message) from error
         return reply
 
-    def _died(self, phase: Phase) -> ArmFailure:
-        told = self._hear(2)
-        if len(told) < 2:
-            return self._failure(Status.CRASHED, phase, "the worker closed its pipe")
-        code = os.waitstatus_to_exitcode(int(told[1]))
+    def _overdue(self, phase: Phase) -> ArmFailure | EnvironmentFailure:
+        return (
+            self._failure(Status.TIMED_OUT, phase, "no answer in time") if self._told else self._forker.failure()
+        )
+
+    def _died(self, phase: Phase) -> ArmFailure | EnvironmentFailure:
+        self._listen(2, monotonic() + STATUS_WITHIN_S)
+        match self._numbers:
+            case []:
+                return self._forker.failure()
+            case [number] if number < 0:
+                status = Status.OUT_OF_MEMORY if -number == errno.ENOMEM else Status.CRASHED
+                return self._failure(status, phase, f"no process can be forked: {os.strerror(-number)}")
+            case [_] if self._over:
+                return self._failure(
+                    Status.CRASHED, phase, "the process that the worker was forked from has ended"
+                )
+            case [_]:
+                return self._failure(Status.CRASHED, phase, "the worker closed its pipe")
+            case [_, status, *_]:
+                return self._ended(phase, os.waitstatus_to_exitcode(status))
+        raise AssertionError(self._told)
+
+    def _ended(self, phase: Phase, code: int) -> ArmFailure:
         killed = code == -signal.SIGKILL
         status = Status.OUT_OF_MEMORY if killed else Status.CRASHED
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = f"signal {_signal_name(-code)}" if code < 0 else f"exit code {code}"
         message = f"the worker ended with {how}" + (", most likely for lack of memory" if killed else "")
         return self._failure(status, phase, message)
 
-    def _hear(self, words: int) -> list[bytes]:
-        """Wait a moment for so many words on the life pipe; return those that came."""
-        deadline = monotonic() + EXIT_TIMEOUT_S * (5 if words == 1 else 1)
+    def _listen(self, numbers: int, deadline: float) -> None:
+        """Wait until so many numbers, or the end, came over the life line."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._life, selectors.EVENT_READ)
-            while self._told.count(b"\n") < words and selector.select(max(0.0, deadline - monotonic())):
-                data = os.read(self._life, _PIECE_BYTES)
-                if not data:
-                    break
-                self._told += data
-        return self._told.split()
+            while not self._over and self._told.count(b"\n") < numbers:
+                if not selector.select(max(0.0, deadline - monotonic())):
+                    return
+                self._hear()
+
+    def _hear(self) -> None:
+        data = self._life.recv(_PIECE_BYTES)
+        self._told += data
+        self._over = not data
 
     def _failure(self, status: Status, phase: Phase, message: str) -> ArmFailure:
         self._log.drain()
         return ArmFailure(status, phase, message, self._log.tail)
 
-    def _close(self) -> None:
-        self._open = False
-        for end in (self._requests, self._replies, self._life):
-            os.close(end)
-        self._log.close()
+
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """Return the two ends of a pipe, which these close."""
+    read_end, write_end = os.pipe()
+    reader.callback(os.close, read_end)
+    writer.callback(os.close, write_end)
+    return read_end, write_end
+
+
+def _signal_name(number: int) -> str:
+    return next((known.name for known in signal.Signals if known == number), str(number))
