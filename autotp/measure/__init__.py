@@ -3,7 +3,9 @@
 from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
 from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics
+from autotp.measure.noise import Noise, measure_noise
 from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate
+from autotp.measure.phases import PhaseClock
 from autotp.measure.proof import Place, Proof, ProofState, Ran, places, prove_split
 from autotp.measure.protocol import (
     ArmFailure,
@@ -58,10 +60,12 @@ __all__ = [
     "Loop",
     "Measurement",
     "Metric",
+    "Noise",
     "OutputError",
     "Outputs",
     "Patience",
     "Phase",
+    "PhaseClock",
     "Place",
     "Proof",
     "ProofState",
@@ -79,6 +83,7 @@ __all__ = [
     "log_gain",
     "machine_lock",
     "measure",
+    "measure_noise",
     "noise_floor",
     "places",
     "plan_waves",

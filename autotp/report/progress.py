@@ -4,7 +4,18 @@ from functools import singledispatch
 
 from autotp.measure import Interval, ProofState
 from autotp.report.units import metric_name, spell_metric, spell_seconds
-from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled
+from autotp.search import (
+    ArmEnded,
+    Baselined,
+    Began,
+    Event,
+    FinalsBegan,
+    FinalsEnded,
+    Gauged,
+    Ruled,
+    Waiting,
+    Weathered,
+)
 from autotp.space import spell_config
 
 _PROOFS = {
@@ -18,6 +29,11 @@ _PROOFS = {
 def describe_event(event: Event) -> list[str]:
     """Return the lines that tell `event`."""
     raise TypeError(f"no words for {type(event).__name__}")
+
+
+@describe_event.register
+def _(event: Waiting) -> list[str]:
+    return [f"waiting   for {event.holder}, which measures on this machine; the budget begins afterwards"]
 
 
 @describe_event.register
@@ -35,6 +51,21 @@ def _(event: Baselined) -> list[str]:
     aliases = "".join(f"; {spell_config(alias)} is the same here as another hint" for alias in event.aliases)
     warnings = [f"warning   {warning}" for warning in event.warnings]
     return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}", *warnings]
+
+
+@describe_event.register
+def _(event: Gauged) -> list[str]:
+    noise = event.noise
+    least = f"less than {noise.smallest_gain:.3f}× may not be provable here"
+    return [f"noise     the best baseline against itself: {least}; blocks of {spell_seconds(noise.block_s)}"]
+
+
+@describe_event.register
+def _(event: Weathered) -> list[str]:
+    if not event.repeated + event.kept:
+        return []
+    again = f"{event.repeated} blocks were run again because others took their CPUs"
+    return [f"weather   {again}, {event.kept} of {event.blocks} that count were disturbed, too"]
 
 
 @describe_event.register

@@ -1,7 +1,19 @@
 """Search: proposer, race, finals, verdict, and the study that keeps it all."""
 
 from autotp.search.api import tune
-from autotp.search.events import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Listener, Ruled
+from autotp.search.events import (
+    ArmEnded,
+    Baselined,
+    Began,
+    Event,
+    FinalsBegan,
+    FinalsEnded,
+    Gauged,
+    Listener,
+    Ruled,
+    Waiting,
+    Weathered,
+)
 from autotp.search.storage import check_storage, public_url
 
 __all__ = [
@@ -11,8 +23,11 @@ __all__ = [
     "Event",
     "FinalsBegan",
     "FinalsEnded",
+    "Gauged",
     "Listener",
     "Ruled",
+    "Waiting",
+    "Weathered",
     "check_storage",
     "public_url",
     "tune",

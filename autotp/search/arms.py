@@ -17,6 +17,7 @@ from autotp.measure import (
     OutputError,
     Outputs,
     Phase,
+    PhaseClock,
     Proof,
     Ran,
     Status,
@@ -114,6 +115,11 @@ class Bench:
             if config.get("performance_hint") == "throughput":
                 self._model_threads = self._predictor.model_threads(config, hint.effective)
         self.gate = Gate(tolerance=self.gate.tolerance, hint_error=max(errors, default=0.0))
+
+    @property
+    def clock(self) -> PhaseClock:
+        """The watchdogs and the time spent."""
+        return self._workers.clock
 
     @property
     def room(self) -> int:

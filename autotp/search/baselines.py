@@ -3,12 +3,13 @@
 Configs that turn out to be the same are one arm. The best of them is what every gain is relative to.
 """
 
+from functools import partial
 from math import inf
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import ArmFailure, ProofState, Status
+from autotp.measure import ArmFailure, ProofState, Status, measure_noise
 from autotp.search.arms import Observed, Outcome
-from autotp.search.events import ArmEnded, Baselined
+from autotp.search.events import ArmEnded, Baselined, Gauged
 from autotp.search.race import Racer
 from autotp.search.session import Session
 from autotp.search.store import Role
@@ -16,6 +17,7 @@ from autotp.space import Config
 
 HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput", "none"))
 OPENING_ROUNDS = 20
+NOISE_SHARE = 0.02  # of the budget, for the best baseline against itself
 
 
 def race_baselines(session: Session) -> list[Racer]:
@@ -54,6 +56,26 @@ def race_baselines(session: Session) -> list[Racer]:
         )
     )
     return [best, *(r for r in racers if r is not best and r.key in session.race.live)]
+
+
+def gauge_noise(session: Session, best: Racer) -> None:
+    """Run the best baseline against itself, take the block length that serves best, and say what can be proved.
+
+    Raises:
+        EnvironmentFailure: it failed.
+    """
+    seconds = NOISE_SHARE * session.request.budget_s
+    make = partial(session.bench.arm, best.config, checked=False)
+    objective, seed = session.request.objective, session.request.seed
+    try:
+        noise = measure_noise(make, objective, session.race.blocks, seconds, seed, session.now)
+    except ArmFailure as failure:
+        raise EnvironmentFailure(
+            f"The best baseline ({best.config}) failed in new processes: {failure}."
+        ) from failure
+    session.race.set_block_length(noise.block_s)
+    session.store.note(noise=noise)
+    session.tell(Gauged(noise=noise))
 
 
 def retire_baseline(session: Session, racer: Racer) -> None:

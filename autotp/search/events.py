@@ -6,12 +6,18 @@ from typing import Any
 import msgspec
 
 from autotp.deploy import Tuned
-from autotp.measure import Interval
+from autotp.measure import Holder, Interval, Noise
 from autotp.topology import Advice
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """Something that happened; in JSON, `event` names its kind."""
+
+
+class Waiting(Event, frozen=True, tag="waiting"):
+    """Something else measures on this machine; the tuning begins, and its budget with it, once that is done."""
+
+    holder: Holder
 
 
 class Began(Event, frozen=True, tag="began"):
@@ -33,6 +39,12 @@ class Baselined(Event, frozen=True, tag="baselined"):
     metrics: dict[str, float]
     aliases: tuple[dict[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+class Gauged(Event, frozen=True, tag="noise"):
+    """The best baseline has been run against itself, in processes of its own."""
+
+    noise: Noise
 
 
 class ArmEnded(Event, frozen=True, tag="arm"):
@@ -63,6 +75,14 @@ class FinalsEnded(Event, frozen=True, tag="final"):
     gain: Interval
     noise_floor: float | None
     processes: int
+
+
+class Weathered(Event, frozen=True, tag="weather"):
+    """How many blocks others disturbed: run again instead, and counted all the same."""
+
+    blocks: int
+    repeated: int
+    kept: int
 
 
 class Ruled(Event, frozen=True, tag="verdict"):

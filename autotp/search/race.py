@@ -135,6 +135,10 @@ class Race:
         """Make `racer` the one that all gains are relative to."""
         self._baseline = racer
 
+    def set_block_length(self, duration_s: float) -> None:
+        """Make blocks of `duration_s` from now on."""
+        self._blocks = msgspec.structs.replace(self._blocks, duration_s=duration_s)
+
     def fit_blocks(self) -> list[Racer]:
         """Set the block length from the slowest arm, so that each block holds several turns of its requests.
 

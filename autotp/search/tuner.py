@@ -8,10 +8,10 @@ import optuna
 from autotp.deploy import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files import to_type
-from autotp.measure import REPORTED_CONFIDENCE, UNITY, Workers, seconds_needed, t_interval
-from autotp.search.baselines import HINTS, race_baselines, retire_baseline
+from autotp.measure import REPORTED_CONFIDENCE, UNITY, Patience, Workers, machine_lock, seconds_needed, t_interval
+from autotp.search.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
 from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_finals
-from autotp.search.events import Listener, Ruled
+from autotp.search.events import Listener, Ruled, Waiting, Weathered
 from autotp.search.hunt import Hunt
 from autotp.search.outcome import Evidence, Shipped, build_tuned, say, say_earlier
 from autotp.search.race import Racer
@@ -40,9 +40,14 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     Raises:
         InputError: of the kind that fits; nothing has been written.
         InfeasibleError: nothing can run here.
-        EnvironmentFailure: the baseline or the storage failed.
+        EnvironmentFailure: the baseline or the storage failed, or another one measures and isn't waited for.
     """
-    with Workers() as workers:
+    lock = machine_lock(
+        f"autotp tune {request.files.path.name}",
+        request.no_wait,
+        lambda holder: listener(Waiting(holder=holder)),
+    )
+    with lock, Workers() as workers:
         session = open_session(request, listener, workers)
         try:
             conduct(session)
@@ -51,12 +56,14 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     return session.store.study
 
 
-def conduct(session: Session) -> None:
-    """Race the baselines, search, run the finals, rule, and write what is found."""
+def conduct(session: Session) -> Closing:
+    """Race the baselines, search, run the finals, rule, write what is found and return it."""
     baselines: list[Racer] = []
     try:
         session.tell(began(session))
         baselines = race_baselines(session)
+        gauge_noise(session, baselines[0])
+        session.bench.clock.tighten()
         hunt = Hunt(session, baselines)
         hunt.run(_search_until(session, baselines))
         for racer in baselines:
@@ -66,12 +73,22 @@ def conduct(session: Session) -> None:
             reason = "no candidate could be measured within the budget"
             closing = msgspec.structs.replace(closing, verdict=Verdict(Ruling.UNKNOWN, reason=reason))
         session.store.abandon()
-        session.store.note(aliases=hunt.aliases)
+        session.store.note(aliases=hunt.aliases, spent_s=session.bench.clock.spent_s)
+        session.tell(_weathered(session.race.patience, closing.finals.patience))
         _ship(session, _evidence(session, closing, baselines))
+        return closing
     except KeyboardInterrupt:
         session.store.abandon()
         _ship_interrupted(session, baselines)
         raise
+
+
+def _weathered(*parts: Patience) -> Weathered:
+    return Weathered(
+        blocks=sum(part.blocks for part in parts),
+        repeated=sum(part.repeated for part in parts),
+        kept=sum(part.kept for part in parts),
+    )
 
 
 def _search_until(session: Session, baselines: list[Racer]) -> float:
