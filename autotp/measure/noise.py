@@ -24,10 +24,11 @@ from autotp.measure.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, round_
 from autotp.measure.weather import Patience
 
 PAIRS = 3
-LENGTHS_S = (0.02, BLOCK_S, 0.1)
+LENGTHS_S = (BLOCK_S, 0.02, 0.1)  # the usual one, then those that are tried where the time allows
 BATCHES = 4
 FEWEST_ROUNDS = 2 * BATCHES
-CLEARLY_BETTER = 0.8  # of the usual length's error: the estimate itself errs by about a quarter
+CLEARLY_BETTER = 2 / 3  # of the usual length's error: an estimate errs by about a quarter
+_UNTIMED = 1.4  # a block with its lead-in and drain over its length, about
 
 
 class Noise(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +105,7 @@ def _run_pair(
     try:
         for failure in start_together(list(pair.values())).values():
             raise failure
-        lengths = _lengths(pair["one"], blocks)
+        lengths = _lengths(pair["one"], blocks, seconds)
         return {
             length.duration_s: _run_rounds(pair, metric, length, seconds / len(lengths), rng, now)
             for length in rng.sample(lengths, len(lengths))
@@ -113,12 +114,21 @@ def _run_pair(
         stop_all(pair.values())
 
 
-def _lengths(arm: Arm, blocks: Blocks) -> list[Blocks]:
-    """Return the blocks to compare; whole periods of a quota and blocks that had to be longer stay as they are."""
+def _lengths(arm: Arm, blocks: Blocks, seconds: float) -> list[Blocks]:
+    """Return the blocks to compare: as many lengths as the fewest rounds of each fit into `seconds`.
+
+    Whole periods of a quota and blocks that had to be longer stay as they are.
+    """
     if blocks.lead_in_s or blocks.duration_s > BLOCK_S:
         return [blocks]
     least_s = TURNS_PER_BLOCK * arm.turn_s(blocks.fitting.run(arm))
-    return [Blocks(duration_s=length_s) for length_s in LENGTHS_S if length_s >= min(least_s, BLOCK_S)]
+    usual, *others = (Blocks(duration_s=length_s) for length_s in LENGTHS_S if length_s >= min(least_s, BLOCK_S))
+    lengths = [usual]
+    for other in others:
+        whole_s = sum(length.duration_s for length in (*lengths, other))
+        if 2 * FEWEST_ROUNDS * _UNTIMED * whole_s <= seconds:
+            lengths.append(other)
+    return lengths
 
 
 def _run_rounds(

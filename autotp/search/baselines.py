@@ -17,7 +17,7 @@ from autotp.space import Config
 
 HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput", "none"))
 OPENING_ROUNDS = 20
-NOISE_SHARE = 0.02  # of the budget, for the best baseline against itself
+NOISE_SHARE = 0.04  # of the budget, for the best baseline against itself
 
 
 def race_baselines(session: Session) -> list[Racer]:
