@@ -18,9 +18,9 @@ def dynamic_model(folder: Path, name: str = "dynamic", width: int = WIDTH) -> Pa
     return _save(_matmul([-1, width], width, seed=0), folder, name)
 
 
-def wide_model(folder: Path, name: str = "wide", rows: int = 2048) -> Path:
-    """Write an IR with work for many threads but few weights, input `x` f32 [rows, 64], and return its .xml."""
-    return _save(_matmul([rows, 64], 64, seed=0), folder, name)
+def wide_model(folder: Path, name: str = "wide", rows: int = 2048, width: int = 64) -> Path:
+    """Write an IR with work for many threads but few weights, input `x` f32 [rows, width], and return its .xml."""
+    return _save(_matmul([rows, width], width, seed=0), folder, name)
 
 
 def layered_model(folder: Path, name: str, layers: int, width: int = 256, rows: int = 16) -> Path:

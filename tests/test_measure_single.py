@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from autotp.errors import InputError
@@ -59,3 +60,25 @@ def test_a_config_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers)
 def test_a_budget_of_nothing_still_measures(tmp_path: Path, workers: Workers) -> None:
     """At least one block is run."""
     assert measure(workers, spec(tmp_path), 0.0, Blocks()).blocks == 1
+
+
+def test_copies_are_reported_apart(found: Measurement) -> None:
+    """Copying 64 bytes in and out takes microseconds, which no latency has."""
+    assert 0 < found.copy_s < 1e-3
+
+
+def test_a_rate_is_what_arrives(tmp_path: Path, workers: Workers) -> None:
+    """Measured at a rate far below what the model can do, it is about that rate, from a few long blocks."""
+    slow = spec(tmp_path, NUM_STREAMS="1")
+    slow = msgspec.structs.replace(slow, workload=Workload(rate_per_s=200.0))
+    open_loop = measure(workers, slow, 1.0, Blocks())
+    assert open_loop.throughput_per_s == pytest.approx(200.0, rel=0.3)
+    assert open_loop.blocks <= 10
+    assert open_loop.inferences >= 100
+
+
+def test_a_budget_in_which_nothing_arrives_is_bad_input(tmp_path: Path, workers: Workers) -> None:
+    """With too few arrivals to say anything of, the budget that would do is named."""
+    rare = msgspec.structs.replace(spec(tmp_path), workload=Workload(rate_per_s=0.5))
+    with pytest.raises(InputError, match=r"At 0\.5 a second .* a budget of 100 s"):
+        measure(workers, rare, 5.0, Blocks())

@@ -112,6 +112,27 @@ def test_a_model_larger_than_memory_is_out_of_memory(tmp_path: Path) -> None:
     assert reply.status is Status.OUT_OF_MEMORY
 
 
+def test_a_rate_is_kept_and_a_warm_up_does_not_wait_for_it(tmp_path: Path) -> None:
+    """At ten a second a window of 0.3 s holds a few inferences, flat out hundreds in a tenth of it."""
+    start = Compile(plan(matmul_model(tmp_path)), Workload(rate_per_s=10.0))
+    _, arrived, again, flat_out = answers(
+        [start, *[Run(duration_s=0.3, seed=1)] * 2, Run(duration_s=0.03, seed=1, flat_out=True)]
+    )
+    assert isinstance(arrived, Block)
+    assert isinstance(again, Block)
+    assert isinstance(flat_out, Block)
+    assert 1 <= arrived.count == again.count == len(arrived.latencies_s) <= 15
+    assert arrived.elapsed_s >= 0.3
+    assert flat_out.count > 20
+
+
+def test_copies_are_timed_after_the_compile(tmp_path: Path) -> None:
+    """How long one request's copies take stands in the answer to the start."""
+    (started,) = answers([Compile(plan(matmul_model(tmp_path)), Workload())])
+    assert isinstance(started, Started)
+    assert 0 < started.copy_s < 0.01
+
+
 def test_data_files_are_what_is_driven(tmp_path: Path) -> None:
     """The reference's outputs are those of the file's samples."""
     path, data, reference = matmul_model(tmp_path), tmp_path / "data.npz", tmp_path / "reference.npz"

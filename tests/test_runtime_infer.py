@@ -8,9 +8,19 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from autotp.runtime import Compiled, Plan, compile_plan, create_queue, create_requests, infer_outputs, locate
+from autotp.runtime import (
+    Compiled,
+    Plan,
+    Requests,
+    compile_plan,
+    copy_seconds,
+    create_queue,
+    create_requests,
+    infer_outputs,
+    locate,
+)
 from autotp.runtime.inputs import seeded_samples
-from tests.models import WIDTH, expected, matmul_model
+from tests.models import WIDTH, expected, matmul_model, wide_model
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -64,6 +74,20 @@ def test_inputs_are_copied(tmp_path: Path) -> None:
     np.testing.assert_array_equal(request.get_tensor("x").data, wanted)
 
 
+def test_copying_takes_longer_where_there_is_more_to_copy(tmp_path: Path) -> None:
+    """The seconds are those of the inputs and outputs of one request: microseconds for 128 bytes, more for 8 MB."""
+    small = create_model_requests(matmul_model(tmp_path))
+    large = create_model_requests(wide_model(tmp_path, rows=1 << 14))
+    assert 0 < copy_seconds(small) < copy_seconds(large) < 1
+    assert copy_seconds(large) > 1e-4
+
+
+def create_model_requests(path: Path) -> Requests:
+    """One request of the model, on a seeded sample."""
+    model = compiled(path, 1)
+    return create_requests(model, seeded_samples(model.info, 0))
+
+
 TYPES = ("f16", "f32", "f64", "boolean", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")
 
 
@@ -86,7 +110,9 @@ def test_every_type_and_a_scalar_can_be_driven(tmp_path: Path) -> None:
     """Seeded samples of each element type, and of an input without dimensions, can be set and run."""
     model = compiled(every_type(tmp_path), 2)
     samples = seeded_samples(model.info, 0)
-    request = create_requests(model, samples).requests[1]
+    requests = create_requests(model, samples)
+    assert copy_seconds(requests) > 0
+    request = requests.requests[1]
     request.infer()
     (outputs,) = infer_outputs(model, samples[1:2])
     for name, array in samples[1].items():

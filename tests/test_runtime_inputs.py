@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import ModelError
-from autotp.runtime.inputs import SAMPLES, npz_samples, seeded_samples
+from autotp.runtime import inputs
+from autotp.runtime.inputs import CHECKED_SAMPLES, npz_samples, seeded_samples
 from autotp.runtime.model import ModelInfo, Port
 
 FLOATS = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
@@ -38,7 +39,27 @@ def test_a_seed_fixes_the_samples() -> None:
 
     assert flat(3) == flat(3)
     assert flat(3) != flat(4)
-    assert len({tuple(sample) for sample in flat(3)}) == SAMPLES
+    assert len({tuple(sample) for sample in flat(3)}) == CHECKED_SAMPLES
+
+
+def test_each_request_has_a_sample_that_its_number_fixes() -> None:
+    """As many different samples as requests, and at least four; sample i is the same however many there are."""
+    many, few = seeded_samples(INFO, 0, 40), seeded_samples(INFO, 0, 1)
+    assert len({sample["x"].tobytes() for sample in many}) == len(many) == 40
+    assert len(few) == CHECKED_SAMPLES
+    for one, other in zip(many, few, strict=False):
+        assert {name: array.tolist() for name, array in one.items()} == {
+            name: array.tolist() for name, array in other.items()
+        }
+
+
+def test_samples_of_large_inputs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more samples than fit into the bound are made, but always enough to check outputs with."""
+    bytes_each = 2 * 3 * 4 + 4 * 8
+    monkeypatch.setattr(inputs, "MOST_SEEDED_BYTES", 10 * bytes_each)
+    assert len(seeded_samples(INFO, 0, 40)) == 10
+    monkeypatch.setattr(inputs, "MOST_SEEDED_BYTES", bytes_each)
+    assert len(seeded_samples(INFO, 0, 40)) == CHECKED_SAMPLES
 
 
 @pytest.mark.parametrize("element_type", FLOATS)

@@ -33,6 +33,7 @@ R = TypeVar("R")
 WARM_UP_BLOCK_S = 0.05
 WARM_UP_BLOCKS = 20
 STEADY_WITHIN = 0.1
+ARRIVALS_PER_TURN = 5
 BARRIER_S = 0.002  # ahead: a worker that sleeps in its read has the request within a tenth of it
 
 
@@ -58,7 +59,7 @@ class Arm:
         for plan in self.spec.plans:
             worker = self._source.start()
             self._workers += (worker,)
-            worker.send(Compile(plan, self.spec.workload, self.spec.outputs))
+            worker.send(Compile(plan, self.spec.workload.shared_by(len(self.spec.plans)), self.spec.outputs))
 
     def await_start(self) -> tuple[Started, ...]:
         """Wait until every worker has compiled; return what each of them reports.
@@ -97,7 +98,9 @@ class Arm:
         return self._run(Run(duration_s=duration_s, lead_in_s=lead_in_s, seed=seed), Phase.BLOCK)
 
     def turn_s(self, block: Block) -> float:
-        """Return how long a turn of all requests in flight takes, read off `block`."""
+        """Return how long a turn of all requests in flight takes, read off `block`; with a rate, five arrivals."""
+        if self.spec.workload.rate_per_s is not None:
+            return ARRIVALS_PER_TURN / self.spec.workload.rate_per_s
         return block.elapsed_s * self._in_flight / block.count
 
     def watch(self) -> Footprint:
@@ -124,11 +127,18 @@ class Arm:
         return max(1, sum(started.effective.requests or 1 for started in self.started))
 
     def _run(self, run: Run, phase: Phase) -> Block:
-        if len(self._workers) > 1:
-            run = msgspec.structs.replace(run, begin_s=monotonic() + BARRIER_S)
-        for worker in self._workers:
-            worker.send(run)
-        return _sum(self._gather(Block, phase, run.lead_in_s + run.duration_s, self._in_flight))
+        begin_s = monotonic() + BARRIER_S if len(self._workers) > 1 else None
+        for number, worker in enumerate(self._workers):
+            seed = run.seed * len(self._workers) + number  # each has arrivals of its own
+            worker.send(msgspec.structs.replace(run, begin_s=begin_s, seed=seed))
+        return _sum(self._gather(Block, phase, self._asked_s(run), self._in_flight))
+
+    def _asked_s(self, run: Run) -> float:
+        """Return how long `run` takes by itself; an open loop waits for arrivals, and as long for a backlog."""
+        rate_per_s = self.spec.workload.rate_per_s
+        if rate_per_s is None or run.flat_out:
+            return run.lead_in_s + run.duration_s
+        return 2 * (run.lead_in_s + run.duration_s) + 2 * ARRIVALS_PER_TURN * len(self._workers) / rate_per_s
 
     def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> tuple[R, ...]:
         try:

@@ -52,6 +52,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     data: str | None = None
     rate_per_s: float | None = None
 
+    def shared_by(self, instances: int) -> "Workload":
+        """Return what each of `instances` gets: a Poisson process split evenly is several, each Poisson."""
+        rate_per_s = None if self.rate_per_s is None else self.rate_per_s / instances
+        return msgspec.structs.replace(self, rate_per_s=rate_per_s)
+
 
 class Outputs(msgspec.Struct, frozen=True):
     """Where the reference outputs lie, and whether this worker writes them or compares its own with them."""

@@ -1,6 +1,7 @@
 """One config measured on its own, with the same arms and blocks that a tuning uses."""
 
 from itertools import count
+from math import ceil
 from time import perf_counter
 
 import msgspec
@@ -13,9 +14,14 @@ from autotp.measure.rounds import Blocks
 from autotp.measure.workers import Workers
 from autotp.space import Effective
 
+FEWEST_ARRIVALS = 50
+
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """What one config does; keys carry their units, `properties` are as OpenVINO reports them."""
+    """What one config does; keys carry their units, `properties` are as OpenVINO reports them.
+
+    `copy_s` is what copying a request's inputs in and its outputs out would add; no latency has it.
+    """
 
     throughput_per_s: float
     latency_p50_s: float
@@ -23,6 +29,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     latency_p99_s: float
     memory_bytes: int
     compile_s: float
+    copy_s: float
     inferences: int
     blocks: int
     nireq: int
@@ -34,8 +41,10 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
     """Run `blocks` of one arm for `budget_s` seconds after its start and warm-up.
 
     Raises:
-        InputError: the config can't be run; the text says in which phase it failed and how.
+        InputError: the config can't be run; the text says in which phase it failed and how. Or hardly anything
+            arrives within the budget.
     """
+    _check_arrivals(spec.workload.rate_per_s, budget_s)
     arm = Arm(spec, workers)
     try:
         arm.launch()
@@ -48,9 +57,20 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
         arm.stop()
 
 
+def _check_arrivals(rate_per_s: float | None, budget_s: float) -> None:
+    if rate_per_s is not None and rate_per_s * budget_s < FEWEST_ARRIVALS:
+        wanted_s = ceil(FEWEST_ARRIVALS / rate_per_s)
+        raise InputError(
+            f"At {rate_per_s:g} a second hardly anything arrives within {budget_s:g} s: "
+            f"give a budget of {wanted_s} s or more."
+        )
+
+
 def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:
     seeds = count(arm.spec.workload.seed)
     fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm, next(seeds))), budget_s / 10)
+    if arm.spec.workload.rate_per_s is not None:  # a queue needs time to build up
+        fitted = msgspec.structs.replace(fitted, duration_s=max(fitted.duration_s, budget_s / 10))
     deadline = perf_counter() + budget_s
     measured = [fitted.run(arm, next(seeds))]
     while perf_counter() < deadline:
@@ -71,6 +91,7 @@ def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
         latency_p99_s=Metric.LATENCY_P99.of(blocks),
         memory_bytes=max(block.memory_bytes for block in blocks),
         compile_s=started.compile_s,
+        copy_s=started.copy_s,
         inferences=sum(block.count for block in blocks),
         blocks=len(blocks),
         nireq=_requests(arm),

@@ -12,6 +12,7 @@ from time import monotonic, sleep
 from typing import BinaryIO
 
 from autotp.errors import AutotpError
+from autotp.measure.arrivals import Schedule, drive_open
 from autotp.measure.footprint import watch
 from autotp.measure.outputs import compare_outputs, save_outputs
 from autotp.measure.protocol import (
@@ -35,17 +36,18 @@ from autotp.measure.protocol import (
     encode,
 )
 from autotp.measure.weather import Gauge
-from autotp.measure.workload import drive
+from autotp.measure.workload import Burst, drive
 from autotp.runtime import (
     Compiled,
     Requests,
     compile_plan,
+    copy_seconds,
     create_requests,
     infer_outputs,
     inspect_model,
     reported_properties,
 )
-from autotp.runtime.inputs import Sample, npz_samples, seeded_samples
+from autotp.runtime.inputs import CHECKED_SAMPLES, Sample, npz_samples, seeded_samples
 
 Runner = Callable[[Run | Watch], Block | Footprint]
 
@@ -86,19 +88,22 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
     samples = _samples(compiled, request.workload)
+    checked = samples if request.workload.data else samples[:CHECKED_SAMPLES]  # seeded: those that any nireq has
+    output_error = _check(request.outputs, compiled, checked)
+    requests = create_requests(compiled, samples)
     started = Started(
         effective=compiled.effective,
         properties=reported_properties(compiled.compiled_model),
         compile_s=compiled.compile_s,
-        copy_s=0.0,
+        copy_s=copy_seconds(requests),
         memory_bytes=peak_memory_bytes(),
-        output_error=_check(request.outputs, compiled, samples),
+        output_error=output_error,
     )
-    return started, _runner(compiled, create_requests(compiled, samples), process_cpus)
+    return started, _runner(compiled, requests, request.workload, process_cpus)
 
 
-def _runner(compiled: Compiled, requests: Requests, process_cpus: frozenset[int]) -> Runner:
-    loop, gauge = Loop.of(compiled.nireq), Gauge(process_cpus)
+def _runner(compiled: Compiled, requests: Requests, workload: Workload, process_cpus: frozenset[int]) -> Runner:
+    gauge = Gauge(process_cpus)
     reset_peak_memory()
 
     def run(request: Run | Watch) -> Block | Footprint:
@@ -106,16 +111,16 @@ def _runner(compiled: Compiled, requests: Requests, process_cpus: frozenset[int]
             drive(requests, Loop.SYNC, 0.0)  # the first inference makes threads
             threads = compiled.effective.threads or 0
             return watch(lambda seconds: drive(requests, Loop.SYNC, seconds)[0], process_cpus, threads)
-        return _block(requests, loop, request, gauge)
+        return _block(requests, request, workload.rate_per_s, gauge)
 
     return run
 
 
-def _block(requests: Requests, loop: Loop, run: Run, gauge: Gauge) -> Block:
+def _block(requests: Requests, run: Run, rate_per_s: float | None, gauge: Gauge) -> Block:
     if run.begin_s is not None:
         sleep(max(0.0, run.begin_s - monotonic()))
     look, began = gauge.read(), monotonic()
-    count, elapsed_s, latencies_s = drive(requests, loop, run.duration_s, run.lead_in_s)
+    count, elapsed_s, latencies_s = _burst(requests, run, rate_per_s)
     untimed_s = monotonic() - began - elapsed_s
     return Block(
         count=count,
@@ -127,19 +132,25 @@ def _block(requests: Requests, loop: Loop, run: Run, gauge: Gauge) -> Block:
     )
 
 
+def _burst(requests: Requests, run: Run, rate_per_s: float | None) -> Burst:
+    if rate_per_s is None or run.flat_out:
+        return drive(requests, Loop.of(len(requests.requests)), run.duration_s, run.lead_in_s)
+    return drive_open(requests, Schedule.poisson(rate_per_s, run.duration_s, run.lead_in_s, run.seed))
+
+
 def _samples(compiled: Compiled, workload: Workload) -> tuple[Sample, ...]:
     if workload.data is not None:
         return npz_samples(Path(workload.data), compiled.info)
-    return seeded_samples(compiled.info, workload.seed)
+    return seeded_samples(compiled.info, workload.seed, compiled.nireq)
 
 
-def _check(outputs: Outputs | None, compiled: Compiled, samples: tuple[Sample, ...]) -> OutputError | None:
+def _check(outputs: Outputs | None, compiled: Compiled, checked: tuple[Sample, ...]) -> OutputError | None:
     if outputs is None:
         return None
     if outputs.save:
-        save_outputs(Path(outputs.path), infer_outputs(compiled, samples))
+        save_outputs(Path(outputs.path), infer_outputs(compiled, checked))
         return None
-    return compare_outputs(Path(outputs.path), infer_outputs(compiled, samples))
+    return compare_outputs(Path(outputs.path), infer_outputs(compiled, checked))
 
 
 def reset_peak_memory() -> None:

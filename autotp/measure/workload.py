@@ -20,9 +20,9 @@ Burst = tuple[int, float, tuple[float, ...]]
 
 
 def drive(requests: Requests, loop: Loop, duration_s: float, lead_in_s: float = 0.0) -> Burst:
-    """Drive `requests` untimed for a turn and `lead_in_s` at least, then timed for a turn and `duration_s` at least.
+    """Drive `requests` untimed for `lead_in_s`, then timed for `duration_s`, each time to the end of a turn.
 
-    A turn is one inference where there is one at a time. All requests are idle before and after.
+    Either is at least one turn, of one inference where there is one at a time. All are idle before and after.
 
     Returns:
         The inferences that completed in the window, its seconds, and the latency of each of them in seconds.

@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING
 
 from autotp.runtime.compile import Compiled, Plan, compile_plan, inspect_model, reported_properties
 from autotp.runtime.demo import build_demo_model
-from autotp.runtime.infer import Requests, create_queue, create_requests, infer_outputs, named_outputs
+from autotp.runtime.infer import (
+    Requests,
+    copy_seconds,
+    create_queue,
+    create_requests,
+    infer_outputs,
+    named_outputs,
+)
 from autotp.runtime.model import ModelInfo, Port, Shape
 from autotp.runtime.source import Digest, ModelFiles, ModelKind, digest, locate
 
@@ -25,6 +32,7 @@ __all__ = [
     "Shape",
     "build_demo_model",
     "compile_plan",
+    "copy_seconds",
     "create_queue",
     "create_requests",
     "digest",

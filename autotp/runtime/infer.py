@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from math import ceil
+from statistics import median
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
 from autotp.runtime.compile import Compiled
@@ -13,6 +16,8 @@ from autotp.runtime.model import port_name
 
 if TYPE_CHECKING:
     import openvino as ov
+
+COPIES = 9
 
 
 class Requests(msgspec.Struct, frozen=True):
@@ -38,6 +43,21 @@ def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
             request.set_tensor(name, ov.Tensor(array))
     side_by_side = min(compiled.nireq, max(1, compiled.effective.streams or 1))
     return Requests(queue, requests, turn=ceil(compiled.nireq / side_by_side) * side_by_side)
+
+
+def copy_seconds(requests: Requests) -> float:
+    """Return how long it takes to copy the inputs of one request in and its outputs out, the median of several."""
+    request = requests.requests[0]
+    request.infer()  # outputs whose shapes depend on the data have none before
+    inputs = [(tensor.data, tensor.data.copy()) for tensor in request.input_tensors]
+    outputs = [(np.empty_like(tensor.data), tensor.data) for tensor in request.output_tensors]
+    took_s = []
+    for _ in range(COPIES):
+        began = perf_counter()
+        for target, source in (*inputs, *outputs):
+            np.copyto(target, source)
+        took_s.append(perf_counter() - began)
+    return median(took_s)
 
 
 def infer_outputs(compiled: Compiled, samples: Sequence[Sample]) -> tuple[dict[str, NDArray[Any]], ...]:

@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from autotp.errors import ModelError
 from autotp.runtime.model import ModelInfo, Port
 
 Sample = dict[str, NDArray[Any]]
-SAMPLES = 4
+CHECKED_SAMPLES = 4
+MOST_SEEDED_BYTES = 64 << 20  # a fifth of a second to make; with larger inputs requests share their samples
 NUMBERS = "biuf"
 
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -24,17 +26,23 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def seeded_samples(info: ModelInfo, seed: int) -> tuple[Sample, ...]:
-    """Return `SAMPLES` samples: floats are standard normal; whole numbers are 0 or 1.
+def seeded_samples(info: ModelInfo, seed: int, requests: int = CHECKED_SAMPLES) -> tuple[Sample, ...]:
+    """Return a sample for each of `requests` requests: floats are standard normal; whole numbers are 0 or 1.
 
-    Zeros and ones are valid as token ids, masks and type ids whatever the vocabulary; real values come in
-    through a data file.
+    Sample i depends on `seed` and i alone. There are at least `CHECKED_SAMPLES`, and no more than fit into
+    `MOST_SEEDED_BYTES`. Zeros and ones are valid as token ids, masks and type ids whatever the vocabulary; real
+    values come in through a data file.
 
     Raises:
         ModelError: an input's element type has no numpy counterpart.
     """
-    rng = np.random.default_rng(seed)
-    return tuple({port.name: _random(port, rng) for port in info.inputs} for _ in range(SAMPLES))
+    bytes_each = max(1, sum(_dtype(port).itemsize * prod(port.shape) for port in info.inputs))
+    count = max(CHECKED_SAMPLES, min(requests, MOST_SEEDED_BYTES // bytes_each))
+    return tuple(_seeded(info, np.random.default_rng((seed, index))) for index in range(count))
+
+
+def _seeded(info: ModelInfo, rng: np.random.Generator) -> Sample:
+    return {port.name: _random(port, rng) for port in info.inputs}
 
 
 def npz_samples(path: Path, info: ModelInfo) -> tuple[Sample, ...]:
@@ -63,8 +71,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 def _random(port: Port, rng: np.random.Generator) -> NDArray[Any]:
     dtype = _dtype(port)
     if np.issubdtype(dtype, np.floating):
-        return rng.standard_normal(port.shape).astype(dtype)
-    return rng.integers(0, 2, port.shape).astype(dtype)
+        return np.asarray(rng.standard_normal(port.shape, np.float32)).astype(dtype)
+    return np.asarray(rng.integers(0, 2, port.shape, np.uint8)).astype(dtype)
 
 
 def _stack(path: Path, port: Port, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:

@@ -1,0 +1,112 @@
+"""The open loop: arrivals of a Poisson process, and latencies that hold what queueing theory says of them."""
+
+from itertools import pairwise
+from statistics import fmean, median
+
+import pytest
+from scipy import stats
+
+from autotp.measure.arrivals import LEAD_IN_SHARE, Schedule, drive_open
+from autotp.measure.protocol import Loop
+from autotp.measure.workload import drive
+from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
+from autotp.runtime.inputs import seeded_samples
+from tests.models import wide_model
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Requests:
+    """One request of a model that takes a millisecond or two, the same each time, on one thread."""
+    path = wide_model(tmp_path_factory.mktemp("model"), rows=512, width=512)
+    properties = {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "1", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = compile_plan(Plan(files=locate(path), shapes={}, properties=properties, nireq=1))
+    return create_requests(compiled, seeded_samples(compiled.info, 0, 1))
+
+
+def service_s(served: Requests) -> float:
+    """How long an inference takes without others before it."""
+    return median(drive(served, Loop.ASYNC, 0.1)[2])
+
+
+def theory_s(utilization: float, service_s: float) -> float:
+    """The mean latency of an M/D/1 queue: Poisson arrivals, one server that always takes as long."""
+    return service_s * (1 + utilization / (2 * (1 - utilization)))
+
+
+def test_gaps_between_arrivals_are_exponential() -> None:
+    """Over 5000 arrivals, lead-in and window alike, the gaps have the rate's mean and the exponential law."""
+    schedule = Schedule.poisson(100.0, 40.0, 10.0, seed=0)
+    gaps = [later - earlier for earlier, later in pairwise((0.0, *schedule.arrivals_s))]
+    assert len(gaps) == pytest.approx(5000, rel=0.06)
+    assert fmean(gaps) == pytest.approx(0.01, rel=0.05)
+    assert stats.kstest(gaps, "expon", (0, 0.01)).pvalue > 0.01
+
+
+def test_the_seed_fixes_the_arrivals() -> None:
+    """Arms of one round get the same arrivals, other rounds others."""
+    assert Schedule.poisson(50.0, 1.0, 0.0, seed=3) == Schedule.poisson(50.0, 1.0, 0.0, seed=3)
+    assert Schedule.poisson(50.0, 1.0, 0.0, seed=3) != Schedule.poisson(50.0, 1.0, 0.0, seed=4)
+
+
+@pytest.mark.parametrize("duration_s", [0.0, 0.01, 2.0])
+@pytest.mark.parametrize("lead_in_s", [0.0, 1.5])
+def test_a_window_has_arrivals_before_it_and_in_it(duration_s: float, lead_in_s: float) -> None:
+    """However short: at least one untimed arrival, which opens the window, and at least one in it."""
+    for seed in range(20):
+        schedule = Schedule.poisson(10.0, duration_s, lead_in_s, seed)
+        opens_s = schedule.arrivals_s[schedule.untimed - 1]
+        assert len(schedule.arrivals_s) > schedule.untimed >= 1
+        assert opens_s >= max(lead_in_s, LEAD_IN_SHARE * duration_s)
+        assert schedule.ends_s >= opens_s + duration_s
+        assert list(schedule.arrivals_s) == sorted(schedule.arrivals_s)
+        assert schedule.arrivals_s[-1] <= schedule.ends_s
+
+
+def test_the_latency_is_that_of_a_queue(served: Requests) -> None:
+    """At 10 % of what it can do mean latency is about a service, at 80 % about three of them, as theory says.
+
+    Neighbours on this CPU make waits longer, hardly ever shorter, so the lower quartile of several tries counts.
+    """
+    for utilization in (0.1, 0.8):
+        ratios = []
+        for seed in range(12):
+            service = service_s(served)
+            schedule = Schedule.poisson(utilization / service, 120 * service, 0.0, seed)
+            count, elapsed_s, latencies_s = drive_open(served, schedule)
+            assert count == len(latencies_s) == len(schedule.arrivals_s) - schedule.untimed
+            assert elapsed_s > 119 * service
+            ratios.append(fmean(latencies_s) / theory_s(utilization, service))
+            if seed >= 3 and 0.5 < sorted(ratios)[len(ratios) // 4] < 1.7:
+                break
+        else:
+            pytest.fail(f"at {utilization} the latency is {ratios} times that of the queue")
+
+
+def test_over_saturation_the_backlog_shows_and_the_block_ends(served: Requests) -> None:
+    """With five times what it can do, latencies grow with the window, and what isn't done in time is given up."""
+    service = service_s(served)
+    schedule = Schedule.poisson(5 / service, 100 * service, 0.0, seed=3)
+    count, elapsed_s, latencies_s = drive_open(served, schedule)
+    assert len(latencies_s) == len(schedule.arrivals_s) - schedule.untimed
+    assert count < 0.8 * len(latencies_s)
+    assert max(latencies_s) > 50 * service
+    assert 0.3 < count / elapsed_s * service < 1.5
+    assert served.queue.is_ready()
+
+
+def test_a_lead_in_that_never_ends_is_given_up(served: Requests) -> None:
+    """With a thousand times what it can do, all of the window is given up after twice its time."""
+    service = service_s(served)
+    schedule = Schedule.poisson(1000 / service, 20 * service, 0.0, seed=3)
+    count, elapsed_s, latencies_s = drive_open(served, schedule)
+    assert len(latencies_s) == len(schedule.arrivals_s) - schedule.untimed
+    assert min(latencies_s) > 19 * service
+    assert 0.3 < count / elapsed_s * service < 1.5
+
+
+def test_a_wait_in_the_generator_is_part_of_the_latency(served: Requests) -> None:
+    """Of five inferences that arrive at once on one request each takes a service longer than the one before."""
+    service = service_s(served)
+    schedule = Schedule(arrivals_s=(0.0, *(0.01,) * 5), untimed=1, ends_s=0.02)
+    _, _, latencies_s = drive_open(served, schedule)
+    assert min(later - earlier for earlier, later in pairwise(latencies_s)) > 0.5 * service
