@@ -93,6 +93,24 @@ def test_a_win_ships_the_winner_with_its_evidence(tmp_path: Path, topology: Topo
     assert (tuned.workload.kind, tuned.workload.nireq) == ("async", 4)
 
 
+def test_copies_stand_beside_the_metrics(tmp_path: Path, topology: Topology) -> None:
+    """What copying would add is reported of what ships and of the baseline, apart from the latencies."""
+    copied = msgspec.structs.replace(observed(2), copy_s=2e-5)
+    one = Shipped(config=HINT, observed=copied, metrics={"throughput_per_s": 50.0})
+    (profile,) = build_tuned(
+        request_in(tmp_path), topology, evidence(Ruling.TIE, shipped=one, baseline=one), VERSIONS
+    ).profiles
+    assert profile.result.metrics == {"throughput_per_s": 50.0, "copy_s": 2e-5}
+    assert profile.result.baseline.metrics == profile.result.metrics
+
+
+def test_a_rate_is_part_of_the_workload(tmp_path: Path, topology: Topology) -> None:
+    """A tuning at a rate says so: an open loop, at how many a second."""
+    request = request_in(tmp_path, objectives=["latency_p99"], rate_per_s=20.0)
+    workload = build_tuned(request, topology, evidence(Ruling.WIN), VERSIONS).workload
+    assert (workload.kind, workload.rate_per_s, workload.nireq) == ("open", 20.0, 4)
+
+
 @pytest.mark.parametrize("ruling", [Ruling.TIE, Ruling.UNKNOWN])
 def test_without_a_win_the_hint_ships_with_a_gain_of_one(
     ruling: Ruling, tmp_path: Path, topology: Topology

@@ -83,6 +83,9 @@ def test_own_storage_moves_only_the_storage(model: Path, tmp_path: Path) -> None
         ({"allow_precision": ["f8"]}, InputError, "no precision 'f8'"),
         ({"resume": True, "fresh": True}, InputError, "resume and fresh"),
         ({"data": Path("missing.npz")}, InputError, "missing.npz"),
+        ({"rate_per_s": 10.0}, InputError, "--rate fixes the throughput; choose a latency objective"),
+        ({"rate_per_s": 0.0, "objectives": ["latency_p99"]}, InputError, "rate must be more than 0"),
+        ({"rate_per_s": float("nan"), "objectives": ["latency_p99"]}, InputError, "rate must be more than 0"),
         ({"study": "a/b"}, InputError, "'a/b'"),
         ({"study": ".."}, InputError, "folder"),
     ],
@@ -93,6 +96,13 @@ def test_what_cannot_be_used_is_refused(
     """Each bad value is an error of its kind whose text names it."""
     with pytest.raises(kind, match=words):
         built(model, **given)
+
+
+def test_how_many_are_in_flight_where_a_config_does_not_say(model: Path) -> None:
+    """One for a latency; OpenVINO's optimum for throughput, and at a rate, where the arrivals decide."""
+    assert built(model).usual_nireq is None
+    assert built(model, objectives=["latency_p50"]).usual_nireq == 1
+    assert built(model, objectives=["latency_p50"], rate_per_s=10.0).usual_nireq is None
 
 
 def test_a_missing_model_is_refused(tmp_path: Path) -> None:

@@ -113,6 +113,15 @@ class Settings(click.ParamType[dict[str, Any]]):
             return self.fail(str(error), param, ctx)
 
 
+rate_option = click.option(
+    "--rate",
+    "rate_per_s",
+    type=click.FLOAT,
+    metavar="R",
+    help="Inferences a second that arrive by chance; latency counts from the arrival.",
+)
+
+
 def _settings(value: str) -> dict[str, Any]:
     from autotp.deploy import read_tuned
     from autotp.errors import InputError

@@ -16,6 +16,7 @@ from autotp.cli.params import (
     Settings,
     Words,
     no_wait_option,
+    rate_option,
 )
 
 UNKNOWN = 3
@@ -41,6 +42,7 @@ UNKNOWN = 3
 @click.option("--trials", type=click.IntRange(min=1), help="The most arms to search.")
 @click.option("--shape", "shapes", multiple=True, type=InputShape(), help="Static shape of an input.")
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, an array each.")
+@rate_option
 @click.option("--cpus", type=CpuList(), metavar="LIST", help="Stay on these CPUs, for example 0-3.")
 @click.option("--tolerance", type=click.FloatRange(min=0), help="Largest absolute output error accepted.")
 @click.option("--allow-precision", type=Words(), default=(), metavar="LIST", help="Precisions below the default.")

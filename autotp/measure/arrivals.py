@@ -21,11 +21,23 @@ from time import perf_counter, sleep
 
 import msgspec
 
+from autotp.errors import InputError
 from autotp.measure.workload import Burst
 from autotp.runtime import Requests
 
 LEAD_IN_SHARE = 0.2  # of the window: a queue has to build up before it's watched
+MOST_PER_S = 100_000  # from Python some tens of thousands can be started
 _PR_SET_TIMERSLACK = 29  # prctl(2)
+
+
+def check_rate(rate_per_s: float) -> None:
+    """Refuse a rate that can't be kept.
+
+    Raises:
+        InputError: it isn't more than 0, or more than one process could start.
+    """
+    if not 0 < rate_per_s <= MOST_PER_S:
+        raise InputError(f"The rate must be more than 0 and at most {MOST_PER_S} a second.")
 
 
 class Schedule(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.measure.arm import Arm, ArmSpec
+from autotp.measure.arrivals import check_rate
 from autotp.measure.metrics import Metric
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds import Blocks
@@ -58,7 +59,10 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
 
 
 def _check_arrivals(rate_per_s: float | None, budget_s: float) -> None:
-    if rate_per_s is not None and rate_per_s * budget_s < FEWEST_ARRIVALS:
+    if rate_per_s is None:
+        return
+    check_rate(rate_per_s)
+    if rate_per_s * budget_s < FEWEST_ARRIVALS:
         wanted_s = ceil(FEWEST_ARRIVALS / rate_per_s)
         raise InputError(
             f"At {rate_per_s:g} a second hardly anything arrives within {budget_s:g} s: "

@@ -34,6 +34,8 @@ class TuneOptions(TypedDict, total=False):
     """Input name to static shape; needed where the model is dynamic."""
     data: str | Path | None
     """An `.npz` with an array for each input, with one more leading dimension for several samples."""
+    rate_per_s: float | None
+    """Inferences a second that arrive by chance, for a latency objective; latency counts from the arrival."""
     cpus: Sequence[int] | None
     """CPUs to stay on; by default all that this process may use."""
     tolerance: float | None
@@ -98,6 +100,7 @@ def _request(model: Path, options: TuneOptions) -> TuneRequest:
         trials=options.get("trials"),
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
         data=_path(options.get("data")),
+        rate_per_s=options.get("rate_per_s"),
         cpus=None if cpus is None else tuple(cpus),
         tolerance=options.get("tolerance"),
         storage=options.get("storage"),

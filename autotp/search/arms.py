@@ -54,6 +54,7 @@ class Observed(msgspec.Struct, frozen=True):
     properties: dict[str, str]
     predicted: Effective = Effective()
     told_apart: Config = Config()  # knobs whose effect no property shows
+    copy_s: float | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -201,6 +202,7 @@ class Bench:
             properties=started.properties,
             predicted=self._predict(config),
             told_apart=self._predictor.frame(config).told_apart,
+            copy_s=started.copy_s,
         )
 
     def _predict(self, config: Config) -> Effective:
@@ -227,14 +229,14 @@ class Bench:
         return self._without_policy[key]
 
     def _nireq(self, config: Config) -> int | None:
-        """Return the requests in flight; None leaves OpenVINO's optimum, which is meant for throughput."""
-        for_throughput = any(metric.maximize for metric in self._request.objectives)
-        return config.count("nireq") or (None if for_throughput else 1)
+        """Return the requests in flight; None leaves OpenVINO's optimum."""
+        return config.count("nireq") or self._request.usual_nireq
 
     @property
     def _workload(self) -> Workload:
-        data = self._request.data
-        return Workload(seed=self._request.seed, data=None if data is None else str(data.resolve()))
+        request = self._request
+        data = None if request.data is None else str(request.data.resolve())
+        return Workload(seed=request.seed, data=data, rate_per_s=request.rate_per_s)
 
     def _plan(self, mask: Mask | None, properties: dict[str, str], nireq: int | None) -> Plan:
         return Plan(

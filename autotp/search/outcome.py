@@ -167,11 +167,11 @@ def _relative(path: Path, folder: Path) -> str:
 
 def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
     requests = shipped.observed.effective.requests if shipped.observed else None
-    for_throughput = any(metric.maximize for metric in request.objectives)
-    nireq = requests or shipped.config.count("nireq") or (None if for_throughput else 1)
+    nireq = requests or shipped.config.count("nireq") or request.usual_nireq
     return TunedWorkload(
-        kind=Loop.of(nireq),
+        kind=Loop.of(nireq, request.rate_per_s),
         nireq=nireq,
+        rate_per_s=request.rate_per_s,
         inputs=request.data.name if request.data else "seeded",
         seed=request.seed,
     )
@@ -193,11 +193,18 @@ def _result(evidence: Evidence) -> Result:
     return Result(
         verdict=evidence.verdict.ruling.value,
         gain=shipped.gain,
-        baseline=TunedBaseline(config=baseline.config.to_dict(), metrics=dict(baseline.metrics)),
-        metrics=dict(shipped.metrics),
+        baseline=TunedBaseline(config=baseline.config.to_dict(), metrics=_metrics(baseline)),
+        metrics=_metrics(shipped),
         noise_floor=evidence.noise_floor,
         outputs=_outputs(shipped.observed, baseline.observed),
     )
+
+
+def _metrics(one: Shipped) -> dict[str, float]:
+    """Return what was measured, and what copying would add to each latency."""
+    if one.observed is None or one.observed.copy_s is None:
+        return dict(one.metrics)
+    return {**one.metrics, "copy_s": one.observed.copy_s}
 
 
 def _outputs(shipped: Observed | None, baseline: Observed | None) -> TunedOutputs | None:

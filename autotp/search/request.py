@@ -8,6 +8,7 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.measure import Metric
+from autotp.measure.arrivals import check_rate
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.search.constraints import Constraint, parse_constraint
 from autotp.space import KNOBS, Config, Space, load_space
@@ -29,6 +30,7 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     trials: int | None = None
     shapes: dict[str, Shape] = {}
     data: Path | None = None
+    rate_per_s: float | None = None
     cpus: tuple[int, ...] | None = None
     tolerance: float | None = None
     allowed_precisions: tuple[str, ...] = ()
@@ -42,6 +44,15 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     def objective(self) -> Metric:
         """The metric that decides: the first that was asked for."""
         return self.objectives[0]
+
+    @property
+    def usual_nireq(self) -> int | None:
+        """The requests in flight where a config doesn't say; None leaves OpenVINO's optimum.
+
+        That is meant for throughput; at a rate it's how many may run side by side.
+        """
+        waits = self.rate_per_s is None and not any(metric.maximize for metric in self.objectives)
+        return 1 if waits else None
 
     @property
     def storage_url(self) -> str:
@@ -72,6 +83,8 @@ def build_request(
     metrics = tuple(dict.fromkeys(Metric.named(name) for name in objectives))
     if not metrics:
         raise InputError("Name at least one objective, for example throughput.")
+    if rest.get("rate_per_s") is not None and Metric.THROUGHPUT in metrics:
+        raise InputError("--rate fixes the throughput; choose a latency objective, for example latency_p99.")
     name = study or f"{_model_name(files)}-{'-'.join(metrics)}"
     if "/" in name or name in (".", ".."):
         raise InputError(f"Study name {name!r} can't be a folder's name.")
@@ -99,6 +112,8 @@ def _check_numbers(budget_s: float, rest: dict[str, Any]) -> None:
         raise InputError("The number of trials must be 1 or more.")
     if rest.get("tolerance") is not None and not rest["tolerance"] >= 0:
         raise InputError("The tolerance must be 0 or more.")
+    if rest.get("rate_per_s") is not None:
+        check_rate(rest["rate_per_s"])
     if not 0 <= rest.get("seed", 0) < 2**32:
         raise InputError("The seed must be from 0 to 4294967295.")
     if rest.get("resume") and rest.get("fresh"):

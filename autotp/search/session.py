@@ -170,6 +170,7 @@ def _identity(request: TuneRequest, info: ModelInfo, topology: Topology) -> dict
         "model": msgspec.to_builtins(digest(request.files)),
         "inputs": info.inputs,
         "objectives": [str(metric) for metric in request.objectives],
+        "rate": request.rate_per_s,
         "data": None if request.data is None else hashlib.sha256(request.data.read_bytes()).hexdigest(),
         "cpus": None if request.cpus is None else format_cpulist(request.cpus),
     }
