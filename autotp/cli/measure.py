@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from autotp.cli.output import echo_json, say_waiting, show
-from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Setting, no_wait_option
+from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Setting, no_wait_option, rate_option
 
 
 @click.command("measure", epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json")
@@ -15,16 +15,21 @@ from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Set
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, an array each.")
 @click.option("--budget", type=Duration(), default="5s", show_default=True, help="How long to run blocks.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the inputs.")
+@rate_option
 @no_wait_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
     model: Path, settings: tuple[Setting, ...], shapes: tuple[NamedShape, ...],
-    data: Path | None, budget: float, seed: int, no_wait: bool, as_json: bool,
+    data: Path | None, budget: float, seed: int, rate_per_s: float | None, no_wait: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight."""
+    """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight.
+
+    With --rate inferences arrive as those of many people do, and their latency includes the wait for a request.
+    """
     from autotp.errors import SpaceError
     from autotp.measure import ArmSpec, Blocks, Workers, Workload, inspect, machine_lock, measure
-    from autotp.runtime import Plan, locate
+    from autotp.measure.plans import plans_of
+    from autotp.runtime import locate
     from autotp.space import Config, affinity, config_dropped
     from autotp.topology import probe
 
@@ -34,17 +39,8 @@ def command(
     files = locate(model)
     topology = probe()
     masks = affinity(config, topology.machine, topology.envelope)
-    plans = tuple(
-        Plan(
-            files=files,
-            shapes=dict(shapes),
-            properties=config.properties(),
-            mask=mask,
-            nireq=config.count("nireq"),
-        )
-        for mask in masks or (None,)
-    )
-    workload = Workload(seed=seed, data=None if data is None else str(data.resolve()))
+    plans = plans_of(config, masks, files, dict(shapes), config.count("nireq"))
+    workload = Workload(seed=seed, data=None if data is None else str(data.resolve()), rate_per_s=rate_per_s)
     lock = machine_lock(f"autotp measure {files.path.name}", no_wait, say_waiting)
     with lock, Workers() as workers:
         inspect(workers, files, dict(shapes))

@@ -1,6 +1,7 @@
 """Measurement: workers, blocks in rounds, statistics, proof, and the output gate."""
 
 from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
+from autotp.measure.comparison import Comparison, Contenders, compare
 from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics
 from autotp.measure.noise import Noise, measure_noise
@@ -53,6 +54,8 @@ __all__ = [
     "ArmSpec",
     "Block",
     "Blocks",
+    "Comparison",
+    "Contenders",
     "Footprint",
     "Gate",
     "Holder",
@@ -78,6 +81,7 @@ __all__ = [
     "Workers",
     "Workload",
     "all_metrics",
+    "compare",
     "deciding_confidence",
     "inspect",
     "log_gain",

@@ -2,6 +2,14 @@
 
 from autotp.report.machine import health_view, topology_tree
 from autotp.report.progress import describe_event
-from autotp.report.tables import measurement_table, space_view, tuned_view
+from autotp.report.tables import comparison_view, measurement_table, space_view, tuned_view
 
-__all__ = ["describe_event", "health_view", "measurement_table", "space_view", "topology_tree", "tuned_view"]
+__all__ = [
+    "comparison_view",
+    "describe_event",
+    "health_view",
+    "measurement_table",
+    "space_view",
+    "topology_tree",
+    "tuned_view",
+]

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autotp.deploy import Decision, Profile, Tuned
-from autotp.measure import Measurement
+from autotp.measure import Comparison, Measurement
 from autotp.report.units import metric_name, spell_metric
 from autotp.space import BoundSpace, Census, Config, spell_config, spell_value
 
@@ -36,6 +36,7 @@ def measurement_table(config: Config, measurement: Measurement) -> Table:
     for key in ("throughput_per_s", "latency_p50_s", "latency_p90_s", "latency_p99_s", "memory_bytes"):
         table.add_row(metric_name(key), spell_metric(key, getattr(measurement, key)))
     table.add_row("compile", spell_metric("compile_s", measurement.compile_s))
+    table.add_row("copies, not in the latency", spell_metric("copy_s", measurement.copy_s))
     effective = measurement.effective
     table.add_row("streams", str(effective.streams))
     table.add_row("threads", str(effective.threads))
@@ -43,6 +44,23 @@ def measurement_table(config: Config, measurement: Measurement) -> Table:
     table.add_row("precision", str(effective.precision))
     table.add_row("inferences", f"{measurement.inferences} in {measurement.blocks} blocks")
     return table
+
+
+def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
+    """Return the figures of both sides, and in a sentence what they prove."""
+    table = Table("", f"A: {a}", f"B: {b}")
+    for key in ("throughput_per_s", "latency_p50_s", "latency_p99_s", "memory_bytes"):
+        if key in found.a.metrics and key in found.b.metrics:
+            pair = (spell_metric(key, side.metrics[key]) for side in (found.a, found.b))
+            table.add_row(metric_name(key), *pair)
+    table.add_row("output error", *(f"{side.output_error.max_abs_error:.3g}" for side in (found.a, found.b)))
+    floor = "" if found.noise_floor is None else f", smallest provable gain here {found.noise_floor:.3f}"
+    measured = f"95 % interval {found.low:.3f} to {found.high:.3f}, {found.processes} processes each{floor}"
+    sentence = f"A is {found.ratio:.3f} times as fast as B in {found.objective} ({measured})"
+    if not found.processes:
+        sentence = "A and B could not be compared"
+    lines = [f"{sentence}: {found.verdict.upper()}", *([found.reason] if found.reason else [])]
+    return Group(table, *(Text(line) for line in lines))
 
 
 def tuned_view(

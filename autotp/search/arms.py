@@ -29,6 +29,7 @@ from autotp.measure import (
     start_together,
     stop_all,
 )
+from autotp.measure.plans import plans_of
 from autotp.runtime import Plan
 from autotp.search.request import TuneRequest
 from autotp.space import KNOBS, MODEL_THREADS, Config, Effective, Mask, Predictor, affinity
@@ -143,9 +144,8 @@ class Bench:
         Raises:
             SpaceError: the config is INVALID here.
         """
-        masks = self.masks(config)
-        nireq = self._nireq(config)
-        plans = tuple(self._plan(mask, config.properties(), nireq) for mask in masks or (None,))
+        request, masks = self._request, self.masks(config)
+        plans = plans_of(config, masks, request.files, request.shapes, self._nireq(config))
         outputs = Outputs(str(self._reference)) if checked else None
         arm = Arm(ArmSpec(plans=plans, workload=self._workload, outputs=outputs), self._workers)
         self._arms.append(arm)

@@ -9,6 +9,7 @@ import msgspec
 from autotp.errors import InputError
 from autotp.measure import Metric
 from autotp.measure.arrivals import check_rate
+from autotp.measure.plans import usual_requests
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.search.constraints import Constraint, parse_constraint
 from autotp.space import KNOBS, Config, Space, load_space
@@ -47,12 +48,8 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def usual_nireq(self) -> int | None:
-        """The requests in flight where a config doesn't say; None leaves OpenVINO's optimum.
-
-        That is meant for throughput; at a rate it's how many may run side by side.
-        """
-        waits = self.rate_per_s is None and not any(metric.maximize for metric in self.objectives)
-        return 1 if waits else None
+        """The requests in flight where a config doesn't say; None leaves OpenVINO's optimum."""
+        return usual_requests(self.objectives, self.rate_per_s)
 
     @property
     def storage_url(self) -> str:

@@ -1,0 +1,128 @@
+"""The two sides of a comparison: what a person names, as plans for workers.
+
+A tuned file runs as `autotp.load` would run it: with exactly its properties, requests in flight and CPUs. It
+brings its model, shapes, objective and rate, too, as far as the command line says nothing else.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from autotp.cli.params import Settings
+from autotp.deploy import Tuned, decide, model_files_path, read_tuned
+from autotp.errors import InputError, SpaceError
+from autotp.files import is_file, load_yaml
+from autotp.measure import Metric
+from autotp.measure.plans import plans_of
+from autotp.runtime import ModelFiles, Plan, Shape, locate
+from autotp.space import Config, affinity, config_dropped
+from autotp.topology import Topology, parse_cpulist
+
+HINT = "hint:"
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """One side as the person named it: a tuned file, or a config."""
+
+    text: str
+    config: Config = Config()
+    tuned: Tuned | None = None
+
+
+def read_side(text: str) -> Named:
+    """Read `text`: a tuned file, `hint:THROUGHPUT`, or `num_streams=4,nireq=8`.
+
+    Raises:
+        InputError: it is none of them, or not valid.
+        BadParameter: the same, as click tells it.
+    """
+    if text.lower().startswith(HINT):
+        return _checked(text, Config.of({"performance_hint": text[len(HINT) :].lower()}))
+    path = Path(text)
+    if is_file(path) and isinstance(data := load_yaml(path), dict) and "autotp" in data:
+        return Named(text=text, tuned=read_tuned(path))
+    return _checked(text, Config.of(Settings().convert(text, None, None)))
+
+
+def _checked(text: str, config: Config) -> Named:
+    if reason := config_dropped(config):
+        raise SpaceError(f"{config}: {reason}.")
+    return Named(text=text, config=config)
+
+
+def model_of(sides: Sequence[Named], model: Path | None) -> ModelFiles:
+    """Return the model to compare on: the one given, else that of a tuned file.
+
+    Raises:
+        InputError: none is known, it isn't there, or two tuned files are of different models.
+    """
+    tuned = [(Path(side.text), side.tuned) for side in sides if side.tuned is not None]
+    if len({(content.model.graph_sha256, content.model.weights_bytes) for _, content in tuned}) > 1:
+        raise InputError("The two tuned files are of different models, which can't be compared.")
+    if model is not None:
+        return locate(model)
+    if not tuned:
+        raise InputError("Neither side is a tuned file: say with --model which model to compare them on.")
+    path, content = tuned[0]
+    return locate(model_files_path(content, path))
+
+
+def shapes_of(sides: Sequence[Named], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Return the shapes given, else those of a tuned file.
+
+    Raises:
+        InputError: two tuned files have different ones.
+    """
+    known = [side.tuned.model.shapes for side in sides if side.tuned is not None]
+    if shapes or not known:
+        return dict(shapes)
+    if any(other != known[0] for other in known):
+        raise InputError(
+            "The two tuned files are for different shapes: say with --shape which to compare them at."
+        )
+    return known[0]
+
+
+def objective_of(sides: Sequence[Named], objective: str | None) -> Metric:
+    """Return the objective given, else that of a tuned file, else throughput.
+
+    Raises:
+        InputError: there is no such objective.
+    """
+    known = [side.tuned.objective.metrics[0] for side in sides if side.tuned is not None]
+    return Metric.named(objective or (known[0] if known else Metric.THROUGHPUT))
+
+
+def rate_of(sides: Sequence[Named], rate_per_s: float | None) -> float | None:
+    """Return the rate given, else that of a tuned file."""
+    known = [side.tuned.workload.rate_per_s for side in sides if side.tuned is not None]
+    return next((rate for rate in (rate_per_s, *known) if rate is not None), None)
+
+
+def plans_of_side(
+    side: Named, files: ModelFiles, shapes: Mapping[str, Shape], nireq: int | None, topology: Topology
+) -> tuple[tuple[Plan, ...], str | None]:
+    """Return what the workers of `side` do, and a warning where it was tuned for something else.
+
+    A config that says nothing of `nireq` runs with this one.
+
+    Raises:
+        SpaceError: the config can't run here.
+        ModelError: the model can't be read.
+    """
+    if side.tuned is None:
+        masks = affinity(side.config, topology.machine, topology.envelope)
+        return plans_of(side.config, masks, files, shapes, side.config.count("nireq") or nireq), None
+    decision, profile = decide(side.tuned, files, topology)
+    plans = tuple(
+        Plan(
+            files=files,
+            shapes=dict(shapes),
+            properties=profile.properties,
+            mask=None if mask is None else parse_cpulist(mask),
+            nireq=side.tuned.workload.nireq,
+        )
+        for mask in profile.affinity or (None,)
+    )
+    return plans, None if decision.applied else f"{side.text}: {decision.reason}; it is compared all the same"

@@ -1,0 +1,245 @@
+"""Two arms against each other: A over B, in fresh processes, with the same proof that a tuning asks of a finalist.
+
+A first short phase starts both once, looks at their outputs, and tells how long starts and blocks take; nothing
+that it measures counts. Then both run in waves with a twin of B, so that the smallest ratio that could be proved
+here comes from the same minutes. A side whose outputs are wrong can't win. What OpenVINO's hints make of the
+outputs is accepted in practice, so they are run, too, but only where a side would be rejected without.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from math import ceil
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from autotp.errors import EnvironmentFailure, InputError
+from autotp.measure.arm import Arm, ArmSpec, record_reference, start_together, stop_all
+from autotp.measure.metrics import Metric
+from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate
+from autotp.measure.protocol import ArmFailure, OutputError, Outputs
+from autotp.measure.rounds import Blocks
+from autotp.measure.statistics import (
+    MIN_P99_SAMPLES,
+    MIN_PROCESSES,
+    REPORTED_CONFIDENCE,
+    Interval,
+    proven,
+    t_interval,
+)
+from autotp.measure.waves import AA, Rounds, Waves, plan_waves
+from autotp.measure.workers import Workers
+from autotp.runtime import Plan
+from autotp.space import Effective
+
+A, B = "A", "B"
+GRACE = 1.1  # of the budget, for the processes without which there is no verdict
+MAX_BLOCK_SHARE = 1 / 300  # of the budget: a slow model must still get its rounds
+ARMS = 3  # that run side by side: A, B, and the twin of B
+
+
+class Ruling(StrEnum):
+    """What is known of A against B."""
+
+    WIN = "win"
+    TIE = "tie"
+    LOSE = "lose"
+    UNKNOWN = "unknown"
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two: what OpenVINO made of it, its figures, and its outputs' error, with why they are `wrong`."""
+
+    effective: Effective
+    metrics: dict[str, float]
+    output_error: OutputError
+    wrong: str | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """How many times better A is than B, with its 95 % interval over processes, and what is proven."""
+
+    ratio: float
+    low: float
+    high: float
+    verdict: Ruling
+    reason: str
+    objective: Metric
+    processes: int
+    rounds: int
+    noise_floor: float | None
+    a: Side
+    b: Side
+
+
+class Contenders(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared, and what the outputs are held against: the hints of the same model and workload."""
+
+    a: ArmSpec
+    b: ArmSpec
+    hints: tuple[ArmSpec, ...]
+
+
+class _Opening(msgspec.Struct, frozen=True):
+    """What the first phase tells: what both sides are, how long a start takes, and how blocks are made."""
+
+    sides: dict[str, Side]
+    start_s: float
+    blocks: Blocks
+    block_s: float
+    samples: int
+
+
+def compare(
+    workers: Workers, contenders: Contenders, metric: Metric, budget_s: float, blocks: Blocks, seed: int
+) -> Comparison:
+    """Compare two arms for about `budget_s` seconds, starts included.
+
+    Raises:
+        InputError: one of them can't be run; the text says which, in which phase it failed and how.
+        EnvironmentFailure: the reference or a hint can't be run.
+    """
+    end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
+    opening = _open(workers, contenders, blocks, budget_s * MAX_BLOCK_SHARE)
+    specs = {A: contenders.a, B: contenders.b}
+    waves = Waves({key: _maker(workers, spec) for key, spec in specs.items()}, B, metric, opening.blocks, seed)
+    rounds = _rounds_wanted(opening, metric)
+    schedule = plan_waves(end - monotonic(), ARMS, opening.start_s, opening.block_s, rounds)
+    waves.run(schedule, end, last, lambda: None)
+    return _rule(waves, metric, opening.sides)
+
+
+def _maker(workers: Workers, spec: ArmSpec) -> Callable[[], Arm]:
+    return lambda: Arm(spec, workers)
+
+
+def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: float) -> _Opening:
+    with tempfile.TemporaryDirectory(prefix="autotp-") as folder:
+        reference = Path(folder) / "reference.npz"
+        _record_reference(workers, contenders.b, reference)
+        began = monotonic()
+        with _started(workers, (contenders.a, contenders.b), reference) as arms:
+            start_s = (monotonic() - began) * ARMS / len(arms)
+            errors = {key: _worst(arm) for key, arm in zip((A, B), arms, strict=True)}
+            effective = {key: arm.started[0].effective for key, arm in zip((A, B), arms, strict=True)}
+            try:
+                for arm in arms:
+                    blocks = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), longest_s)
+                trials = [blocks.run(arm) for arm in arms]
+            except ArmFailure as failure:
+                raise InputError(f"A side can't be measured: {failure}.") from failure
+        gate = Gate()
+        if any(gate.rejects(errors[key], effective[key].precision) for key in errors):
+            with _started(workers, contenders.hints, reference) as hints:
+                gate = Gate(hint_error=max((_worst(arm).max_abs_error for arm in hints), default=0.0))
+    sides = {
+        key: Side(
+            effective=effective[key],
+            metrics={},
+            output_error=errors[key],
+            wrong=gate.rejects(errors[key], effective[key].precision),
+        )
+        for key in errors
+    }
+    block_s = max(block.elapsed_s + block.untimed_s for block in trials)
+    return _Opening(sides, start_s, blocks, block_s, min(len(block.latencies_s) for block in trials))
+
+
+def _record_reference(workers: Workers, spec: ArmSpec, path: Path) -> None:
+    files, shapes = spec.plans[0].files, spec.plans[0].shapes
+    plan = Plan(files=files, shapes=shapes, properties=dict(REFERENCE_PROPERTIES))
+    try:
+        record_reference(workers, plan, spec.workload, path)
+    except ArmFailure as failure:
+        raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
+
+
+@contextmanager
+def _started(workers: Workers, specs: Sequence[ArmSpec], reference: Path) -> Iterator[list[Arm]]:
+    outputs = Outputs(str(reference))
+    arms = [Arm(msgspec.structs.replace(spec, outputs=outputs), workers) for spec in specs]
+    try:
+        for index, failure in start_together(arms).items():
+            properties = specs[index].plans[0].properties
+            raise InputError(f"A config ({properties}) can't be measured: {failure}.") from failure
+        yield arms
+    finally:
+        stop_all(arms)
+
+
+def _worst(arm: Arm) -> OutputError:
+    errors = [started.output_error for started in arm.started if started.output_error is not None]
+    return max(errors, key=lambda error: (not error.finite, error.max_abs_error))
+
+
+def _rounds_wanted(opening: _Opening, metric: Metric) -> Rounds:
+    rounds = Rounds.of(opening.blocks)
+    if metric is not Metric.LATENCY_P99:
+        return rounds
+    return rounds.with_enough(ceil(1.1 * MIN_P99_SAMPLES / max(1, opening.samples)))
+
+
+def _rule(waves: Waves, metric: Metric, sides: dict[str, Side]) -> Comparison:
+    gains = waves.log_gains(A, B)
+    floor = waves.noise_floor if AA not in waves.failures and len(gains) > 1 else None
+    interval = t_interval(gains, REPORTED_CONFIDENCE)
+    ruling, reason = _judge(waves, metric, gains, floor, sides)
+    measured = {
+        key: msgspec.structs.replace(side, metrics=waves.metrics(key) if _has(waves, key) else {})
+        for key, side in sides.items()
+    }
+    return _comparison(waves, metric, interval, floor, ruling, reason, measured)
+
+
+def _comparison(
+    waves: Waves,
+    metric: Metric,
+    interval: Interval,
+    floor: float | None,
+    ruling: Ruling,
+    reason: str,
+    sides: dict[str, Side],
+) -> Comparison:
+    return Comparison(
+        ratio=interval.median,
+        low=interval.low,
+        high=interval.high,
+        verdict=ruling,
+        reason=reason,
+        objective=metric,
+        processes=len(waves.waves),
+        rounds=sum(len(wave.get(B, ())) for wave in waves.waves),
+        noise_floor=floor,
+        a=sides[A],
+        b=sides[B],
+    )
+
+
+def _has(waves: Waves, key: str) -> bool:
+    return bool(waves.waves) and key not in waves.failures
+
+
+def _judge(
+    waves: Waves, metric: Metric, gains: Sequence[float], floor: float | None, sides: dict[str, Side]
+) -> tuple[Ruling, str]:
+    """Rule on A over B: a proof either way, as of a finalist over a baseline, but never for wrong outputs."""
+    for key, failure in waves.failures.items():
+        return Ruling.UNKNOWN, f"{'B' if key == AA else key} failed in one of the processes: {failure}"
+    if len(gains) < MIN_PROCESSES or floor is None:
+        return Ruling.UNKNOWN, f"{len(gains)} of {MIN_PROCESSES} processes fit into the budget"
+    if metric is Metric.LATENCY_P99 and waves.fewest_samples < MIN_P99_SAMPLES:
+        fewest = waves.fewest_samples
+        return Ruling.UNKNOWN, f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {fewest}"
+    wrong = {key: side.wrong for key, side in sides.items() if side.wrong}
+    if len(wrong) == len(sides):
+        return Ruling.UNKNOWN, f"the outputs of both are wrong, so neither can win: {wrong[A]}"
+    if A in wrong:
+        return Ruling.LOSE, f"A's outputs are wrong, so it can't win: {wrong[A]}"
+    if proven(gains, floor):
+        return Ruling.WIN, ""
+    if B in wrong:
+        return Ruling.TIE, f"B's outputs are wrong, so it can't win: {wrong[B]}"
+    return (Ruling.LOSE if proven([-gain for gain in gains], floor) else Ruling.TIE), ""
