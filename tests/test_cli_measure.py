@@ -31,12 +31,23 @@ def test_json_has_the_agreed_keys(
     assert found["nireq"] == 3
 
 
+def test_at_a_rate_latency_counts_from_the_arrival(model: str) -> None:
+    """With --rate about that many inferences a second are run, however many could be."""
+    code, out, err = autotp("measure", model, "--budget", "1s", "--json", "--rate", "200", "--set", "nireq=2")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert 100 < found["throughput_per_s"] < 300
+    assert found["latency_p50_s"] > 0
+    assert found["copy_s"] > 0
+
+
 def test_text_shows_the_same(tmp_path: Path) -> None:
     """Without --json a table; a dynamic model is measured at the shape that was given."""
     model = str(dynamic_model(tmp_path))
     code, out, _ = autotp("measure", model, "--budget", "0.2s", "--shape", "x=[2,16]")
     assert code == 0
-    assert [word for word in ("throughput", "latency_p99", "memory", "precision") if word not in out] == []
+    words = ("throughput", "latency_p99", "memory", "copies", "precision")
+    assert [word for word in words if word not in out] == []
 
 
 @pytest.mark.parametrize(
@@ -47,6 +58,9 @@ def test_text_shows_the_same(tmp_path: Path) -> None:
         ("--set", "distribution_policy=pipeline_parallel"),
         ("--shape", "x=[1,3]"),
         ("--budget", "soon"),
+        ("--rate", "0"),
+        ("--rate", "nan"),
+        ("--rate", "0.01"),
         ("--data", "gone.npz"),
     ],
 )

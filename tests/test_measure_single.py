@@ -1,12 +1,13 @@
 """One config measured on its own, end to end."""
 
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 import pytest
 
 from autotp.errors import InputError
-from autotp.measure import ArmSpec, Blocks, Measurement, Workers, Workload, measure
+from autotp.measure import Arm, ArmSpec, Blocks, Measurement, Workers, Workload, measure
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
 from tests.models import matmul_model
@@ -36,6 +37,7 @@ def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
     assert found.blocks >= 1
     assert found.inferences >= found.blocks * found.nireq
     assert found.inferences % found.nireq == 0
+    assert found.inferences / found.measured_s == pytest.approx(found.throughput_per_s, rel=0.5)
 
 
 def test_memory_is_that_of_a_process_with_openvino(found: Measurement) -> None:
@@ -82,3 +84,21 @@ def test_a_budget_in_which_nothing_arrives_is_bad_input(tmp_path: Path, workers:
     rare = msgspec.structs.replace(spec(tmp_path), workload=Workload(rate_per_s=0.5))
     with pytest.raises(InputError, match=r"At 0\.5 a second .* a budget of 100 s"):
         measure(workers, rare, 5.0, Blocks())
+
+
+def test_instances_run_at_once_and_their_rates_add(tmp_path: Path, workers: Workers) -> None:
+    """Two workers begin a block together, so that it takes the time of one, and each has a window of its own."""
+    one = spec(tmp_path, NUM_STREAMS="1", INFERENCE_NUM_THREADS="1")
+    arm = Arm(msgspec.structs.replace(one, plans=one.plans * 2), workers)
+    try:
+        arm.launch()
+        arm.await_start()
+        began = monotonic()
+        block = arm.block(0.5)
+        took_s = monotonic() - began
+    finally:
+        arm.stop()
+    assert block.elapsed_s == pytest.approx(0.5, rel=0.2)
+    assert took_s < 0.8
+    assert block.count == len(block.latencies_s)
+    assert block.count > 2 * 4

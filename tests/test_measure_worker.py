@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import psutil
@@ -124,6 +125,17 @@ def test_a_rate_is_kept_and_a_warm_up_does_not_wait_for_it(tmp_path: Path) -> No
     assert 1 <= arrived.count == again.count == len(arrived.latencies_s) <= 15
     assert arrived.elapsed_s >= 0.3
     assert flat_out.count > 20
+
+
+def test_a_block_waits_until_it_is_to_begin(tmp_path: Path) -> None:
+    """Workers that are given the same time begin together; the wait is in no figure. A time that's past is now."""
+    begin_s = monotonic() + 1.5
+    start = Compile(plan(matmul_model(tmp_path)), Workload())
+    _, block, late = answers([start, Run(duration_s=0.01, begin_s=begin_s), Run(duration_s=0.01, begin_s=1.0)])
+    assert monotonic() >= begin_s + 0.02
+    assert isinstance(block, Block)
+    assert isinstance(late, Block)
+    assert block.elapsed_s + block.untimed_s < 1.0
 
 
 def test_copies_are_timed_after_the_compile(tmp_path: Path) -> None:

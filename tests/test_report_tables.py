@@ -74,14 +74,26 @@ def test_a_measurement_is_shown_with_units() -> None:
         latency_p99_s=0.002,
         memory_bytes=2**30,
         compile_s=0.25,
+        copy_s=0.00002,
         inferences=6000,
+        measured_s=5.0,
         blocks=100,
         nireq=4,
         effective=Effective(streams=2, threads=2, requests=4, precision="bf16"),
         properties={},
     )
     found = text(measurement_table(Config.of({"num_streams": 2}), measurement))
-    words = ["num_streams=2", "1,234/s", "800 µs", "2 ms", "1 GiB", "250 ms", "bf16", "6000 in 100 blocks"]
+    words = [
+        "num_streams=2",
+        "1,234/s",
+        "800 µs",
+        "2 ms",
+        "1 GiB",
+        "250 ms",
+        "20 µs",
+        "bf16",
+        "6000 in 100 blocks",
+    ]
     assert missing(words, found) == []
 
 

@@ -21,7 +21,9 @@ FEWEST_ARRIVALS = 50
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """What one config does; keys carry their units, `properties` are as OpenVINO reports them.
 
-    `copy_s` is what copying a request's inputs in and its outputs out would add; no latency has it.
+    `throughput_per_s` is the median of blocks, which a neighbour's burst doesn't move; `inferences` over
+    `measured_s`, the seconds of all windows, is the mean. `copy_s` is what copying a request's inputs in and its
+    outputs out would add; no latency has it.
     """
 
     throughput_per_s: float
@@ -32,6 +34,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     compile_s: float
     copy_s: float
     inferences: int
+    measured_s: float
     blocks: int
     nireq: int
     effective: Effective
@@ -97,6 +100,7 @@ def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
         compile_s=started.compile_s,
         copy_s=started.copy_s,
         inferences=sum(block.count for block in blocks),
+        measured_s=sum(block.elapsed_s for block in blocks),
         blocks=len(blocks),
         nireq=_requests(arm),
         effective=started.effective,
