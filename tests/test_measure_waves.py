@@ -17,6 +17,7 @@ from autotp.measure.waves import (
     Rounds,
     Schedule,
     Waves,
+    _width,
     plan_waves,
     seconds_needed,
 )
@@ -57,10 +58,10 @@ def nothing() -> None:
 
 @given(seconds, arms, start_s, block_s)
 def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: float, block_s: float) -> None:
-    """There are 6 to 12 processes, an even number, of 10 to 100 rounds."""
+    """There are 6 to 20 processes of 10 to 100 rounds, and more than six only where each has 25."""
     schedule = plan_waves(seconds, arms, start_s, block_s, USUAL)
     assert MIN_PROCESSES <= schedule.processes <= MAX_PROCESSES
-    assert schedule.processes % 2 == 0
+    assert schedule.processes == MIN_PROCESSES or schedule.rounds >= USUAL.enough
     assert MIN_ROUNDS <= schedule.rounds <= MAX_ROUNDS
 
 
@@ -74,12 +75,19 @@ def test_a_schedule_fits_into_its_time(seconds: float, arms: int, start_s: float
 
 
 @given(seconds, st.floats(0, 1000), arms, start_s, block_s)
-def test_more_time_never_means_fewer_processes(
+def test_more_time_never_promises_a_wider_interval(
     seconds: float, more: float, arms: int, start_s: float, block_s: float
 ) -> None:
-    """Processes come first, as their spread decides."""
+    """Each schedule that fits into less time fits into more, with as many rounds or more."""
     short, long = (plan_waves(s, arms, start_s, block_s, USUAL) for s in (seconds, seconds + more))
-    assert long.processes >= short.processes
+    assert _width(long, USUAL) <= _width(short, USUAL)
+
+
+def test_costly_starts_mean_fewer_processes() -> None:
+    """Where a wave starts in half a second there are many processes; where in twenty, few."""
+    quick, slow = (plan_waves(200.0, 4, start_s, 0.05, USUAL) for start_s in (0.5, 20.0))
+    assert quick.processes > 15
+    assert slow.processes < 9
 
 
 def test_no_time_gives_the_least_schedule() -> None:

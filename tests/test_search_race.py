@@ -13,7 +13,7 @@ from optuna.trial import Trial
 from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
 from autotp.measure.protocol import Run
 from autotp.search.arms import Observed
-from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, Standing
+from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, Standing, still_in
 from autotp.space import Config, Effective
 
 PLAIN = Blocks()
@@ -140,6 +140,59 @@ def test_equals_are_not_dropped() -> None:
     assert beaten <= 1
 
 
+def test_arms_of_the_same_rounds_are_paired_with_each_other() -> None:
+    """Noise that two arms share and the baseline doesn't have cancels between them."""
+
+    class Shared(Pretended):
+        def _run(self, run: Run, phase: Phase) -> Block:
+            self.durations_s.append(run.duration_s)
+            return _block(self._latency_s * (1.0 + 0.5 * (len(self.durations_s) % 3)))
+
+    race, racers = race_of({"baseline": Pretended(0.01), "ahead": Shared(0.010), "behind": Shared(0.0102)})
+    race.run(12, inf)
+    between = race.gain(racers["behind"], racers["ahead"])
+    assert between.log_gain == pytest.approx(-log(1.02))
+    assert between.error < 1e-9 < race.standing(racers["behind"]).error
+    assert race.beaten(racers["behind"], [racers["ahead"]])
+
+
+def test_arms_of_other_rounds_are_compared_by_way_of_the_baseline() -> None:
+    """Without common rounds the gain is the difference of the standings, and the errors add up."""
+    race, racers = race_of({"baseline": Pretended(0.01, 0.01), "early": Pretended(0.008, 0.01)})
+    race.run(12, inf)
+    race.leave(racers["early"])
+    late = racer("late", Pretended(0.009, 0.01))
+    race.enter(late)
+    race.run(12, inf)
+    between, early, own = race.gain(late, racers["early"]), race.standing(racers["early"]), race.standing(late)
+    assert between.log_gain == own.log_gain - early.log_gain
+    assert between.error > max(own.error, early.error)
+    assert between.rounds == 12
+
+
+def test_more_leaders_ask_for_more() -> None:
+    """The chance of a wrong drop is shared: many leaders can't drop an arm that the only one would."""
+    race, racers = race_of({"baseline": Pretended(0.01, 0.01), "behind": Pretended(0.01018, 0.01)})
+    race.run(ROUNDS_TO_JUDGE, inf)
+    behind = racers["behind"]
+    crowd = [racer(f"leader {number}", Pretended(0.01)) for number in range(1000)]
+    for leader in crowd:
+        leader.blocks |= racers["baseline"].blocks
+    assert race.beaten(behind, [racers["baseline"]])
+    assert not race.beaten(behind, crowd)
+
+
+def test_those_still_in_may_be_the_best() -> None:
+    """The best comes first, equals stay, and what is clearly behind is out."""
+    race, racers = race_of(
+        {"baseline": Pretended(0.01, 0.02), "best": Pretended(0.008, 0.02), "slow": Pretended(0.009, 0.02)}
+    )
+    race.run(30, inf)
+    assert still_in(race, list(racers.values())) == [racers["best"]]
+    assert still_in(race, [racers["slow"]]) == [racers["slow"]]
+    assert still_in(race, []) == []
+
+
 def test_with_two_objectives_an_arm_must_be_behind_in_both() -> None:
     """Half the throughput at half the latency isn't beaten."""
 
@@ -252,4 +305,4 @@ def test_a_standing_of_few_rounds_knows_nothing(log_gains: list[float]) -> None:
     assert interval.low <= interval.median <= interval.high < inf
     if len(log_gains) < 2:
         assert standing.error == inf
-        assert not standing.behind(Standing(10.0, 0.0))
+        assert not standing.below(10.0, 0.95)

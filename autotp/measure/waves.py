@@ -6,6 +6,7 @@ tells which gain could be proved at all.
 
 import random
 from collections.abc import Callable, Mapping
+from math import sqrt
 from time import monotonic
 
 import msgspec
@@ -14,10 +15,10 @@ from autotp.measure.arm import Arm, start_together, stop_all
 from autotp.measure.metrics import Metric, all_metrics
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds import Blocks, run_round
-from autotp.measure.statistics import MIN_PROCESSES, log_gain, noise_floor
+from autotp.measure.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, log_gain, noise_floor, t_quantile
 from autotp.measure.weather import Patience
 
-MAX_PROCESSES = 12
+MAX_PROCESSES = 20
 MIN_ROUNDS = 10
 ENOUGH_ROUNDS = 25
 MAX_ROUNDS = 100
@@ -51,7 +52,7 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: Rounds) -> Schedule:
-    """Return the schedule that fits into `seconds`: processes first, as their spread decides.
+    """Return the schedule that fits into `seconds` and promises the narrowest interval.
 
     Args:
         seconds: what is left of the budget.
@@ -60,13 +61,18 @@ def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted
         block_s: how long a block takes, which is longer than asked for where many requests are in flight.
         wanted: how many rounds a process runs.
     """
-    more_processes_from = max(wanted.enough, wanted.most // 3)
-    best = Schedule(MIN_PROCESSES, wanted.fewest)
-    for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1, 2):
+    fitting = [Schedule(MIN_PROCESSES, wanted.fewest)]
+    for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1):
         rounds = int((seconds / processes - start_s) / (arms * block_s))
-        if rounds >= (wanted.fewest if processes == MIN_PROCESSES else more_processes_from):
-            best = Schedule(processes, min(rounds, wanted.most))
-    return best
+        if rounds >= (wanted.fewest if processes == MIN_PROCESSES else wanted.enough):
+            fitting.append(Schedule(processes, min(rounds, wanted.most)))
+    return min(fitting, key=lambda schedule: _width(schedule, wanted))
+
+
+def _width(schedule: Schedule, wanted: Rounds) -> float:
+    """Return the expected width of the deciding interval, where rounds enough err as much as processes differ."""
+    spread = sqrt((1.0 + wanted.enough / schedule.rounds) / schedule.processes)
+    return t_quantile(schedule.processes, DECIDING_CONFIDENCE) * spread
 
 
 def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: Rounds) -> float:

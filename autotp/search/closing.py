@@ -19,15 +19,13 @@ from autotp.measure import (
 )
 from autotp.search.constraints import violations
 from autotp.search.events import FinalsBegan, FinalsEnded
-from autotp.search.race import Racer, Standing
+from autotp.search.race import OUT_CONFIDENCE, Racer, still_in
 from autotp.search.session import Session
 from autotp.search.store import Role
 from autotp.search.verdict import Contest, Ruling, Verdict, judge
 
-MAX_FINALISTS = 3
+MAX_FINALISTS = 2
 GRACE = 1.1  # of the budget, for the processes without which there is no verdict
-BASELINE = Standing(0.0, 0.0)
-STILL_IN = 2.0  # standard errors behind the leader
 
 
 class Closing(msgspec.Struct, frozen=True):
@@ -88,12 +86,10 @@ def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
 
 def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:
     """Choose as many of the best contenders as can be measured well in the time left."""
-    standings = {racer.key: session.race.standing(racer) for racer in contenders}
     to_beat = session.keeps_constraints(baselines[0])
-    hopeful = [racer for racer in contenders if not (to_beat and standings[racer.key].behind(BASELINE))]
-    ranked = sorted(hopeful, key=lambda racer: standings[racer.key].log_gain, reverse=True)
-    close = [r for r in ranked if not standings[r.key].behind(standings[ranked[0].key], STILL_IN)]
-    finalists = close[: max(1, min(MAX_FINALISTS, session.bench.room - len(baselines) - 1))]
+    hopeful = [r for r in contenders if not (to_beat and session.race.standing(r).below(0.0, OUT_CONFIDENCE))]
+    room = session.bench.room - len(baselines) - 1
+    finalists = still_in(session.race, hopeful)[: max(1, min(MAX_FINALISTS, room))]
     while True:
         arms = len(baselines) + len(finalists) + 1
         seconds = session.at(1.0) - session.now()

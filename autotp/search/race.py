@@ -5,8 +5,8 @@ that of all their latencies, because that of one short block is biased. Its erro
 """
 
 import random
-from collections.abc import Callable, Iterable
-from math import exp, inf, pi, sqrt
+from collections.abc import Callable, Iterable, Sequence
+from math import exp, hypot, inf, pi, sqrt
 from time import monotonic
 
 import msgspec
@@ -25,6 +25,7 @@ from autotp.measure import (
     log_gain,
     round_log_gains,
     run_round,
+    t_quantile,
 )
 from autotp.search.arms import Observed
 from autotp.search.encoding import Row
@@ -33,28 +34,38 @@ from autotp.space import Config
 ROUNDS_TO_JUDGE = 10
 ROUNDS_TO_SETTLE = 30
 FEWEST_TO_JUDGE = 6  # where blocks are long: with fewer, twice as many equals as now would be dropped
-STANDARD_ERRORS = 3.0
+LOOKS = ROUNDS_TO_SETTLE // ROUNDS_TO_JUDGE
+DROP_ERROR = 0.01  # of dropping an equal, over its looks and all leaders; processes that differ make it 2 to 3 %
+OUT_CONFIDENCE = 0.90  # of a contender being behind another, in the search's view
 _MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A log-gain against the baseline with its standard error."""
+    """A log-gain with its standard error, from `rounds` rounds."""
 
     log_gain: float
     error: float
+    rounds: int
 
     @classmethod
     def of(cls, log_gains: list[float]) -> "Standing":
         """Summarize one log-gain a round; the spread is read from the quartiles, deaf to single outliers."""
         if len(log_gains) < 2:
-            return cls(log_gains[0] if log_gains else 0.0, inf)
+            return cls(log_gains[0] if log_gains else 0.0, inf, len(log_gains))
         low, middle, high = np.quantile(log_gains, [0.25, 0.5, 0.75])
         spread = float(high - low) / 1.349
-        return cls(float(middle), _MEDIAN_EFFICIENCY * spread / sqrt(len(log_gains)))
+        return cls(float(middle), _MEDIAN_EFFICIENCY * spread / sqrt(len(log_gains)), len(log_gains))
 
-    def behind(self, other: "Standing", errors: float = STANDARD_ERRORS) -> bool:
-        """Whether this is below `other` by more than `errors` standard errors of the difference."""
-        return self.log_gain + errors * sqrt(self.error**2 + other.error**2) < other.log_gain
+    def below(self, log_gain: float, confidence: float) -> bool:
+        """Whether the two-sided t-interval of this at `confidence` ends below `log_gain`."""
+        if self.rounds < 2:
+            return False
+        return self.log_gain + t_quantile(self.rounds, confidence) * self.error < log_gain
+
+    def over(self, other: "Standing") -> "Standing":
+        """Return the gain over another arm, both standing against the same one, in rounds of their own."""
+        rounds = min(self.rounds, other.rounds)
+        return Standing(self.log_gain - other.log_gain, hypot(self.error, other.error), rounds)
 
     @property
     def interval(self) -> Interval:
@@ -189,22 +200,32 @@ class Race:
 
     def standing(self, racer: Racer, metric: Metric | None = None) -> Standing:
         """Return the standing of `racer` against the baseline in `metric`, by default the first objective."""
-        shared = [round_ for round_ in racer.blocks if round_ in self.baseline.blocks]
-        mine = [racer.blocks[round_] for round_ in shared]
-        reference = [self.baseline.blocks[round_] for round_ in shared]
+        return self._over(racer, self.baseline, metric or self._metrics[0])
+
+    def gain(self, racer: Racer, other: Racer, metric: Metric | None = None) -> Standing:
+        """Return the gain of `racer` over `other`: paired, where they shared rounds enough to be judged by."""
         metric = metric or self._metrics[0]
-        standing = Standing.of(round_log_gains(metric, mine, reference))
-        if not shared:
-            return standing
-        return msgspec.structs.replace(standing, log_gain=log_gain(metric, mine, reference))
+        if len(racer.blocks.keys() & other.blocks.keys()) >= self.rounds_to_judge:
+            return self._over(racer, other, metric)
+        return self.standing(racer, metric).over(self.standing(other, metric))
 
     def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
         """Whether some leader is provably ahead of `racer` in every objective."""
-        return len(racer.blocks) >= self.rounds_to_judge and any(
-            all(self.standing(racer, m).behind(self.standing(leader, m)) for m in self._metrics)
-            for leader in leaders
-            if leader is not racer
+        rivals = [leader for leader in leaders if leader is not racer]
+        if len(racer.blocks) < self.rounds_to_judge:
+            return False
+        confidence = 1.0 - 2.0 * DROP_ERROR / (LOOKS * max(1, len(rivals)))  # one-sided
+        return any(
+            all(self.gain(racer, rival, m).below(0.0, confidence) for m in self._metrics) for rival in rivals
         )
+
+    def _over(self, racer: Racer, other: Racer, metric: Metric) -> Standing:
+        shared = [round_ for round_ in racer.blocks if round_ in other.blocks]
+        mine, theirs = [racer.blocks[r] for r in shared], [other.blocks[r] for r in shared]
+        standing = Standing.of(round_log_gains(metric, mine, theirs))
+        if not shared:
+            return standing
+        return msgspec.structs.replace(standing, log_gain=log_gain(metric, mine, theirs))
 
     def metrics(self, racer: Racer) -> dict[str, float]:
         """Return every metric of `racer`: for objectives the baseline's value times the paired gain."""
@@ -216,3 +237,9 @@ class Race:
             gain = exp(self.standing(racer, metric).log_gain)
             values[metric.key] = metric.of(reference) * (gain if metric.maximize else 1 / gain)
         return values
+
+
+def still_in(race: Race, racers: Sequence[Racer]) -> list[Racer]:
+    """Return those of `racers` that may be the best, the best first: not `OUT_CONFIDENCE` behind the one ahead."""
+    ranked = sorted(racers, key=lambda racer: race.standing(racer).log_gain, reverse=True)
+    return [racer for racer in ranked if not race.gain(racer, ranked[0]).below(0.0, OUT_CONFIDENCE)]

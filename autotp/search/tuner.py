@@ -14,6 +14,7 @@ from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_fin
 from autotp.search.events import Listener, Ruled, Waiting, Weathered
 from autotp.search.hunt import Hunt
 from autotp.search.outcome import Evidence, Shipped, build_tuned, say, say_earlier
+from autotp.search.playoff import play_off
 from autotp.search.race import Racer
 from autotp.search.request import TuneRequest
 from autotp.search.session import Session, began, open_session, versions
@@ -65,10 +66,12 @@ def conduct(session: Session) -> Closing:
         gauge_noise(session, baselines[0])
         session.bench.clock.tighten()
         hunt = Hunt(session, baselines)
-        hunt.run(_search_until(session, baselines))
+        until = _search_until(session, baselines)
+        hunt.run(until)
+        contenders = play_off(session, hunt.contenders, until)
         for racer in baselines:
             retire_baseline(session, racer)
-        closing = run_finals(session, hunt.contenders, baselines)
+        closing = run_finals(session, contenders, baselines)
         if not hunt.ended:
             reason = "no candidate could be measured within the budget"
             closing = msgspec.structs.replace(closing, verdict=Verdict(Ruling.UNKNOWN, reason=reason))
