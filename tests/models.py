@@ -36,6 +36,40 @@ def layered_model(folder: Path, name: str, layers: int, width: int = 256, rows: 
     return _save(ov.Model([ops.result(y)], [x], name), folder, name)
 
 
+def counting_model(folder: Path, name: str = "counting", grows: bool = False) -> Path:
+    """Write an IR with state, input `x` and output `y` f32 [1, 4]: y = sum of all x since the reset.
+
+    Where it `grows` the state is all of them, else their sum.
+    """
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    x = ops.parameter([1, 4], np.float32, name="x")
+    x.output(0).set_names({"x"})
+    shape = ov.PartialShape([-1 if grows else 1, 4])
+    before = ops.read_value(ops.constant(np.zeros((0 if grows else 1, 4), np.float32)), "past", np.float32, shape)
+    after = ops.concat([before, x], 0) if grows else ops.add(before, x)
+    y = ops.reduce_sum(after, ops.constant(np.array([0], np.int64)), True)
+    y.output(0).set_names({"y"})
+    return _save(ov.Model([ops.result(y)], [ops.assign(after, "past")], [x], name), folder, name)
+
+
+def chaotic_model(folder: Path, name: str = "chaotic", width: int = 256, turns: int = 8) -> Path:
+    """Write an IR, `x` and `y` f32 [1, width], that doubles any error `turns` times: a logistic map."""
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    x = ops.parameter([1, width], np.float32, name="x")
+    x.output(0).set_names({"x"})
+    y = ops.sigmoid(ops.matmul(x, ops.constant(_weights(width, 0)), False, False))
+    for _ in range(turns):
+        y = ops.multiply(
+            ops.constant(np.float32(4.0)), ops.multiply(y, ops.subtract(ops.constant(np.float32(1.0)), y))
+        )
+    y.output(0).set_names({"y"})
+    return _save(ov.Model([ops.result(y)], [x], name), folder, name)
+
+
 def expected(x: Any, width: int = WIDTH, seed: int = 0) -> Any:
     """Return what both models answer to `x`, by numpy."""
     return np.maximum(x @ _weights(width, seed), 0)

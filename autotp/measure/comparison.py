@@ -134,7 +134,7 @@ def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: f
         gate = Gate()
         if any(gate.rejects(errors[key], effective[key].precision) for key in errors):
             with _started(workers, contenders.hints, reference) as hints:
-                gate = Gate(hint_error=max((_worst(arm).max_abs_error for arm in hints), default=0.0))
+                gate = gate.accepting(_worst(arm) for arm in hints)
     sides = {
         key: Side(
             effective=effective[key],
@@ -172,7 +172,7 @@ def _started(workers: Workers, specs: Sequence[ArmSpec], reference: Path) -> Ite
 
 def _worst(arm: Arm) -> OutputError:
     errors = [started.output_error for started in arm.started if started.output_error is not None]
-    return max(errors, key=lambda error: (not error.finite, error.max_abs_error))
+    return max(errors, key=lambda e: (e.mismatch is not None, not e.finite, e.relative_error, e.differing))
 
 
 def _rounds_wanted(opening: _Opening, metric: Metric) -> Rounds:

@@ -109,11 +109,24 @@ class Inspected(msgspec.Struct, frozen=True, tag=True):
 
 
 class OutputError(msgspec.Struct, frozen=True, kw_only=True):
-    """How far outputs are from the reference: the largest absolute error, and the reference's own size."""
+    """How far outputs are from the reference.
+
+    Attributes:
+        max_abs_error: the largest absolute error of any output.
+        max_abs_reference: the largest absolute value of the reference.
+        finite: whether there are numbers wherever the reference has them.
+        relative_error: the largest absolute error of an output of floats, divided by that output's own size, which
+            counts as at least 1.
+        differing: the largest share of an output's whole numbers or truth values that aren't the reference's.
+        mismatch: what else is wrong: an output that isn't there, or of another shape.
+    """
 
     max_abs_error: float
     max_abs_reference: float
     finite: bool
+    relative_error: float = 0.0
+    differing: float = 0.0
+    mismatch: str | None = None
 
 
 class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):

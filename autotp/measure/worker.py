@@ -46,6 +46,7 @@ from autotp.runtime import (
     infer_outputs,
     inspect_model,
     reported_properties,
+    reset_states,
 )
 from autotp.runtime.inputs import CHECKED_SAMPLES, Sample, npz_samples, seeded_samples
 
@@ -117,6 +118,7 @@ def _runner(compiled: Compiled, requests: Requests, workload: Workload, process_
 
 
 def _block(requests: Requests, run: Run, rate_per_s: float | None, gauge: Gauge) -> Block:
+    reset_states(requests)  # a state that grows makes each inference slower than the one before
     if run.begin_s is not None:
         sleep(max(0.0, run.begin_s - monotonic()))
     look, began = gauge.read(), monotonic()

@@ -11,6 +11,7 @@ from autotp.runtime.infer import (
     create_requests,
     infer_outputs,
     named_outputs,
+    reset_states,
 )
 from autotp.runtime.model import ModelInfo, Port, Shape
 from autotp.runtime.source import Digest, ModelFiles, ModelKind, digest, locate
@@ -41,4 +42,5 @@ __all__ = [
     "locate",
     "named_outputs",
     "reported_properties",
+    "reset_states",
 ]

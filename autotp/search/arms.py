@@ -112,11 +112,10 @@ class Bench:
 
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
         """Take the hints' worst output error for what is accepted in practice, and learn from their streams."""
-        errors = [hint.output_error.max_abs_error for hint in hints.values() if hint.output_error]
         for config, hint in hints.items():
             if config.get("performance_hint") == "throughput":
                 self._model_threads = self._predictor.model_threads(config, hint.effective)
-        self.gate = Gate(tolerance=self.gate.tolerance, hint_error=max(errors, default=0.0))
+        self.gate = self.gate.accepting(hint.output_error for hint in hints.values() if hint.output_error)
 
     @property
     def clock(self) -> PhaseClock:
