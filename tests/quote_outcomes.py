@@ -144,7 +144,9 @@ def _ms(seconds: float) -> str:
 
 
 def _figure(metric: str, value: float) -> str:
-    return f"{value:.1f}/s" if metric == "throughput_per_s" else f"{value * 1e3:.2f} ms"
+    if metric == "throughput_per_s":
+        return f"{value:.1f}/s"
+    return f"{value * 1e6:.1f} µs" if value < 1e-3 else f"{value * 1e3:.2f} ms"
 
 
 def main() -> int:

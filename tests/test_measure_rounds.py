@@ -99,6 +99,12 @@ def test_blocks_are_short_but_hold_four_turns(turn_s: float, longest_s: float, e
     assert blocks.lead_in_s == 0.0
 
 
+def test_at_a_rate_blocks_hold_twenty_arrivals() -> None:
+    """What counts as a turn is the time of five arrivals, however long the model takes."""
+    arm = Arm(ArmSpec(plans=(), workload=Workload(rate_per_s=50.0)), Workers())
+    assert Blocks().fit(arm.turn_s(BLOCK), 10.0).duration_s == pytest.approx(20 / 50.0)
+
+
 def limited(quota: float | None, cpus: int = 2) -> Blocks:
     """How blocks are made on that many CPUs under that quota."""
     return Blocks.within(Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None))
