@@ -126,15 +126,12 @@ def _told_by(line: bytes) -> tuple[Fault, Phase] | None:
 
 
 def _phase_of(line: bytes) -> Phase:
-    match decode_request(line):
-        case Inspect():
-            return Phase.INSPECT
-        case Compile():
-            return Phase.COMPILE
-        case Watch():
-            return Phase.PROOF
-        case Run(flat_out=flat_out):
-            return Phase.WARM_UP if flat_out else Phase.BLOCK
+    request = decode_request(line)
+    if isinstance(request, Run):
+        return Phase.WARM_UP if request.flat_out else Phase.BLOCK
+    if isinstance(request, Watch):
+        return Phase.PROOF
+    return Phase.COMPILE if isinstance(request, Compile) else Phase.INSPECT
 
 
 def _misbehave(fault: Fault, reply_end: int) -> None:

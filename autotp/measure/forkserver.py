@@ -68,10 +68,8 @@ class ForkServer:
             for life in list(self._workers):
                 self._kill(life)
         elif len(ends) == ENDS:
-            *pipes, life = ends
-            self._fork(pipes, socket.socket(fileno=life))
-            ends = pipes
-        for end in ends:  # too few of them, for lack of descriptors: the tuner sees them close
+            self._fork(ends, socket.socket(fileno=ends.pop()))
+        for end in ends:  # where too few of them came, for lack of descriptors, the tuner sees them close
             os.close(end)
 
     def _fork(self, pipes: Sequence[int], life: socket.socket) -> None:
@@ -82,12 +80,13 @@ class ForkServer:
             life.close()
             return
         if pid == 0:
-            self._become_worker(*pipes, life)
+            self._become_worker(pipes, life)
         self._workers[life] = pid
         self._selector.register(life, selectors.EVENT_READ, partial(self._kill, life))
         _tell(life, pid)
 
-    def _become_worker(self, requests: int, replies: int, output: int, life: socket.socket) -> NoReturn:
+    def _become_worker(self, pipes: Sequence[int], life: socket.socket) -> NoReturn:
+        requests, replies, output = pipes
         code = 1
         try:
             os.setsid()
