@@ -254,7 +254,7 @@ class Remembered(Store):
 
     def __init__(self) -> None:
         self.trials: list[Any] = []
-        self.study: Any = SimpleNamespace(user_attrs={}, get_trials=lambda deepcopy: self.trials)
+        self.study: Any = SimpleNamespace(user_attrs={}, get_trials=lambda deepcopy=True: self.trials)
 
     def begin(self, role: Role, config: Config) -> Any:
         """Begin a trial."""
@@ -311,14 +311,14 @@ def candidates(count: int) -> tuple[Config, ...]:
     return tuple(Config.of({"num_streams": 1 + number % 2, "nireq": 1 + number}) for number in range(count))
 
 
-def simulate(
+def simulated_session(
     recording: Recording, speeds: Mapping[Config, float], model: Path, out: Path, **given: Any
-) -> Simulated:
-    """Tune on `recording` and return what was found.
+) -> Session:
+    """Return a tuning that is about to begin.
 
     Args:
         recording: where the noise comes from.
-        speeds: the true rate of each candidate, relative to that of the hints.
+        speeds: the true rate of each candidate; a hint's is 1 where it isn't given.
         model: a model file; it is hashed, not run.
         out: the folder that tuned.yaml is written to.
         given: fields of the request: `seed`, `budget_s`, `objectives`.
@@ -330,15 +330,24 @@ def simulate(
         space=_space(),
         **{"objectives": (Metric.THROUGHPUT,), "budget_s": 300.0, **given},
     )
-    clock, rng, store = Clock(), random.Random(request.seed), Remembered()
-    order = rng.sample(list(speeds), len(speeds))
+    clock, rng = Clock(), random.Random(request.seed)
+    listed = [config for config in speeds if config not in HINTS]
+    proposer = Listed(rng.sample(listed, len(listed)))
     bench = SimulatedBench(recording, speeds, clock, rng)
-    session = Session(request, _topology(), _bound(), store, Listed(order), bench, _deaf, clock, 0.0)
+    return Session(request, _topology(), _bound(), Remembered(), proposer, bench, _deaf, clock, 0.0)
+
+
+def simulate(
+    recording: Recording, speeds: Mapping[Config, float], model: Path, out: Path, **given: Any
+) -> Simulated:
+    """Tune as `simulated_session` has it and return what was found."""
+    session = simulated_session(recording, speeds, model, out, **given)
     closing = conduct(session)
-    dropped = frozenset(trial.config for trial in store.trials if trial.dropped)
+    trials: Any = session.store.study.get_trials()
+    dropped = frozenset(trial.config for trial in trials if trial.dropped)
     keys = {key for wave in closing.finals.waves for key in wave} - {r.key for r in closing.finalists} - {AA}
     best = session.race.baseline.key
-    return Simulated(closing, (best, *sorted(keys - {best})), dropped, clock.now_s)
+    return Simulated(closing, (best, *sorted(keys - {best})), dropped, session.elapsed_s())
 
 
 def _deaf(event: object) -> None:
