@@ -16,7 +16,9 @@ from autotp.measure.protocol import Outputs as Checked
 from autotp.runtime import Plan, compile_plan, infer_outputs, locate, reset_states
 from autotp.runtime.infer import STEPS, create_requests
 from autotp.runtime.inputs import seeded_samples
+from tests.check_outputs import CHAOS_TOLERANCE, check_chaos, check_recogniser, tune
 from tests.models import chaotic_model, counting_model
+from tests.real_models import real_model_or_skip
 
 Outputs = list[dict[str, NDArray[Any]]]
 
@@ -233,3 +235,18 @@ def test_an_arm_that_amplifies_rounding_is_wrong(tmp_path: Path, workers: Worker
         pytest.skip("this CPU has no bf16")
     assert "largest output error" in str(Gate().rejects(lossy, "bf16"))
     assert Gate().accepting([lossy]).rejects(lossy, "bf16") is None
+
+
+def test_a_lossy_arm_cannot_win_a_tuning(tmp_path: Path) -> None:
+    """A short tuning of the model that amplifies rounding rejects arms in bf16 and lets those in f32 through."""
+    found = tune(chaotic_model(tmp_path), tmp_path / "out", 12, "--tolerance", f"{CHAOS_TOLERANCE:g}")
+    if found["arms"][0]["error"]["max_abs_error"] <= CHAOS_TOLERANCE:
+        pytest.skip("OpenVINO chooses f32 here by itself")
+    assert [what for what, holds in check_chaos(found).items() if not holds] == []
+
+
+def test_hints_in_bf16_neither_stop_a_study_nor_let_worse_through(tmp_path: Path) -> None:
+    """A short tuning of a real recogniser goes on with arms as good as the hints, and with none that is worse."""
+    model = real_model_or_skip("rec")
+    found = tune(model.path, tmp_path / "out", 25, "--shape", model.shape_flag)
+    assert [what for what, holds in check_recogniser(found).items() if not holds] == []

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from autotp.measure import Interval
+from autotp.measure import Holder, Interval
 from autotp.report import describe_event
-from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled
+from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled, Waiting
 from autotp.search.outcome import build_tuned, say
 from autotp.search.verdict import Ruling
 from autotp.topology import Advice, probe
@@ -66,6 +66,14 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
             FinalsBegan(finalists=(F32,), baselines=({"performance_hint": "latency"},), processes=6, rounds=100),
             ["6 fresh processes", "100 rounds", "inference_precision_hint=f32; against performance_hint=latency"],
         ),
+        (
+            Waiting(holder=Holder(pid=7, command="autotp tune m.xml", since="2026-11-23T05:00:00+00:00")),
+            [
+                "waiting   for process 7 (autotp tune m.xml, since 2026-11-23T05:00:00+00:00)",
+                "the budget begins after",
+            ],
+        ),
+        (Waiting(holder=Holder()), ["waiting   for another process, which"]),
         (FinalsBegan(finalists=(), baselines=(F32,), processes=6, rounds=10), [": none; against"]),
         (
             FinalsEnded(config=F32, gain=GAIN, noise_floor=1.012, processes=8),
