@@ -75,7 +75,7 @@ def test_inputs_are_copied(tmp_path: Path) -> None:
 
 
 def test_copying_takes_longer_where_there_is_more_to_copy(tmp_path: Path) -> None:
-    """The seconds are those of the inputs and outputs of one request: microseconds for 128 bytes, more for 8 MB."""
+    """The seconds are those of the inputs and outputs of one request: a moment for 128 bytes, more for 8 MB."""
     small = create_model_requests(matmul_model(tmp_path))
     large = create_model_requests(wide_model(tmp_path, rows=1 << 14))
     assert 0 < copy_seconds(small) < copy_seconds(large) < 1
