@@ -65,3 +65,11 @@ def test_all_metrics_adds_the_peak_memory() -> None:
     assert set(values) == {metric.key for metric in Metric} | {"memory_bytes"}
     assert values["latency_p50_s"] == pytest.approx(0.2)
     assert values["memory_bytes"] == 9
+
+
+@given(LATENCIES, LATENCIES)
+def test_each_block_has_the_metric_that_it_has_alone(first: list[float], second: list[float]) -> None:
+    """Block by block the values are those of sets of one, for quantiles as numpy has them."""
+    both = [block(first), block(second, elapsed_s=0.5)]
+    for metric in Metric:
+        assert metric.of_each(both) == pytest.approx([metric.of([one]) for one in both])

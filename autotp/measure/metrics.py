@@ -44,14 +44,16 @@ class Metric(StrEnum):
         except ValueError:
             raise InputError(f"There is no objective {name!r}; there are {', '.join(cls)}.") from None
 
-    def of_block(self, block: Block) -> float:
-        """Return this metric of a single block."""
-        return block.count / block.elapsed_s if self.quantile is None else self.of([block])
+    def of_each(self, blocks: Sequence[Block]) -> list[float]:
+        """Return this metric of each block for itself."""
+        if self.quantile is None:
+            return [block.count / block.elapsed_s for block in blocks]
+        return [_quantile(block.latencies_s, self.quantile) for block in blocks]
 
     def of(self, blocks: Sequence[Block]) -> float:
         """Return this metric of `blocks`: the median rate per second, or the quantile of all latencies."""
         if self.quantile is None:
-            return float(np.median([self.of_block(block) for block in blocks]))
+            return float(np.median(self.of_each(blocks)))
         return float(np.quantile([s for block in blocks for s in block.latencies_s], self.quantile))
 
 
@@ -59,3 +61,11 @@ def all_metrics(blocks: Sequence[Block]) -> dict[str, float]:
     """Return every metric of `blocks` by its key, and the peak memory."""
     values = {metric.key: metric.of(blocks) for metric in Metric}
     return {**values, "memory_bytes": max(block.memory_bytes for block in blocks)}
+
+
+def _quantile(values: Sequence[float], quantile: float) -> float:
+    """Return what numpy's would be; on few values that costs fifty times as much, and a race asks for many."""
+    ranked = sorted(values)
+    below, rest = divmod(quantile * (len(ranked) - 1), 1)
+    low, high = ranked[int(below)], ranked[min(int(below) + 1, len(ranked) - 1)]
+    return low + rest * (high - low)

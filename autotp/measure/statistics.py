@@ -62,8 +62,8 @@ def log_gain(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block])
 def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> list[float]:
     """Return, for each round, the log of how many times better its block is than its baseline block."""
     sign = 1.0 if metric.maximize else -1.0
-    pairs = zip(blocks, baseline, strict=True)
-    return [sign * log(metric.of_block(block) / metric.of_block(reference)) for block, reference in pairs]
+    pairs = zip(metric.of_each(blocks), metric.of_each(baseline), strict=True)
+    return [sign * log(value / reference) for value, reference in pairs]
 
 
 def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:
