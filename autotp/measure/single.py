@@ -6,11 +6,11 @@ from time import perf_counter
 
 import msgspec
 
-from autotp.errors import InputError
+from autotp.errors import EnvironmentFailure, InputError
 from autotp.measure.arm import Arm, ArmSpec
 from autotp.measure.arrivals import check_rate
 from autotp.measure.metrics import Metric
-from autotp.measure.protocol import ArmFailure, Block
+from autotp.measure.protocol import ArmFailure, Block, Phase
 from autotp.measure.rounds import Blocks
 from autotp.measure.workers import Workers
 from autotp.space import Effective
@@ -47,6 +47,7 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
     Raises:
         InputError: the config can't be run; the text says in which phase it failed and how. Or hardly anything
             arrives within the budget.
+        EnvironmentFailure: no process can be started.
     """
     _check_arrivals(spec.workload.rate_per_s, budget_s)
     arm = Arm(spec, workers)
@@ -56,7 +57,8 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
         arm.warm_up()
         return _summarize(arm, _run_blocks(arm, budget_s, blocks))
     except ArmFailure as failure:
-        raise InputError(f"This config can't be measured: {failure}.") from failure
+        kind = EnvironmentFailure if failure.phase is Phase.START else InputError
+        raise kind(f"This config can't be measured: {failure}.") from failure
     finally:
         arm.stop()
 
