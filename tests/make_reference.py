@@ -1,4 +1,4 @@
-"""Make the outcomes in `results/reference/` that back the README's figures; takes about half an hour.
+"""Make the outcomes in `results/reference/` that back the README's figures; takes about three hours.
 
     python -m tests.make_reference [NAME ...]
 
@@ -12,6 +12,13 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     quota          `autotp tune` under a CPU quota, and plain OpenVINO's judgement of what it ships
     effective      predicted effective configs against OpenVINO on pretended machines
     merging        how long a space of a million configs takes to bind and merge
+    rounds         real rounds of arms that don't differ, the noise of what follows
+    races          thousands of whole tunings simulated on those rounds: false wins, power, coverage
+    real_races     a hint against itself, forty times
+    storms         arms that differ by 10 % beside a CPU hog that comes and goes
+    faults         a tuning whose workers misbehave in every phase
+    outputs        wrong outputs, which can't win
+    overhead       where the time of a tuning goes
 """
 
 import argparse
@@ -31,6 +38,7 @@ from tests.real_models import real_model
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 BUDGET_S = 120
+RECORDED = ("rec", "cls", "demo")
 
 
 def run(arguments: Sequence[str | Path]) -> tuple[str, int, float]:
@@ -125,13 +133,31 @@ def demo() -> bool:
     return done.returncode == 0
 
 
-def keep_outcome(name: str) -> bool:
-    """Run the script `tests/<name>.py`, which judges itself, and keep its outcome with the facts of the run."""
-    out = REFERENCE / f"{name.partition('_')[2]}.json"
-    text, code, seconds = run(["-m", f"tests.{name}", "--out", out])
+def record_rounds() -> bool:
+    """Record the noise of three models."""
+    (REFERENCE / "rounds").mkdir(exist_ok=True)
+    codes = []
+    for model in RECORDED:
+        text, code, _ = run(["-m", "tests.record_rounds", model, "--out", REFERENCE / "rounds" / f"{model}.npz"])
+        print(text, flush=True)
+        codes.append(code)
+    return not any(codes)
+
+
+def simulate_races() -> bool:
+    """Simulate whole tunings on what was recorded."""
+    recordings = [Path("results/reference/rounds") / f"{model}.npz" for model in RECORDED]
+    return keep_outcome("simulate_races", *recordings, out="races")
+
+
+def keep_outcome(script: str, *arguments: str | Path, out: str) -> bool:
+    """Run `tests/<script>.py`, which judges itself, and keep its outcome with the facts of the run."""
+    path = REFERENCE / f"{out}.json"
+    given = [*map(str, arguments), "--out", str(path.relative_to(ROOT))]
+    text, code, seconds = run(["-m", f"tests.{script}", *given])
     print(text, flush=True)
-    facts = describe(f"python -m tests.{name} --out {out.relative_to(ROOT)}", seconds, code)
-    out.write_text(json.dumps({"run": facts, **json.loads(out.read_text())}, indent=2) + "\n")
+    facts = describe(f"python -m tests.{script} {' '.join(given)}", seconds, code)
+    path.write_text(json.dumps({"run": facts, **json.loads(path.read_text())}, indent=2) + "\n")
     return code == 0
 
 
@@ -141,9 +167,16 @@ STEPS: dict[str, Callable[[], bool]] = {
     "benchmark_app": compare_benchmark_app,
     "startup": measure_startup,
     "demo": demo,
-    "quota": lambda: keep_outcome("measure_quota"),
-    "effective": lambda: keep_outcome("sweep_effective"),
-    "merging": lambda: keep_outcome("measure_merging"),
+    "quota": lambda: keep_outcome("measure_quota", out="quota"),
+    "effective": lambda: keep_outcome("sweep_effective", out="effective"),
+    "merging": lambda: keep_outcome("measure_merging", out="merging"),
+    "rounds": record_rounds,
+    "races": simulate_races,
+    "real_races": lambda: keep_outcome("race_real", "cls", out="real_races"),
+    "storms": lambda: keep_outcome("measure_storms", out="storms"),
+    "faults": lambda: keep_outcome("inject_faults", out="faults"),
+    "outputs": lambda: keep_outcome("check_outputs", out="outputs"),
+    "overhead": lambda: keep_outcome("measure_overhead", out="overhead"),
 }
 
 

@@ -43,7 +43,7 @@ from autotp.runtime import Plan, build_demo_model, locate
 from tests.real_models import NAMES, real_model
 
 MODELS = (*NAMES, "demo")
-ARMS, WAVES, ROUNDS = 6, 16, 80
+ARMS, WAVES, ROUNDS = 6, 16, 60
 LONGEST_BLOCK_S = 1.0  # as with the default budget
 TENTHS = (np.arange(10) + 0.5) / 10
 

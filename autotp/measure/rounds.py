@@ -55,8 +55,13 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         return Blocks(duration_s=max(self.duration_s, wanted_s), lead_in_s=self.lead_in_s)
 
     def rounds(self, usual: int) -> int:
-        """Return how many rounds hold as much timed work as `usual` rounds of the usual blocks do."""
-        return ceil(usual * BLOCK_S / (PERIODS_PER_BLOCK * self.lead_in_s)) if self.lead_in_s else usual
+        """Return how many rounds hold as much timed work as `usual` rounds of the usual blocks do.
+
+        Blocks that are longer because the model is slow don't make up for rounds.
+        """
+        if self.lead_in_s:
+            return ceil(usual * BLOCK_S / (PERIODS_PER_BLOCK * self.lead_in_s))
+        return ceil(usual * BLOCK_S / min(self.duration_s, BLOCK_S))
 
     def run(self, arm: Arm, seed: int = 0) -> Block:
         """Run one block of `arm` with the arrivals of `seed`.

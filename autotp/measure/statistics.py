@@ -22,10 +22,11 @@ signed ranks can decide nothing at 99.5 % before nine processes. Means of rounds
 
 from collections.abc import Sequence
 from functools import cache
-from math import exp, log, sqrt
+from math import ceil, exp, log, sqrt
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from autotp.measure.metrics import Metric
 from autotp.measure.protocol import Block
@@ -34,6 +35,7 @@ REPORTED_CONFIDENCE = 0.95
 DECIDING_CONFIDENCE = 0.995
 MIN_PROCESSES = 6
 MIN_P99_SAMPLES = 500
+BOOTSTRAP_DRAWS = 100
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +66,38 @@ def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[
     sign = 1.0 if metric.maximize else -1.0
     pairs = zip(metric.of_each(blocks), metric.of_each(baseline), strict=True)
     return [sign * log(value / reference) for value, reference in pairs]
+
+
+def quantile_log_gain_error(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> float:
+    """Return the standard error of `log_gain` of a quantile: rounds are drawn anew, both arms' blocks together.
+
+    Runs of consecutive rounds are drawn rather than single ones, as rounds remember each other (circular block
+    bootstrap: Politis and Romano, "A circular block-resampling procedure for stationary data", 1992).
+    """
+    assert metric.quantile is not None
+    weights = _drawn_rounds(len(blocks))
+    values = [_drawn_quantiles(arm, weights, metric.quantile) for arm in (blocks, baseline)]
+    return float(np.std(np.log(values[1] / values[0]), ddof=1))
+
+
+@cache
+def _drawn_rounds(rounds: int) -> NDArray[np.intp]:
+    """Return how often each round was drawn [rounds, draws]."""
+    run = max(1, round(rounds ** (1 / 3)))
+    rng = np.random.default_rng(0)
+    starts = rng.integers(0, rounds, (BOOTSTRAP_DRAWS, ceil(rounds / run)))
+    drawn = (starts[:, :, np.newaxis] + np.arange(run)) % rounds
+    return np.array([np.bincount(draw.ravel(), minlength=rounds) for draw in drawn]).T
+
+
+def _drawn_quantiles(blocks: Sequence[Block], weights: NDArray[np.intp], quantile: float) -> NDArray[np.float64]:
+    """Return the quantile of the latencies of the rounds drawn, for each draw."""
+    latencies_s = np.concatenate([block.latencies_s for block in blocks])
+    rounds = np.repeat(np.arange(len(blocks)), [len(block.latencies_s) for block in blocks])
+    order = np.argsort(latencies_s)
+    below = np.cumsum(weights[rounds[order]], axis=0)
+    at = np.argmax(below >= quantile * below[-1], axis=0)
+    return latencies_s[order][at]
 
 
 def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:

@@ -1,7 +1,8 @@
 """The race: arms run in rounds against the baseline, and those provably behind the leader are dropped.
 
 An arm's standing is its log-gain against the baseline's blocks of the same rounds, as in the finals: a quantile is
-that of all their latencies, because that of one short block is biased. Its error is read from the single rounds.
+that of all their latencies, because that of one short block is biased. Its error is read from the single rounds,
+that of a quantile from rounds drawn anew.
 
 An arm is dropped where the t-interval of its gain over a leader ends below 1, at a level that shares the chance of
 error among all looks and leaders (Bonferroni); against a leader of the same rounds the gain is paired. One process
@@ -28,6 +29,7 @@ from autotp.measure import (
     Patience,
     all_metrics,
     log_gain,
+    quantile_log_gain_error,
     round_log_gains,
     run_round,
     t_quantile,
@@ -227,10 +229,10 @@ class Race:
     def _over(self, racer: Racer, other: Racer, metric: Metric) -> Standing:
         shared = [round_ for round_ in racer.blocks if round_ in other.blocks]
         mine, theirs = [racer.blocks[r] for r in shared], [other.blocks[r] for r in shared]
-        standing = Standing.of(round_log_gains(metric, mine, theirs))
-        if not shared:
-            return standing
-        return msgspec.structs.replace(standing, log_gain=log_gain(metric, mine, theirs))
+        if metric.quantile is None or len(shared) < 2:
+            return Standing.of(round_log_gains(metric, mine, theirs))
+        error = quantile_log_gain_error(metric, mine, theirs)
+        return Standing(log_gain(metric, mine, theirs), error, len(shared))
 
     def metrics(self, racer: Racer) -> dict[str, float]:
         """Return every metric of `racer`: for objectives the baseline's value times the paired gain."""
