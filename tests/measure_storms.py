@@ -32,6 +32,7 @@ from autotp.measure import (
     Blocks,
     Metric,
     Rounds,
+    Ruling,
     Waves,
     Workers,
     Workload,
@@ -39,7 +40,7 @@ from autotp.measure import (
     t_interval,
 )
 from autotp.runtime import Plan, locate
-from autotp.search.verdict import Contest, Ruling, judge
+from autotp.search.verdict import Contest, judge
 from autotp.space import Config
 from tests.models import layered_model
 

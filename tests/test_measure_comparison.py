@@ -7,8 +7,19 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import InputError
-from autotp.measure import Arm, ArmSpec, Blocks, Contenders, Metric, OutputError, Workers, Workload, compare
-from autotp.measure.comparison import A, B, Ruling, Side, _rule
+from autotp.measure import (
+    Arm,
+    ArmSpec,
+    Blocks,
+    Contenders,
+    Metric,
+    OutputError,
+    Ruling,
+    Workers,
+    Workload,
+    compare,
+)
+from autotp.measure.comparison import A, B, Side, _rule
 from autotp.measure.waves import AA, Schedule, Waves
 from autotp.runtime import Plan, locate
 from autotp.space import Effective

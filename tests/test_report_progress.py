@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from autotp.measure import Holder, Interval
+from autotp.measure import Holder, Interval, Ruling
 from autotp.report import describe_event
 from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled, Waiting
 from autotp.search.outcome import build_tuned, say
-from autotp.search.verdict import Ruling
 from autotp.topology import Advice, probe
 from tests.test_search_outcome import VERSIONS, evidence, request_in
 

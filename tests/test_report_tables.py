@@ -10,10 +10,9 @@ from rich.console import Console
 
 from autotp.deploy import Decision
 from autotp.deploy.guard import Difference
-from autotp.measure import Measurement, Proof, ProofState
+from autotp.measure import Measurement, Proof, ProofState, Ruling
 from autotp.report import measurement_table, space_view, topology_tree, tuned_view
 from autotp.search.outcome import Shipped, build_tuned
-from autotp.search.verdict import Ruling
 from autotp.space import Config, Effective, bind, load_space
 from autotp.topology import Topology, probe, summary
 from tests.test_search_outcome import F32, GAIN, VERSIONS, evidence, observed, request_in

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.deploy import read_tuned, write_tuned
-from autotp.measure import Interval, Metric, OutputError, Proof, ProofState
+from autotp.measure import Interval, Metric, OutputError, Proof, ProofState, Ruling
 from autotp.search.arms import Observed
 from autotp.search.outcome import Evidence, Shipped, build_tuned, pareto_front, say
 from autotp.search.request import TuneRequest
-from autotp.search.verdict import Ruling, Verdict
+from autotp.search.verdict import Verdict
 from autotp.space import Config, Effective
 from autotp.topology import Topology, probe
 from tests.test_search_request import built

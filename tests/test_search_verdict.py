@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.measure import MIN_P99_SAMPLES, Metric
-from autotp.search.verdict import Contest, Ruling, Verdict, judge
+from autotp.measure import MIN_P99_SAMPLES, Metric, Ruling
+from autotp.search.verdict import Contest, Verdict, judge
 from autotp.space import Config
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from autotp.measure import Blocks, Patience, run_round
+from autotp.measure import Blocks, Patience, Ruling, run_round
 from autotp.measure.protocol import Block
-from autotp.search.verdict import Ruling
 from tests.models import matmul_model
 from tests.simulated import HINTS, Clock, Recording, SimulatedBench, candidates, simulate
 

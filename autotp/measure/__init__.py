@@ -20,7 +20,7 @@ from autotp.measure.protocol import (
     Status,
     Workload,
 )
-from autotp.measure.rounds import Blocks, run_round
+from autotp.measure.rounds import LONGEST_BLOCK_SHARE, Blocks, run_round
 from autotp.measure.single import Measurement, measure
 from autotp.measure.statistics import (
     DECIDING_CONFIDENCE,
@@ -29,6 +29,7 @@ from autotp.measure.statistics import (
     REPORTED_CONFIDENCE,
     UNITY,
     Interval,
+    Ruling,
     deciding_confidence,
     log_gain,
     noise_floor,
@@ -38,13 +39,15 @@ from autotp.measure.statistics import (
     t_interval,
     t_quantile,
 )
-from autotp.measure.waves import AA, Rounds, Schedule, Waves, plan_waves, seconds_needed
+from autotp.measure.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves, seconds_needed
 from autotp.measure.weather import Patience, weather_counts
 from autotp.measure.workers import Workers
 
 __all__ = [
     "AA",
     "DECIDING_CONFIDENCE",
+    "GRACE",
+    "LONGEST_BLOCK_SHARE",
     "MIN_P99_SAMPLES",
     "MIN_PROCESSES",
     "REFERENCE_PROPERTIES",
@@ -75,6 +78,7 @@ __all__ = [
     "ProofState",
     "Ran",
     "Rounds",
+    "Ruling",
     "Schedule",
     "Started",
     "Status",

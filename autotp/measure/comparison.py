@@ -9,7 +9,6 @@ outputs is accepted in practice, so they are run, too, but only where a side wou
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from math import ceil
 from pathlib import Path
 from time import monotonic
@@ -21,33 +20,23 @@ from autotp.measure.arm import Arm, ArmSpec, record_reference, start_together, s
 from autotp.measure.metrics import Metric
 from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate
 from autotp.measure.protocol import ArmFailure, OutputError, Outputs
-from autotp.measure.rounds import Blocks
+from autotp.measure.rounds import LONGEST_BLOCK_SHARE, Blocks
 from autotp.measure.statistics import (
     MIN_P99_SAMPLES,
     MIN_PROCESSES,
     REPORTED_CONFIDENCE,
     Interval,
+    Ruling,
     proven,
     t_interval,
 )
-from autotp.measure.waves import AA, Rounds, Waves, plan_waves
+from autotp.measure.waves import AA, GRACE, Rounds, Waves, plan_waves
 from autotp.measure.workers import Workers
 from autotp.runtime import Plan
 from autotp.space import Effective
 
 A, B = "A", "B"
-GRACE = 1.1  # of the budget, for the processes without which there is no verdict
-MAX_BLOCK_SHARE = 1 / 300  # of the budget: a slow model must still get its rounds
 ARMS = 3  # that run side by side: A, B, and the twin of B
-
-
-class Ruling(StrEnum):
-    """What is known of A against B."""
-
-    WIN = "win"
-    TIE = "tie"
-    LOSE = "lose"
-    UNKNOWN = "unknown"
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +92,7 @@ def compare(
         EnvironmentFailure: the reference or a hint can't be run.
     """
     end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
-    opening = _open(workers, contenders, blocks, budget_s * MAX_BLOCK_SHARE)
+    opening = _open(workers, contenders, blocks, budget_s * LONGEST_BLOCK_SHARE)
     specs = {A: contenders.a, B: contenders.b}
     waves = Waves({key: _maker(workers, spec) for key, spec in specs.items()}, B, metric, opening.blocks, seed)
     rounds = _rounds_wanted(opening, metric)

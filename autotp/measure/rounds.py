@@ -21,6 +21,7 @@ from autotp.measure.weather import Patience
 from autotp.topology import Envelope
 
 BLOCK_S = 0.05
+LONGEST_BLOCK_SHARE = 1 / 300  # of a budget: a slow model must still get its rounds
 TURNS_PER_BLOCK = 4  # of all requests in flight: one more is the lead-in, at most one the drain
 QUOTA_PERIOD_S = 0.1  # the kernel's default (sched-bwc.rst), which Docker and Kubernetes keep
 PERIODS_PER_BLOCK = 3

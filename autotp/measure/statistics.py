@@ -21,6 +21,7 @@ signed ranks can decide nothing at 99.5 % before nine processes. Means of rounds
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import cache
 from math import ceil, exp, log, sqrt
 
@@ -36,6 +37,15 @@ DECIDING_CONFIDENCE = 0.995
 MIN_PROCESSES = 6
 MIN_P99_SAMPLES = 500
 BOOTSTRAP_DRAWS = 100
+
+
+class Ruling(StrEnum):
+    """What is known of one arm against another: faster, as fast as can be told, slower, or can't tell."""
+
+    WIN = "win"
+    TIE = "tie"
+    LOSE = "lose"
+    UNKNOWN = "unknown"
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,7 +107,8 @@ def _drawn_quantiles(blocks: Sequence[Block], weights: NDArray[np.intp], quantil
     order = np.argsort(latencies_s)
     below = np.cumsum(weights[rounds[order]], axis=0)
     at = np.argmax(below >= quantile * below[-1], axis=0)
-    return latencies_s[order][at]
+    drawn: NDArray[np.float64] = latencies_s[order][at]
+    return drawn
 
 
 def t_interval(log_gains: Sequence[float], confidence: float) -> Interval:

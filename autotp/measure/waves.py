@@ -23,6 +23,7 @@ MIN_ROUNDS = 10
 ENOUGH_ROUNDS = 25
 MAX_ROUNDS = 100
 AA = "baseline again"
+GRACE = 1.1  # of a budget, for the processes without which there is no verdict
 
 Wave = dict[str, list[Block]]
 

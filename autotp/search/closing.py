@@ -7,11 +7,13 @@ import msgspec
 
 from autotp.measure import (
     AA,
+    GRACE,
     MIN_P99_SAMPLES,
     REPORTED_CONFIDENCE,
     Arm,
     Metric,
     Rounds,
+    Ruling,
     Schedule,
     Waves,
     plan_waves,
@@ -22,10 +24,9 @@ from autotp.search.events import FinalsBegan, FinalsEnded
 from autotp.search.race import OUT_CONFIDENCE, Racer, still_in
 from autotp.search.session import Session
 from autotp.search.store import Role
-from autotp.search.verdict import Contest, Ruling, Verdict, judge
+from autotp.search.verdict import Contest, Verdict, judge
 
 MAX_FINALISTS = 2
-GRACE = 1.1  # of the budget, for the processes without which there is no verdict
 
 
 class Closing(msgspec.Struct, frozen=True):

@@ -21,12 +21,12 @@ from autotp.deploy import (
     TunedStudy,
     TunedWorkload,
 )
-from autotp.measure import UNITY, Interval, Loop, Metric, ProofState
+from autotp.measure import UNITY, Interval, Loop, Metric, ProofState, Ruling
 from autotp.runtime import digest
 from autotp.search.arms import Observed
 from autotp.search.request import TuneRequest
 from autotp.search.storage import public_url
-from autotp.search.verdict import Ruling, Verdict
+from autotp.search.verdict import Verdict
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist
 
@@ -189,9 +189,10 @@ def _affinity(observed: Observed | None) -> tuple[str, ...] | None:
 
 
 def _result(evidence: Evidence) -> Result:
-    shipped, baseline = evidence.shipped, evidence.baseline
+    shipped, baseline, ruling = evidence.shipped, evidence.baseline, evidence.verdict.ruling
+    assert ruling is not Ruling.LOSE, "a finalist that loses isn't shipped"
     return Result(
-        verdict=evidence.verdict.ruling.value,
+        verdict=ruling.value,
         gain=shipped.gain,
         baseline=TunedBaseline(config=baseline.config.to_dict(), metrics=_metrics(baseline)),
         metrics=_metrics(shipped),

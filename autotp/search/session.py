@@ -11,7 +11,7 @@ import msgspec
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measure import Blocks, Workers, inspect
+from autotp.measure import LONGEST_BLOCK_SHARE, Blocks, Workers, inspect
 from autotp.runtime import ModelInfo, digest
 from autotp.runtime.inputs import npz_samples, seeded_samples
 from autotp.search.arms import Bench
@@ -24,8 +24,6 @@ from autotp.search.storage import study_names
 from autotp.search.store import Store
 from autotp.space import BoundSpace, affinity, bind, config_dropped
 from autotp.topology import Topology, format_cpulist, health, narrow, probe
-
-MAX_BLOCK_SHARE = 1 / 300  # of the budget: a slow model must still get its rounds
 
 
 class Session:
@@ -43,7 +41,7 @@ class Session:
         self.bench = bench
         self.now = now
         blocks = Blocks.within(bound.topology.envelope)
-        self.race = Race(request.objectives, request.seed, blocks, request.budget_s * MAX_BLOCK_SHARE, now)
+        self.race = Race(request.objectives, request.seed, blocks, request.budget_s * LONGEST_BLOCK_SHARE, now)
         self.tell = listener
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self._started_s = started_s

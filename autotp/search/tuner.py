@@ -8,7 +8,16 @@ import optuna
 from autotp.deploy import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files import to_type
-from autotp.measure import REPORTED_CONFIDENCE, UNITY, Patience, Workers, machine_lock, seconds_needed, t_interval
+from autotp.measure import (
+    REPORTED_CONFIDENCE,
+    UNITY,
+    Patience,
+    Ruling,
+    Workers,
+    machine_lock,
+    seconds_needed,
+    t_interval,
+)
 from autotp.search.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
 from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_finals
 from autotp.search.events import Listener, Ruled, Waiting, Weathered
@@ -18,7 +27,7 @@ from autotp.search.playoff import play_off
 from autotp.search.race import Racer
 from autotp.search.request import TuneRequest
 from autotp.search.session import Session, began, open_session, versions
-from autotp.search.verdict import Ruling, Verdict
+from autotp.search.verdict import Verdict
 from autotp.space import Config
 
 SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest, and what the search leaves

@@ -5,7 +5,6 @@ against every baseline. TIE: measured in full, but nothing wins. UNKNOWN: can't 
 """
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
 import msgspec
 
@@ -15,20 +14,13 @@ from autotp.measure import (
     REPORTED_CONFIDENCE,
     Interval,
     Metric,
+    Ruling,
     proven,
     t_interval,
 )
 from autotp.space import Config
 
 SAME_WITHIN = 0.01
-
-
-class Ruling(StrEnum):
-    """What is known of the best finalist against the baselines."""
-
-    WIN = "win"
-    TIE = "tie"
-    UNKNOWN = "unknown"
 
 
 class Contest(msgspec.Struct, frozen=True, kw_only=True):
