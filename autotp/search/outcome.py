@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -30,6 +30,11 @@ from autotp.search.verdict import Verdict
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist
 
+VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {
+    Ruling.WIN: "win",
+    Ruling.TIE: "tie",
+    Ruling.UNKNOWN: "unknown",
+}
 DEPLOY = 'Deploy: autotp.load("tuned.yaml"), or the properties below with compile_model.'
 
 
@@ -189,10 +194,9 @@ def _affinity(observed: Observed | None) -> tuple[str, ...] | None:
 
 
 def _result(evidence: Evidence) -> Result:
-    shipped, baseline, ruling = evidence.shipped, evidence.baseline, evidence.verdict.ruling
-    assert ruling is not Ruling.LOSE, "a finalist that loses isn't shipped"
+    shipped, baseline = evidence.shipped, evidence.baseline
     return Result(
-        verdict=ruling.value,
+        verdict=VERDICTS[evidence.verdict.ruling],
         gain=shipped.gain,
         baseline=TunedBaseline(config=baseline.config.to_dict(), metrics=_metrics(baseline)),
         metrics=_metrics(shipped),
