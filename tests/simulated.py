@@ -22,8 +22,9 @@ import numpy as np
 from autotp.measure import AA, Arm, ArmSpec, Block, Metric, OutputError, Phase, PhaseClock, Started, Workload
 from autotp.measure.protocol import Run
 from autotp.runtime import locate
-from autotp.search.arms import Bench, Observed, Outcome
+from autotp.search.arms import Bench
 from autotp.search.closing import Closing
+from autotp.search.observed import Observed, Outcome
 from autotp.search.proposer import Proposer
 from autotp.search.request import TuneRequest
 from autotp.search.session import Session

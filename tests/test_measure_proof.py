@@ -172,7 +172,8 @@ import json, sys
 from pathlib import Path
 import msgspec
 from autotp.measure import Workers
-from autotp.search.arms import Bench, Observed
+from autotp.search.arms import Bench
+from autotp.search.observed import Observed
 from autotp.space import Config
 from autotp.topology import probe
 from tests.models import matmul_model

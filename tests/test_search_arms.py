@@ -9,7 +9,8 @@ import pytest
 from autotp.errors import SpaceError
 from autotp.measure import ArmFailure, Gate, OutputError, Phase, Status, Workers
 from autotp.search import arms
-from autotp.search.arms import Bench, Observed
+from autotp.search.arms import Bench
+from autotp.search.observed import Observed
 from autotp.space import Config, Effective
 from autotp.topology import narrow, probe
 from tests.models import matmul_model

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autotp.deploy import read_tuned, write_tuned
 from autotp.measure import Interval, Metric, OutputError, Proof, ProofState, Ruling
-from autotp.search.arms import Observed
+from autotp.search.observed import Observed
 from autotp.search.outcome import Evidence, Shipped, build_tuned, pareto_front, say
 from autotp.search.request import TuneRequest
 from autotp.search.verdict import Verdict

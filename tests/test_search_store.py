@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autotp.errors import EnvironmentFailure, StudyError
 from autotp.measure import ArmFailure, Block, Interval, OutputError, Phase, Proof, ProofState, Status
-from autotp.search.arms import Observed
 from autotp.search.encoding import decode_blocks
+from autotp.search.observed import Observed
 from autotp.search.proposer import Proposer
 from autotp.search.request import TuneRequest
 from autotp.search.store import Role, Store

@@ -1,4 +1,4 @@
-"""From a config to a running arm: plans, the output gate, the observed effective config and its proof."""
+"""From a config to a running arm: plans, the output gate, what was observed and its proof."""
 
 import sys
 import tempfile
@@ -14,7 +14,6 @@ from autotp.measure import (
     ArmFailure,
     ArmSpec,
     Gate,
-    OutputError,
     Outputs,
     Phase,
     PhaseClock,
@@ -31,47 +30,12 @@ from autotp.measure import (
 )
 from autotp.measure.plans import plans_of
 from autotp.runtime import Plan
+from autotp.search.observed import Observed, Outcome
 from autotp.search.request import TuneRequest
-from autotp.space import KNOBS, MODEL_THREADS, Config, Effective, Mask, Predictor, affinity
+from autotp.space import MODEL_THREADS, Config, Effective, Mask, Predictor, affinity
 from autotp.topology import Topology, available_memory_bytes
 
 MEMORY_SHARE = 0.9  # of what is left: the rest is for what the arms take while they run
-
-# What OpenVINO only echoes (the hint, the policy) tells nothing of what it does.
-TELLING = tuple(
-    knob.property
-    for knob in KNOBS.values()
-    if knob.property not in (None, "PERFORMANCE_HINT", "MODEL_DISTRIBUTION_POLICY")
-)
-
-
-class Observed(msgspec.Struct, frozen=True):
-    """What a started arm is: arms with equal `key` are aliases."""
-
-    effective: Effective
-    masks: tuple[Mask, ...] | None
-    proof: Proof | None
-    output_error: OutputError | None
-    properties: dict[str, str]
-    predicted: Effective = Effective()
-    told_apart: Config = Config()  # knobs whose effect no property shows
-    copy_s: float | None = None
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """The identity that counts, whatever was predicted."""
-        telling = (self.properties.get(name) for name in TELLING)
-        return (self.effective, self.masks, self.told_apart, *telling)
-
-    @property
-    def mispredicted(self) -> tuple[str, ...]:
-        """The fields of the effective config in which what was predicted didn't come true."""
-        fields = Effective.__struct_fields__
-        pairs = [(name, getattr(self.predicted, name), getattr(self.effective, name)) for name in fields]
-        return tuple(name for name, predicted, found in pairs if predicted is not None and predicted != found)
-
-
-Outcome = Observed | ArmFailure
 
 
 class Bench:

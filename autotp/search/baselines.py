@@ -8,8 +8,8 @@ from math import inf
 
 from autotp.errors import EnvironmentFailure
 from autotp.measure import ArmFailure, ProofState, Status, measure_noise
-from autotp.search.arms import Observed, Outcome
 from autotp.search.events import ArmEnded, Baselined, Gauged
+from autotp.search.observed import Observed, Outcome
 from autotp.search.race import Racer
 from autotp.search.session import Session
 from autotp.search.store import Role

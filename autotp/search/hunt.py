@@ -5,10 +5,10 @@ from collections import deque
 from optuna.trial import FrozenTrial, Trial
 
 from autotp.measure import ArmFailure, Proof
-from autotp.search.arms import Observed
 from autotp.search.baselines import HINTS
 from autotp.search.constraints import violations
 from autotp.search.events import ArmEnded
+from autotp.search.observed import Observed
 from autotp.search.race import Racer
 from autotp.search.recipes import recipes
 from autotp.search.session import Session

@@ -23,7 +23,7 @@ from autotp.deploy import (
 )
 from autotp.measure import UNITY, Interval, Loop, Metric, ProofState, Ruling
 from autotp.runtime import digest
-from autotp.search.arms import Observed
+from autotp.search.observed import Observed
 from autotp.search.request import TuneRequest
 from autotp.search.storage import public_url
 from autotp.search.verdict import Verdict

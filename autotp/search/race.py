@@ -34,8 +34,8 @@ from autotp.measure import (
     run_round,
     t_quantile,
 )
-from autotp.search.arms import Observed
 from autotp.search.encoding import Row
+from autotp.search.observed import Observed
 from autotp.space import Config
 
 ROUNDS_TO_JUDGE = 10

@@ -16,9 +16,9 @@ from optuna.trial import Trial, TrialState
 
 from autotp.errors import StudyError
 from autotp.measure import ArmFailure, Status, weather_counts
-from autotp.search.arms import Observed
 from autotp.search.constraints import violations
 from autotp.search.encoding import Row, encode_blocks
+from autotp.search.observed import Observed
 from autotp.search.proposer import Proposer
 from autotp.search.request import TuneRequest
 from autotp.search.storage import HEARTBEAT_S, open_storage, talking_to
