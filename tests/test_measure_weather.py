@@ -28,13 +28,14 @@ STORM = Block(
         (Weather(watched_s=0.05, cpus=2, others_s=0.02), False),
         (Weather(watched_s=0.05, cpus=2, others_s=0.03), True),
         (Weather(watched_s=0.05, cpus=2, steal_s=0.02, others_s=0.02), True),
-        (Weather(watched_s=0.05, cpus=96, others_s=0.1), False),
-        (Weather(watched_s=1.0, cpus=96, others_s=0.5), True),
+        (Weather(watched_s=0.05, cpus=96, others_s=0.9), False),
+        (Weather(watched_s=1.0, cpus=96, others_s=5.0), False),
+        (Weather(watched_s=1.0, cpus=96, others_s=20.0), True),
         (Weather(watched_s=0.05, cpus=2, throttled_s=0.04, switches=500), False),
     ],
 )
 def test_what_others_took_condemns_a_block(weather: Weather, expected: bool) -> None:
-    """A good part of a CPU, beyond what the ticks may err by; the arm's own throttling and switches don't."""
+    """A fifth of the CPUs, beyond what the ticks may err by; the arm's own throttling and switches don't."""
     assert disturbed(weather) is expected
 
 

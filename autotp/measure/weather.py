@@ -5,8 +5,9 @@ accounts around the block, never from the block's own result: dropping slow bloc
 The arm's own doing (its switches, its quota's throttling) is recorded but doesn't condemn a block, because arms
 differ in it.
 
-/proc/stat counts in ticks, and what runs at the tick is charged with all of it. So each CPU's account may be wrong
-by half a tick and more, and the errors of several CPUs add up like those of independent draws.
+/proc/stat counts in ticks, and what runs at a tick is charged with all of it. All CPUs tick at the same time, so
+where all are busy a window may hold a tick of each more than its length has, and the share of the CPUs that counts
+as taken grows with their number like what agents, the kernel and a host's other guests take of a large machine.
 """
 
 import resource
@@ -19,8 +20,8 @@ import msgspec
 from autotp.measure.protocol import Block, Weather
 from autotp.topology import TICK_S, Usage, UsageReader
 
-MOST_TAKEN = 0.4  # of one CPU: a neighbour that comes and goes within a block, or one that stays
-TICK_ERRORS = 1.5  # ticks, times the square root of the CPUs
+MOST_TAKEN = 0.2  # of the CPUs' time
+TICK_ERRORS = 1.5  # ticks, times the square root of the CPUs where those are few
 REPEATED_SHARE = 0.25
 REPEATS_OF_A_BLOCK = 2
 
@@ -62,8 +63,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 def disturbed(weather: Weather) -> bool:
     """Whether others took so much CPU time that the block tells of them rather than of the arm."""
-    sure_s = TICK_ERRORS * TICK_S * sqrt(weather.cpus)
-    return weather.steal_s + weather.others_s > max(MOST_TAKEN * weather.watched_s, sure_s)
+    sure_s = TICK_S * max(TICK_ERRORS * sqrt(weather.cpus), weather.cpus)
+    return weather.steal_s + weather.others_s > max(MOST_TAKEN * weather.cpus * weather.watched_s, sure_s)
 
 
 def all_over(weathers: Sequence[Weather]) -> Weather:

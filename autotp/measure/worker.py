@@ -119,9 +119,10 @@ def _runner(compiled: Compiled, requests: Requests, workload: Workload, process_
 
 def _block(requests: Requests, run: Run, rate_per_s: float | None, gauge: Gauge) -> Block:
     reset_states(requests)  # a state that grows makes each inference slower than the one before
+    look = gauge.read()  # before the barrier: with hundreds of CPUs it takes milliseconds
     if run.begin_s is not None:
         sleep(max(0.0, run.begin_s - monotonic()))
-    look, began = gauge.read(), monotonic()
+    began = monotonic()
     count, elapsed_s, latencies_s = _burst(requests, run, rate_per_s)
     untimed_s = monotonic() - began - elapsed_s
     return Block(
