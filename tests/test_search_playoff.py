@@ -16,7 +16,8 @@ from autotp.search.race import Racer
 from autotp.search.session import Session
 from autotp.search.store import Role
 from tests.models import matmul_model
-from tests.simulated import ReplayedArm, candidates, simulated_session
+from tests.replayed import ReplayedArm
+from tests.simulated import candidates, simulated_session
 from tests.test_simulated import made_up
 
 CONFIGS = candidates(6)

@@ -8,7 +8,8 @@ import pytest
 from autotp.measure import Blocks, Patience, Ruling, run_round
 from autotp.measure.protocol import Block
 from tests.models import matmul_model
-from tests.simulated import HINTS, Clock, Recording, SimulatedBench, candidates, simulate
+from tests.replayed import Clock, Recording
+from tests.simulated import HINTS, SimulatedBench, candidates, simulate
 
 CONFIGS = candidates(4)
 
