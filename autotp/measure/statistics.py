@@ -14,7 +14,7 @@ itself (A/A), the noise floor. How far the A/A gain itself happens to lie from n
 adding it cost 5 % of the wins and prevented none that was false.
 
 Chosen by whole races simulated on recorded rounds of real models (tests/simulate_races.py; the figures that
-count are in results/reference/simulated_races.json). Taking each round for a sample gave up to 2 % false wins at
+count are in results/reference/races.json). Taking each round for a sample gave up to 2 % false wins at
 95 % and intervals that held the truth in 86 to 91 %; bootstrap-t over so few processes 92 to 94 %; Wilcoxon's
 signed ranks can decide nothing at 99.5 % before nine processes. Means of rounds instead of medians found a true
 3 % in 57 % of races where medians did in 67 %; trimmed means and Hodges-Lehmann did no better than medians.
