@@ -6,8 +6,8 @@ figure, how figures of processes become an interval, at which level it decides, 
     python -m tests.simulate_races results/reference/rounds/*.npz --out results/reference/races.json
 
 Races are shared among the recordings. An interval counts where the finals had the processes that a verdict needs.
-Exit 0: the method that ships has at most 1 % false wins with every budget, finds 5 % in at least 90 % and 3 % in at
-least 70 % of the races with the default budget, and its 95 % intervals hold the truth in 93 to 97 %: those of
+Exit 0: the method that ships has at most 1 % false wins with every budget, finds 5 % in at least 90 % and 3 % in
+at least 70 % of the races with the default budget, and its 95 % intervals hold the truth in 93 to 97 %: those of
 throughput together, and those of each scenario that has enough of them. Exit 1: one of them isn't so.
 """
 
