@@ -3,8 +3,8 @@
 The arms run the same config on three models of 20, 22 and 24 equal layers, so what is true is known from the
 models, and measured once in calm weather. Then a process that burns one core comes and goes at random, for
 seconds, during each of twenty races. A race is what decides a tuning, its finals: fresh processes of all three
-arms in waves, within the grace that a tuning gives them, ruled on as there, with the middle and then the slowest as
-the baseline. The search before them isn't raced here.
+arms in waves, within the grace that a tuning gives them, ruled on as there, with the middle and then the slowest
+as the baseline. The search before them isn't raced here.
 
     python -m tests.measure_storms [--races 20] [--seconds 80] [--out FILE]
 
