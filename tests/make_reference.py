@@ -7,7 +7,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     rec, cls       `autotp tune` on the OCR recogniser and classifier for two minutes (`transcript.txt`,
                    `tuned.yaml`), then the plain-OpenVINO judge over an exhaustive grid (`race.json`)
     benchmark_app  `autotp measure` against benchmark_app
-    startup        import, help and load overheads
+    startup        import, help and load overheads, the last with the recogniser's tuned.yaml
     demo           `autotp demo`, as the README shows it
     quota          `autotp tune` under a CPU quota, and plain OpenVINO's judgement of what it ships
     effective      predicted effective configs against OpenVINO on pretended machines
@@ -37,6 +37,8 @@ from tests.real_models import real_model
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
+TUNED = Path("results") / "reference" / "rec" / "tuned.yaml"
+OUTPUT_KEPT = 2000  # characters of a script that ended without an outcome
 BUDGET_S = 120
 RECORDED = ("rec", "cls", "demo")
 
@@ -97,21 +99,6 @@ def tune_and_judge(name: str) -> bool:
     return code == 0 and judged == 0 and seconds <= BUDGET_S * 1.2
 
 
-def compare_benchmark_app() -> bool:
-    """Compare `autotp measure` with benchmark_app on four models."""
-    text, code, _ = run(["tests/compare_benchmark_app.py", "--out", REFERENCE / "benchmark_app.json"])
-    print(text, flush=True)
-    return code == 0
-
-
-def measure_startup() -> bool:
-    """Measure import, help and load, the latter with the recogniser's tuned.yaml."""
-    tuned, out = REFERENCE / "rec" / "tuned.yaml", REFERENCE / "startup.json"
-    text, code, _ = run(["tests/measure_startup.py", "--tuned", tuned, "--out", out])
-    print(text, flush=True)
-    return code == 0
-
-
 def demo() -> bool:
     """Run the demo in an empty folder and keep what it printed and wrote."""
     folder = REFERENCE / "demo"
@@ -135,12 +122,16 @@ def demo() -> bool:
 
 def record_rounds() -> bool:
     """Record the noise of three models."""
-    (REFERENCE / "rounds").mkdir(exist_ok=True)
-    codes = []
+    folder = Path("results") / "reference" / "rounds"
+    (ROOT / folder).mkdir(exist_ok=True)
+    commands, codes, started = [], [], monotonic()
     for model in RECORDED:
-        text, code, _ = run(["-m", "tests.record_rounds", model, "--out", REFERENCE / "rounds" / f"{model}.npz"])
+        arguments = ["-m", "tests.record_rounds", model, "--out", str(folder / f"{model}.npz")]
+        text, code, _ = run(arguments)
         print(text, flush=True)
+        commands.append(" ".join(["python", *arguments]))
         codes.append(code)
+    keep(ROOT / folder, describe("; ".join(commands), monotonic() - started, max(codes, key=abs)))
     return not any(codes)
 
 
@@ -151,21 +142,23 @@ def simulate_races() -> bool:
 
 
 def keep_outcome(script: str, *arguments: str | Path, out: str) -> bool:
-    """Run `tests/<script>.py`, which judges itself, and keep its outcome with the facts of the run."""
+    """Run `tests/<script>.py`, which judges itself, and keep with the run's facts its outcome or its last words."""
     path = REFERENCE / f"{out}.json"
     given = [*map(str, arguments), "--out", str(path.relative_to(ROOT))]
+    path.unlink(missing_ok=True)
     text, code, seconds = run(["-m", f"tests.{script}", *given])
     print(text, flush=True)
     facts = describe(f"python -m tests.{script} {' '.join(given)}", seconds, code)
-    path.write_text(json.dumps({"run": facts, **json.loads(path.read_text())}, indent=2) + "\n")
+    found = json.loads(path.read_text()) if path.exists() else {"output": text[-OUTPUT_KEPT:]}
+    path.write_text(json.dumps({"run": facts} | found | {"run": facts}, indent=2) + "\n")
     return code == 0
 
 
 STEPS: dict[str, Callable[[], bool]] = {
     "rec": lambda: tune_and_judge("rec"),
     "cls": lambda: tune_and_judge("cls"),
-    "benchmark_app": compare_benchmark_app,
-    "startup": measure_startup,
+    "benchmark_app": lambda: keep_outcome("compare_benchmark_app", out="benchmark_app"),
+    "startup": lambda: keep_outcome("measure_startup", "--tuned", TUNED, out="startup"),
     "demo": demo,
     "quota": lambda: keep_outcome("measure_quota", out="quota"),
     "effective": lambda: keep_outcome("sweep_effective", out="effective"),
