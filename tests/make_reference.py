@@ -142,7 +142,7 @@ def simulate_races() -> bool:
 
 
 def keep_outcome(script: str, *arguments: str | Path, out: str) -> bool:
-    """Run `tests/<script>.py`, which judges itself, and keep with the run's facts its outcome or its last words."""
+    """Run `tests/<script>.py`, which judges itself, and keep its outcome, or its last words, with the facts."""
     path = REFERENCE / f"{out}.json"
     given = [*map(str, arguments), "--out", str(path.relative_to(ROOT))]
     path.unlink(missing_ok=True)
