@@ -1,9 +1,9 @@
 """Of the wall time of a tuning with the default budget, how much is spent in compile, warm-up and measured blocks?
 
-    python -m tests.measure_overhead [--budget 5m] [--out FILE]
+    python -m tests.measure_overhead [--budget SECONDS] [--out FILE]
 
-The study keeps how long the tuner waited for its workers in each phase. Exit 0: the three make up at least 85 %.
-Exit 1: they don't.
+The study keeps how long the tuner waited for its workers in each phase; the wall time is that of the whole call.
+Exit 0: the three make up at least 85 % of it. Exit 1: they don't.
 """
 
 import argparse
@@ -12,10 +12,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from autotp.measure import Phase
-from autotp.search import Event, Ruled, tune
+from autotp.search import tune
 from tests.real_models import real_model
 
 TARGET = 0.85
@@ -24,23 +25,21 @@ MEASURING = (Phase.COMPILE, Phase.WARM_UP, Phase.BLOCK)
 
 def run(budget_s: float) -> dict[str, Any]:
     """Tune the OCR recogniser and return where the time went."""
-    model, durations_s = real_model("rec"), []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, Ruled):
-            durations_s.append(event.tuned.study.duration_s)
-
+    model = real_model("rec")
     with tempfile.TemporaryDirectory() as folder:
-        shapes = {model.input_name: model.shape}
-        study = tune(model.path, shapes=shapes, budget_s=budget_s, out=Path(folder) / "out", listener=listen)
+        began = monotonic()
+        study = tune(
+            model.path, shapes={model.input_name: model.shape}, budget_s=budget_s, out=Path(folder) / "out"
+        )
+        duration_s = monotonic() - began
         spent_s = study.user_attrs["spent_s"]
         trials = len(study.trials)
     return {
         "budget_s": budget_s,
-        "duration_s": durations_s[-1],
+        "duration_s": round(duration_s, 2),
         "trials": trials,
         "spent_s": {phase: round(seconds, 2) for phase, seconds in spent_s.items()},
-        "share": round(sum(spent_s[phase] for phase in MEASURING) / durations_s[-1], 4),
+        "share": round(sum(spent_s[phase] for phase in MEASURING) / duration_s, 4),
     }
 
 
