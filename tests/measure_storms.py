@@ -137,7 +137,7 @@ def holds(outcome: Mapping[str, Any]) -> bool:
 
 def run(races: int, seconds: float) -> dict[str, Any]:
     """Race in calm weather once, then in storms."""
-    lock = machine_lock("tests.measure_storms", False, lambda holder: print(f"waiting for {holder}", flush=True))
+    lock = machine_lock("tests.measure_storms", False, lambda holder: print("waiting for", holder, flush=True))
     with tempfile.TemporaryDirectory() as folder, lock, Workers() as workers:
         models = {name: layered_model(Path(folder), name, layers) for name, layers in LAYERS.items()}
         sleep(2.0)

@@ -35,6 +35,7 @@ from autotp.measure import (
     Patience,
     Workers,
     Workload,
+    machine_lock,
     run_round,
     start_together,
     stop_all,
@@ -142,7 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="autotp-") as folder, Workers() as workers:
+    lock = machine_lock("tests.record_rounds", False, lambda holder: print("waiting for", holder, file=sys.stderr))
+    with tempfile.TemporaryDirectory(prefix="autotp-") as folder, lock, Workers() as workers:
         spec = hint_spec(chosen.model, Path(folder))
         found = record(workers, spec, chosen.arms, chosen.waves, chosen.rounds, chosen.seed)
     np.savez_compressed(chosen.out, allow_pickle=False, model=np.array(chosen.model), **found)
