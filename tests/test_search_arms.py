@@ -70,11 +70,11 @@ def test_wrong_outputs_fail_an_arm_but_not_a_hint(bench: Bench) -> None:
 def test_the_hints_set_the_bar(model: Path, workers: Workers) -> None:
     """The worst output error of a hint is what is accepted in practice; a person's tolerance stays."""
     bench = Bench(built(model, tolerance=0.5), probe(), narrowed=False, workers=workers)
-    error = OutputError(max_abs_error=0.5, max_abs_reference=2.0, finite=True, relative_error=0.25)
+    error = OutputError(max_abs_error=0.5, max_abs_reference=2.0, finite=True, relative_errors={"y": 0.25})
     hint = Observed(effective=Effective(), masks=None, proof=None, output_error=error, properties={})
     throughput = Config.of({"performance_hint": "throughput"})
     bench.accept_hints({throughput: hint, Config(): msgspec.structs.replace(hint, output_error=None)})
-    assert (bench.gate.tolerance, bench.gate.hint_error) == (0.5, 0.25)
+    assert (bench.gate.tolerance, bench.gate.hints) == (0.5, error)
     bench.close()
 
 

@@ -5,7 +5,7 @@ from autotp.measure.comparison import Comparison, Contenders, compare
 from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics
 from autotp.measure.noise import Noise, measure_noise
-from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate
+from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
 from autotp.measure.phases import PhaseClock
 from autotp.measure.proof import Place, Proof, ProofState, Ran, places, prove_split
 from autotp.measure.protocol import (
@@ -100,6 +100,7 @@ __all__ = [
     "proven",
     "quantile_log_gain_error",
     "record_reference",
+    "reference_folder",
     "round_log_gains",
     "run_round",
     "seconds_needed",

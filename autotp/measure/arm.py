@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
+from autotp.measure.outputs import worst_error
 from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import (
     ArmFailure,
@@ -16,6 +17,7 @@ from autotp.measure.protocol import (
     Footprint,
     Inspect,
     Inspected,
+    OutputError,
     Outputs,
     Phase,
     Ready,
@@ -121,6 +123,11 @@ class Arm:
         for worker in self._workers:
             worker.kill()
         self._workers = ()
+
+    @property
+    def output_error(self) -> OutputError:
+        """How far the outputs of the worst of its workers are off; none is where none compared them."""
+        return worst_error(s.output_error for s in self.started if s.output_error is not None)
 
     @property
     def _in_flight(self) -> int:

@@ -6,7 +6,6 @@ here comes from the same minutes. A side whose outputs are wrong can't win. What
 outputs is accepted in practice, so they are run, too, but only where a side would be rejected without.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
@@ -18,7 +17,7 @@ import msgspec
 from autotp.errors import EnvironmentFailure, InputError
 from autotp.measure.arm import Arm, ArmSpec, record_reference, start_together, stop_all
 from autotp.measure.metrics import Metric
-from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate
+from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
 from autotp.measure.protocol import ArmFailure, OutputError, Outputs
 from autotp.measure.rounds import LONGEST_BLOCK_SHARE, Blocks
 from autotp.measure.statistics import (
@@ -106,13 +105,13 @@ def _maker(workers: Workers, spec: ArmSpec) -> Callable[[], Arm]:
 
 
 def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: float) -> _Opening:
-    with tempfile.TemporaryDirectory(prefix="autotp-") as folder:
+    with reference_folder() as folder:
         reference = Path(folder) / "reference.npz"
         _record_reference(workers, contenders.b, reference)
         began = monotonic()
         with _started(workers, (contenders.a, contenders.b), reference) as arms:
             start_s = (monotonic() - began) * ARMS / len(arms)
-            errors = {key: _worst(arm) for key, arm in zip((A, B), arms, strict=True)}
+            errors = {key: arm.output_error for key, arm in zip((A, B), arms, strict=True)}
             effective = {key: arm.started[0].effective for key, arm in zip((A, B), arms, strict=True)}
             try:
                 for arm in arms:
@@ -123,7 +122,7 @@ def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: f
         gate = Gate()
         if any(gate.rejects(errors[key], effective[key].precision) for key in errors):
             with _started(workers, contenders.hints, reference) as hints:
-                gate = gate.accepting(_worst(arm) for arm in hints)
+                gate = gate.accepting(arm.output_error for arm in hints)
     sides = {
         key: Side(
             effective=effective[key],
@@ -157,11 +156,6 @@ def _started(workers: Workers, specs: Sequence[ArmSpec], reference: Path) -> Ite
         yield arms
     finally:
         stop_all(arms)
-
-
-def _worst(arm: Arm) -> OutputError:
-    errors = [started.output_error for started in arm.started if started.output_error is not None]
-    return max(errors, key=lambda e: (e.mismatch is not None, not e.finite, e.relative_error, e.differing))
 
 
 def _rounds_wanted(opening: _Opening, metric: Metric) -> Rounds:

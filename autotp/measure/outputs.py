@@ -3,12 +3,14 @@
 Outputs on the same samples are compared with a reference (f32, one stream, no split). What OpenVINO's own
 hints make of them is what is accepted in practice, so their error is recorded as the bar.
 
-Each output of floats is judged by its own size, so that a large one (logits) excuses nothing in a small one
-(scores). Whole numbers and truth values (classes, tokens) are the same or not: how far apart two class numbers are
-means nothing, so what counts is how many differ.
+Each output of floats is judged by its own size and by what the hints do to that output, so that neither a large
+one (logits) nor one that is all rounding excuses anything in a small one (scores). Whole numbers and truth values
+(classes, tokens) are the same or not: how far apart two class numbers are means nothing, so what counts is how
+many differ. NaN and Inf have to be where the reference has them; an output that is nothing else can't be judged.
 """
 
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,59 +18,87 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from autotp.errors import EnvironmentFailure
 from autotp.measure.protocol import OutputError
 
 REFERENCE_PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
 HINT_ERROR_FACTOR = 1.5
 TOLERANCES = {"f32": 1e-4, "f16": 1e-2, "bf16": 4e-2}
+LEAST_SIZE = 1e-6  # smaller outputs are taken for zeros; scores over a vocabulary of 200 000 are larger
 
 NamedOutputs = Sequence[dict[str, NDArray[Any]]]
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """The bar: the person's absolute `tolerance`, else what the hints do (relative error, share that differs)."""
+    """The bar: the person's absolute `tolerance`, else what the `hints` do, output by output."""
 
     tolerance: float | None = None
-    hint_error: float = 0.0
-    hint_differing: float = 0.0
+    hints: OutputError = OutputError(max_abs_error=0.0, max_abs_reference=0.0, finite=True)
 
     def accepting(self, hints: Iterable[OutputError]) -> "Gate":
         """Return this gate with the worst that `hints` do as what is accepted in practice."""
-        errors = list(hints)
-        return Gate(
-            tolerance=self.tolerance,
-            hint_error=max((error.relative_error for error in errors), default=0.0),
-            hint_differing=max((error.differing for error in errors), default=0.0),
-        )
-
-    def bound(self, precision: str | None) -> float:
-        """Return the largest error that is accepted of an arm of that inference precision.
-
-        It's absolute with a tolerance, else relative to the size of an output.
-        """
-        if self.tolerance is not None:
-            return self.tolerance
-        return max(TOLERANCES.get(precision or "f32", TOLERANCES["f32"]), HINT_ERROR_FACTOR * self.hint_error)
+        return Gate(tolerance=self.tolerance, hints=worst_error(hints))
 
     def rejects(self, error: OutputError, precision: str | None) -> str | None:
-        """Return why outputs with `error` are wrong, None where they are accepted."""
+        """Return why outputs with `error` of an arm of that inference precision are wrong, None if they aren't."""
         if error.mismatch is not None:
             return error.mismatch
         if not error.finite:
-            return "the outputs hold NaN or Inf where the reference has numbers"
-        bound = self.bound(precision)
+            return "the outputs hold NaN or Inf where the reference has numbers, or the other way round"
         if self.tolerance is not None:
-            if error.max_abs_error > bound:
-                return f"the largest output error is {error.max_abs_error:.3g}, accepted is {bound:.3g}"
+            if error.max_abs_error > self.tolerance:
+                return f"the largest output error is {error.max_abs_error:.3g}, accepted is {self.tolerance:.3g}"
             return None
-        if error.relative_error > bound:
-            return (
-                f"the largest output error is {error.relative_error:.3g} of the output's size (at least 1), "
-                f"accepted is {bound:.3g}"
-            )
-        if error.differing > (accepted := HINT_ERROR_FACTOR * self.hint_differing):
-            return f"{error.differing:.2%} of an output's whole numbers differ, accepted is {accepted:.2%}"
+        return self._rejects_floats(error, precision) or self._rejects_whole(error)
+
+    def _rejects_floats(self, error: OutputError, precision: str | None) -> str | None:
+        tolerance = TOLERANCES.get(precision or "f32", TOLERANCES["f32"])
+        for name, off in error.relative_errors.items():
+            accepted = max(tolerance, HINT_ERROR_FACTOR * self.hints.relative_errors.get(name, 0.0))
+            if off > accepted:
+                return f"the largest error of output {name} is {off:.3g} of its size, accepted is {accepted:.3g}"
         return None
+
+    def _rejects_whole(self, error: OutputError) -> str | None:
+        for name, differing in error.differing.items():
+            accepted = HINT_ERROR_FACTOR * self.hints.differing.get(name, 0.0)
+            if differing > accepted:
+                return f"{differing:.2%} of the whole numbers of output {name} differ, accepted is {accepted:.2%}"
+        return None
+
+
+def worst_error(errors: Iterable[OutputError]) -> OutputError:
+    """Return the worst in each respect: of an arm's instances, or of several arms."""
+    known = list(errors)
+    return OutputError(
+        max_abs_error=max((error.max_abs_error for error in known), default=0.0),
+        max_abs_reference=max((error.max_abs_reference for error in known), default=0.0),
+        finite=all(error.finite for error in known),
+        relative_errors=_largest(error.relative_errors for error in known),
+        differing=_largest(error.differing for error in known),
+        mismatch=next((error.mismatch for error in known if error.mismatch is not None), None),
+    )
+
+
+def _largest(by_output: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for values in by_output:
+        found |= {name: max(value, found.get(name, 0.0)) for name, value in values.items()}
+    return found
+
+
+def reference_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Make a folder for the reference outputs that goes with its owner.
+
+    Raises:
+        EnvironmentFailure: there is no place for it.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix="autotp-")
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"No folder for temporary files can be made ({error.strerror}): set TMPDIR to one that can be written."
+        ) from error
 
 
 def save_outputs(path: Path, outputs: NamedOutputs) -> None:
@@ -87,23 +117,33 @@ def compare_outputs(path: Path, outputs: NamedOutputs) -> OutputError:
     by_output: dict[str, list[_Distance]] = {}
     for key in wanted if mismatch is None else ():
         by_output.setdefault(key.partition("/")[2], []).append(_Distance.of(wanted[key], found[key]))
-    worst = [_Distance.worst(distances) for distances in by_output.values()]
+    worst = {name: _Distance.worst(distances) for name, distances in by_output.items()}
+    blind = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
+    if blind is not None:
+        mismatch = f"output {blind} can't be judged, the reference has no finite number there: give it real inputs"
     return OutputError(
-        max_abs_error=max((distance.error for distance in worst), default=0.0),
-        max_abs_reference=max((distance.size for distance in worst), default=0.0),
-        finite=all(distance.finite for distance in worst),
-        relative_error=max((d.error / max(1.0, d.size) for d in worst if d.differing is None), default=0.0),
-        differing=max((distance.differing or 0.0 for distance in worst), default=0.0),
+        max_abs_error=max((distance.error for distance in worst.values()), default=0.0),
+        max_abs_reference=max((distance.size for distance in worst.values()), default=0.0),
+        finite=all(distance.finite for distance in worst.values()),
+        relative_errors={
+            name: d.error / max(LEAST_SIZE, d.size) for name, d in worst.items() if d.differing is None
+        },
+        differing={name: d.differing for name, d in worst.items() if d.differing is not None},
         mismatch=mismatch,
     )
 
 
-class _Distance(msgspec.Struct, frozen=True):
-    """How far one output is off: the largest error, the reference's size; of whole numbers how many differ."""
+class _Distance(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one output is off: the largest error, the reference's size; of whole numbers how many differ.
+
+    `judged` are those of its elements for which the reference has a number.
+    """
 
     error: float
     size: float
     finite: bool
+    elements: int
+    judged: int
     differing: float | None
 
     @classmethod
@@ -113,9 +153,15 @@ class _Distance(msgspec.Struct, frozen=True):
         reference, answer = wanted.astype(np.float64), found.astype(np.float64)
         usable = np.isfinite(reference)
         difference = np.abs(answer[usable] - reference[usable])
-        finite = bool(np.isfinite(difference).all())
-        error = float(np.max(difference, initial=0.0)) if finite else 0.0
-        return cls(error, float(np.max(np.abs(reference[usable]), initial=0.0)), finite, differing)
+        rest_alike = np.array_equal(answer[~usable], reference[~usable], equal_nan=True)
+        return cls(
+            error=float(np.max(difference[np.isfinite(difference)], initial=0.0)),
+            size=float(np.max(np.abs(reference[usable]), initial=0.0)),
+            finite=rest_alike and bool(np.isfinite(difference).all()),
+            elements=wanted.size,
+            judged=int(np.count_nonzero(usable)),
+            differing=differing,
+        )
 
     @classmethod
     def worst(cls, distances: Sequence["_Distance"]) -> "_Distance":
@@ -125,6 +171,8 @@ class _Distance(msgspec.Struct, frozen=True):
             error=max(distance.error for distance in distances),
             size=max(distance.size for distance in distances),
             finite=all(distance.finite for distance in distances),
+            elements=sum(distance.elements for distance in distances),
+            judged=sum(distance.judged for distance in distances),
             differing=sum(shares) / len(shares) if shares else None,
         )
 

@@ -114,18 +114,17 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         max_abs_error: the largest absolute error of any output.
         max_abs_reference: the largest absolute value of the reference.
-        finite: whether there are numbers wherever the reference has them.
-        relative_error: the largest absolute error of an output of floats, divided by that output's own size, which
-            counts as at least 1.
-        differing: the largest share of an output's whole numbers or truth values that aren't the reference's.
-        mismatch: what else is wrong: an output that isn't there, or of another shape.
+        finite: whether there are numbers wherever the reference has them, and its NaN and Inf where it has those.
+        relative_errors: by output of floats, the largest absolute error divided by that output's own size.
+        differing: by output of whole numbers or truth values, the share that isn't the reference's.
+        mismatch: what else is wrong: an output that isn't there, of another shape, or that can't be judged.
     """
 
     max_abs_error: float
     max_abs_reference: float
     finite: bool
-    relative_error: float = 0.0
-    differing: float = 0.0
+    relative_errors: dict[str, float] = {}
+    differing: dict[str, float] = {}
     mismatch: str | None = None
 
 

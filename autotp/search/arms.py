@@ -1,7 +1,6 @@
 """From a config to a running arm: plans, the output gate, what was observed and its proof."""
 
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -25,6 +24,7 @@ from autotp.measure import (
     places,
     prove_split,
     record_reference,
+    reference_folder,
     start_together,
     stop_all,
 )
@@ -50,7 +50,7 @@ class Bench:
         self._narrowed = narrowed
         self._predictor = Predictor(topology)
         self._model_threads: tuple[int, ...] = MODEL_THREADS  # less once a hint's own streams have been seen
-        self._folder = tempfile.TemporaryDirectory(prefix="autotp-")
+        self._folder = reference_folder()
         self._arms: list[Arm] = []
         self._arm_bytes = 0  # the most that an arm took to compile
         self._without_policy: dict[tuple[object, ...], Ran] = {}
@@ -161,7 +161,7 @@ class Bench:
             effective=effective,
             masks=masks,
             proof=proof,
-            output_error=started.output_error,
+            output_error=arm.output_error if arm.spec.outputs is not None else None,
             properties=started.properties,
             predicted=self._predict(config),
             told_apart=self._predictor.frame(config).told_apart,
