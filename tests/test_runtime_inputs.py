@@ -1,6 +1,7 @@
 """Samples: seeded ones, and those of an .npz file."""
 
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from autotp.errors import ModelError
 from autotp.runtime import inputs
-from autotp.runtime.inputs import CHECKED_SAMPLES, npz_samples, seeded_samples
+from autotp.runtime.inputs import CHECKED_SAMPLES, MOST_CHECKED_SAMPLES, npz_samples, seeded_samples
 from autotp.runtime.model import ModelInfo, Port
 
 FLOATS = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
@@ -56,9 +57,9 @@ def test_each_request_has_a_sample_that_its_number_fixes() -> None:
 def test_samples_of_large_inputs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more samples than fit into the bound are made, but always enough to check outputs with."""
     bytes_each = 2 * 3 * 4 + 4 * 8
-    monkeypatch.setattr(inputs, "MOST_SEEDED_BYTES", 10 * bytes_each)
+    monkeypatch.setattr(inputs, "MOST_SAMPLE_BYTES", 10 * bytes_each)
     assert len(seeded_samples(INFO, 0, 40)) == 10
-    monkeypatch.setattr(inputs, "MOST_SEEDED_BYTES", bytes_each)
+    monkeypatch.setattr(inputs, "MOST_SAMPLE_BYTES", bytes_each)
     assert len(seeded_samples(INFO, 0, 40)) == CHECKED_SAMPLES
 
 
@@ -89,7 +90,7 @@ def test_a_type_that_numpy_lacks_is_named(element_type: str) -> None:
 
 def test_one_array_for_each_input_is_one_sample(tmp_path: Path) -> None:
     """Arrays of the inputs' own shapes are one sample, cast to the inputs' types."""
-    (sample,) = npz_samples(save(tmp_path / "d.npz", x=X.astype(np.float64), ids=IDS, extra=1), INFO)
+    (sample,) = npz_samples(save(tmp_path / "d.npz", x=X.astype(np.float64), ids=IDS, extra=1), INFO).driven
     assert set(sample) == {"x", "ids"}
     assert [sample[name].dtype.name for name in ("x", "ids")] == ["float32", "int64"]
     assert sample["x"].tolist() == X.tolist()
@@ -98,16 +99,92 @@ def test_one_array_for_each_input_is_one_sample(tmp_path: Path) -> None:
 def test_a_leading_dimension_holds_samples(tmp_path: Path) -> None:
     """Stacked arrays are as many samples as the shortest of them has."""
     path = save(tmp_path / "d.npz", x=np.stack([X, X + 1, X + 2]), ids=np.stack([IDS, IDS * 2]))
-    first, second = npz_samples(path, INFO)
+    first, second = npz_samples(path, INFO).driven
     assert (first["x"][0, 0], second["x"][0, 0]) == (0.0, 1.0)
     assert (first["ids"][3], second["ids"][3]) == (3, 6)
+
+
+def checked(path: Path, requests: int = CHECKED_SAMPLES) -> list[int]:
+    """Which samples of a file made by `numbered` are checked."""
+    return [int(sample["x"][0, 0]) for sample in npz_samples(path, INFO, requests).checked]
+
+
+def numbered(path: Path, count: int) -> Path:
+    """A file of samples that say their number."""
+    return save(
+        path, x=np.stack([np.full((2, 3), number) for number in range(count)]), ids=np.stack([IDS] * count)
+    )
+
+
+def test_of_a_large_file_some_samples_are_checked_and_the_first_driven(tmp_path: Path) -> None:
+    """Checked are sixteen from the first to the last, whatever the requests; driven is one for each request."""
+    path = numbered(tmp_path / "d.npz", 1000)
+    found = checked(path)
+    assert (found[0], found[-1], len(set(found))) == (0, 999, MOST_CHECKED_SAMPLES)
+    assert {66, 67} >= {later - earlier for earlier, later in pairwise(found)}
+    assert checked(path, 1) == checked(path, 500) == found
+    for requests in (1, 3, 500):
+        driven = npz_samples(path, INFO, requests).driven
+        assert [int(sample["x"][0, 0]) for sample in driven] == list(range(requests))
+
+
+def test_all_samples_of_a_small_file_are_checked(tmp_path: Path) -> None:
+    """Up to sixteen, each of them, in order."""
+    for count in (1, 2, 5, MOST_CHECKED_SAMPLES):
+        assert checked(numbered(tmp_path / f"{count}.npz", count)) == list(range(count))
+
+
+def test_of_large_samples_fewer_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than fit into the bound, but at least four."""
+    path, bytes_each = numbered(tmp_path / "d.npz", 100), 2 * 3 * 4 + 4 * 8
+    monkeypatch.setattr(inputs, "MOST_SAMPLE_BYTES", 10 * bytes_each)
+    assert len(checked(path)) == 10
+    monkeypatch.setattr(inputs, "MOST_SAMPLE_BYTES", bytes_each)
+    assert len(checked(path)) == CHECKED_SAMPLES
+
+
+def test_samples_hold_on_to_nothing_of_the_file(tmp_path: Path) -> None:
+    """What is neither driven nor checked can be let go: a sample is no view of the file's array."""
+    for sample in npz_samples(numbered(tmp_path / "d.npz", 100), INFO).driven:
+        assert all(array.base is None for array in sample.values())
+
+
+@pytest.mark.parametrize(
+    ("element_type", "value", "text"),
+    [
+        ("i64", 0.7, r"'x' holds 0\.7, which an input of i64 can't take"),
+        ("i32", np.nan, "'x' holds nan, which an input of i32"),
+        ("u8", 300, "'x' holds 300, which an input of u8"),
+        ("u8", -1.0, r"'x' holds -1\.0, which an input of u8"),
+        ("boolean", 2, "'x' holds 2, which an input of boolean"),
+        ("f16", 1e6, r"'x' holds 1000000\.0, which an input of f16"),
+    ],
+)
+def test_values_that_would_become_others_are_refused(
+    tmp_path: Path, element_type: str, value: float, text: str
+) -> None:
+    """A share of 0.7 is no class 0, and 300 no byte: nothing is cut off silently."""
+    info = ModelInfo((Port("x", element_type, (2,)),), ())
+    with pytest.raises(ModelError, match=text):
+        npz_samples(save(tmp_path / "d.npz", x=np.array([0, value])), info)
+
+
+@pytest.mark.parametrize(
+    ("element_type", "values"),
+    [("i64", [0.0, 7.0]), ("u8", [0, 255]), ("boolean", [0.0, 1.0]), ("f16", [0.1, np.inf]), ("f32", [1, 2])],
+)
+def test_values_that_stay_what_they_are_are_taken(tmp_path: Path, element_type: str, values: list[float]) -> None:
+    """Whole numbers may be written as floats, floats be rounded, and Inf stays Inf."""
+    info = ModelInfo((Port("x", element_type, (2,)),), ())
+    (sample,) = npz_samples(save(tmp_path / "d.npz", x=np.array(values)), info).driven
+    assert sample["x"].tolist() == pytest.approx(values, rel=1e-3)
 
 
 def test_a_scalar_input_takes_a_scalar(tmp_path: Path) -> None:
     """An input without dimensions takes one number, or a row of them as samples."""
     info = ModelInfo((Port("s", "f32", ()),), ())
-    assert [sample["s"].shape for sample in npz_samples(save(tmp_path / "one.npz", s=1.5), info)] == [()]
-    assert len(npz_samples(save(tmp_path / "three.npz", s=[1.0, 2.0, 3.0]), info)) == 3
+    assert [sample["s"].shape for sample in npz_samples(save(tmp_path / "one.npz", s=1.5), info).driven] == [()]
+    assert len(npz_samples(save(tmp_path / "three.npz", s=[1.0, 2.0, 3.0]), info).driven) == 3
 
 
 @pytest.mark.parametrize(
@@ -174,4 +251,4 @@ def test_a_damaged_npz_is_read_or_refused(tmp_path: Path, data: st.DataObject) -
     except ModelError as error:
         assert str(damaged) in str(error)
     else:
-        assert samples[0]["x"].shape == (2, 3)
+        assert samples.driven[0]["x"].shape == (2, 3)

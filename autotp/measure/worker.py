@@ -48,7 +48,7 @@ from autotp.runtime import (
     reported_properties,
     reset_states,
 )
-from autotp.runtime.inputs import CHECKED_SAMPLES, Sample, npz_samples, seeded_samples
+from autotp.runtime.inputs import CHECKED_SAMPLES, Sample, Samples, npz_samples, seeded_samples
 
 Runner = Callable[[Run | Watch], Block | Footprint]
 
@@ -89,9 +89,8 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
     samples = _samples(compiled, request.workload)
-    checked = samples if request.workload.data else samples[:CHECKED_SAMPLES]  # seeded: those that any nireq has
-    output_error = _check(request.outputs, compiled, checked)
-    requests = create_requests(compiled, samples)
+    output_error = _check(request.outputs, compiled, samples.checked)
+    requests = create_requests(compiled, samples.driven)
     started = Started(
         effective=compiled.effective,
         properties=reported_properties(compiled.compiled_model),
@@ -141,10 +140,11 @@ def _burst(requests: Requests, run: Run, rate_per_s: float | None) -> Burst:
     return drive_open(requests, Schedule.poisson(rate_per_s, run.duration_s, run.lead_in_s, run.seed))
 
 
-def _samples(compiled: Compiled, workload: Workload) -> tuple[Sample, ...]:
+def _samples(compiled: Compiled, workload: Workload) -> Samples:
     if workload.data is not None:
-        return npz_samples(Path(workload.data), compiled.info)
-    return seeded_samples(compiled.info, workload.seed, compiled.nireq)
+        return npz_samples(Path(workload.data), compiled.info, compiled.nireq)
+    samples = seeded_samples(compiled.info, workload.seed, compiled.nireq)
+    return Samples(driven=samples, checked=samples[:CHECKED_SAMPLES])
 
 
 def _check(outputs: Outputs | None, compiled: Compiled, checked: tuple[Sample, ...]) -> OutputError | None:

@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +15,8 @@ from autotp.runtime.model import ModelInfo, Port
 
 Sample = dict[str, NDArray[Any]]
 CHECKED_SAMPLES = 4
-MOST_SEEDED_BYTES = 64 << 20  # a fifth of a second to make; with larger inputs requests share their samples
+MOST_CHECKED_SAMPLES = 16  # of a data file: every start of an arm waits for them
+MOST_SAMPLE_BYTES = 64 << 20  # a fifth of a second to make; with larger inputs requests share their samples
 NUMBERS = "biuf"
 
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -26,18 +28,24 @@ _DTYPES = {
 }  # fmt: skip
 
 
+class Samples(msgspec.Struct, frozen=True):
+    """What requests are `driven` with in turn, and whose outputs are `checked`: the same for any requests."""
+
+    driven: tuple[Sample, ...]
+    checked: tuple[Sample, ...]
+
+
 def seeded_samples(info: ModelInfo, seed: int, requests: int = CHECKED_SAMPLES) -> tuple[Sample, ...]:
     """Return a sample for each of `requests` requests: floats are standard normal; whole numbers are 0 or 1.
 
     Sample i depends on `seed` and i alone. There are at least `CHECKED_SAMPLES`, and no more than fit into
-    `MOST_SEEDED_BYTES`. Zeros and ones are valid as token ids, masks and type ids whatever the vocabulary; real
+    `MOST_SAMPLE_BYTES`. Zeros and ones are valid as token ids, masks and type ids whatever the vocabulary; real
     values come in through a data file.
 
     Raises:
         ModelError: an input's element type has no numpy counterpart.
     """
-    bytes_each = max(1, sum(_dtype(port).itemsize * prod(port.shape) for port in info.inputs))
-    count = max(CHECKED_SAMPLES, min(requests, MOST_SEEDED_BYTES // bytes_each))
+    count = max(CHECKED_SAMPLES, min(requests, _most_that_fit(info)))
     return tuple(_seeded(info, np.random.default_rng((seed, index))) for index in range(count))
 
 
@@ -45,16 +53,32 @@ def _seeded(info: ModelInfo, rng: np.random.Generator) -> Sample:
     return {port.name: _random(port, rng) for port in info.inputs}
 
 
-def npz_samples(path: Path, info: ModelInfo) -> tuple[Sample, ...]:
+def _most_that_fit(info: ModelInfo) -> int:
+    return MOST_SAMPLE_BYTES // max(1, sum(_dtype(port).itemsize * prod(port.shape) for port in info.inputs))
+
+
+def npz_samples(path: Path, info: ModelInfo, requests: int = CHECKED_SAMPLES) -> Samples:
     """Read one array for each input; with one more leading dimension it holds as many samples.
 
+    The first `requests` of them are driven. Checked are some that lie evenly over the file, the first and the last
+    among them: at most `MOST_CHECKED_SAMPLES`, and of large ones no more than fit into `MOST_SAMPLE_BYTES`, but at
+    least `CHECKED_SAMPLES`. The others are let go.
+
     Raises:
-        ModelError: the file can't be read, an input is missing, or a shape doesn't fit.
+        ModelError: the file can't be read, an input is missing, or a shape or a value doesn't fit.
     """
     arrays = _arrays(path)
     stacked = {port.name: _stack(path, port, arrays) for port in info.inputs}
+    del arrays
     count = min(len(array) for array in stacked.values())
-    return tuple({name: array[i] for name, array in stacked.items()} for i in range(count))
+    checked = min(count, max(CHECKED_SAMPLES, min(MOST_CHECKED_SAMPLES, _most_that_fit(info))))
+    spread = [round(index) for index in np.linspace(0, count - 1, checked)]
+    first = range(min(count, requests))
+    taken = {
+        index: {port.name: _fitted(path, port, stacked[port.name][index]) for port in info.inputs}
+        for index in {*first, *spread}
+    }
+    return Samples(tuple(taken[index] for index in first), tuple(taken[index] for index in spread))
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -85,7 +109,20 @@ def _stack(path: Path, port: Port, arrays: dict[str, NDArray[Any]]) -> NDArray[A
         array = array[np.newaxis]
     if array.shape[1:] != port.shape or not len(array):
         raise ModelError(f"{path}: {port.name!r} has shape {list(array.shape)}, the input {list(port.shape)}.")
-    return array.astype(_dtype(port), copy=False)
+    return array
+
+
+def _fitted(path: Path, port: Port, array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy of the sample in the type that the input takes; only floats may be rounded."""
+    dtype = _dtype(port)
+    with np.errstate(invalid="ignore", over="ignore"):
+        fitted = np.array(array, dtype, order="C")
+    floats = np.issubdtype(dtype, np.floating)
+    fits = np.isfinite(fitted) == np.isfinite(array) if floats else fitted == array
+    if not np.all(fits):
+        first = np.extract(np.logical_not(fits), array)[0]
+        raise ModelError(f"{path}: {port.name!r} holds {first}, which an input of {port.element_type} can't take.")
+    return fitted
 
 
 def _dtype(port: Port) -> np.dtype[Any]:
