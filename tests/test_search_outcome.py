@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autotp.deploy import read_tuned, write_tuned
 from autotp.measure import Interval, Metric, OutputError, Proof, ProofState, Ruling
 from autotp.search.observed import Observed
-from autotp.search.outcome import Evidence, Shipped, build_tuned, pareto_front, say
+from autotp.search.outcome import VERDICTS, Evidence, Shipped, build_tuned, pareto_front, say
 from autotp.search.request import TuneRequest
 from autotp.search.verdict import Verdict
 from autotp.space import Config, Effective
@@ -123,9 +123,9 @@ def test_without_a_win_the_hint_ships_with_a_gain_of_one(
 
 
 def test_what_is_built_can_be_written_and_read(tmp_path: Path, topology: Topology) -> None:
-    """The file reads back as it was built, for each ruling."""
+    """The file reads back as it was built, for each ruling of a tuning."""
     request = request_in(tmp_path)
-    for ruling in Ruling:
+    for ruling in VERDICTS:
         found = evidence(ruling)
         tuned = build_tuned(request, topology, found, VERSIONS)
         write_tuned(request.out / "tuned.yaml", tuned, say(request, found))
@@ -211,11 +211,13 @@ def test_three_lines_say_what_was_found(ruling: Ruling, words: list[str], tmp_pa
 
 
 def test_a_win_over_baselines_that_break_a_constraint_says_so(tmp_path: Path) -> None:
-    """Where no baseline keeps a constraint, the fastest that does may be slower: nothing is claimed."""
+    """Where the best hint is proven to break a constraint, what ships may be slower: no gain is claimed."""
     slower = Shipped(config=F32, observed=None, metrics={}, gain=Interval(median=0.8, low=0.7, high=0.9))
     bounded = request_in(tmp_path, constraints=["latency_p99<20ms"])
     text = say(bounded, evidence(Ruling.WIN, shipped=slower))
-    assert text.startswith("The fastest that keeps latency_p99<20ms, which no baseline does.")
+    assert text.startswith(
+        "The fastest that keeps latency_p99<20ms, which OpenVINO's best hint is proven to break."
+    )
     assert "0.8 times as fast" in text
     assert "Proven" not in text
 

@@ -43,7 +43,7 @@ def test_equals_race_on_until_the_time_is_over(model: Path, tmp_path: Path) -> N
     session, contenders = searched(model, tmp_path)
     before = len(session.store.study.get_trials())
     until = session.now() + 60.0
-    again = play_off(session, contenders, until)
+    again = play_off(session, contenders, [], until)
     assert again == contenders
     assert until < session.now() < until + 3.0
     rounds = [len(racer.blocks) for racer in again]
@@ -58,7 +58,7 @@ def test_a_clear_leader_needs_no_play_off(model: Path, tmp_path: Path) -> None:
     """Where all but the best are known to be behind, the finals get the time."""
     session, contenders = searched(model, tmp_path, fastest=1.5, noise=0.01)
     began = session.now()
-    play_off(session, contenders, began + 60.0)
+    play_off(session, contenders, [], began + 60.0)
     assert session.now() == began
 
 
@@ -66,7 +66,7 @@ def test_few_enough_go_to_the_finals_as_they_are(model: Path, tmp_path: Path) ->
     """No more contenders than fit into the finals don't race again."""
     session, contenders = searched(model, tmp_path)
     began = session.now()
-    assert play_off(session, contenders[:MAX_FINALISTS], began + 60.0) == contenders[:MAX_FINALISTS]
+    assert play_off(session, contenders[:MAX_FINALISTS], [], began + 60.0) == contenders[:MAX_FINALISTS]
     assert session.now() == began
 
 
@@ -87,7 +87,7 @@ def test_a_contender_that_fails_is_out(model: Path, tmp_path: Path, monkeypatch:
         return run(arm, how, phase)
 
     monkeypatch.setattr(ReplayedArm, "_run", fragile)
-    again = play_off(session, contenders, session.now() + 30.0)
+    again = play_off(session, contenders, [], session.now() + 30.0)
     assert [failure.message for failure in failed] == ["gone"]
     assert len(again) == len(contenders) - 1
     assert all(racer.failure is None for racer in again)

@@ -13,7 +13,8 @@ from optuna.trial import Trial
 from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
 from autotp.measure.protocol import Run
 from autotp.search.observed import Observed
-from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, Standing, still_in
+from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, still_in
+from autotp.search.standing import Standing
 from autotp.space import Config, Effective
 
 PLAIN = Blocks()

@@ -30,6 +30,7 @@ def ruled(*contests: Contest, **given: Any) -> Verdict:
     defaults: dict[str, Any] = {
         "best_baseline": "hint",
         "must_beat": ["hint"],
+        "baseline_keeps": True,
         "noise_floor": 1.01,
         "processes": 6,
         "metric": Metric.THROUGHPUT,
@@ -79,9 +80,20 @@ def test_what_breaks_a_constraint_cannot_win() -> None:
 
 def test_nothing_feasible_is_unknown() -> None:
     """Where no baseline and no finalist keeps the constraints, the text says so."""
-    verdict = ruled(contest({"hint": around(2.0)}, feasible=False), must_beat=[])
+    verdict = ruled(contest({"hint": around(2.0)}, feasible=False), must_beat=[], baseline_keeps=False)
     assert verdict.ruling is Ruling.UNKNOWN
     assert "constraints" in verdict.reason
+
+
+def test_a_baseline_that_may_keep_a_constraint_must_be_beaten() -> None:
+    """Without a gain only what keeps the constraints wins, where every baseline is proven not to; else UNKNOWN."""
+    slower = contest({"hint": around(0.8)})
+    assert ruled(slower, must_beat=[], baseline_keeps=False).winner is slower
+    unsure = ruled(slower, baseline_keeps=False)
+    assert unsure.ruling is Ruling.UNKNOWN
+    assert "may keep" in unsure.reason
+    faster = contest({"hint": around(1.2)})
+    assert ruled(faster, baseline_keeps=False).winner is faster
 
 
 def test_fewer_than_six_processes_tell_nothing() -> None:

@@ -10,7 +10,7 @@ rounds aren't (batch means; Law, "Simulation Modeling and Analysis", 5th ed., ch
 
 import random
 from collections.abc import Callable, Sequence
-from math import exp, sqrt
+from math import exp, inf, sqrt
 from time import monotonic
 
 import msgspec
@@ -35,7 +35,8 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True):
     """What the baseline against itself tells.
 
     Attributes:
-        smallest_gain: the ratio below which the fewest fresh processes could prove nothing.
+        smallest_gain: about the ratio below which the fewest fresh processes could prove nothing; the floor that
+            binds is that of the finals.
         block_s: the length of blocks with the least error for its time.
         errors: by length in seconds, the relative standard error of a ratio after one second of measuring.
     """
@@ -62,6 +63,21 @@ class _Sample(msgspec.Struct, frozen=True):
         return float(np.var([np.median(batch) for batch in batches], ddof=1)) / BATCHES
 
 
+class _Setting(msgspec.Struct, frozen=True):
+    """What all pairs share."""
+
+    make: Callable[[], Arm]
+    metric: Metric
+    rng: random.Random
+    patience: Patience
+    now: Callable[[], float]
+
+
+def least_seconds(arm_start_s: float, block_s: float) -> float:
+    """Return how long a single pair takes at the least, where an arm starts and a block passes in so long."""
+    return 2 * (arm_start_s + FEWEST_ROUNDS * block_s)
+
+
 def measure_noise(
     make: Callable[[], Arm],
     metric: Metric,
@@ -69,6 +85,9 @@ def measure_noise(
     seconds: float,
     seed: int,
     now: Callable[[], float] = monotonic,
+    *,
+    deadline: float = inf,
+    patience: Patience | None = None,
 ) -> Noise:
     """Run pairs of `make()` against each other for about `seconds`, at each length that suits.
 
@@ -79,36 +98,34 @@ def measure_noise(
         seconds: beyond the starts.
         seed: of the order of blocks.
         now: the clock.
+        deadline: on that clock; no further pair is begun that would end after it.
+        patience: with disturbed blocks, which it counts.
 
     Raises:
         ArmFailure: an arm failed.
     """
-    rng = random.Random(seed)
+    setting = _Setting(make, metric, random.Random(seed), patience or Patience(), now)
     samples: dict[float, list[_Sample]] = {}
-    for _ in range(PAIRS):
-        for length_s, sample in _run_pair(make, metric, blocks, seconds / PAIRS, rng, now).items():
+    pairs, longest_s = 0, 0.0
+    while pairs < PAIRS and (pairs == 0 or now() + longest_s <= deadline):
+        began = now()
+        for length_s, sample in _run_pair(setting, blocks, seconds / PAIRS).items():
             samples.setdefault(length_s, []).append(sample)
+        pairs, longest_s = pairs + 1, max(longest_s, now() - began)
     errors = {length_s: _error_of_a_second(of_length) for length_s, of_length in samples.items()}
-    block_s = _best(errors, blocks.duration_s)
+    block_s = _best(errors, blocks.duration_s) if pairs == PAIRS else blocks.duration_s
     return Noise(smallest_gain=_smallest_gain(samples[block_s]), block_s=block_s, errors=errors)
 
 
-def _run_pair(
-    make: Callable[[], Arm],
-    metric: Metric,
-    blocks: Blocks,
-    seconds: float,
-    rng: random.Random,
-    now: Callable[[], float],
-) -> dict[float, _Sample]:
-    pair = {"one": make(), "other": make()}
+def _run_pair(setting: _Setting, blocks: Blocks, seconds: float) -> dict[float, _Sample]:
+    pair = {"one": setting.make(), "other": setting.make()}
     try:
         for failure in start_together(list(pair.values())).values():
             raise failure
         lengths = _lengths(pair["one"], blocks, seconds)
         return {
-            length.duration_s: _run_rounds(pair, metric, length, seconds / len(lengths), rng, now)
-            for length in rng.sample(lengths, len(lengths))
+            length.duration_s: _run_rounds(setting, pair, length, seconds / len(lengths))
+            for length in setting.rng.sample(lengths, len(lengths))
         }
     finally:
         stop_all(pair.values())
@@ -131,24 +148,17 @@ def _lengths(arm: Arm, blocks: Blocks, seconds: float) -> list[Blocks]:
     return lengths
 
 
-def _run_rounds(
-    pair: dict[str, Arm],
-    metric: Metric,
-    blocks: Blocks,
-    seconds: float,
-    rng: random.Random,
-    now: Callable[[], float],
-) -> _Sample:
-    began, patience = now(), Patience()
+def _run_rounds(setting: _Setting, pair: dict[str, Arm], blocks: Blocks, seconds: float) -> _Sample:
+    began = setting.now()
     one: list[Block] = []
     other: list[Block] = []
-    while len(one) < FEWEST_ROUNDS or now() < began + seconds:
-        results = run_round(pair, blocks, rng, patience)
+    while len(one) < FEWEST_ROUNDS or setting.now() < began + seconds:
+        results = run_round(pair, blocks, setting.rng, setting.patience)
         for result in results.values():
             if isinstance(result, ArmFailure):
                 raise result
             (one if result is results["one"] else other).append(result)
-    return _Sample(tuple(round_log_gains(metric, one, other)), now() - began)
+    return _Sample(tuple(round_log_gains(setting.metric, one, other)), setting.now() - began)
 
 
 def _error_of_a_second(samples: Sequence[_Sample]) -> float:

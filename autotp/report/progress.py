@@ -12,6 +12,7 @@ from autotp.search import (
     FinalsBegan,
     FinalsEnded,
     Gauged,
+    PlayOffBegan,
     Ruled,
     Waiting,
     Weathered,
@@ -56,7 +57,9 @@ def _(event: Baselined) -> list[str]:
 @describe_event.register
 def _(event: Gauged) -> list[str]:
     noise = event.noise
-    least = f"less than {noise.smallest_gain:.3f}× may not be provable here"
+    if noise is None:
+        return [f"noise     not gauged, the finals will tell: {event.reason}"]
+    least = f"gains below about {noise.smallest_gain:.3f}× may be too small to prove here"
     return [f"noise     the best baseline against itself: {least}; blocks of {spell_seconds(noise.block_s)}"]
 
 
@@ -74,6 +77,11 @@ def _(event: ArmEnded) -> list[str]:
     proof = f" [{_PROOFS[ProofState(event.proof)]}]" if event.proof else ""
     reason = f" ({event.reason})" if event.reason else ""
     return [f"trial {event.trial:>3} {figure}  {spell_config(event.config)}{proof}{reason}"]
+
+
+@describe_event.register
+def _(event: PlayOffBegan) -> list[str]:
+    return [f"play-off  {len(event.candidates)} candidates that can't be told apart race again"]
 
 
 @describe_event.register

@@ -7,7 +7,8 @@ from functools import partial
 from math import inf
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import ArmFailure, ProofState, Status, measure_noise
+from autotp.measure import ArmFailure, Noise, ProofState, Status, measure_noise
+from autotp.measure.noise import least_seconds
 from autotp.search.events import ArmEnded, Baselined, Gauged
 from autotp.search.observed import Observed, Outcome
 from autotp.search.race import Racer
@@ -17,7 +18,8 @@ from autotp.space import Config
 
 HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput", "none"))
 OPENING_ROUNDS = 20
-NOISE_SHARE = 0.04  # of the budget, for the best baseline against itself
+NOISE_SHARE = 0.04  # of the budget, for the best baseline against itself, beyond the starts
+MOST_NOISE_SHARE = 0.1  # with the starts
 
 
 def race_baselines(session: Session) -> list[Racer]:
@@ -61,21 +63,74 @@ def race_baselines(session: Session) -> list[Racer]:
 def gauge_noise(session: Session, best: Racer) -> None:
     """Run the best baseline against itself, take the block length that serves best, and say what can be proved.
 
-    Raises:
-        EnvironmentFailure: it failed.
+    Where there is no time or memory for that, or it fails, blocks stay as long as they are: the finals run the
+    baseline against itself, too.
     """
-    seconds = NOISE_SHARE * session.request.budget_s
-    make = partial(session.bench.arm, best.config, checked=False)
-    objective, seed = session.request.objective, session.request.seed
-    try:
-        noise = measure_noise(make, objective, session.race.blocks, seconds, seed, session.now)
-    except ArmFailure as failure:
-        raise EnvironmentFailure(
-            f"The best baseline ({best.config}) failed in new processes: {failure}."
-        ) from failure
-    session.race.set_block_length(noise.block_s)
-    session.store.note(noise=noise)
-    session.tell(Gauged(noise=noise))
+    deadline = min(session.now() + MOST_NOISE_SHARE * session.request.budget_s, session.at(0.4))
+    block_s = session.race.seconds_a_block([best])
+    if session.now() + least_seconds(session.bench.arm_start_s, block_s) > deadline:
+        session.tell(Gauged(reason="running the best baseline against itself would take too much of the budget"))
+    elif session.bench.room < 2:
+        session.tell(Gauged(reason="the memory that is left doesn't hold the best baseline twice more"))
+    else:
+        try:
+            noise = _noise(session, best, deadline)
+        except ArmFailure as failure:
+            session.tell(Gauged(reason=f"the best baseline failed in new processes ({failure})"))
+        else:
+            session.race.set_block_length(noise.block_s)
+            session.store.note(noise=noise)
+            session.tell(Gauged(noise=noise))
+
+
+def _noise(session: Session, best: Racer, deadline: float) -> Noise:
+    request, race = session.request, session.race
+    return measure_noise(
+        partial(session.bench.arm, best.config, checked=False),
+        request.objective,
+        race.blocks,
+        NOISE_SHARE * request.budget_s,
+        request.seed,
+        session.now,
+        deadline=deadline,
+        patience=race.patience,
+    )
+
+
+def keep_baselines(session: Session, baselines: list[Racer], failed: list[Racer]) -> None:
+    """Start those of `baselines` that `failed` in the race again, once; those that fail for good are taken out.
+
+    Raises:
+        EnvironmentFailure: the best one failed for good.
+    """
+    best = session.race.baseline
+    for racer in [racer for racer in baselines if racer in failed]:
+        if _start_again(session, racer):
+            continue
+        baselines.remove(racer)
+        _fail(session, [racer])
+        if racer is best:
+            session.store.abandon()
+            raise EnvironmentFailure(
+                f"The best baseline ({best.config}) failed again; nothing can be compared with it: {best.failure}."
+            )
+
+
+def _start_again(session: Session, racer: Racer) -> bool:
+    """Let `racer` race on in a second process, if this is its first failure and it starts; tell that it does."""
+    failure = racer.failure
+    if racer.is_second or failure is None:
+        return False
+    ((arm, outcome),) = session.bench.start([racer.config], gated=False)
+    if isinstance(outcome, ArmFailure):
+        racer.failure = outcome
+        return False
+    racer.arm, racer.failure, racer.is_second = arm, None, True
+    session.race.enter(racer)
+    reason = f"{failure.message}; this baseline was started again"
+    number, config = racer.trial.number, racer.config.to_dict()
+    session.tell(ArmEnded(trial=number, config=config, status=failure.status, reason=reason))
+    return True
 
 
 def retire_baseline(session: Session, racer: Racer) -> None:
@@ -103,7 +158,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
             continue
         trial = session.store.begin(Role.BASELINE, config)
         if isinstance(outcome, ArmFailure):
-            session.store.fail(trial, outcome)
+            session.fail(trial, config, outcome)
             if config == session.request.baseline:
                 raise EnvironmentFailure(f"Your own settings ({config}) can't be measured: {outcome}.")
             continue
@@ -136,15 +191,7 @@ def _rank(session: Session, racer: Racer) -> tuple[bool, float]:
 def _fail(session: Session, racers: list[Racer]) -> None:
     for racer in racers:
         assert racer.failure is not None
-        session.store.fail(racer.trial, racer.failure)
-        session.tell(
-            ArmEnded(
-                trial=racer.trial.number,
-                config=racer.config.to_dict(),
-                status=racer.failure.status,
-                reason=racer.failure.message,
-            )
-        )
+        session.fail(racer.trial, racer.config, racer.failure)
 
 
 def _first_failure(outcomes: list[Outcome]) -> str:

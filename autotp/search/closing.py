@@ -1,21 +1,24 @@
 """The finals of one tuning: who goes, how long they run, and what the study records of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from math import ceil
+from statistics import fmean
 
 import msgspec
 
 from autotp.measure import (
     AA,
+    DECIDING_CONFIDENCE,
     GRACE,
     MIN_P99_SAMPLES,
     REPORTED_CONFIDENCE,
-    Arm,
     Metric,
     Rounds,
     Ruling,
     Schedule,
     Waves,
+    all_metrics,
     plan_waves,
     t_interval,
 )
@@ -30,12 +33,16 @@ MAX_FINALISTS = 2
 
 
 class Closing(msgspec.Struct, frozen=True):
-    """What the finals found: the verdict, the floor, and the finals themselves for the figures of each arm."""
+    """What the finals found: the verdict, the floor, and the finals themselves for the figures of each arm.
+
+    `fallback` is the baseline that ships where nothing wins.
+    """
 
     verdict: Verdict
     finals: Waves
     finalists: tuple[Racer, ...]
     noise_floor: float | None
+    fallback: Racer
 
 
 def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]) -> Closing:
@@ -50,9 +57,7 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
     arms = {racer.key: racer for racer in [*baselines, *finalists]}
     session.tell(_began(finalists, baselines, schedule))
     trials = {key: session.store.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
-    makers = {key: _maker(session, racer) for key, racer in arms.items()}
-    objective, seed = session.request.objective, session.request.seed
-    finals = Waves(makers, baselines[0].key, objective, session.race.blocks, seed, session.now)
+    finals = _waves(session, [*baselines, *finalists])
     finals.run(schedule, session.at(1.0), session.at(GRACE), session.store.beat)
     closing = _rule(session, finals, finalists, baselines)
     for key, trial in trials.items():
@@ -64,6 +69,12 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
             session.store.describe(trial, gain=gain, processes=len(finals.waves))
             session.store.complete(trial, final_metrics(session, finals, key, baselines[0].key), finals.rows(key))
     return closing
+
+
+def skip_finals(session: Session, baselines: list[Racer], reason: str) -> Closing:
+    """Return the closing of a tuning that measured no candidate: there is nothing to rule on."""
+    verdict = Verdict(Ruling.UNKNOWN, reason=reason)
+    return Closing(verdict, _waves(session, baselines), (), None, baselines[0])
 
 
 def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> dict[str, float]:
@@ -81,8 +92,8 @@ def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
     rounds = Rounds.of(session.race.blocks)
     if session.request.objective is not Metric.LATENCY_P99:
         return rounds
-    fewest = min(len(block.latencies_s) for racer in racers for block in racer.blocks.values())
-    return rounds.with_enough(ceil(1.1 * MIN_P99_SAMPLES / max(1, fewest)))
+    samples = session.race.samples_a_block(racers)
+    return rounds.with_enough(ceil(1.1 * MIN_P99_SAMPLES / max(1.0, samples)))
 
 
 def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:
@@ -90,7 +101,7 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
     to_beat = session.keeps_constraints(baselines[0])
     hopeful = [r for r in contenders if not (to_beat and session.race.standing(r).below(0.0, OUT_CONFIDENCE))]
     room = session.bench.room - len(baselines) - 1
-    finalists = still_in(session.race, hopeful)[: max(1, min(MAX_FINALISTS, room))]
+    finalists = still_in(session.race, session.keeping(hopeful))[: max(1, min(MAX_FINALISTS, room))]
     while True:
         arms = len(baselines) + len(finalists) + 1
         seconds = session.at(1.0) - session.now()
@@ -102,27 +113,22 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
         finalists = finalists[:-1]
 
 
-def _maker(session: Session, racer: Racer) -> Callable[[], Arm]:
-    return lambda: session.bench.arm(racer.config, checked=False)
+def _waves(session: Session, racers: Sequence[Racer]) -> Waves:
+    """Return the waves of `racers`, the best baseline first, none run yet."""
+    objective, seed = session.request.objective, session.request.seed
+    makers = {racer.key: partial(session.bench.arm, racer.config, checked=False) for racer in racers}
+    return Waves(makers, racers[0].key, objective, session.race.blocks, seed, session.now)
 
 
 def _rule(session: Session, finals: Waves, finalists: list[Racer], baselines: list[Racer]) -> Closing:
     best = baselines[0].key
     if best in finals.failures or AA in finals.failures or not finals.waves:
         verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")
-        return Closing(verdict, finals, tuple(finalists), None)
-    rivals = [racer.key for racer in baselines if racer.key not in finals.failures]
+        return Closing(verdict, finals, tuple(finalists), None, baselines[0])
+    rivals = [racer for racer in baselines if racer.key not in finals.failures]
+    keeping = [rival for rival in rivals if _feasible(session, finals.metrics(rival.key))]
     floor = finals.noise_floor if len(finals.waves) > 1 else None
-    contests = [
-        Contest(
-            key=racer.key,
-            config=racer.config,
-            log_gains={rival: finals.log_gains(racer.key, rival) for rival in rivals},
-            feasible=_feasible(session, finals.metrics(racer.key)),
-        )
-        for racer in finalists
-        if racer.key not in finals.failures
-    ]
+    contests = _contests(session, finals, finalists, rivals)
     for contest in contests:
         session.tell(
             FinalsEnded(
@@ -132,17 +138,45 @@ def _rule(session: Session, finals: Waves, finalists: list[Racer], baselines: li
                 processes=len(finals.waves),
             )
         )
-    feasible_rivals = [rival for rival in rivals if _feasible(session, finals.metrics(rival))]
     verdict = judge(
         contests,
         best_baseline=best,
-        must_beat=feasible_rivals,
+        must_beat=[rival.key for rival in rivals if not _surely_breaks(session, finals, rival.key)],
+        baseline_keeps=bool(keeping),
         noise_floor=floor or float("inf"),
         processes=len(finals.waves),
         metric=session.request.objective,
         samples=finals.fewest_samples,
     )
-    return Closing(verdict, finals, tuple(finalists), floor)
+    return Closing(verdict, finals, tuple(finalists), floor, _fallback(finals, keeping or rivals, best))
+
+
+def _contests(session: Session, finals: Waves, finalists: list[Racer], rivals: list[Racer]) -> list[Contest]:
+    return [
+        Contest(
+            key=racer.key,
+            config=racer.config,
+            log_gains={rival.key: finals.log_gains(racer.key, rival.key) for rival in rivals},
+            feasible=_feasible(session, finals.metrics(racer.key)),
+        )
+        for racer in finalists
+        if racer.key not in finals.failures
+    ]
+
+
+def _fallback(finals: Waves, baselines: list[Racer], best: str) -> Racer:
+    """Return the best of `baselines` where it is one of them, else the one that the finals found the fastest."""
+    alike = [racer for racer in baselines if racer.key == best]
+    return max(alike or baselines, key=lambda racer: fmean(finals.log_gains(racer.key, best)))
+
+
+def _surely_breaks(session: Session, finals: Waves, key: str) -> bool:
+    """Whether arm `key` is proven to break a constraint, as strictly as a gain is: its processes differ, too."""
+    processes = [all_metrics(wave[key]) for wave in finals.waves]
+    return any(
+        t_interval([constraint.log_excess(found) for found in processes], DECIDING_CONFIDENCE).low > 1.0
+        for constraint in session.request.constraints
+    )
 
 
 def _feasible(session: Session, metrics: dict[str, float]) -> bool:

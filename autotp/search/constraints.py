@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import log
 
 import msgspec
 
@@ -23,6 +24,11 @@ class Constraint(msgspec.Struct, frozen=True):
     def violation(self, metrics: Mapping[str, float]) -> float:
         """Return by which fraction of the bound `metrics` break it: 0 or less where they keep it."""
         excess = metrics[self.metric.key] / self.bound - 1.0
+        return -excess if self.above else excess
+
+    def log_excess(self, metrics: Mapping[str, float]) -> float:
+        """Return the log of how many times beyond the bound `metrics` are: 0 or less where they keep it."""
+        excess = log(metrics[self.metric.key] / self.bound)
         return -excess if self.above else excess
 
 

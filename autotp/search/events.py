@@ -42,9 +42,10 @@ class Baselined(Event, frozen=True, tag="baselined"):
 
 
 class Gauged(Event, frozen=True, tag="noise"):
-    """The best baseline has been run against itself, in processes of its own."""
+    """The best baseline has been run against itself, in processes of its own, or why it couldn't be."""
 
-    noise: Noise
+    noise: Noise | None = None
+    reason: str | None = None
 
 
 class ArmEnded(Event, frozen=True, tag="arm"):
@@ -57,6 +58,12 @@ class ArmEnded(Event, frozen=True, tag="arm"):
     rounds: int = 0
     proof: str | None = None
     reason: str | None = None
+
+
+class PlayOffBegan(Event, frozen=True, tag="play_off"):
+    """More candidates than fit into the finals may be the best; they race again."""
+
+    candidates: tuple[dict[str, Any], ...]
 
 
 class FinalsBegan(Event, frozen=True, tag="finals"):

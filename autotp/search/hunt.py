@@ -4,9 +4,8 @@ from collections import deque
 
 from optuna.trial import FrozenTrial, Trial
 
-from autotp.measure import ArmFailure, Proof
-from autotp.search.baselines import HINTS
-from autotp.search.constraints import violations
+from autotp.measure import ArmFailure
+from autotp.search.baselines import HINTS, keep_baselines
 from autotp.search.events import ArmEnded
 from autotp.search.observed import Observed
 from autotp.search.race import Racer
@@ -25,7 +24,8 @@ class Hunt:
     def __init__(self, session: Session, baselines: list[Racer]) -> None:
         self.contenders: list[Racer] = []
         self.aliases = 0
-        self.ended = 0  # arms that were measured, failed, or turned out to be aliases
+        self.measured = 0  # arms that were, or turned out to be aliases of what was
+        self.failures: list[ArmFailure] = []
         self._session = session
         self._baselines = baselines
         for config in HINTS:
@@ -36,7 +36,11 @@ class Hunt:
         self._first = deque(_first_configs(session))
 
     def run(self, until: float) -> None:
-        """Search until the monotonic time `until`, the wanted number of trials, or the end of the space."""
+        """Search until the monotonic time `until`, the wanted number of trials, or the end of the space.
+
+        Raises:
+            EnvironmentFailure: the best baseline failed for good.
+        """
         session = self._session
         while session.now() < until:
             self._start_some()
@@ -44,14 +48,28 @@ class Hunt:
                 if self._nothing_left:
                     break
                 continue
-            for racer in session.race.run(session.race.rounds_to_judge, until):
-                if racer in self._live:
-                    self._fail(racer.trial, racer.config, racer.failure)
-                    self._live.remove(racer)
+            failed = session.race.run(session.race.rounds_to_judge, until)
+            for racer in [racer for racer in failed if racer in self._live]:
+                self._fail(racer.trial, racer.config, racer.failure)
+                self._live.remove(racer)
+            keep_baselines(session, self._baselines, failed)
             session.store.beat()
             self._judge()
         for racer in list(self._live):
             self._end(racer, dropped=False)
+        judged = [racer for racer in self.contenders if len(racer.blocks) >= session.race.rounds_to_judge]
+        self.contenders = judged or self.contenders  # of a round or two, luck would choose the first
+
+    @property
+    def nothing_measured(self) -> str | None:
+        """Why no candidate was measured; None if one was."""
+        if self.measured:
+            return None
+        if self.failures and len(self.failures) == self._begun:
+            return f"every candidate failed; the first: {self.failures[0]}"
+        if not self._begun and self._session.proposer.exhausted:
+            return "the space holds nothing besides OpenVINO's hints and what was tried before"
+        return "no candidate could be measured within the budget"
 
     @property
     def _nothing_left(self) -> bool:
@@ -110,50 +128,31 @@ class Hunt:
         session.race.leave(racer)
         if not racer.blocks:
             return  # started as the time ran out; the store abandons its trial
-        metrics = session.race.metrics(racer)
-        gain = session.race.standing(racer).interval
-        broken = [text for text, v in violations(session.request.constraints, metrics).items() if v > 0]
-        session.store.describe(racer.trial, gain=gain, dropped=dropped)
-        session.store.complete(racer.trial, metrics, racer.rows)
-        session.proposer.learn(racer.config, failed=False)
-        if not dropped and not broken:
+        session.store.describe(racer.trial, dropped=dropped)
+        if session.complete(racer.trial, racer, racer.rows) and not dropped:
             self.contenders.append(racer)
-        reason = f"breaks {', '.join(broken)}" if broken else None
-        self._tell(racer.trial, racer.config, "OK", reason, racer, racer.observed.proof)
+        session.proposer.learn(racer.config, failed=False)
+        self.measured += 1
 
     def _fail(self, trial: Trial, config: Config, failure: ArmFailure | None) -> None:
         assert failure is not None
-        self._session.store.fail(trial, failure)
+        self._session.fail(trial, config, failure)
         self._session.proposer.learn(config, failed=True)
-        self._tell(trial, config, failure.status, failure.message)
+        self.failures.append(failure)
 
     def _alias(self, trial: Trial, config: Config, observed: Observed) -> None:
         """Tell a trial whose config only the compile showed to be an alias."""
         of = self._known[observed.key]
         self.aliases += 1
         self._session.store.alias(trial, of)
-        reason = f"OpenVINO makes the same of it as of trial {of}"
-        self._tell(trial, config, "ALIAS", reason, proof=observed.proof)
-
-    def _tell(
-        self,
-        trial: Trial,
-        config: Config,
-        status: str,
-        reason: str | None,
-        racer: Racer | None = None,
-        proof: Proof | None = None,
-    ) -> None:
-        self.ended += 1
+        self.measured += 1
         self._session.tell(
             ArmEnded(
                 trial=trial.number,
                 config=config.to_dict(),
-                status=status,
-                gain=self._session.race.standing(racer).interval if racer else None,
-                rounds=len(racer.blocks) if racer else 0,
-                proof=proof.state if proof else None,
-                reason=reason,
+                status="ALIAS",
+                proof=observed.proof.state if observed.proof else None,
+                reason=f"OpenVINO makes the same of it as of trial {of}",
             )
         )
 

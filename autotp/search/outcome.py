@@ -105,14 +105,17 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
     """Return the three lines that open the file: what was found, on what evidence, how to use it."""
     gain, metric = evidence.shipped.gain, request.objective
     own = evidence.baseline.config == request.baseline
-    baseline, ships = ("your own settings", "they ship") if own else ("OpenVINO's best hint", "the hint ships")
+    baseline, ships, is_ = ("OpenVINO's best hint", "the hint ships", "is")
+    if own:
+        baseline, ships, is_ = ("your own settings", "they ship", "are")
     interval = f"95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, outputs checked"
     times = f"{gain.median:.4g} times as fast in {metric} as {baseline} ({evidence.baseline.config})"
     if evidence.verdict.ruling is Ruling.WIN and gain.low > 1.0:
         found, why = f"{times}.", f"Proven: {interval}."
     elif evidence.verdict.ruling is Ruling.WIN:
         kept = ", ".join(constraint.text for constraint in request.constraints)
-        found, why = f"The fastest that keeps {kept}, which no baseline does.", f"It is {times}: {interval}."
+        found = f"The fastest that keeps {kept}, which {baseline} {is_} proven to break."
+        why = f"It is {times}: {interval}."
     elif evidence.verdict.ruling is Ruling.TIE:
         found = f"Nothing was proven faster in {metric} than {baseline}, so {ships}."
         why = f"Gains below {_floor(evidence)} could not have been proven here."

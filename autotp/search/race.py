@@ -1,4 +1,4 @@
-"""The race: arms run in rounds against the baseline, and those provably behind the leader are dropped.
+"""The race: arms run in rounds against the baseline, and those that are behind a leader are dropped.
 
 An arm's standing is its log-gain against the baseline's blocks of the same rounds, as in the finals: a quantile is
 that of all their latencies, because that of one short block is biased. Its error is read from the single rounds,
@@ -12,7 +12,7 @@ to four times as often as the level says, an arm that is 5 % better in 0 to 1 % 
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from math import exp, hypot, inf, pi, sqrt
+from math import exp
 from time import monotonic
 
 import msgspec
@@ -24,7 +24,6 @@ from autotp.measure import (
     ArmFailure,
     Block,
     Blocks,
-    Interval,
     Metric,
     Patience,
     all_metrics,
@@ -32,10 +31,10 @@ from autotp.measure import (
     quantile_log_gain_error,
     round_log_gains,
     run_round,
-    t_quantile,
 )
 from autotp.search.encoding import Row
 from autotp.search.observed import Observed
+from autotp.search.standing import Standing
 from autotp.space import Config
 
 ROUNDS_TO_JUDGE = 10
@@ -44,45 +43,6 @@ FEWEST_TO_JUDGE = 6  # where blocks are long: with fewer, twice as many equals a
 LOOKS = ROUNDS_TO_SETTLE // ROUNDS_TO_JUDGE
 DROP_ERROR = 0.01  # of dropping an equal, over all its looks and all leaders
 OUT_CONFIDENCE = 0.90  # of a contender being behind another, in the search's view
-_MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """A log-gain with its standard error, from `rounds` rounds."""
-
-    log_gain: float
-    error: float
-    rounds: int
-
-    @classmethod
-    def of(cls, log_gains: list[float]) -> "Standing":
-        """Summarize one log-gain a round; the spread is read from the quartiles, deaf to single outliers."""
-        if len(log_gains) < 2:
-            return cls(log_gains[0] if log_gains else 0.0, inf, len(log_gains))
-        low, middle, high = np.quantile(log_gains, [0.25, 0.5, 0.75])
-        spread = float(high - low) / 1.349
-        return cls(float(middle), _MEDIAN_EFFICIENCY * spread / sqrt(len(log_gains)), len(log_gains))
-
-    def below(self, log_gain: float, confidence: float) -> bool:
-        """Whether the two-sided t-interval of this at `confidence` ends below `log_gain`."""
-        if self.rounds < 2:
-            return False
-        return self.log_gain + t_quantile(self.rounds, confidence) * self.error < log_gain
-
-    def over(self, other: "Standing") -> "Standing":
-        """Return the gain over another arm, both standing against the same one, in rounds of their own."""
-        rounds = min(self.rounds, other.rounds)
-        return Standing(self.log_gain - other.log_gain, hypot(self.error, other.error), rounds)
-
-    @property
-    def interval(self) -> Interval:
-        """The gain as a ratio with its 95 % interval, from one process each: the search's view, no proof."""
-        half = 1.96 * self.error
-        return Interval(
-            median=exp(self.log_gain),
-            low=exp(self.log_gain - half),
-            high=exp(min(self.log_gain + half, 50.0)),
-        )
 
 
 class Racer(msgspec.Struct, eq=False):
@@ -95,6 +55,7 @@ class Racer(msgspec.Struct, eq=False):
     trial: Trial
     blocks: dict[int, Block] = {}
     failure: ArmFailure | None = None
+    is_second: bool = False  # of its processes, as the first failed
 
     @property
     def rows(self) -> list[Row]:
@@ -121,6 +82,8 @@ class Race:
         self._blocks = blocks
         self._now = now
         self._longest_block_s = longest_block_s
+        self._length_since = 0  # the first round whose blocks have the length that they have now
+        self._stretch = 1.0  # of that length over the one before
         self._baseline: Racer | None = None
 
     @property
@@ -145,9 +108,20 @@ class Race:
         return max(2 * FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_SETTLE))
 
     def seconds_a_block(self, racers: Iterable[Racer]) -> float:
-        """Return how long a block of `racers` took on average, with the lead-in and the drain."""
-        blocks = [block for racer in racers for block in racer.blocks.values()]
-        return float(np.mean([block.elapsed_s + block.untimed_s for block in blocks]))
+        """Return how long a block of `racers` takes on average, with the lead-in and the drain."""
+        blocks, stretch = self._recent(racers)
+        return float(np.mean([stretch * block.elapsed_s + block.untimed_s for block in blocks]))
+
+    def samples_a_block(self, racers: Iterable[Racer]) -> float:
+        """Return how many latencies the block of `racers` with the fewest has."""
+        blocks, stretch = self._recent(racers)
+        return stretch * min(len(block.latencies_s) for block in blocks)
+
+    def _recent(self, racers: Iterable[Racer]) -> tuple[list[Block], float]:
+        """Return the blocks of today's length and 1; if there are none, all and what stretches them to it."""
+        blocks = [item for racer in racers for item in racer.blocks.items()]
+        recent = [block for round_, block in blocks if round_ >= self._length_since]
+        return (recent, 1.0) if recent else ([block for _, block in blocks], self._stretch)
 
     def choose_baseline(self, racer: Racer) -> None:
         """Make `racer` the one that all gains are relative to."""
@@ -155,6 +129,10 @@ class Race:
 
     def set_block_length(self, duration_s: float) -> None:
         """Make blocks of `duration_s` from now on."""
+        if duration_s == self._blocks.duration_s:
+            return
+        self._length_since = self.rounds
+        self._stretch = duration_s / self._blocks.duration_s
         self._blocks = msgspec.structs.replace(self._blocks, duration_s=duration_s)
 
     def fit_blocks(self) -> list[Racer]:
@@ -178,7 +156,11 @@ class Race:
         racer.arm.stop()
 
     def run(self, rounds: int, until: float) -> list[Racer]:
-        """Run `rounds` rounds, fewer if `until` (monotonic) passes; return the racers that failed, already out."""
+        """Run `rounds` rounds, fewer if `until` (monotonic) passes or the baseline fails.
+
+        Returns:
+            The racers that failed, already out.
+        """
         failed: list[Racer] = []
         for _ in range(rounds):
             if self._now() > until:
@@ -188,6 +170,8 @@ class Race:
             for key, block in blocks.items():
                 self.live[key].blocks[self.rounds] = block
             self.rounds += 1
+            if self._baseline in out:
+                break
         return failed
 
     def _round(self, how: Blocks) -> tuple[dict[str, Block], list[Racer]]:
@@ -217,7 +201,7 @@ class Race:
         return self.standing(racer, metric).over(self.standing(other, metric))
 
     def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
-        """Whether some leader is provably ahead of `racer` in every objective."""
+        """Whether some leader is ahead of `racer` in every objective, as far as the rounds show."""
         rivals = [leader for leader in leaders if leader is not racer]
         if len(racer.blocks) < self.rounds_to_judge:
             return False

@@ -1,28 +1,30 @@
 """What one call of tune holds on to, opened so that bad input is found before anything is written."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 from typing import Any
 
 import msgspec
+from optuna.trial import Trial
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measure import LONGEST_BLOCK_SHARE, Blocks, Workers, inspect
+from autotp.measure import LONGEST_BLOCK_SHARE, ArmFailure, Blocks, Workers, inspect
 from autotp.runtime import ModelInfo, digest
 from autotp.runtime.inputs import npz_samples, seeded_samples
 from autotp.search.arms import Bench
 from autotp.search.constraints import violations
-from autotp.search.events import Began, Listener
+from autotp.search.encoding import Row
+from autotp.search.events import ArmEnded, Began, Listener
 from autotp.search.proposer import Proposer
 from autotp.search.race import Race, Racer
 from autotp.search.request import TuneRequest
 from autotp.search.storage import study_names
 from autotp.search.store import Store
-from autotp.space import BoundSpace, affinity, bind, config_dropped
+from autotp.space import BoundSpace, Config, affinity, bind, config_dropped
 from autotp.topology import Topology, format_cpulist, health, narrow, probe
 
 
@@ -40,7 +42,7 @@ class Session:
         self.proposer = proposer
         self.bench = bench
         self.now = now
-        blocks = Blocks.within(bound.topology.envelope)
+        blocks = Blocks.within(bound.topology.envelope, request.rate_per_s)
         self.race = Race(request.objectives, request.seed, blocks, request.budget_s * LONGEST_BLOCK_SHARE, now)
         self.tell = listener
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -61,6 +63,37 @@ class Session:
             return True
         return all(violation <= 0 for violation in violations(constraints, self.race.metrics(racer)).values())
 
+    def keeping(self, racers: Sequence[Racer]) -> list[Racer]:
+        """Return those of `racers` that keep every constraint as far as measured, all if none does."""
+        return [racer for racer in racers if self.keeps_constraints(racer)] or list(racers)
+
+    def complete(self, trial: Trial, racer: Racer, rows: list[Row]) -> bool:
+        """Record and tell what `racer` did in `trial`, `rows`; return whether it keeps every constraint."""
+        metrics, gain = self.race.metrics(racer), self.race.standing(racer).interval
+        self.store.describe(trial, gain=gain)
+        self.store.complete(trial, metrics, rows)
+        broken = [text for text, v in violations(self.request.constraints, metrics).items() if v > 0]
+        proof = racer.observed.proof
+        self.tell(
+            ArmEnded(
+                trial=trial.number,
+                config=racer.config.to_dict(),
+                status="OK",
+                gain=gain,
+                rounds=len(rows),
+                proof=proof.state if proof else None,
+                reason=f"breaks {', '.join(broken)}" if broken else None,
+            )
+        )
+        return not broken
+
+    def fail(self, trial: Trial, config: Config, failure: ArmFailure) -> None:
+        """Record and tell that the arm of `trial` failed."""
+        self.store.fail(trial, failure)
+        self.tell(
+            ArmEnded(trial=trial.number, config=config.to_dict(), status=failure.status, reason=failure.message)
+        )
+
     def close(self) -> None:
         """Stop every arm and delete temporary files."""
         self.bench.close()
@@ -74,7 +107,7 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
         InfeasibleError: nothing in the space can run here.
     """
     started_s = monotonic()
-    _refuse_existing(request)
+    refuse_existing(request)
     topology = probe()
     narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
     info = inspect(workers, request.files, request.shapes)
@@ -121,7 +154,12 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _refuse_existing(request: TuneRequest) -> None:
+def refuse_existing(request: TuneRequest) -> None:
+    """Refuse a study that is there already, unless the person says what to do with it.
+
+    Raises:
+        StudyError: it is there, or another one is in its place.
+    """
     if request.storage is None and not (request.out / "study.db").is_file():
         return
     names = study_names(request.storage_url)

@@ -87,7 +87,7 @@ class Store:
         return trial, config
 
     def begin(self, role: Role, config: Config) -> Trial:
-        """Begin a trial outside the search, a baseline or a final: TPE isn't to learn from it."""
+        """Begin a trial that TPE isn't to learn from: a baseline, a final, or a candidate that races again."""
         with talking_to(self._request.storage_url):
             trial = self._enqueue({}, role, config)
             self._run(trial)
@@ -178,12 +178,14 @@ class Store:
 
     def finished(self, role: Role) -> list[optuna.trial.FrozenTrial]:
         """Return the COMPLETE trials of `role`."""
-        trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        with talking_to(self._request.storage_url):
+            trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [trial for trial in trials if trial.user_attrs.get("role") == role]
 
     def failed(self) -> list[optuna.trial.FrozenTrial]:
         """Return the trials of the search that failed by themselves, so not those cut short."""
-        trials = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        with talking_to(self._request.storage_url):
+            trials = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
         statuses = set(Status)
         return [
             trial

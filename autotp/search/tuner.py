@@ -19,14 +19,15 @@ from autotp.measure import (
     t_interval,
 )
 from autotp.search.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
-from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_finals
+from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_finals, skip_finals
 from autotp.search.events import Listener, Ruled, Waiting, Weathered
 from autotp.search.hunt import Hunt
 from autotp.search.outcome import Evidence, Shipped, build_tuned, say, say_earlier
 from autotp.search.playoff import play_off
 from autotp.search.race import Racer
 from autotp.search.request import TuneRequest
-from autotp.search.session import Session, began, open_session, versions
+from autotp.search.session import Session, began, open_session, refuse_existing, versions
+from autotp.search.storage import talking_to
 from autotp.search.verdict import Verdict
 from autotp.space import Config
 
@@ -52,6 +53,7 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
         InfeasibleError: nothing can run here.
         EnvironmentFailure: the baseline or the storage failed, or another one measures and isn't waited for.
     """
+    refuse_existing(request)  # nobody waits for the lock only to hear of that
     lock = machine_lock(
         f"autotp tune {request.files.path.name}",
         request.no_wait,
@@ -77,21 +79,23 @@ def conduct(session: Session) -> Closing:
         hunt = Hunt(session, baselines)
         until = _search_until(session, baselines)
         hunt.run(until)
-        contenders = play_off(session, hunt.contenders, until)
+        contenders = play_off(session, hunt.contenders, baselines, until)
         for racer in baselines:
             retire_baseline(session, racer)
-        closing = run_finals(session, contenders, baselines)
-        if not hunt.ended:
-            reason = "no candidate could be measured within the budget"
-            closing = msgspec.structs.replace(closing, verdict=Verdict(Ruling.UNKNOWN, reason=reason))
+        if reason := hunt.nothing_measured:
+            closing = skip_finals(session, baselines, reason)
+        else:
+            closing = run_finals(session, contenders, baselines)
         session.store.abandon()
         session.store.note(aliases=hunt.aliases, spent_s=session.bench.clock.spent_s)
         session.tell(_weathered(session.race.patience, closing.finals.patience))
         _ship(session, _evidence(session, closing, baselines))
         return closing
     except KeyboardInterrupt:
-        session.store.abandon()
-        _ship_interrupted(session, baselines)
+        try:
+            _ship_interrupted(session, baselines)
+        finally:
+            session.store.abandon()
         raise
 
 
@@ -113,8 +117,9 @@ def _search_until(session: Session, baselines: list[Racer]) -> float:
 
 
 def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evidence:
-    """Gather what ships: the winner with the finals' figures, else the best baseline."""
+    """Gather what ships: the winner with the finals' figures, else the baseline to fall back on."""
     best, winner, finals = baselines[0], closing.verdict.winner, closing.finals
+    reference = best if winner is not None else closing.fallback
     arms = {racer.key: racer for racer in (*baselines, *closing.finalists)}
     measured = {
         key: final_metrics(session, finals, key, best.key) if finals.waves else session.race.metrics(racer)
@@ -122,7 +127,9 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
         if key not in finals.failures
     }
     baseline = Shipped(
-        config=best.config, observed=best.observed, metrics=measured.get(best.key, session.race.metrics(best))
+        config=reference.config,
+        observed=reference.observed,
+        metrics=measured.get(reference.key, session.race.metrics(reference)),
     )
     shipped = baseline
     if winner is not None:
@@ -144,13 +151,15 @@ def _with_study(
     noise_floor: float | None = None,
     pareto: Sequence[tuple[Config, Mapping[str, float]]] = (),
 ) -> Evidence:
+    with talking_to(session.request.storage_url):
+        trials = len(session.store.study.get_trials(deepcopy=False))
     return Evidence(
         verdict=verdict,
         shipped=shipped,
         baseline=baseline,
         noise_floor=noise_floor,
         pareto=pareto,
-        trials=len(session.store.study.get_trials(deepcopy=False)),
+        trials=trials,
         rounds=session.race.rounds,
         started=session.started,
         duration_s=session.elapsed_s(),
@@ -178,14 +187,21 @@ def _likely_hint(request: TuneRequest) -> Config:
 def _ship(session: Session, evidence: Evidence) -> None:
     """Write tuned.yaml: what was found, or, where this call can't tell, what an earlier one proved."""
     request = session.request
-    earlier = session.store.study.user_attrs.get("tuned")
-    if evidence.verdict.ruling is Ruling.UNKNOWN and earlier is not None:
-        tuned = to_type(earlier, Tuned, "the study", TunedError)
-        comment = say_earlier(evidence.verdict)
-    else:
-        tuned = build_tuned(request, session.topology, evidence, versions())
-        comment = say(request, evidence)
-    write_tuned(request.out / "tuned.yaml", tuned, comment)
+    tuned, comment = build_tuned(request, session.topology, evidence, versions()), say(request, evidence)
     if evidence.verdict.ruling is not Ruling.UNKNOWN:
-        session.store.note(tuned=msgspec.to_builtins(tuned))
+        session.store.note(tuned=msgspec.to_builtins(tuned))  # first: an interrupt mustn't lose what is proven
+    elif earlier := _earlier(session, tuned):
+        tuned, comment = earlier, say_earlier(evidence.verdict)
+    write_tuned(request.out / "tuned.yaml", tuned, comment)
     session.tell(Ruled(tuned=tuned, path=str(request.out / "tuned.yaml"), words=comment))
+
+
+def _earlier(session: Session, tuned: Tuned) -> Tuned | None:
+    """Return what an earlier call proved under the objective, the constraints and the OpenVINO of `tuned`."""
+    with talking_to(session.request.storage_url):
+        found = session.store.study.user_attrs.get("tuned")
+    if found is None:
+        return None
+    earlier = to_type(found, Tuned, "the study", TunedError)
+    alike = earlier.objective == tuned.objective and earlier.study.openvino == tuned.study.openvino
+    return earlier if alike else None

@@ -55,6 +55,7 @@ def judge(
     *,
     best_baseline: str,
     must_beat: Sequence[str],
+    baseline_keeps: bool,
     noise_floor: float,
     processes: int,
     metric: Metric,
@@ -65,7 +66,8 @@ def judge(
     Args:
         contests: one for each finalist.
         best_baseline: key of the baseline that reported gains are relative to.
-        must_beat: keys of the baselines that keep the constraints; a baseline that breaks them can't ship.
+        must_beat: keys of the baselines that aren't proven to break a constraint; one that is can't ship.
+        baseline_keeps: whether some baseline, as it was measured, keeps the constraints and so can ship.
         noise_floor: the smallest ratio that could be proved, from A/A.
         processes: fresh processes that each arm ran in.
         metric: the objective that decides.
@@ -78,12 +80,18 @@ def judge(
             Ruling.UNKNOWN, reason=f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {samples}"
         )
     winners = [contest for contest in contests if contest.wins(must_beat, noise_floor, len(contests))]
-    if not winners and not must_beat:
-        return Verdict(Ruling.UNKNOWN, reason="nothing that was measured keeps the constraints")
     if not winners:
-        return Verdict(Ruling.TIE)
+        return Verdict(Ruling.TIE) if baseline_keeps else _nothing_ships(contests)
     best = max(winners, key=lambda contest: contest.gain(best_baseline).median)
     return Verdict(Ruling.WIN, min(_as_good_as(best, winners, best_baseline), key=_complexity))
+
+
+def _nothing_ships(contests: Sequence[Contest]) -> Verdict:
+    if any(contest.feasible for contest in contests):
+        reason = "what keeps the constraints isn't proven faster than a baseline that may keep them, too"
+    else:
+        reason = "nothing that was measured keeps the constraints"
+    return Verdict(Ruling.UNKNOWN, reason=reason)
 
 
 def _as_good_as(best: Contest, winners: Sequence[Contest], baseline: str) -> list[Contest]:
