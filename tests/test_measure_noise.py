@@ -6,8 +6,20 @@ from math import exp, sqrt
 
 import pytest
 
-from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
-from autotp.measure.noise import PAIRS, Noise, measure_noise
+from autotp.measure import (
+    Arm,
+    ArmFailure,
+    ArmSpec,
+    Block,
+    Blocks,
+    Metric,
+    Patience,
+    Phase,
+    Status,
+    Workers,
+    Workload,
+)
+from autotp.measure.noise import FEWEST_ROUNDS, PAIRS, Noise, least_seconds, measure_noise
 from autotp.measure.protocol import Run
 
 TURN_S = 0.004
@@ -140,3 +152,47 @@ def test_an_arm_that_fails_is_told_and_all_are_stopped() -> None:
         measure_noise(make, Metric.THROUGHPUT, Blocks(), 1.0, 0)
     assert len(made) == 2 <= 2 * PAIRS
     assert all(arm.stopped for arm in made)
+
+
+def test_no_pair_begins_that_would_end_too_late() -> None:
+    """One pair always runs, however slow; a second only where as long a one ends before the deadline."""
+    for deadline, pairs in ((1.0, 1), (11.0, 1), (26.0, 2), (100.0, PAIRS)):
+        clock = Clock()
+        made: list[Arm] = []
+
+        def make(clock: Clock = clock, made: list[Arm] = made) -> Arm:
+            made.append(Noisy(clock, random.Random(1), 0.0, white))
+            clock.seconds += 1.0  # a slow start
+            return made[-1]
+
+        noise = measure_noise(make, Metric.THROUGHPUT, Blocks(), 30.0, 0, clock, deadline=deadline)
+        assert len(made) == 2 * pairs
+        assert pairs == PAIRS or noise.block_s == 0.05
+
+
+def test_the_least_time_is_what_a_single_pair_takes() -> None:
+    """A pair of arms that start in 1 s runs no fewer rounds than eight, however little time is given."""
+    clock = Clock()
+    made = 0
+
+    def make() -> Arm:
+        nonlocal made
+        made += 1
+        clock.seconds += 1.0
+        return Noisy(clock, random.Random(1), 0.0, white)
+
+    slow = Blocks(duration_s=1.0)
+    measure_noise(make, Metric.THROUGHPUT, slow, 0.0, 0, clock, deadline=0.0)
+    assert made == 2
+    assert clock() == pytest.approx(least_seconds(1.0, 1.0 + TURN_S), rel=0.1)
+
+
+def test_its_blocks_are_counted_with_the_weather() -> None:
+    """Every block that counts is counted in the patience that is given, to be told with the others."""
+    clock, patience = Clock(), Patience()
+
+    def make() -> Arm:
+        return Noisy(clock, random.Random(1), 0.0, white)
+
+    measure_noise(make, Metric.THROUGHPUT, Blocks(duration_s=0.2), 0.0, 0, clock, patience=patience)
+    assert patience.blocks == 2 * PAIRS * FEWEST_ROUNDS

@@ -4,9 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from autotp.measure import Holder, Interval, Ruling
+from autotp.measure import Holder, Interval, Noise, Ruling
 from autotp.report import describe_event
-from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, FinalsEnded, Ruled, Waiting
+from autotp.search import (
+    ArmEnded,
+    Baselined,
+    Began,
+    Event,
+    FinalsBegan,
+    FinalsEnded,
+    Gauged,
+    PlayOffBegan,
+    Ruled,
+    Waiting,
+)
 from autotp.search.outcome import build_tuned, say
 from autotp.topology import Advice, probe
 from tests.test_search_outcome import VERSIONS, evidence, request_in
@@ -73,6 +84,15 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
             ],
         ),
         (Waiting(holder=Holder()), ["waiting   for another process, which"]),
+        (
+            Gauged(noise=Noise(smallest_gain=1.0123, block_s=0.02, errors={0.02: 0.01})),
+            ["gains below about 1.012× may be too small to prove here", "blocks of 20 ms"],
+        ),
+        (Gauged(reason="no memory"), ["noise     not gauged, the finals will tell: no memory"]),
+        (
+            PlayOffBegan(candidates=(F32, {}, {}, {})),
+            ["play-off  4 candidates that can't be told apart race again"],
+        ),
         (FinalsBegan(finalists=(), baselines=(F32,), processes=6, rounds=10), [": none; against"]),
         (
             FinalsEnded(config=F32, gain=GAIN, noise_floor=1.012, processes=8),

@@ -9,7 +9,8 @@ import pytest
 from autotp.measure import Arm, ArmFailure, Block, Phase, Status
 from autotp.measure.protocol import Run
 from autotp.search.baselines import race_baselines
-from autotp.search.closing import MAX_FINALISTS
+from autotp.search.closing import MAX_FINALISTS, _line_up
+from autotp.search.events import ArmEnded, Event, PlayOffBegan
 from autotp.search.hunt import Hunt
 from autotp.search.playoff import play_off
 from autotp.search.race import Racer
@@ -17,7 +18,7 @@ from autotp.search.session import Session
 from autotp.search.store import Role
 from tests.models import matmul_model
 from tests.replayed import ReplayedArm
-from tests.simulated import candidates, simulated_session
+from tests.simulated import SimulatedBench, candidates, simulated_session
 from tests.test_simulated import made_up
 
 CONFIGS = candidates(6)
@@ -91,3 +92,41 @@ def test_a_contender_that_fails_is_out(model: Path, tmp_path: Path, monkeypatch:
     assert [failure.message for failure in failed] == ["gone"]
     assert len(again) == len(contenders) - 1
     assert all(racer.failure is None for racer in again)
+
+
+def test_it_is_told_once_and_each_arm_that_races_again_too(model: Path, tmp_path: Path) -> None:
+    """The person hears that a play-off begins, and what each of its trials found."""
+    session, contenders = searched(model, tmp_path)
+    events: list[Event] = []
+    session.tell = events.append
+    before = len(session.store.study.get_trials())
+    play_off(session, contenders, [], session.now() + 30.0)
+    begun: Any = session.store.study.get_trials()[before:]
+    assert [type(event) for event in events].count(PlayOffBegan) == 1
+    told = {event.trial for event in events if isinstance(event, ArmEnded) and event.rounds}
+    assert told <= {trial.number for trial in begun}
+    assert len(told) >= len(begun) - 3  # the last may have started as the time ran out
+
+
+def test_what_breaks_a_constraint_takes_no_place(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While others keep the constraints, whoever breaks them neither races again nor goes to the finals."""
+    session, contenders = searched(model, tmp_path)
+    breaking = contenders[0]
+    before = len(breaking.blocks)
+    monkeypatch.setattr(session, "keeps_constraints", lambda racer: racer is not breaking)
+    again = play_off(session, contenders, [], session.now() + 30.0)
+    assert len(breaking.blocks) == before
+    finalists, _ = _line_up(session, again, list(session.race.live.values()))
+    assert finalists
+    assert breaking not in finalists
+    monkeypatch.setattr(session, "keeps_constraints", lambda racer: False)
+    assert _line_up(session, again, list(session.race.live.values()))[0]
+
+
+def test_without_memory_nobody_races_again(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no arm fits into the memory that is left, the contenders stay what they are."""
+    session, contenders = searched(model, tmp_path)
+    monkeypatch.setattr(SimulatedBench, "room", 0)
+    assert play_off(session, contenders, [], session.now() + 30.0) == contenders

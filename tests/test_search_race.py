@@ -262,6 +262,27 @@ def test_a_blocks_real_length_is_known() -> None:
     assert race.seconds_a_block(racers.values()) == pytest.approx(0.2)
 
 
+def test_blocks_are_foreseen_at_the_length_that_they_have_now() -> None:
+    """After a change of length only blocks since then tell how long one takes; before the first, old ones do."""
+    race, racers = race_of({"baseline": Pretended(0.005), "other": Pretended(0.005)})
+    race.run(4, inf)
+    race.set_block_length(0.1)
+    assert race.seconds_a_block(racers.values()) == pytest.approx(0.1)
+    assert race.samples_a_block(racers.values()) == 20
+    racers["late"] = racer("late", Pretended(0.02))
+    race.enter(racers["late"])
+    race.run(1, inf)
+    assert race.seconds_a_block(racers.values()) == pytest.approx((0.05 + 0.05 + 0.2) / 3)
+    assert race.samples_a_block(racers.values()) == 10
+
+
+def test_no_round_runs_without_the_baseline() -> None:
+    """Where the baseline fails, the rounds end: without it they would tell nothing."""
+    race, racers = race_of({"baseline": Pretended(0.01, fails_at=3), "other": Pretended(0.01)})
+    assert race.run(10, inf) == [racers["baseline"]]
+    assert race.rounds == 4
+
+
 def test_under_a_quota_a_latency_is_fitted_over_whole_periods() -> None:
     """Blocks are fitted to the mean of a whole one, as one inference may be stopped midway."""
     arm = Pretended(0.11)
