@@ -113,8 +113,9 @@ def test_long_blocks_make_short_schedules() -> None:
 
 def test_rounds_enough_can_be_more() -> None:
     """A p99 may need more rounds than any schedule would have otherwise."""
-    assert Rounds(2, 5, 17).with_enough(4) == Rounds(2, 5, 17)
-    assert Rounds(2, 5, 17).with_enough(30) == Rounds(2, 30, 30)
+    assert Rounds(2, 5, 17).telling(Metric.LATENCY_P99, 120.0) == Rounds(2, 5, 17)
+    assert Rounds(2, 5, 17).telling(Metric.LATENCY_P99, 23.0) == Rounds(2, 24, 24)
+    assert Rounds(2, 5, 17).telling(Metric.LATENCY_P90, 22.0) == Rounds(2, 5, 17)
 
 
 def test_behind_time_a_process_runs_the_fewest_rounds_of_its_blocks() -> None:

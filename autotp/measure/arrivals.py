@@ -16,6 +16,7 @@ been started are given up. They count with the latency that they have had by the
 """
 
 import ctypes
+from math import ceil
 from random import Random
 from time import perf_counter, sleep
 
@@ -27,6 +28,7 @@ from autotp.runtime import Requests
 
 LEAD_IN_SHARE = 0.2  # of the window: a queue has to build up before it's watched
 MOST_PER_S = 100_000  # from Python some tens of thousands can be started
+FEWEST_ARRIVALS = 50
 _PR_SET_TIMERSLACK = 29  # prctl(2)
 
 
@@ -38,6 +40,20 @@ def check_rate(rate_per_s: float) -> None:
     """
     if not 0 < rate_per_s <= MOST_PER_S:
         raise InputError(f"The rate must be more than 0 and at most {MOST_PER_S} a second.")
+
+
+def check_arrivals(rate_per_s: float, budget_s: float) -> None:
+    """Refuse a rate at which there would be nothing to tell.
+
+    Raises:
+        InputError: hardly anything arrives within the budget; the text names one that would do.
+    """
+    if rate_per_s * budget_s < FEWEST_ARRIVALS:
+        wanted_s = ceil(FEWEST_ARRIVALS / rate_per_s)
+        raise InputError(
+            f"At {rate_per_s:g} a second hardly anything arrives within {budget_s:g} s: "
+            f"give a budget of {wanted_s} s or more."
+        )
 
 
 class Schedule(msgspec.Struct, frozen=True):

@@ -7,6 +7,9 @@ A CPU quota breaks the rule that short blocks win. The kernel hands out CPU time
 that has used up its share until the next one (Documentation/scheduler/sched-bwc.rst): a block that starts with a
 fresh share never sees the stop that the arm's users would see, and one that follows a greedier arm pays that
 arm's debt. So under a quota each arm runs untimed for a period first, and its blocks last whole periods.
+
+At a rate a block begins with an empty queue. Near saturation that takes its time to build up, and a short block
+ends before it has: so blocks at a rate are longer.
 """
 
 import random
@@ -25,23 +28,28 @@ LONGEST_BLOCK_SHARE = 1 / 300  # of a budget: a slow model must still get its ro
 TURNS_PER_BLOCK = 4  # of all requests in flight: one more is the lead-in, at most one the drain
 QUOTA_PERIOD_S = 0.1  # the kernel's default (sched-bwc.rst), which Docker and Kubernetes keep
 PERIODS_PER_BLOCK = 3
+OPEN_BLOCK_S = 0.5
 
 
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     """How blocks are made: untimed for a turn and for `lead_in_s`, a period of the quota, then timed for periods.
 
-    Without a quota the turn is enough, and any duration will do.
+    Without a quota the turn is enough, and any duration will do, but not a short one `at_rate`.
     """
 
     duration_s: float = BLOCK_S
     lead_in_s: float = 0.0
+    at_rate: bool = False
 
     @classmethod
-    def within(cls, envelope: Envelope) -> "Blocks":
-        """Return how blocks are made in `envelope`: as ever, unless a quota holds back its CPUs."""
+    def within(cls, envelope: Envelope, rate_per_s: float | None = None) -> "Blocks":
+        """Return how blocks are made in `envelope`: as ever, unless a quota holds back its CPUs, or at a rate."""
+        at_rate = rate_per_s is not None
+        duration_s = OPEN_BLOCK_S if at_rate else BLOCK_S
         if envelope.cpu_quota is None or envelope.cpu_quota >= len(envelope.cpus):
-            return cls()
-        return cls(duration_s=PERIODS_PER_BLOCK * QUOTA_PERIOD_S, lead_in_s=QUOTA_PERIOD_S)
+            return cls(duration_s=duration_s, at_rate=at_rate)
+        whole_s = max(duration_s, PERIODS_PER_BLOCK * QUOTA_PERIOD_S)
+        return cls(duration_s=whole_s, lead_in_s=QUOTA_PERIOD_S, at_rate=at_rate)
 
     @property
     def fitting(self) -> "Blocks":
@@ -53,13 +61,15 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         wanted_s = min(TURNS_PER_BLOCK * turn_s, longest_s)
         if self.lead_in_s:
             wanted_s = ceil(wanted_s / self.lead_in_s) * self.lead_in_s
-        return Blocks(duration_s=max(self.duration_s, wanted_s), lead_in_s=self.lead_in_s)
+        return msgspec.structs.replace(self, duration_s=max(self.duration_s, wanted_s))
 
     def rounds(self, usual: int) -> int:
         """Return how many rounds hold as much timed work as `usual` rounds of the usual blocks do.
 
         Blocks that are longer because the model is slow don't make up for rounds.
         """
+        if self.at_rate:
+            return ceil(usual * BLOCK_S / OPEN_BLOCK_S)
         if self.lead_in_s:
             return ceil(usual * BLOCK_S / (PERIODS_PER_BLOCK * self.lead_in_s))
         return ceil(usual * BLOCK_S / min(self.duration_s, BLOCK_S))

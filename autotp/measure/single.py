@@ -1,21 +1,17 @@
 """One config measured on its own, with the same arms and blocks that a tuning uses."""
 
 from itertools import count
-from math import ceil
 from time import perf_counter
 
 import msgspec
 
 from autotp.errors import EnvironmentFailure, InputError
 from autotp.measure.arm import Arm, ArmSpec
-from autotp.measure.arrivals import check_rate
 from autotp.measure.metrics import Metric
 from autotp.measure.protocol import ArmFailure, Block, Phase
 from autotp.measure.rounds import Blocks
 from autotp.measure.workers import Workers
 from autotp.space import Effective
-
-FEWEST_ARRIVALS = 50
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,11 +41,9 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
     """Run `blocks` of one arm for `budget_s` seconds after its start and warm-up.
 
     Raises:
-        InputError: the config can't be run; the text says in which phase it failed and how. Or hardly anything
-            arrives within the budget.
+        InputError: the config can't be run; the text says in which phase it failed and how.
         EnvironmentFailure: no process can be started.
     """
-    _check_arrivals(spec.workload.rate_per_s, budget_s)
     arm = Arm(spec, workers)
     try:
         arm.launch()
@@ -61,18 +55,6 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
         raise kind(f"This config can't be measured: {failure}.") from failure
     finally:
         arm.stop()
-
-
-def _check_arrivals(rate_per_s: float | None, budget_s: float) -> None:
-    if rate_per_s is None:
-        return
-    check_rate(rate_per_s)
-    if rate_per_s * budget_s < FEWEST_ARRIVALS:
-        wanted_s = ceil(FEWEST_ARRIVALS / rate_per_s)
-        raise InputError(
-            f"At {rate_per_s:g} a second hardly anything arrives within {budget_s:g} s: "
-            f"give a budget of {wanted_s} s or more."
-        )
 
 
 def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:

@@ -6,7 +6,7 @@ tells which gain could be proved at all.
 
 import random
 from collections.abc import Callable, Mapping
-from math import sqrt
+from math import ceil, sqrt
 from time import monotonic
 
 import msgspec
@@ -15,13 +15,21 @@ from autotp.measure.arm import Arm, start_together, stop_all
 from autotp.measure.metrics import Metric, all_metrics
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds import Blocks, run_round
-from autotp.measure.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, log_gain, noise_floor, t_quantile
+from autotp.measure.statistics import (
+    DECIDING_CONFIDENCE,
+    MIN_P99_SAMPLES,
+    MIN_PROCESSES,
+    log_gain,
+    noise_floor,
+    t_quantile,
+)
 from autotp.measure.weather import Patience
 
 MAX_PROCESSES = 20
 MIN_ROUNDS = 10
 ENOUGH_ROUNDS = 25
 MAX_ROUNDS = 100
+P99_SPARE = 1.1  # of its samples, as blocks don't all have as many
 AA = "baseline again"
 GRACE = 1.1  # of a budget, for the processes without which there is no verdict
 
@@ -40,8 +48,11 @@ class Rounds(msgspec.Struct, frozen=True):
         """Return the rounds that hold as much timed work as usual."""
         return cls(*(blocks.rounds(usual) for usual in (MIN_ROUNDS, ENOUGH_ROUNDS, MAX_ROUNDS)))
 
-    def with_enough(self, enough: int) -> "Rounds":
-        """Return these with at least `enough` as enough."""
+    def telling(self, metric: Metric, samples: float) -> "Rounds":
+        """Return these, more where `metric` is a p99 and a block has so few `samples`: it needs 500 a process."""
+        if metric is not Metric.LATENCY_P99:
+            return self
+        enough = ceil(P99_SPARE * MIN_P99_SAMPLES / max(1.0, samples))
         return Rounds(self.fewest, max(self.enough, enough), max(self.most, enough))
 
 

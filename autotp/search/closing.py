@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from math import ceil
 from statistics import fmean
 
 import msgspec
@@ -11,9 +10,7 @@ from autotp.measure import (
     AA,
     DECIDING_CONFIDENCE,
     GRACE,
-    MIN_P99_SAMPLES,
     REPORTED_CONFIDENCE,
-    Metric,
     Rounds,
     Ruling,
     Schedule,
@@ -89,11 +86,8 @@ def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> d
 
 def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
     """Return how many rounds a process runs: a p99 is told only from 500 samples."""
-    rounds = Rounds.of(session.race.blocks)
-    if session.request.objective is not Metric.LATENCY_P99:
-        return rounds
     samples = session.race.samples_a_block(racers)
-    return rounds.with_enough(ceil(1.1 * MIN_P99_SAMPLES / max(1.0, samples)))
+    return Rounds.of(session.race.blocks).telling(session.request.objective, samples)
 
 
 def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:

@@ -8,8 +8,7 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.measure import Metric
-from autotp.measure.arrivals import check_rate
-from autotp.measure.plans import usual_requests
+from autotp.measure.plans import usual_requests, workload_for
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.search.constraints import Constraint, parse_constraint
 from autotp.space import KNOBS, Config, Space, load_space
@@ -80,12 +79,10 @@ def build_request(
     metrics = tuple(dict.fromkeys(Metric.named(name) for name in objectives))
     if not metrics:
         raise InputError("Name at least one objective, for example throughput.")
-    if rest.get("rate_per_s") is not None and Metric.THROUGHPUT in metrics:
-        raise InputError("--rate fixes the throughput; choose a latency objective, for example latency_p99.")
-    name = study or f"{_model_name(files)}-{'-'.join(metrics)}"
-    if "/" in name or name in (".", ".."):
-        raise InputError(f"Study name {name!r} can't be a folder's name.")
+    name = _study_name(study, files, metrics)
     _check_numbers(budget_s, rest)
+    drive = {"data": rest.get("data"), "rate_per_s": rest.get("rate_per_s")}
+    workload_for(metrics, budget_s, seed=rest.get("seed", 0), **drive)
     if unknown := set(allow_precision) - set(PRECISIONS):
         raise InputError(f"There is no precision {min(unknown)!r}; there are {', '.join(PRECISIONS)}.")
     return TuneRequest(
@@ -109,15 +106,17 @@ def _check_numbers(budget_s: float, rest: dict[str, Any]) -> None:
         raise InputError("The number of trials must be 1 or more.")
     if rest.get("tolerance") is not None and not rest["tolerance"] >= 0:
         raise InputError("The tolerance must be 0 or more.")
-    if rest.get("rate_per_s") is not None:
-        check_rate(rest["rate_per_s"])
     if not 0 <= rest.get("seed", 0) < 2**32:
         raise InputError("The seed must be from 0 to 4294967295.")
     if rest.get("resume") and rest.get("fresh"):
         raise InputError("Choose one of resume and fresh: go on with the study, or replace it.")
-    data = rest.get("data")
-    if data is not None and not data.is_file():
-        raise InputError(f"Data file {data} doesn't exist.")
+
+
+def _study_name(study: str | None, files: ModelFiles, metrics: Sequence[Metric]) -> str:
+    name = study or f"{_model_name(files)}-{'-'.join(metrics)}"
+    if "/" in name or name in (".", ".."):
+        raise InputError(f"Study name {name!r} can't be a folder's name.")
+    return name
 
 
 def _model_name(files: ModelFiles) -> str:
