@@ -1,4 +1,4 @@
-"""The finals' figures of each arm."""
+"""The finals' figures of each arm, and what they say under a constraint."""
 
 from math import inf
 from types import SimpleNamespace
@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from autotp.measure import Blocks, Metric
+from autotp.measure import Blocks, Metric, Ruling
 from autotp.measure.waves import Rounds, Schedule, plan_waves
-from autotp.search.closing import final_metrics, rounds_wanted
+from autotp.search.closing import Closing, _rule, final_metrics, rounds_wanted
+from autotp.search.constraints import parse_constraint
+from autotp.space import Config
 from tests.test_measure_waves import finals_of, nothing
 
 
@@ -47,3 +49,52 @@ def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
     long, short = (plan_waves(s, 3, 2.0, 0.05, wanted) for s in (500.0, 80.0))
     assert long.rounds * 8 >= 500
     assert short.processes == 6
+
+
+def racer(key: str) -> Any:
+    """A racer that has raced."""
+    return SimpleNamespace(key=key, config=Config())
+
+
+def ruled(latencies_s: dict[str, float], constraint: str) -> tuple[Closing, list[Any]]:
+    """What the finals of a hint, another one and perhaps a candidate say under a constraint; the baselines."""
+    finals = finals_of(latencies_s)
+    finals.run(Schedule(6, 10), inf, inf, nothing)
+    request = SimpleNamespace(objective=Metric.THROUGHPUT, constraints=(parse_constraint(constraint),))
+    tuning: Any = SimpleNamespace(request=request, tell=lambda event: None)
+    baselines = [racer(key) for key in latencies_s if key != "candidate"]
+    finalists = [racer(key) for key in latencies_s if key == "candidate"]
+    return _rule(tuning, finals, finalists, baselines), baselines
+
+
+def test_a_baseline_on_the_edge_of_a_bound_must_be_beaten() -> None:
+    """A hint whose latencies lie about the bound isn't proven to break it: a slower candidate doesn't win."""
+    for bound in ("19.9ms", "20ms", "20.02ms", "20.05ms"):
+        closing, _ = ruled({"hint": 0.02, "candidate": 0.03}, f"latency_p50>{bound}")
+        assert closing.verdict.ruling is not Ruling.WIN
+    assert "may keep" in closing.verdict.reason
+
+
+def test_a_baseline_that_is_proven_to_break_a_bound_need_not_be_beaten() -> None:
+    """Where the hint has half the latency that is asked for at least, the slower candidate that keeps it wins."""
+    closing, _ = ruled({"hint": 0.01, "candidate": 0.02}, "latency_p50>15ms")
+    assert closing.verdict.ruling is Ruling.WIN
+    assert closing.verdict.winner is not None
+    assert closing.verdict.winner.gain("hint").high < 1.0
+
+
+def test_a_tie_ships_a_baseline_that_keeps_the_constraint() -> None:
+    """The best hint breaks the bound, the other one doesn't, and the candidate beats neither: the other ships."""
+    closing, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50>15ms")
+    assert closing.verdict.ruling is Ruling.TIE
+    assert closing.fallback is baselines[1]
+    kept, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50<1s")
+    assert (kept.verdict.ruling, kept.fallback) == (Ruling.TIE, baselines[0])
+
+
+def test_nothing_that_keeps_the_constraint_is_unknown() -> None:
+    """Where all break the bound nothing wins, and the text says so."""
+    closing, baselines = ruled({"hint": 0.01, "candidate": 0.005}, "latency_p50>15ms")
+    assert closing.verdict.ruling is Ruling.UNKNOWN
+    assert "nothing that was measured keeps" in closing.verdict.reason
+    assert closing.fallback is baselines[0]

@@ -1,5 +1,7 @@
 """Constraints: what people type, and how far metrics break it."""
 
+from math import log
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,3 +70,11 @@ def test_violations_are_named_by_the_text() -> None:
     constraints = (parse_constraint("latency_p50<10ms"), parse_constraint("throughput>50"))
     found = violations(constraints, {"latency_p50_s": 0.02, "throughput_per_s": 100.0})
     assert found == {"latency_p50<10ms": pytest.approx(1.0), "throughput>50": pytest.approx(-1.0)}
+
+
+def test_an_excess_is_a_log_ratio_to_the_bound() -> None:
+    """Twice a bound from above is log 2, half of one from below too; kept bounds are below none."""
+    most, least = parse_constraint("latency_p99<20ms"), parse_constraint("throughput>100")
+    assert most.log_excess({"latency_p99_s": 0.04}) == pytest.approx(log(2))
+    assert least.log_excess({"throughput_per_s": 50.0}) == pytest.approx(log(2))
+    assert most.log_excess({"latency_p99_s": 0.01}) < 0.0
