@@ -31,6 +31,7 @@ from autotp.measure.protocol import (
 )
 from autotp.measure.worker import peak_memory_bytes, reset_peak_memory, serve
 from autotp.runtime import ModelInfo, Plan, Port, locate
+from autotp.runtime.inputs import MOST_CHECKED_SAMPLES
 from autotp.runtime.model import Shape
 from tests.models import WIDTH, dynamic_model, matmul_model
 
@@ -154,6 +155,16 @@ def test_data_files_are_what_is_driven(tmp_path: Path) -> None:
     with np.load(reference) as outputs:
         assert outputs.files == ["0/y", "1/y", "2/y"]
         assert all(not outputs[name].any() for name in outputs.files)
+
+
+def test_of_a_large_data_file_few_outputs_are_kept(tmp_path: Path) -> None:
+    """However many samples the file has, a start waits for sixteen."""
+    path, data, reference = matmul_model(tmp_path), tmp_path / "data.npz", tmp_path / "reference.npz"
+    with data.open("wb") as file:
+        np.savez(file, x=np.zeros((2000, 1, WIDTH), np.float32))
+    answers([Compile(plan(path), Workload(data=str(data)), Outputs(str(reference), save=True))])
+    with np.load(reference) as outputs:
+        assert len(outputs.files) == MOST_CHECKED_SAMPLES
 
 
 def test_outputs_are_compared_with_the_reference(tmp_path: Path) -> None:

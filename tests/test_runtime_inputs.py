@@ -165,8 +165,10 @@ def test_values_that_would_become_others_are_refused(
 ) -> None:
     """A share of 0.7 is no class 0, and 300 no byte: nothing is cut off silently."""
     info = ModelInfo((Port("x", element_type, (2,)),), ())
+    samples = np.zeros((1000, 2), np.asarray(value).dtype)
+    samples[500, 1] = value  # neither driven nor checked
     with pytest.raises(ModelError, match=text):
-        npz_samples(save(tmp_path / "d.npz", x=np.array([0, value])), info)
+        npz_samples(save(tmp_path / "d.npz", x=samples), info)
 
 
 @pytest.mark.parametrize(

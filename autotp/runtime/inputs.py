@@ -75,7 +75,7 @@ def npz_samples(path: Path, info: ModelInfo, requests: int = CHECKED_SAMPLES) ->
     spread = [round(index) for index in np.linspace(0, count - 1, checked)]
     first = range(min(count, requests))
     taken = {
-        index: {port.name: _fitted(path, port, stacked[port.name][index]) for port in info.inputs}
+        index: {name: np.array(array[index], order="C") for name, array in stacked.items()}
         for index in {*first, *spread}
     }
     return Samples(tuple(taken[index] for index in first), tuple(taken[index] for index in spread))
@@ -109,14 +109,16 @@ def _stack(path: Path, port: Port, arrays: dict[str, NDArray[Any]]) -> NDArray[A
         array = array[np.newaxis]
     if array.shape[1:] != port.shape or not len(array):
         raise ModelError(f"{path}: {port.name!r} has shape {list(array.shape)}, the input {list(port.shape)}.")
-    return array
+    return _fitted(path, port, array)
 
 
 def _fitted(path: Path, port: Port, array: NDArray[Any]) -> NDArray[Any]:
-    """Return a copy of the sample in the type that the input takes; only floats may be rounded."""
+    """Return the array in the type that the input takes; only floats may be rounded."""
     dtype = _dtype(port)
+    if array.dtype == dtype:
+        return array
     with np.errstate(invalid="ignore", over="ignore"):
-        fitted = np.array(array, dtype, order="C")
+        fitted = array.astype(dtype)
     floats = np.issubdtype(dtype, np.floating)
     fits = np.isfinite(fitted) == np.isfinite(array) if floats else fitted == array
     if not np.all(fits):
