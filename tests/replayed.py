@@ -108,7 +108,7 @@ class ReplayedArm(Arm):
         self._number: int | None = None
         self._seen = 0
 
-    def launch(self) -> None:
+    def launch(self, beside: int = 0) -> None:
         """Become one of the recorded processes."""
         self._number = self._processes.join()
         self._seen = self._processes.round

@@ -186,6 +186,15 @@ def test_a_config_that_openvino_refuses_is_invalid(model: Path, arms: Arms) -> N
     assert (caught.value.status, caught.value.phase) == (Status.INVALID, Phase.COMPILE)
 
 
+def test_all_arms_are_told_to_end_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large ones give their memory back side by side."""
+    told: list[str] = []
+    monkeypatch.setattr(Arm, "hang_up", lambda arm: told.append("hang up"))
+    monkeypatch.setattr(Arm, "stop", lambda arm: told.append("stop"))
+    stop_all(Arm(ArmSpec(plans=(), workload=Workload()), Workers()) for _ in range(2))
+    assert told == ["hang up", "hang up", "stop", "stop"]
+
+
 def test_arms_start_together_and_fail_alone(model: Path, arms: Arms) -> None:
     """Of three arms the bad one is reported by its place, the others are ready, each with its own config."""
     plans = (plan(model, NUM_STREAMS="1"), plan(model, NUM_STREAMS="x"), plan(model, NUM_STREAMS="2"))

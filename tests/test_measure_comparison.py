@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.errors import InputError
+from autotp.errors import EnvironmentFailure, InputError
 from autotp.measure import (
     Arm,
     ArmSpec,
@@ -127,6 +127,16 @@ def test_a_real_comparison_looks_at_the_outputs_of_both(tmp_path: Path, workers:
     assert (found.a.wrong, found.b.wrong) == (None, None)
     assert found.b.effective.streams == 1
     assert found.a.output_error.finite
+
+
+def test_too_little_memory_is_a_failure_of_the_environment(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sides and the twin have to fit side by side, else nothing is compared."""
+    monkeypatch.setattr("autotp.measure.workers.available_memory_bytes", lambda: 1 << 20)
+    contenders = Contenders(a=spec(matmul_model(tmp_path)), b=spec(matmul_model(tmp_path)), hints=())
+    with pytest.raises(EnvironmentFailure, match=r"needs 3 arms side by side: an arm takes .* room for 0 more"):
+        compare(workers, contenders, Metric.THROUGHPUT, 3.0, Blocks(), 0)
 
 
 def test_a_side_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:

@@ -244,6 +244,19 @@ def test_kill_may_be_repeated_and_frees_what_was_opened(boot: Boot) -> None:
     assert descriptors() == before
 
 
+def test_a_hang_up_ends_the_worker_without_waiting(boot: Boot) -> None:
+    """Several can be told to end before one is waited for; it may be repeated, also after the kill."""
+    workers = [boot("time.sleep(60)") for _ in range(3)]
+    pids = [pid_of(worker) for worker in workers]
+    for worker in workers:
+        worker.hang_up()
+        worker.hang_up()
+    assert all(gone(pid) for pid in pids)
+    for worker in workers:
+        worker.kill()
+        worker.hang_up()
+
+
 def test_a_request_to_a_dead_worker_shows_at_the_reply(boot: Boot) -> None:
     """Sending to a worker that is gone raises nothing; the failure comes with the next receive."""
     worker = boot("sys.exit(4)")

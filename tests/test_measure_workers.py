@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import signal
 import statistics
 import sys
@@ -17,7 +18,7 @@ from autotp.measure import workers as workers_module
 from autotp.measure.phases import UNSCALED_S, Limits, PhaseClock
 from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import ArmFailure, Phase, Ready, Status
-from tests.test_measure_process import descriptors, gone, pid_of
+from tests.test_measure_process import descriptors, gone, pid_of, told_pid
 
 READY_WITHIN_S = 0.2
 
@@ -71,6 +72,37 @@ def test_the_server_has_one_thread_and_no_other_children(workers: Workers) -> No
     assert server.num_threads() == 1
     assert [child.pid for child in server.children()] == [worker.pid]
     worker.kill()
+
+
+def entry(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Have workers run a module that the server imports, whose `main` answers the `number` that it has found."""
+    main = "def main(requests, replies):\n    os.write(replies, b'%d\\n' % number)\n    os.read(requests, 1)\n"
+    (folder / "made_entry.py").write_text(f"import os, threading, time, warnings\n{program}\n{main}")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(workers_module, "ENTRY", "made_entry")
+
+
+def test_the_server_has_one_thread_before_it_forks(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that it imports starts a thread: where processes are limited there may be none left for it."""
+    counting = "import autotp.measure.worker\nnumber = len(os.listdir('/proc/self/task'))"
+    entry(tmp_path, monkeypatch, counting)
+    worker = workers.start()
+    assert told_pid(worker) == 1
+    worker.kill()
+
+
+def test_a_warning_made_an_error_loses_no_worker(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is a thread after all Python warns of the fork, in the server, which goes on."""
+    warned = "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\nwarnings.simplefilter('error')"
+    entry(tmp_path, monkeypatch, warned + "\nnumber = 7")
+    for _ in range(2):
+        worker = workers.start()
+        assert told_pid(worker) == 7
+        worker.kill()
 
 
 def test_nothing_is_left_after_the_end() -> None:
@@ -150,6 +182,65 @@ def test_an_interpreter_that_is_not_there_is_one_clear_failure(
     with pytest.raises(EnvironmentFailure, match="No process can be started: No such file"):
         workers.start()
     assert descriptors() == before
+
+
+@pytest.mark.parametrize("has_server", [False, True])
+def test_too_few_descriptors_are_a_failure_of_the_environment(workers: Workers, has_server: bool) -> None:
+    """Wherever they run out while a worker starts: one sentence that says what to raise, and none is lost."""
+    if has_server:
+        ready(workers).kill()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = descriptors()
+    failures = 0
+    for most in range(10, max(map(int, before)) + 20):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        try:
+            workers.start().kill()
+            break
+        except EnvironmentFailure as failure:
+            assert "Too many open files: raise the limit of open files (ulimit -n)" in str(failure)
+            failures += 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if not has_server and workers._servers:
+            break  # the rest is as with one
+        assert descriptors() == before
+    assert failures > 3
+
+
+def test_a_folder_that_is_gone_is_a_failure_of_the_environment(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the current folder was deleted the text says what to do."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    with pytest.raises(EnvironmentFailure, match="current folder is gone: change to one that exists"):
+        workers.start()
+
+
+def test_room_is_what_memory_holds_of_the_largest_arm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first arm, and where memory isn't told, nothing is held back; then the largest counts."""
+    workers = Workers()
+    monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: 10 << 30)
+    assert workers.room > 1000
+    for arm_gib, room in ((1, 9), (3, 3), (2, 3), (20, 0)):
+        workers.learn(arm_gib << 30)
+        assert workers.room == room
+    monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: None)
+    assert workers.room > 1000
+
+
+def test_an_arm_is_admitted_beside_those_that_are_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for two a third that starts with them is one too many, which is a failure that says so."""
+    workers = Workers()
+    monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: 10 << 30)
+    workers.learn(4 << 30)
+    workers.admit(beside=0)
+    workers.admit(beside=1)
+    with pytest.raises(ArmFailure, match=r"takes 4.00 GiB of memory, and there is room for 2 more") as caught:
+        workers.admit(beside=2)
+    assert (caught.value.status, caught.value.phase) == (Status.OUT_OF_MEMORY, Phase.START)
 
 
 class Refusing:

@@ -8,7 +8,7 @@ import pytest
 
 from autotp.errors import SpaceError
 from autotp.measure import ArmFailure, Gate, OutputError, Phase, Status, Workers
-from autotp.search import arms
+from autotp.measure import workers as workers_module
 from autotp.search.arms import Bench
 from autotp.search.observed import Observed
 from autotp.space import Config, Effective
@@ -103,8 +103,8 @@ def test_masks_are_explicit_where_they_matter(model: Path, tmp_path: Path, worke
 
 def test_arms_that_memory_has_no_room_for_are_not_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for one arm like the reference's, the second is a failure that says so, the first runs."""
-    one_arm = int(1.5 * bench._arm_bytes / arms.MEMORY_SHARE)
-    monkeypatch.setattr(arms, "available_memory_bytes", lambda: one_arm)
+    one_arm = int(1.5 * bench._workers._arm_bytes / workers_module.MEMORY_SHARE)
+    monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: one_arm)
     assert bench.room == 1
     first, second = bench.start([Config.of({"num_streams": streams}) for streams in (1, 2)])
     assert isinstance(first[1], Observed)
@@ -115,5 +115,5 @@ def test_arms_that_memory_has_no_room_for_are_not_started(bench: Bench, monkeypa
 
 def test_room_is_unbounded_where_memory_is_not_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that doesn't say what is left holds nothing back."""
-    monkeypatch.setattr(arms, "available_memory_bytes", lambda: None)
+    monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: None)
     assert bench.room > 1000

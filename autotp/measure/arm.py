@@ -1,6 +1,7 @@
 """An arm: an effective config being measured, as a group of worker processes behind one interface."""
 
 from collections.abc import Iterable, Sequence
+from operator import methodcaller
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -56,8 +57,13 @@ class Arm:
         self._source = workers
         self._workers: tuple[WorkerProcess, ...] = ()
 
-    def launch(self) -> None:
-        """Start the workers and return at once, so that several arms can start side by side."""
+    def launch(self, beside: int = 0) -> None:
+        """Start the workers and return at once, so that several arms can start side by side.
+
+        Raises:
+            ArmFailure: memory doesn't hold it as well as so many `beside` it that have only just been launched.
+        """
+        self._source.admit(beside)
         for plan in self.spec.plans:
             worker = self._source.start()
             self._workers += (worker,)
@@ -71,6 +77,7 @@ class Arm:
         """
         self._gather(Ready, Phase.START)
         self.started = self._gather(Started, Phase.COMPILE)
+        self._source.learn(sum(started.memory_bytes for started in self.started))
         return self.started
 
     def warm_up(self) -> None:
@@ -118,8 +125,14 @@ class Arm:
             self.stop()
             raise
 
+    def hang_up(self) -> None:
+        """Have the workers and all that they started killed, and return at once."""
+        for worker in self._workers:
+            worker.hang_up()
+
     def stop(self) -> None:
-        """Kill the workers and all that they started."""
+        """Kill the workers and all that they started, and wait until their memory is free."""
+        self.hang_up()
         for worker in self._workers:
             worker.kill()
         self._workers = ()
@@ -162,9 +175,12 @@ def start_together(arms: Sequence[Arm]) -> dict[int, ArmFailure]:
         The failures by index in `arms`; arms that aren't in it are ready for blocks.
     """
     failures: dict[int, ArmFailure] = {}
-    for arm in arms:
-        arm.launch()
-    for step in (Arm.await_start, Arm.warm_up):
+    for index, arm in enumerate(arms):
+        try:
+            arm.launch(beside=index)
+        except ArmFailure as failure:
+            failures[index] = failure
+    for step in (methodcaller("await_start"), methodcaller("warm_up")):
         for index, arm in enumerate(arms):
             try:
                 if index not in failures:
@@ -175,8 +191,11 @@ def start_together(arms: Sequence[Arm]) -> dict[int, ArmFailure]:
 
 
 def stop_all(arms: Iterable[Arm]) -> None:
-    """Stop every arm of `arms`."""
-    for arm in arms:
+    """Stop every arm of `arms`; they give their memory back side by side."""
+    ending = list(arms)
+    for arm in ending:
+        arm.hang_up()
+    for arm in ending:
         arm.stop()
 
 
@@ -200,11 +219,8 @@ def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> Mo
         worker.kill()
 
 
-def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Path) -> Started:
+def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Path) -> None:
     """Compute the reference outputs of the samples in a process of its own and save them at `path`.
-
-    Returns:
-        What the process reports.
 
     Raises:
         ArmFailure: the reference couldn't be run.
@@ -212,10 +228,9 @@ def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Pat
     arm = Arm(ArmSpec(plans=(plan,), workload=workload, outputs=Outputs(str(path), save=True)), workers)
     try:
         arm.launch()
-        (started,) = arm.await_start()
+        arm.await_start()
     finally:
         arm.stop()
-    return started
 
 
 def _sum(blocks: tuple[Block, ...]) -> Block:

@@ -8,7 +8,6 @@ outputs is accepted in practice, so they are run, too, but only where a side wou
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from math import ceil
 from pathlib import Path
 from time import monotonic
 
@@ -94,7 +93,7 @@ def compare(
     opening = _open(workers, contenders, blocks, budget_s * LONGEST_BLOCK_SHARE)
     specs = {A: contenders.a, B: contenders.b}
     waves = Waves({key: _maker(workers, spec) for key, spec in specs.items()}, B, metric, opening.blocks, seed)
-    rounds = _rounds_wanted(opening, metric)
+    rounds = Rounds.of(opening.blocks).telling(metric, opening.samples)
     schedule = plan_waves(end - monotonic(), ARMS, opening.start_s, opening.block_s, rounds)
     waves.run(schedule, end, last, lambda: None)
     return _rule(waves, metric, opening.sides)
@@ -108,6 +107,7 @@ def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: f
     with reference_folder() as folder:
         reference = Path(folder) / "reference.npz"
         _record_reference(workers, contenders.b, reference)
+        _check_room(workers)
         began = monotonic()
         with _started(workers, (contenders.a, contenders.b), reference) as arms:
             start_s = (monotonic() - began) * ARMS / len(arms)
@@ -119,6 +119,7 @@ def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: f
                 trials = [blocks.run(arm) for arm in arms]
             except ArmFailure as failure:
                 raise InputError(f"A side can't be measured: {failure}.") from failure
+        _check_room(workers)
         gate = Gate()
         if any(gate.rejects(errors[key], effective[key].precision) for key in errors):
             with _started(workers, contenders.hints, reference) as hints:
@@ -145,6 +146,11 @@ def _record_reference(workers: Workers, spec: ArmSpec, path: Path) -> None:
         raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
 
 
+def _check_room(workers: Workers) -> None:
+    if workers.room < ARMS:
+        raise EnvironmentFailure(f"A comparison needs {ARMS} arms side by side: {workers.shortage}.")
+
+
 @contextmanager
 def _started(workers: Workers, specs: Sequence[ArmSpec], reference: Path) -> Iterator[list[Arm]]:
     outputs = Outputs(str(reference))
@@ -156,13 +162,6 @@ def _started(workers: Workers, specs: Sequence[ArmSpec], reference: Path) -> Ite
         yield arms
     finally:
         stop_all(arms)
-
-
-def _rounds_wanted(opening: _Opening, metric: Metric) -> Rounds:
-    rounds = Rounds.of(opening.blocks)
-    if metric is not Metric.LATENCY_P99:
-        return rounds
-    return rounds.with_enough(ceil(1.1 * MIN_P99_SAMPLES / max(1, opening.samples)))
 
 
 def _rule(waves: Waves, metric: Metric, sides: dict[str, Side]) -> Comparison:

@@ -25,6 +25,7 @@ import selectors
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -74,7 +75,9 @@ class ForkServer:
 
     def _fork(self, pipes: Sequence[int], life: socket.socket) -> None:
         try:
-            pid = os.fork()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of threads; made an error, it would lose the worker
+                pid = os.fork()
         except OSError as error:
             _tell(life, -(error.errno or 1))
             life.close()

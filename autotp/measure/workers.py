@@ -1,5 +1,6 @@
 """Where workers come from: fork servers, one for each environment, and the clock that watches over them."""
 
+import errno
 import os
 import select
 import socket
@@ -14,9 +15,13 @@ from autotp.measure.forkserver import START
 from autotp.measure.log import Log
 from autotp.measure.phases import PhaseClock
 from autotp.measure.process import WorkerProcess
+from autotp.measure.protocol import ArmFailure, Phase, Status
+from autotp.topology import available_memory_bytes
 
 ENTRY = "autotp.measure.worker"
-END_WITHIN_S = 5.0
+END_WITHIN_S = 60.0  # as long as its workers may take
+MEMORY_SHARE = 0.9  # of what is left: the rest is for what arms take while they run
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 _BOOT = "import sys; argv = sys.argv; sys.path[:] = argv[3:]; from autotp.measure.forkserver import main; main()"
 
 
@@ -25,7 +30,32 @@ class Workers:
 
     def __init__(self) -> None:
         self.clock = PhaseClock()
-        self._servers: dict[object, _ForkServer] = {}
+        self._arm_bytes = 0  # the most that an arm took to compile so far
+        self._servers: dict[object, _ServerProcess] = {}
+
+    @property
+    def room(self) -> int:
+        """How many more arms like the largest so far the memory that is left holds."""
+        left = available_memory_bytes() if self._arm_bytes else None
+        return sys.maxsize if left is None else int(MEMORY_SHARE * left / self._arm_bytes)
+
+    @property
+    def shortage(self) -> str:
+        """Why there is no room for more."""
+        return f"an arm takes {self._arm_bytes / 2**30:.2f} GiB of memory, and there is room for {self.room} more"
+
+    def learn(self, arm_bytes: int) -> None:
+        """Take note of what an arm took."""
+        self._arm_bytes = max(self._arm_bytes, arm_bytes)
+
+    def admit(self, beside: int) -> None:
+        """Let one more arm start, where the memory of so many `beside` it isn't taken yet.
+
+        Raises:
+            ArmFailure: there is no room for it.
+        """
+        if self.room <= beside:
+            raise ArmFailure(Status.OUT_OF_MEMORY, Phase.START, self.shortage)
 
     def start(self) -> WorkerProcess:
         """Start a worker in the environment and folder as they are now, and return at once.
@@ -33,7 +63,11 @@ class Workers:
         Raises:
             EnvironmentFailure: no process can be started.
         """
-        return WorkerProcess(self._server(), self.clock)
+        try:
+            return WorkerProcess(self._server(), self.clock)
+        except OSError as error:
+            cure = ": raise the limit of open files (ulimit -n)" if error.errno in _TOO_MANY_FILES else ""
+            raise EnvironmentFailure(f"No process can be started: {error.strerror}{cure}.") from error
 
     def close(self) -> None:
         """End the fork servers, and with them all workers that are left."""
@@ -41,12 +75,12 @@ class Workers:
             _, server = self._servers.popitem()
             server.close()
 
-    def _server(self) -> "_ForkServer":
-        place = (frozenset(os.environ.items()), Path.cwd())
+    def _server(self) -> "_ServerProcess":
+        place = (frozenset(os.environ.items()), _folder())
         if place in self._servers and self._servers[place].ended:
             self._servers.pop(place).close()
         if place not in self._servers:
-            self._servers[place] = _ForkServer()
+            self._servers[place] = _ServerProcess()
         return self._servers[place]
 
     def __enter__(self) -> "Workers":
@@ -58,23 +92,28 @@ class Workers:
         self.close()
 
 
-class _ForkServer:
+def _folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise EnvironmentFailure("The current folder is gone: change to one that exists.") from error
+
+
+class _ServerProcess:
     """The tuner's side of one fork server."""
 
     def __init__(self) -> None:
         with ExitStack() as ours:
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ours.callback(self._control.close)
-            self._control.setblocking(False)
-            self._log = Log()
-            ours.callback(self._log.close)
-            try:
-                self._process = self._spawn(theirs)
-            except OSError as error:
-                raise EnvironmentFailure(f"No process can be started: {error.strerror}.") from error
-            finally:
-                theirs.close()
-                self._log.close_write_end()
+            with theirs:
+                self._control.setblocking(False)
+                self._log = Log()
+                ours.callback(self._log.close)
+                try:
+                    self._process = self._spawn(theirs)
+                finally:
+                    self._log.close_write_end()
             self._ours = ours.pop_all()
 
     def _spawn(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
@@ -84,6 +123,7 @@ class _ForkServer:
             stdin=subprocess.DEVNULL,
             stdout=self._log.write_end,
             stderr=self._log.write_end,
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},  # numpy's starts one for each CPU as it's imported
             start_new_session=True,
         )
 

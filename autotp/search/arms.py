@@ -1,6 +1,5 @@
 """From a config to a running arm: plans, the output gate, what was observed and its proof."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -33,9 +32,7 @@ from autotp.runtime import Plan
 from autotp.search.observed import Observed, Outcome
 from autotp.search.request import TuneRequest
 from autotp.space import MODEL_THREADS, Config, Effective, Mask, Predictor, affinity
-from autotp.topology import Topology, available_memory_bytes
-
-MEMORY_SHARE = 0.9  # of what is left: the rest is for what the arms take while they run
+from autotp.topology import Topology
 
 
 class Bench:
@@ -52,7 +49,6 @@ class Bench:
         self._model_threads: tuple[int, ...] = MODEL_THREADS  # less once a hint's own streams have been seen
         self._folder = reference_folder()
         self._arms: list[Arm] = []
-        self._arm_bytes = 0  # the most that an arm took to compile
         self._without_policy: dict[tuple[object, ...], Ran] = {}
 
     @property
@@ -66,8 +62,7 @@ class Bench:
             ArmFailure: the reference couldn't be run.
         """
         plan = self._plan(None, dict(REFERENCE_PROPERTIES), None)
-        started = record_reference(self._workers, plan, self._workload, self._reference)
-        self._arm_bytes = started.memory_bytes
+        record_reference(self._workers, plan, self._workload, self._reference)
 
     def close(self) -> None:
         """Stop every arm that was ever made here and delete the reference outputs."""
@@ -89,8 +84,7 @@ class Bench:
     @property
     def room(self) -> int:
         """How many more arms like the largest so far the memory that is left holds."""
-        left = available_memory_bytes()
-        return sys.maxsize if left is None else int(MEMORY_SHARE * left / max(1, self._arm_bytes))
+        return self._workers.room
 
     def masks(self, config: Config) -> tuple[Mask, ...] | None:
         """Return the masks of `config`, explicit where the person narrowed the CPUs.
@@ -121,12 +115,9 @@ class Bench:
             configs: configs that can run here.
             gated: whether wrong outputs are a failure; the hints are exempt.
         """
-        began, room = monotonic(), self.room
+        began = monotonic()
         arms = [self.arm(config) for config in configs]
-        failures = dict.fromkeys(range(room, len(arms)), self._no_room())
-        failures |= start_together(arms[:room])
-        for arm in arms[:room]:
-            self._arm_bytes = max(self._arm_bytes, sum(started.memory_bytes for started in arm.started))
+        failures = start_together(arms)
         if arms:
             self.arm_start_s = max(self.arm_start_s, (monotonic() - began) / len(arms))
         outcomes: list[tuple[Arm, Outcome]] = []
@@ -138,10 +129,6 @@ class Bench:
                 arm.stop()
             outcomes.append((arm, outcome))
         return outcomes
-
-    def _no_room(self) -> ArmFailure:
-        message = f"an arm takes {self._arm_bytes / 2**30:.2f} GiB of memory, and no more than that is left"
-        return ArmFailure(Status.OUT_OF_MEMORY, Phase.START, message)
 
     def wrong_output(self, observed: Observed) -> ArmFailure | None:
         """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
