@@ -1,18 +1,22 @@
-"""The baselines, raced on the real OpenVINO."""
+"""The baselines, raced on the real OpenVINO, and on recorded rounds where things go wrong."""
 
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from optuna.trial import TrialState
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import ArmFailure, Phase, Status, Workers
-from autotp.search.baselines import HINTS, race_baselines, retire_baseline
-from autotp.search.events import ArmEnded, Baselined, Event
-from autotp.search.session import open_session
+from autotp.measure import Arm, ArmFailure, Phase, Status, Workers
+from autotp.search.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
+from autotp.search.events import ArmEnded, Baselined, Event, Gauged
+from autotp.search.session import Session, open_session
+from autotp.space import Config
 from tests.models import matmul_model
+from tests.simulated import SimulatedBench, simulated_session
 from tests.test_search_request import built
+from tests.test_simulated import made_up
 
 CPUS = os.sched_getaffinity(0)
 
@@ -85,3 +89,72 @@ def test_without_a_reference_there_is_nothing_to_compare(model: Path, tmp_path: 
         race_baselines(session)
     session.close()
     assert raised.value.exit_code == 5
+
+
+def gauged(session: Session) -> Gauged:
+    """What a simulated tuning says of its noise."""
+    events: list[Event] = []
+    session.tell = events.append
+    gauge_noise(session, race_baselines(session)[0])
+    (found,) = (event for event in events if isinstance(event, Gauged))
+    return found
+
+
+def simulated(model: Path, out: Path, arm_start_s: float) -> Session:
+    """A tuning of 300 s of arms that start in `arm_start_s`."""
+    recording = msgspec.structs.replace(made_up(0.02), arm_start_s=arm_start_s)
+    return simulated_session(recording, {}, model, out, seed=1)
+
+
+def test_a_slow_start_shortens_the_baseline_against_itself(model: Path, tmp_path: Path) -> None:
+    """It takes a tenth of the budget at most: fewer pairs where arms start slowly, at last none."""
+    for arm_start_s, most_s in ((0.2, 16.0), (5.0, 30.0), (12.0, 30.0)):
+        session = simulated(model, tmp_path, arm_start_s)
+        best = race_baselines(session)[0]
+        began = session.now()
+        gauge_noise(session, best)
+        assert 0.0 < session.now() - began <= most_s
+    session = simulated(model, tmp_path, 16.0)
+    found = gauged(session)
+    assert found.noise is None
+    assert "too much of the budget" in str(found.reason)
+    assert session.race.blocks.duration_s == 0.05
+
+
+def test_a_failed_baseline_against_itself_is_a_warning(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without memory for two more arms, or where one fails, the tuning goes on with the usual blocks."""
+    session = simulated(model, tmp_path, 0.2)
+    monkeypatch.setattr(SimulatedBench, "room", 1)
+    found = gauged(session)
+    assert found.noise is None
+    assert "memory" in str(found.reason)
+    monkeypatch.setattr(SimulatedBench, "room", 6)
+
+    def failing(config: Config, checked: bool = True) -> Arm:
+        raise ArmFailure(Status.CRASHED, Phase.START, "gone")
+
+    session = simulated(model, tmp_path, 0.2)
+    monkeypatch.setattr(session.bench, "arm", failing)
+    found = gauged(session)
+    assert found.noise is None
+    assert "gone" in str(found.reason)
+
+
+def test_a_hint_that_fails_is_told(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person hears of a hint that can't be started; the others go on."""
+    session = simulated(model, tmp_path, 0.2)
+    events: list[Event] = []
+    session.tell = events.append
+    monkeypatch.setattr(session.store, "fail", lambda trial, failure: None)
+    gone = ArmFailure(Status.CRASHED, Phase.COMPILE, "gone")
+    start = session.bench.start
+    monkeypatch.setattr(
+        session.bench,
+        "start",
+        lambda configs, gated: [(session.bench.arm(configs[0]), gone), *start(configs[1:], gated)],
+    )
+    baselines = race_baselines(session)
+    assert [event.reason for event in events if isinstance(event, ArmEnded)] == ["gone"]
+    assert HINTS[0] not in [racer.config for racer in baselines]

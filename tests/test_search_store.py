@@ -290,3 +290,12 @@ def test_a_storage_that_goes_away_is_a_failed_environment(store: Store, tmp_path
     with pytest.raises(EnvironmentFailure, match=r"study\.db") as raised:
         store.note(tuned={})
     assert raised.value.exit_code == 5
+
+
+def test_a_lost_storage_is_told_when_trials_are_read_too(store: Store, tmp_path: Path) -> None:
+    """Reading the trials of earlier calls is exit code 5, too, where the database is lost."""
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("DROP TABLE trials")
+    for read in (store.failed, lambda: store.finished(Role.SEARCH)):
+        with pytest.raises(EnvironmentFailure, match=r"study\.db"):
+            read()

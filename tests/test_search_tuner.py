@@ -11,10 +11,15 @@ import pytest
 from optuna.trial import TrialState
 
 import autotp
-from autotp.deploy import read_tuned
-from autotp.errors import InputError
-from autotp.search import ArmEnded, Baselined, Began, Event, Ruled
+from autotp.deploy import Tuned, read_tuned
+from autotp.errors import EnvironmentFailure, InputError, StudyError
+from autotp.measure import ArmFailure, Phase, Ruling, Status
+from autotp.search import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled, tuner
+from autotp.search.session import Session
+from autotp.search.verdict import Verdict
 from tests.models import matmul_model
+from tests.simulated import candidates, simulated_session
+from tests.test_simulated import made_up
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +94,97 @@ def test_a_constraint_is_kept_by_what_ships_or_nothing_is_claimed(model: Path, t
     autotp.tune(model, budget_s=8, trials=2, constraints="latency_p99<1us", out=tmp_path)
     result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
     assert result.verdict == "unknown"
+
+
+def test_another_constraint_does_not_inherit_what_was_proven(model: Path, tmp_path: Path) -> None:
+    """What an earlier call proved without a bound doesn't ship where this one asks for it and can't tell."""
+    study = autotp.tune(model, budget_s=0.5, out=tmp_path)
+    unknown = read_tuned(tmp_path / "tuned.yaml")
+    (profile,) = unknown.profiles
+    proven = msgspec.structs.replace(profile, result=msgspec.structs.replace(profile.result, verdict="win"))
+    study.set_user_attr("tuned", msgspec.to_builtins(msgspec.structs.replace(unknown, profiles=(proven,))))
+    autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True, constraints="latency_p99<20s")
+    assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
+
+
+def test_an_existing_study_is_refused_before_anybody_waits(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad input is told at once, even while something else measures on this machine."""
+    autotp.tune(model, budget_s=0.5, out=tmp_path)
+
+    def waiting(*given: object) -> None:
+        raise AssertionError("waited for the lock first")
+
+    monkeypatch.setattr(tuner, "machine_lock", waiting)
+    with pytest.raises(StudyError, match=r"--resume.*--fresh"):
+        autotp.tune(model, budget_s=0.5, out=tmp_path)
+
+
+def simulated(model: Path, out: Path, speed: float = 1.2) -> Session:
+    """A tuning on quiet rounds whose only candidate is `speed` times as fast."""
+    return simulated_session(made_up(0.01), {candidates(1)[0]: speed}, model, out, seed=1, budget_s=60.0)
+
+
+def test_where_every_candidate_fails_nothing_is_claimed(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No finals are run for nobody; the hint ships as `unknown`, and the first failure is told."""
+    session = simulated(model, tmp_path)
+    gone = ArmFailure(Status.CRASHED, Phase.START, "gone")
+    start = session.bench.start
+    monkeypatch.setattr(session.store, "fail", lambda trial, failure: None)
+    monkeypatch.setattr(
+        session.bench,
+        "start",
+        lambda configs, gated=True: [(arm, gone if gated else found) for arm, found in start(configs)],
+    )
+    events: list[Event] = []
+    session.tell = events.append
+    closing = tuner.conduct(session)
+    assert closing.verdict == Verdict(Ruling.UNKNOWN, reason=f"every candidate failed; the first: {gone}")
+    assert closing.finals.waves == []
+    assert not [event for event in events if isinstance(event, FinalsBegan)]
+    result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
+    assert result.verdict == "unknown"
+    assert result.metrics["throughput_per_s"] > 0
+
+
+def test_what_is_proven_is_in_the_study_before_the_file(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt while tuned.yaml is written doesn't turn a WIN into `unknown`: it is written all the same."""
+    session = simulated(model, tmp_path)
+    attributes = session.store.study.user_attrs
+    monkeypatch.setattr(session.store, "note", lambda **given: attributes.update(given))
+    written: list[str] = []
+
+    def interrupted(path: Path, tuned: Tuned, comment: str) -> None:
+        written.append(tuned.profiles[0].result.verdict)
+        if len(written) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuner, "write_tuned", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tuner.conduct(session)
+    assert written == ["win", "win"]
+
+
+def test_an_interrupt_writes_the_file_before_it_tidies_the_study(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage that went away meanwhile is told, but what was found stands in tuned.yaml."""
+    session = simulated(model, tmp_path)
+
+    def gone() -> None:
+        raise EnvironmentFailure("The storage went away.")
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, ArmEnded):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(session.store, "abandon", gone)
+    session.tell = interrupt
+    with pytest.raises(EnvironmentFailure):
+        tuner.conduct(session)
+    assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
