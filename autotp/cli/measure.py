@@ -27,8 +27,8 @@ def command(
     With --rate inferences arrive as those of many people do, and their latency includes the wait for a request.
     """
     from autotp.errors import SpaceError
-    from autotp.measure import ArmSpec, Blocks, Workers, Workload, inspect, machine_lock, measure
-    from autotp.measure.plans import plans_of
+    from autotp.measure import ArmSpec, Blocks, Workers, inspect, machine_lock, measure
+    from autotp.measure.plans import plans_of, workload_for
     from autotp.runtime import locate
     from autotp.space import Config, affinity, config_dropped
     from autotp.topology import probe
@@ -40,12 +40,12 @@ def command(
     topology = probe()
     masks = affinity(config, topology.machine, topology.envelope)
     plans = plans_of(config, masks, files, dict(shapes), config.count("nireq"))
-    workload = Workload(seed=seed, data=None if data is None else str(data.resolve()), rate_per_s=rate_per_s)
+    workload = workload_for((), budget, seed=seed, data=data, rate_per_s=rate_per_s)
     lock = machine_lock(f"autotp measure {files.path.name}", no_wait, say_waiting)
     with lock, Workers() as workers:
         inspect(workers, files, dict(shapes))
         spec = ArmSpec(plans=plans, workload=workload)
-        measurement = measure(workers, spec, budget, Blocks.within(topology.envelope))
+        measurement = measure(workers, spec, budget, Blocks.within(topology.envelope, rate_per_s))
     if as_json:
         echo_json(measurement)
         return

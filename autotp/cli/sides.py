@@ -1,7 +1,8 @@
 """The two sides of a comparison: what a person names, as plans for workers.
 
 A tuned file runs as `autotp.load` would run it: with exactly its properties, requests in flight and CPUs. It
-brings its model, shapes, objective and rate, too, as far as the command line says nothing else.
+brings its model, shapes, objective, seed and rate, too, as far as the command line says nothing else. Of the file
+that its inputs came from it holds the name alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from autotp.cli.params import Settings
-from autotp.deploy import Tuned, decide, model_files_path, read_tuned
+from autotp.deploy import SEEDED, Tuned, decide, model_files_path, read_tuned
 from autotp.errors import InputError, SpaceError
 from autotp.files import is_file, load_yaml
-from autotp.measure import Metric
-from autotp.measure.plans import plans_of
+from autotp.measure import ArmSpec, Contenders, Metric, Workload
+from autotp.measure.plans import plans_of, usual_requests, workload_for
 from autotp.runtime import ModelFiles, Plan, Shape, locate
 from autotp.space import Config, affinity, config_dropped
 from autotp.topology import Topology, parse_cpulist
@@ -94,22 +95,71 @@ def objective_of(sides: Sequence[Named], objective: str | None) -> Metric:
     return Metric.named(objective or (known[0] if known else Metric.THROUGHPUT))
 
 
-def rate_of(sides: Sequence[Named], rate_per_s: float | None) -> float | None:
-    """Return the rate given, else that of a tuned file."""
-    known = [side.tuned.workload.rate_per_s for side in sides if side.tuned is not None]
-    return next((rate for rate in (rate_per_s, *known) if rate is not None), None)
+def workload_of(
+    sides: Sequence[Named],
+    metric: Metric,
+    budget_s: float,
+    *,
+    seed: int | None,
+    data: Path | None,
+    rate_per_s: float | None,
+) -> Workload:
+    """Return what drives both sides: what is given, else the seed and the rate of a tuned file.
+
+    For throughput a tuned file's rate isn't taken, as it would decide that itself.
+
+    Raises:
+        InputError: two tuned files have different rates; or as `workload_for`.
+    """
+    known = [side.tuned.workload for side in sides if side.tuned is not None]
+    rates = {workload.rate_per_s for workload in known} - {None}
+    if rate_per_s is None and rates and not metric.maximize:
+        if len(rates) > 1:
+            raise InputError(
+                "The two tuned files are for different rates: say with --rate which to compare them at."
+            )
+        (rate_per_s,) = rates
+    if seed is None:
+        seed = known[0].seed if known else 0
+    return workload_for([metric], budget_s, seed=seed, data=data, rate_per_s=rate_per_s)
 
 
-def plans_of_side(
+def contenders_of(
+    sides: Sequence[Named],
+    files: ModelFiles,
+    shapes: Mapping[str, Shape],
+    metric: Metric,
+    workload: Workload,
+    topology: Topology,
+) -> tuple[Contenders, tuple[str, ...]]:
+    """Return the arms of both sides and of the hints, and warnings where a side was tuned for something else.
+
+    Raises:
+        SpaceError: a config can't run here.
+        ModelError: the model can't be read.
+    """
+    nireq = usual_requests([metric], workload.rate_per_s)
+    named = (*sides, *(read_side(f"{HINT}{hint}") for hint in ("latency", "throughput")))
+    plans = [_plans_of_side(side, files, shapes, nireq, topology) for side in named]
+    specs = [ArmSpec(plans=of_side, workload=workload) for of_side, _ in plans]
+    warnings = (*(warning for _, warning in plans), *(_inputs_warning(side, workload) for side in sides))
+    contenders = Contenders(a=specs[0], b=specs[1], hints=tuple(specs[2:]))
+    return contenders, tuple(warning for warning in warnings if warning is not None)
+
+
+def _inputs_warning(side: Named, workload: Workload) -> str | None:
+    inputs = SEEDED if side.tuned is None else side.tuned.workload.inputs
+    if workload.data is not None or inputs == SEEDED:
+        return None
+    return f"{side.text}: it was tuned on the inputs of {inputs}, made-up ones are compared: name it with --data"
+
+
+def _plans_of_side(
     side: Named, files: ModelFiles, shapes: Mapping[str, Shape], nireq: int | None, topology: Topology
 ) -> tuple[tuple[Plan, ...], str | None]:
     """Return what the workers of `side` do, and a warning where it was tuned for something else.
 
     A config that says nothing of `nireq` runs with this one.
-
-    Raises:
-        SpaceError: the config can't run here.
-        ModelError: the model can't be read.
     """
     if side.tuned is None:
         masks = affinity(side.config, topology.machine, topology.envelope)

@@ -3,6 +3,7 @@
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.load import Loaded, load
 from autotp.deploy.tuned import (
+    SEEDED,
     VERSION,
     Objective,
     ParetoPoint,
@@ -20,6 +21,7 @@ from autotp.deploy.tuned import (
 )
 
 __all__ = [
+    "SEEDED",
     "VERSION",
     "Decision",
     "Difference",

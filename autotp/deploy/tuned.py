@@ -13,6 +13,7 @@ from autotp.space import Config, Effective
 from autotp.topology import parse_cpulist
 
 VERSION = 1
+SEEDED = "seeded"  # inputs that a seed makes
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +35,7 @@ class TunedWorkload(_Part, frozen=True):
 
     kind: Loop
     nireq: Annotated[int, msgspec.Meta(ge=1)] | None
-    inputs: str = "seeded"
+    inputs: str = SEEDED
     seed: int = 0
     rate_per_s: float | None = None
     prompt_tokens: int | None = None

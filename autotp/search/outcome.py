@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from autotp.deploy import (
+    SEEDED,
     VERSION,
     Objective,
     ParetoPoint,
@@ -180,7 +181,7 @@ def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
         kind=Loop.of(nireq, request.rate_per_s),
         nireq=nireq,
         rate_per_s=request.rate_per_s,
-        inputs=request.data.name if request.data else "seeded",
+        inputs=request.data.name if request.data else SEEDED,
         seed=request.seed,
     )
 
