@@ -89,6 +89,7 @@ def race(workers: Workers, models: Mapping[str, Path], seconds: float, seed: int
             contests,
             best_baseline=baseline,
             must_beat=[baseline],
+            baseline_keeps=True,
             noise_floor=waves.noise_floor,
             processes=len(waves.waves),
             metric=Metric.THROUGHPUT,

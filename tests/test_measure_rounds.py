@@ -105,9 +105,9 @@ def test_at_a_rate_blocks_hold_twenty_arrivals() -> None:
     assert Blocks().fit(arm.turn_s(BLOCK), 10.0).duration_s == pytest.approx(20 / 50.0)
 
 
-def limited(quota: float | None, cpus: int = 2) -> Blocks:
+def limited(quota: float | None, cpus: int = 2, rate_per_s: float | None = None) -> Blocks:
     """How blocks are made on that many CPUs under that quota."""
-    return Blocks.within(Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None))
+    return Blocks.within(Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None), rate_per_s)
 
 
 @pytest.mark.parametrize("quota", [None, 2.0, 3.5])
@@ -141,3 +141,14 @@ def test_long_blocks_need_fewer_rounds() -> None:
     """One block of 0.3 s is worth six of the usual ones, and stays so where a slow model makes it longer."""
     assert [limited(1.5).rounds(usual) for usual in (10, 25, 100)] == [2, 5, 17]
     assert limited(1.5).fit(1.0, 2.0).rounds(100) == 17
+
+
+@pytest.mark.parametrize(("quota", "lead_in_s"), [(None, 0.0), (1.5, 0.1)])
+def test_at_a_rate_blocks_give_a_queue_time_to_build_up(quota: float | None, lead_in_s: float) -> None:
+    """They last half a second, longer where arrivals are rare, and never less; one is worth ten of the usual."""
+    blocks = limited(quota, rate_per_s=50.0)
+    assert (blocks.duration_s, blocks.lead_in_s) == (0.5, lead_in_s)
+    assert blocks.fit(0.001, 1.0).duration_s == 0.5
+    assert blocks.fit(5.0, 0.2).duration_s == 0.5
+    assert blocks.fit(0.2, 1.0).duration_s == pytest.approx(0.8)
+    assert [blocks.fit(0.2, 1.0).rounds(usual) for usual in (10, 25, 100)] == [1, 3, 10]

@@ -79,13 +79,6 @@ def test_a_rate_is_what_arrives(tmp_path: Path, workers: Workers) -> None:
     assert open_loop.inferences >= 100
 
 
-def test_a_budget_in_which_nothing_arrives_is_bad_input(tmp_path: Path, workers: Workers) -> None:
-    """With too few arrivals to say anything of, the budget that would do is named."""
-    rare = msgspec.structs.replace(spec(tmp_path), workload=Workload(rate_per_s=0.5))
-    with pytest.raises(InputError, match=r"At 0\.5 a second .* a budget of 100 s"):
-        measure(workers, rare, 5.0, Blocks())
-
-
 def test_instances_run_at_once_and_their_rates_add(tmp_path: Path, workers: Workers) -> None:
     """Two workers begin a block together, so that it takes the time of one, and each has a window of its own."""
     one = spec(tmp_path, NUM_STREAMS="1", INFERENCE_NUM_THREADS="1")

@@ -1,0 +1,64 @@
+"""What a comparison takes from its sides."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autotp.cli.sides import Named, contenders_of, workload_of
+from autotp.deploy import TunedWorkload
+from autotp.errors import InputError
+from autotp.measure import Loop, Metric, Workload
+from autotp.runtime import locate
+from autotp.topology import probe
+from tests.models import matmul_model
+from tests.test_deploy_tuned import profile
+from tests.test_deploy_tuned import tuned as tuned_file
+
+HINT, RATE = Named(text="hint:none"), 40.0
+
+
+def tuned(**workload: Any) -> Named:
+    """A side that was tuned with `workload`."""
+    known = TunedWorkload(kind=Loop.ASYNC, nireq=2, **workload)
+    return Named(text="tuned.yaml", tuned=tuned_file(profile(), workload=known))
+
+
+def driven(*sides: Named, metric: Metric = Metric.LATENCY_P90, **given: Any) -> Workload:
+    """The workload of a comparison of `sides`."""
+    return workload_of(sides, metric, 60.0, **{"seed": None, "data": None, "rate_per_s": None, **given})
+
+
+def test_a_tuned_file_brings_its_seed_and_its_rate() -> None:
+    """What the command line says goes before."""
+    side = tuned(seed=7, rate_per_s=RATE)
+    assert driven(HINT, side) == Workload(seed=7, rate_per_s=RATE)
+    assert driven(HINT, side, seed=0, rate_per_s=50.0) == Workload(seed=0, rate_per_s=50.0)
+    assert driven(HINT, HINT) == Workload()
+
+
+def test_throughput_takes_no_rate_of_a_file() -> None:
+    """Nobody gave one on the command line, so nothing is refused: both are driven flat out."""
+    assert driven(tuned(rate_per_s=RATE, seed=0), HINT, metric=Metric.THROUGHPUT) == Workload()
+
+
+def test_two_rates_want_a_third() -> None:
+    """Files tuned at different rates are compared at one that the person names."""
+    sides = tuned(rate_per_s=RATE, seed=0), tuned(rate_per_s=2 * RATE, seed=0)
+    with pytest.raises(InputError, match="--rate"):
+        driven(*sides)
+    assert driven(*sides, rate_per_s=50.0) == Workload(rate_per_s=50.0)
+
+
+def test_inputs_that_only_have_a_name_are_warned_of(tmp_path: Path) -> None:
+    """A tuned file names the file that its inputs came from; without --data others are compared."""
+    files = locate(matmul_model(tmp_path))
+    side = tuned(inputs="real.npz")
+
+    def warnings(workload: Workload) -> list[str]:
+        found = contenders_of((side, HINT), files, {}, Metric.LATENCY_P90, workload, probe())[1]
+        return [warning for warning in found if "inputs" in warning]
+
+    (warning,) = warnings(Workload())
+    assert "tuned on the inputs of real.npz" in warning
+    assert warnings(Workload(data="other.npz")) == []
