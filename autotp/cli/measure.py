@@ -27,8 +27,16 @@ def command(
     With --rate inferences arrive as those of many people do, and their latency includes the wait for a request.
     """
     from autotp.errors import SpaceError
-    from autotp.measure import ArmSpec, Blocks, Workers, inspect, machine_lock, measure
-    from autotp.measure.plans import plans_of, workload_for
+    from autotp.measure import (
+        ArmSpec,
+        Blocks,
+        Workers,
+        inspect,
+        machine_lock,
+        measure,
+        plans_of,
+        workload_for,
+    )
     from autotp.runtime import locate
     from autotp.space import Config, affinity, config_dropped
     from autotp.topology import probe

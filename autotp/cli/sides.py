@@ -14,8 +14,7 @@ from autotp.cli.params import Settings
 from autotp.deploy import SEEDED, Tuned, decide, model_files_path, read_tuned
 from autotp.errors import InputError, SpaceError
 from autotp.files import is_file, load_yaml
-from autotp.measure import ArmSpec, Contenders, Metric, Workload
-from autotp.measure.plans import plans_of, usual_requests, workload_for
+from autotp.measure import ArmSpec, Contenders, Metric, Workload, plans_of, usual_requests, workload_for
 from autotp.runtime import ModelFiles, Plan, Shape, locate
 from autotp.space import Config, affinity, config_dropped
 from autotp.topology import Topology, parse_cpulist

@@ -4,9 +4,10 @@ from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_to
 from autotp.measure.comparison import Comparison, Contenders, compare
 from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics
-from autotp.measure.noise import Noise, measure_noise
+from autotp.measure.noise import Noise, least_seconds, measure_noise
 from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
 from autotp.measure.phases import PhaseClock
+from autotp.measure.plans import plans_of, reference_plan, usual_requests, workload_for
 from autotp.measure.proof import Place, Proof, ProofState, Ran, places, prove_split
 from autotp.measure.protocol import (
     ArmFailure,
@@ -89,6 +90,7 @@ __all__ = [
     "compare",
     "deciding_confidence",
     "inspect",
+    "least_seconds",
     "log_gain",
     "machine_lock",
     "measure",
@@ -96,11 +98,13 @@ __all__ = [
     "noise_floor",
     "places",
     "plan_waves",
+    "plans_of",
     "prove_split",
     "proven",
     "quantile_log_gain_error",
     "record_reference",
     "reference_folder",
+    "reference_plan",
     "round_log_gains",
     "run_round",
     "seconds_needed",
@@ -108,5 +112,7 @@ __all__ = [
     "stop_all",
     "t_interval",
     "t_quantile",
+    "usual_requests",
     "weather_counts",
+    "workload_for",
 ]

@@ -16,7 +16,8 @@ import msgspec
 from autotp.errors import EnvironmentFailure, InputError
 from autotp.measure.arm import Arm, ArmSpec, record_reference, start_together, stop_all
 from autotp.measure.metrics import Metric
-from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
+from autotp.measure.outputs import Gate, reference_folder
+from autotp.measure.plans import reference_plan
 from autotp.measure.protocol import ArmFailure, OutputError, Outputs
 from autotp.measure.rounds import LONGEST_BLOCK_SHARE, Blocks
 from autotp.measure.statistics import (
@@ -30,7 +31,6 @@ from autotp.measure.statistics import (
 )
 from autotp.measure.waves import AA, GRACE, Rounds, Waves, plan_waves
 from autotp.measure.workers import Workers
-from autotp.runtime import Plan
 from autotp.space import Effective
 
 A, B = "A", "B"
@@ -138,8 +138,7 @@ def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: f
 
 
 def _record_reference(workers: Workers, spec: ArmSpec, path: Path) -> None:
-    files, shapes = spec.plans[0].files, spec.plans[0].shapes
-    plan = Plan(files=files, shapes=shapes, properties=dict(REFERENCE_PROPERTIES))
+    plan = reference_plan(spec.plans[0].files, spec.plans[0].shapes)
     try:
         record_reference(workers, plan, spec.workload, path)
     except ArmFailure as failure:

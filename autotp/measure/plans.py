@@ -6,6 +6,7 @@ from pathlib import Path
 from autotp.errors import InputError
 from autotp.measure.arrivals import check_arrivals, check_rate
 from autotp.measure.metrics import Metric
+from autotp.measure.outputs import REFERENCE_PROPERTIES
 from autotp.measure.protocol import Workload
 from autotp.runtime import ModelFiles, Plan, Shape
 from autotp.space import Config, Mask
@@ -23,6 +24,11 @@ def plans_of(
         Plan(files=files, shapes=dict(shapes), properties=config.properties(), mask=mask, nireq=nireq)
         for mask in masks or (None,)
     )
+
+
+def reference_plan(files: ModelFiles, shapes: Mapping[str, Shape]) -> Plan:
+    """Return what the reference outputs are computed with."""
+    return Plan(files=files, shapes=dict(shapes), properties=dict(REFERENCE_PROPERTIES))
 
 
 def usual_requests(objectives: Iterable[Metric], rate_per_s: float | None) -> int | None:

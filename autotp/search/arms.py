@@ -7,7 +7,6 @@ from time import monotonic
 import msgspec
 
 from autotp.measure import (
-    REFERENCE_PROPERTIES,
     Arm,
     ArmFailure,
     ArmSpec,
@@ -19,16 +18,16 @@ from autotp.measure import (
     Ran,
     Status,
     Workers,
-    Workload,
     places,
+    plans_of,
     prove_split,
     record_reference,
     reference_folder,
+    reference_plan,
     start_together,
     stop_all,
+    workload_for,
 )
-from autotp.measure.plans import plans_of
-from autotp.runtime import Plan
 from autotp.search.observed import Observed, Outcome
 from autotp.search.request import TuneRequest
 from autotp.space import MODEL_THREADS, Config, Effective, Mask, Predictor, affinity
@@ -43,6 +42,13 @@ class Bench:
         self.gate = Gate(tolerance=request.tolerance)
         self.arm_start_s = 0.0  # the longest that an arm took to start and warm up
         self._request = request
+        self._workload = workload_for(
+            request.objectives,
+            request.budget_s,
+            seed=request.seed,
+            data=request.data,
+            rate_per_s=request.rate_per_s,
+        )
         self._workers = workers
         self._narrowed = narrowed
         self._predictor = Predictor(topology)
@@ -61,7 +67,7 @@ class Bench:
         Raises:
             ArmFailure: the reference couldn't be run.
         """
-        plan = self._plan(None, dict(REFERENCE_PROPERTIES), None)
+        plan = reference_plan(self._request.files, self._request.shapes)
         record_reference(self._workers, plan, self._workload, self._reference)
 
     def close(self) -> None:
@@ -168,8 +174,8 @@ class Bench:
         plain = config.without("distribution_policy", "split_count")
         key = (plain, masks)
         if key not in self._without_policy:
-            plan = self._plan(masks[0] if masks else None, plain.properties(), None)
-            twin = Arm(ArmSpec(plans=(plan,), workload=self._workload), self._workers)
+            plans = plans_of(plain, masks and masks[:1], self._request.files, self._request.shapes, None)
+            twin = Arm(ArmSpec(plans=plans, workload=self._workload), self._workers)
             try:
                 twin.launch()
                 twin.await_start()
@@ -181,21 +187,6 @@ class Bench:
     def _nireq(self, config: Config) -> int | None:
         """Return the requests in flight; None leaves OpenVINO's optimum."""
         return config.count("nireq") or self._request.usual_nireq
-
-    @property
-    def _workload(self) -> Workload:
-        request = self._request
-        data = None if request.data is None else str(request.data.resolve())
-        return Workload(seed=request.seed, data=data, rate_per_s=request.rate_per_s)
-
-    def _plan(self, mask: Mask | None, properties: dict[str, str], nireq: int | None) -> Plan:
-        return Plan(
-            files=self._request.files,
-            shapes=self._request.shapes,
-            properties=properties,
-            mask=mask,
-            nireq=nireq,
-        )
 
 
 def _ran(arm: Arm) -> Ran:

@@ -7,8 +7,7 @@ from functools import partial
 from math import inf
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import ArmFailure, Noise, ProofState, Status, measure_noise
-from autotp.measure.noise import least_seconds
+from autotp.measure import ArmFailure, Noise, ProofState, Status, least_seconds, measure_noise
 from autotp.search.events import ArmEnded, Baselined, Gauged
 from autotp.search.observed import Observed, Outcome
 from autotp.search.race import Racer

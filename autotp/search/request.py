@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure import Metric
-from autotp.measure.plans import usual_requests, workload_for
+from autotp.measure import Metric, usual_requests, workload_for
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.search.constraints import Constraint, parse_constraint
 from autotp.space import KNOBS, Config, Space, load_space
