@@ -82,8 +82,6 @@ def build_request(
     _check_numbers(budget_s, rest)
     drive = {"data": rest.get("data"), "rate_per_s": rest.get("rate_per_s")}
     workload_for(metrics, budget_s, seed=rest.get("seed", 0), **drive)
-    if unknown := set(allow_precision) - set(PRECISIONS):
-        raise InputError(f"There is no precision {min(unknown)!r}; there are {', '.join(PRECISIONS)}.")
     return TuneRequest(
         files=files,
         name=name,
@@ -93,9 +91,15 @@ def build_request(
         space=load_space(space).fixed(fix),
         baseline=None if baseline is None else Config.of(baseline),
         budget_s=budget_s,
-        allowed_precisions=tuple(allow_precision),
+        allowed_precisions=_precisions(allow_precision),
         **rest,
     )
+
+
+def _precisions(names: Sequence[str]) -> tuple[str, ...]:
+    if unknown := set(names) - set(PRECISIONS):
+        raise InputError(f"There is no precision {min(unknown)!r}; there are {', '.join(PRECISIONS)}.")
+    return tuple(names)
 
 
 def _check_numbers(budget_s: float, rest: dict[str, Any]) -> None:
