@@ -64,7 +64,8 @@ def outcome(model: str, hint: str, budget: str, races: list[dict[str, Any]]) -> 
 
 def holds(found: Mapping[str, Any]) -> bool:
     """Whether hardly any race claimed a difference, and hardly any told nothing."""
-    return found["false_proofs"] <= MOST_FALSE_PROOFS and found["verdicts"].get("unknown", 0) <= MOST_UNKNOWN
+    unknown: int = found["verdicts"].get("unknown", 0)
+    return int(found["false_proofs"]) <= MOST_FALSE_PROOFS and unknown <= MOST_UNKNOWN
 
 
 def main(arguments: list[str] | None = None) -> int:

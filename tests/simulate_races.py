@@ -32,7 +32,8 @@ from autotp.measure import DECIDING_CONFIDENCE, MIN_PROCESSES, REPORTED_CONFIDEN
 from autotp.space import Config
 from tests.candidate_methods import DECIDING, METHODS, claims, truths_held
 from tests.models import matmul_model
-from tests.simulated import HINTS, Recording, Simulated, candidates, simulate
+from tests.replayed import Recording
+from tests.simulated import HINTS, Simulated, candidates, simulate
 
 CANDIDATES = 10
 DEFAULT_BUDGET_S = 300.0

@@ -1,7 +1,7 @@
 """The open loop: arrivals of a Poisson process, and latencies that hold what queueing theory says of them."""
 
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean, median, quantiles
 from time import perf_counter
 
 import pytest
@@ -9,6 +9,7 @@ from scipy import stats
 
 from autotp.measure.arrivals import LEAD_IN_SHARE, Schedule, drive_open
 from autotp.measure.protocol import Loop
+from autotp.measure.rounds import BLOCK_S, OPEN_BLOCK_S
 from autotp.measure.workload import drive
 from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
 from autotp.runtime.inputs import seeded_samples
@@ -112,3 +113,22 @@ def test_a_wait_in_the_generator_is_part_of_the_latency(served: Requests) -> Non
     count, elapsed_s, latencies_s = drive_open(served, schedule)
     assert (count, elapsed_s) == (5, 5.0)
     assert min(later - earlier for earlier, later in pairwise(latencies_s)) > 0.5 * service
+
+
+def p90_in_services(utilization: float, service_s: float, duration_s: float) -> float:
+    """The p90 over 100 blocks of one server that always takes as long, in services (Lindley's recursion)."""
+    latencies_s: list[float] = []
+    for seed in range(100):
+        schedule, free_s = Schedule.poisson(utilization / service_s, duration_s, 0.0, seed), 0.0
+        for number, arrival_s in enumerate(schedule.arrivals_s):
+            free_s = max(free_s, arrival_s) + service_s
+            latencies_s += [free_s - arrival_s] if number >= schedule.untimed else []
+    return quantiles(latencies_s, n=10)[-1] / service_s
+
+
+@pytest.mark.parametrize("service_s", [0.002, 0.01])
+def test_blocks_are_long_enough_to_show_a_queue_without_end(service_s: float) -> None:
+    """An arm that can't keep up (105 %) has a p90 far above one that can (70 %), as it hasn't in usual blocks."""
+    behind, keeping = (p90_in_services(u, service_s, OPEN_BLOCK_S) for u in (1.05, 0.7))
+    assert behind > 2.5 * keeping
+    assert p90_in_services(1.05, service_s, BLOCK_S) < 0.5 * behind
