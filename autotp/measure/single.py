@@ -1,4 +1,8 @@
-"""One config measured on its own, with the same arms and blocks that a tuning uses."""
+"""One config on its own: figures to look at, from which nothing is proven, as nothing is compared.
+
+The arms and blocks are those of a tuning, so that it sees the same; outputs aren't checked, and disturbed blocks
+count.
+"""
 
 from itertools import count
 from time import perf_counter
