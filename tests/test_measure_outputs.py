@@ -25,7 +25,7 @@ from autotp.measure.protocol import Outputs as Checked
 from autotp.runtime import Plan, compile_plan, infer_outputs, locate, reset_states
 from autotp.runtime.infer import STEPS, create_requests
 from autotp.runtime.inputs import seeded_samples
-from tests.check_outputs import CHAOS_TOLERANCE, check_chaos, check_recogniser, tune
+from tests.check_outputs import CHAOS_TOLERANCE, check_chaos, check_recogniser, tune, tune_recogniser
 from tests.models import chaotic_model, counting_model
 from tests.real_models import real_model_or_skip
 
@@ -326,5 +326,5 @@ def test_a_lossy_arm_cannot_win_a_tuning(tmp_path: Path) -> None:
 def test_hints_in_bf16_neither_stop_a_study_nor_let_worse_through(tmp_path: Path) -> None:
     """A short tuning of a real recogniser goes on with arms as good as the hints, and with none that is worse."""
     model = real_model_or_skip("rec")
-    found = tune(model.path, tmp_path / "out", 25, "--shape", model.shape_flag)
+    found = tune_recogniser(model, tmp_path / "out", 25)
     assert [what for what, holds in check_recogniser(found).items() if not holds] == []
