@@ -86,6 +86,7 @@ def test_own_storage_moves_only_the_storage(model: Path, tmp_path: Path) -> None
         ({"rate_per_s": 10.0}, InputError, "--rate fixes the throughput; choose a latency objective"),
         ({"rate_per_s": 0.0, "objectives": ["latency_p99"]}, InputError, "rate must be more than 0"),
         ({"rate_per_s": float("nan"), "objectives": ["latency_p99"]}, InputError, "rate must be more than 0"),
+        ({"rate_per_s": 0.1, "objectives": ["latency_p99"]}, InputError, "a budget of 500 s or more"),
         ({"study": "a/b"}, InputError, "'a/b'"),
         ({"study": ".."}, InputError, "folder"),
     ],
