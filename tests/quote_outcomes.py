@@ -65,15 +65,9 @@ def benchmark_app() -> str:
     """How `autotp measure` and benchmark_app agree."""
     rows = ["| workload | autotp measure | benchmark_app | ratio |", "| --- | --- | --- | --- |"]
     for result in outcome("benchmark_app.json")["results"]:
-        if result.get("decides", True):
-            ours, theirs = result["autotp"]["median"], result["benchmark_app"]["median"]
-            workload = f"{result['workload']} ({result['benchmark_app_api']})"
-            if "model" in result:
-                workload = f"{result['model']}: {workload}"
-            rows.append(
-                f"| {workload} | {_figure(result['metric'], ours)} "
-                f"| {_figure(result['metric'], theirs)} | {result['ratio_of_medians']:.3f} |"
-            )
+        ours, theirs = (_figure(result["metric"], result[tool]["median"]) for tool in ("autotp", "benchmark_app"))
+        workload = f"{result['model']}: {result['workload']} ({result['benchmark_app_api']})"
+        rows.append(f"| {workload} | {ours} | {theirs} | {result['ratio_of_medians']:.3f} |")
     return "\n".join(rows)
 
 

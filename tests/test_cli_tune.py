@@ -63,7 +63,7 @@ def test_each_line_is_an_event_and_the_last_the_verdict(done: Done) -> None:
     """`--json` gives JSON lines alone; the last one holds tuned.yaml's content, and the exit code fits it."""
     kinds = [event.pop("event") for event in json.loads(json.dumps(done.events))]
     assert kinds[:2] == ["began", "baselined"]
-    assert set(kinds[2:-1]) <= {"noise", "arm", "playoff", "finals", "final", "weather"}
+    assert set(kinds[2:-1]) <= {"noise", "arm", "play_off", "finals", "final", "weather"}
     assert kinds[-1] == "verdict"
     content = {key: value for key, value in done.events[-1].items() if key != "event"}
     assert content == json.loads(msgspec.json.encode(done.tuned))
