@@ -23,7 +23,7 @@ from autotp.measure.protocol import Footprint
 from autotp.topology import parse_cpulist
 
 SLICE_S = 0.1
-MAX_SLICES = 5
+MAX_SLICES = 15
 SAMPLE_EVERY_S = 0.002
 BUSY_SHARE = 0.01  # of the block: OpenVINO's own idle threads took up to 0.3 %
 _TASKS = Path("/proc/self/task")
