@@ -37,7 +37,7 @@ def test_four_sockets_explore_every_native_degree(tmp_path: Path) -> None:
                 break
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-    assert told == STATES, err
+    assert told == STATES, (err, proofs(out))
     assert process.returncode == 130
     kept = proofs(out)
     for split_count, state in STATES.items():

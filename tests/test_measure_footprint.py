@@ -12,7 +12,7 @@ from hashlib import sha256
 import pytest
 
 from autotp.measure import footprint
-from autotp.measure.footprint import watch
+from autotp.measure.footprint import STALE_SLICES, UNBOUND_SLICES, watch
 
 DATA = bytes(1 << 20)
 CPUS = frozenset(os.sched_getaffinity(0))
@@ -72,7 +72,7 @@ def test_a_caller_that_hands_over_sleeps_each_time(worker: threading.Thread) -> 
 
 ALONE = """
 import json, os, threading, time
-from autotp.measure.footprint import watch
+from autotp.measure.footprint import STALE_SLICES, UNBOUND_SLICES, watch
 from tests.test_measure_footprint import CPUS, sleep, work
 
 done = threading.Event()
@@ -93,18 +93,26 @@ def test_bound_threads_are_seen_while_they_work() -> None:
     assert json.loads(done.stdout) == [[], [max(CPUS)]]
 
 
-def test_watching_ends_once_every_thread_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a second is the most; with all CPUs seen a single slice is enough."""
-    slices: list[float] = []
+@pytest.mark.parametrize(
+    ("found", "slices"),
+    [
+        pytest.param([{0, 1, 2}], 1, id="all at once"),
+        pytest.param([set(), {0}, {0}, {0, 1, 2}], 4, id="one after the other"),
+        pytest.param([], UNBOUND_SLICES, id="none"),
+        pytest.param([set(), {0}], 2 + STALE_SLICES, id="never the last"),
+    ],
+)
+def test_watching_ends_once_every_thread_was_seen(found: list[set[int]], slices: int) -> None:
+    """It goes on as long as CPUs turn up that hadn't been seen, and a while longer."""
+    watcher, driven = footprint._Watcher(CPUS), 0
 
-    def drive(seconds: float) -> int:
-        slices.append(seconds)
-        return sleep(seconds)
+    def drive() -> None:
+        nonlocal driven
+        watcher.bound_cpus |= found[driven] if driven < len(found) else set()
+        driven += 1
 
-    watch(drive, CPUS, threads=0)
-    assert len(slices) == 2  # one unwatched, one watched
-    watch(drive, CPUS, threads=len(CPUS) + 1)
-    assert len(slices) == 2 + 1 + footprint.MAX_SLICES
+    watcher.await_cpus(3, drive)
+    assert driven == slices
 
 
 def test_other_cpus_than_the_masks_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,8 @@ from autotp.measure.protocol import Footprint
 from autotp.topology import parse_cpulist
 
 SLICE_S = 0.1
-MAX_SLICES = 15
+UNBOUND_SLICES = 5  # without one bound thread, after which there will be none
+STALE_SLICES = 15  # without a bound CPU that hadn't been seen: where CPUs are crowded, a thread may wait so long
 SAMPLE_EVERY_S = 0.002
 BUSY_SHARE = 0.01  # of the block: OpenVINO's own idle threads took up to 0.3 %
 _TASKS = Path("/proc/self/task")
@@ -45,10 +46,7 @@ def watch(drive: Callable[[float], int], process_cpus: frozenset[int], threads: 
     watcher, began_ns = _Watcher(process_cpus), perf_counter_ns()
     watcher.start()
     try:
-        for _ in range(MAX_SLICES):
-            drive(SLICE_S)
-            if len(watcher.bound_cpus) >= threads:
-                break
+        watcher.await_cpus(threads, lambda: drive(SLICE_S))
     finally:
         watcher.stop()
     busy_ns = BUSY_SHARE * (perf_counter_ns() - began_ns)
@@ -82,6 +80,16 @@ class _Watcher:
             if (usage := _usage(tid)) is not None:
                 self._seen_ns[tid] = usage[0]
         self._thread.start()
+
+    def await_cpus(self, count: int, drive: Callable[[], object]) -> None:
+        """Drive again and again until `count` bound CPUs have been seen, or there is little hope for more."""
+        stale = 0
+        while stale < (STALE_SLICES if self.bound_cpus else UNBOUND_SLICES):
+            known = len(self.bound_cpus)
+            drive()
+            if len(self.bound_cpus) >= count:
+                return
+            stale = 0 if len(self.bound_cpus) > known else stale + 1
 
     def stop(self) -> None:
         """End the sampling, with a last sample."""
