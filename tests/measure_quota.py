@@ -112,12 +112,11 @@ class Worker:
 
 
 def sized(model: Path, input_name: str, shape: tuple[int, ...], axis: int) -> Job:
-    """A job on two CPUs, `shape` multiplied along `axis` until the hint takes about 10 ms with both to itself."""
-    job = Job(model, input_name, shape, tuple(sorted(os.sched_getaffinity(0)))[:CPUS])
+    """A job on two CPUs, `shape` repeated along `axis` until the hint takes about 10 ms with both to itself."""
+    job, times = Job(model, input_name, shape, tuple(sorted(os.sched_getaffinity(0)))[:CPUS]), 1
     while (latency_s := _undisturbed_s(job)) < 0.8 * INFERENCE_S:
-        times = max(2, round(INFERENCE_S / latency_s))
-        larger = (*job.shape[:axis], job.shape[axis] * times, *job.shape[axis + 1 :])
-        job = replace(job, shape=larger)
+        times = max(times + 1, round(times * INFERENCE_S / latency_s))
+        job = replace(job, shape=(*shape[:axis], shape[axis] * times, *shape[axis + 1 :]))
     return job
 
 
