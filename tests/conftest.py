@@ -1,5 +1,6 @@
 """Settings and fixtures that every test shares."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,9 @@ from autotp.measure.lock import VARIABLE
 
 settings.register_profile("autotp", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("autotp")
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and so would the commands be that tests stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
