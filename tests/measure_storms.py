@@ -154,6 +154,7 @@ def run(races: int, seconds: float) -> dict[str, Any]:
         "seconds_a_race": seconds,
         "processes_at_least": MIN_PROCESSES,
         "ranking_found": sum(map(is_found, stormy)),
+        "right_wins": _count(stormy, "fast"),
         "wrong_wins": sum(map(is_wrong, stormy)),
         "ties": _count(stormy, Ruling.TIE),
         "unknown": _count(stormy, Ruling.UNKNOWN),
@@ -162,7 +163,7 @@ def run(races: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def _count(races: Sequence[Mapping[str, Any]], ruling: Ruling) -> int:
+def _count(races: Sequence[Mapping[str, Any]], ruling: str) -> int:
     return sum(found == ruling for race in races for found in race["rulings"].values())
 
 

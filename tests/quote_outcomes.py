@@ -8,7 +8,7 @@ Between `<!-- NAME -->` and `<!-- end -->` the README holds what the function of
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,64 @@ def benchmark_app() -> str:
     return "\n".join(rows)
 
 
+def trust() -> str:
+    """What was asked of the method, and what it did."""
+    rows = ["| asked | found | by |", "| --- | --- | --- |"]
+    rows += [f"| {asked} | {found} | `tests/{script}.py` |" for asked, found, script in _asked()]
+    return "\n".join(rows)
+
+
+def _asked() -> Iterator[tuple[str, str, str]]:
+    yield from _asked_of_races()
+    real, storms, faults = outcome("real_races.json"), outcome("storms.json"), outcome("faults.json")
+    real_races, raced = len(real["races"]), 2 * storms["races"]
+    yield (
+        f"a win where a hint runs against itself, {real_races} real races of {real['budget']}",
+        f"{real['false_proofs']}; {real['intervals_that_hold_1']} of {real_races} intervals hold 1",
+        "race_real",
+    )
+    yield (
+        f"three arms 10 % apart beside a CPU hog that comes and goes, {raced} races",
+        f"{storms['right_wins']} right wins, {storms['ties']} ties, {storms['wrong_wins']} wrong wins",
+        "measure_storms",
+    )
+    yield (
+        "workers that crash, hang, flood or fill the memory, in each phase of one tuning",
+        f"{sum(fault['right'] for fault in faults['faults'])} of {len(faults['faults'])} told rightly, "
+        f"{len(faults['processes_left'])} processes left",
+        "inject_faults",
+    )
+    checks = [found for part in outcome("outputs.json")["checks"].values() for found in part.values()]
+    yield "wrong outputs can't win", f"{sum(checks)} of {len(checks)} checks hold", "check_outputs"
+    yield (
+        "share of a tuning that is compile, warm-up and measured blocks",
+        f"{outcome('overhead.json')['share']:.1%}",
+        "measure_overhead",
+    )
+
+
+def _asked_of_races() -> Iterator[tuple[str, str, str]]:
+    races, script = outcome("races.json"), "simulate_races"
+    equal = [found for found in races["scenarios"].values() if found["speed"] == 1]
+    count = sum(found["races"] for found in equal)
+    wins = sum(round(found["false_wins"] * found["races"]) for found in equal)
+    worst = max(found["false_wins"] for found in equal)
+    yield (
+        f"a win where all configs are equal, {count:,} whole tunings simulated on recorded noise",
+        f"{wins / count:.2%}, in the worst of {len(equal)} scenarios {worst:.2%}",
+        script,
+    )
+    for found in races["scenarios"].values():
+        if found["speed"] > 1:
+            metric = found["metric"].replace("latency_", "latency's ")
+            gain = f"{found['speed'] - 1:.0%}".replace("%", " %")
+            asked = (
+                f"a true gain of {gain} in {metric} found, {found['races']:,} tunings of {found['budget_s']:g} s"
+            )
+            yield asked, f"{found['right_wins']:.1%}", script
+    yield "the 95 % interval holds the truth", f"{races['coverage_of_throughput']:.1%}", script
+
+
 def quota() -> str:
     """What tuning gains under a CPU quota."""
     found = outcome("quota.json")
@@ -111,6 +169,7 @@ SECTIONS: tuple[Callable[[], str], ...] = (
     precision,
     judge,
     benchmark_app,
+    trust,
     quota,
     effective,
     load_overhead,

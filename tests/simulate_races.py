@@ -233,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
         "candidates": CANDIDATES,
         "missed": missed,
         "duration_s": round(perf_counter() - started),
-        "scenarios": {scenario.name: found for scenario, found in outcome.items()},
+        "scenarios": {scenario.name: msgspec.to_builtins(scenario) | found for scenario, found in outcome.items()},
     }
     if chosen.out:
         chosen.out.write_text(json.dumps(document, indent=2) + "\n")
