@@ -16,7 +16,7 @@ from unittest import mock
 
 import msgspec
 
-from autotp.measure import AA, Arm, Metric, OutputError, PhaseClock, noise
+from autotp.measure import AA, Arm, Metric, OutputError, PhaseClock, Workload, noise
 from autotp.measure.rounds import BLOCK_S
 from autotp.runtime import locate
 from autotp.search.arms import Bench
@@ -184,7 +184,7 @@ def candidates(count: int) -> tuple[Config, ...]:
 
 
 def simulated_session(
-    recording: Recording, speeds: Mapping[Config, float], model: Path, out: Path, **given: Any
+    recording: Recording, speeds: Mapping[Config, float], model: Path, out: Path, seed: int = 0, **given: Any
 ) -> Session:
     """Return a tuning that is about to begin.
 
@@ -193,13 +193,15 @@ def simulated_session(
         speeds: the true rate of each candidate; a hint's is 1 where it isn't given.
         model: a model file; it is hashed, not run.
         out: the folder that tuned.yaml is written to.
-        given: fields of the request: `seed`, `budget_s`, `objectives`.
+        seed: of everything that is drawn.
+        given: fields of the request: `budget_s`, `objectives`.
     """
     request = TuneRequest(
         files=locate(model),
         name="simulated",
         out=out,
         space=_space(),
+        workload=Workload(seed=seed),
         **{"objectives": (Metric.THROUGHPUT,), "budget_s": 300.0, **given},
     )
     clock, rng = Clock(), random.Random(request.seed)

@@ -61,4 +61,4 @@ def test_inputs_that_only_have_a_name_are_warned_of(tmp_path: Path) -> None:
 
     (warning,) = warnings(Workload())
     assert "tuned on the inputs of real.npz" in warning
-    assert warnings(Workload(data="other.npz")) == []
+    assert warnings(Workload(data=Path("other.npz"))) == []

@@ -15,7 +15,7 @@ from autotp.errors import ModelError
 from autotp.measure import Workers
 from autotp.measure import arm as arm_module
 from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
-from autotp.measure.phases import UNSCALED_S, Limits
+from autotp.measure.phases import UNSCALED, Limits
 from autotp.measure.protocol import ArmFailure, Block, Outputs, Phase, Run, Status, Workload
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.space import Mask
@@ -167,7 +167,7 @@ def test_a_worker_killed_while_it_starts_is_a_failure_of_the_start(model: Path, 
 def test_a_hanging_worker_times_out_and_takes_its_siblings_along(model: Path, arms: Arms) -> None:
     """When one of two workers hangs the watchdog ends both, within its time."""
     arm = ready(arms, plan(model), plan(model))
-    arms.source.clock.limits = Limits({**UNSCALED_S, Phase.BLOCK: 0.3})
+    arms.source.clock.limits = Limits({**UNSCALED.seconds, Phase.BLOCK: 0.3})
     workers = pids(arm)
     os.kill(workers[1], signal.SIGSTOP)
     before = time.monotonic()

@@ -65,6 +65,14 @@ def test_a_window_has_arrivals_before_it_and_in_it(duration_s: float, lead_in_s:
         assert schedule.arrivals_s[-1] <= schedule.ends_s
 
 
+def over_theory(served: Requests, utilization: float, seed: int) -> float:
+    """The mean latency of 120 arrivals at this share of what can be served, over that of the queue."""
+    rate_per_s = utilization / service_s(served)
+    _, _, latencies_s = drive_open(served, Schedule.poisson(rate_per_s, 120 / rate_per_s, 0.0, seed))
+    service = sorted(latencies_s)[len(latencies_s) // 10]
+    return fmean(latencies_s) / theory_s(min(0.9, service * rate_per_s), service)
+
+
 def test_the_latency_is_that_of_a_queue(served: Requests) -> None:
     """At 10 % of what it can do mean latency is about a service, at 80 % about three of them, as theory says.
 
@@ -72,16 +80,7 @@ def test_the_latency_is_that_of_a_queue(served: Requests) -> None:
     three times shorter, so the best of several tries counts.
     """
     for utilization in (0.1, 0.8):
-        ratios = []
-        for seed in range(15):
-            rate_per_s = utilization / service_s(served)
-            _, _, latencies_s = drive_open(served, Schedule.poisson(rate_per_s, 120 / rate_per_s, 0.0, seed))
-            service = sorted(latencies_s)[len(latencies_s) // 10]
-            ratios.append(fmean(latencies_s) / theory_s(min(0.9, service * rate_per_s), service))
-            if 0.6 < ratios[-1] < 1.6:
-                break
-        else:
-            pytest.fail(f"at {utilization} the latency is {ratios} times that of the queue")
+        assert any(0.6 < over_theory(served, utilization, seed) < 1.6 for seed in range(15)), utilization
 
 
 def test_over_saturation_the_backlog_shows_and_the_block_ends(served: Requests) -> None:

@@ -14,7 +14,7 @@ from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measure import ArmFailure, ArmSpec, Phase, Workers, Workload, inspect, process
 from autotp.measure import workers as workers_module
 from autotp.measure.arm import Arm
-from autotp.measure.phases import UNSCALED_S, Limits
+from autotp.measure.phases import UNSCALED, Limits
 from autotp.runtime import Plan, locate
 from tests.cgroup import memory_limit, memory_limit_available
 from tests.faults import GROUP, GROUP_BYTES, PHASES, Fault, model_name_for, requests_for
@@ -93,7 +93,7 @@ def skip_where_impossible(fault: Fault) -> None:
 
 def watched(workers: Workers, fault: Fault, phase: Phase) -> None:
     """Shorten the watchdog where nothing else can tell the fault."""
-    workers.clock.limits = Limits({**UNSCALED_S, phase: SHORT_S} if fault.silent else UNSCALED_S)
+    workers.clock.limits = Limits({**UNSCALED.seconds, phase: SHORT_S} if fault.silent else UNSCALED.seconds)
 
 
 @pytest.mark.parametrize(("fault", "phase"), list(product(Fault, PHASES)))
@@ -115,7 +115,7 @@ def test_a_fault_ends_its_arm_alone(faulty: Workers, model: Path, fault: Fault, 
     assert left_of(faulty) == []
     with pytest.raises(ProcessLookupError):
         os.killpg(pid, 0)
-    faulty.clock.limits = Limits()
+    faulty.clock.limits = UNSCALED
     healthy = arm_of(faulty, model)
     healthy.await_start()
     assert healthy.block(0.0).count >= 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotp.measure.phases import FLOOR_S, UNSCALED_S, Limits, PhaseClock
+from autotp.measure.phases import FLOOR_S, UNSCALED, PhaseClock
 from autotp.measure.protocol import Phase
 
 
@@ -16,8 +16,7 @@ def clock_after(took_s: dict[Phase, float]) -> PhaseClock:
 
 def test_each_phase_has_a_limit_before_anything_is_known() -> None:
     """Every phase is watched from the start."""
-    assert {phase for phase in Phase if Limits().of(phase) > 0} == set(Phase)
-    assert Limits().seconds == UNSCALED_S
+    assert {phase for phase in Phase if UNSCALED.of(phase) > 0} == set(Phase)
 
 
 def test_a_small_model_loses_ten_seconds_to_a_hang() -> None:
@@ -42,7 +41,7 @@ def test_a_block_with_more_requests_in_flight_may_take_longer() -> None:
 
 def test_a_phase_that_was_not_seen_keeps_its_limit() -> None:
     """Only what was measured is scaled."""
-    assert clock_after({Phase.BLOCK: 0.1}).limits.of(Phase.PROOF) == UNSCALED_S[Phase.PROOF]
+    assert clock_after({Phase.BLOCK: 0.1}).limits.of(Phase.PROOF) == UNSCALED.seconds[Phase.PROOF]
 
 
 def test_what_a_block_was_asked_to_last_is_no_delay() -> None:

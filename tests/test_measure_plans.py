@@ -19,7 +19,7 @@ def test_what_was_asked_for_is_what_drives(tmp_path: Path) -> None:
     """The data are named by their whole path, as workers may live elsewhere."""
     data = tmp_path / "d.npz"
     data.write_bytes(b"")
-    assert driven(seed=3, data=data, rate_per_s=50.0) == Workload(seed=3, data=str(data), rate_per_s=50.0)
+    assert driven(seed=3, data=data, rate_per_s=50.0) == Workload(seed=3, data=data, rate_per_s=50.0)
 
 
 @pytest.mark.parametrize(

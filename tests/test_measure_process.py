@@ -13,7 +13,7 @@ from autotp.errors import ModelError
 from autotp.measure import Workers, process
 from autotp.measure import workers as workers_module
 from autotp.measure.log import TAIL_BYTES
-from autotp.measure.phases import UNSCALED_S, Limits
+from autotp.measure.phases import UNSCALED, Limits
 from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import ArmFailure, Block, Failed, Inspect, Phase, Run, Status, encode
 from autotp.runtime import ModelFiles, ModelKind
@@ -45,14 +45,14 @@ def boot(source: Workers) -> Iterator[Boot]:
         return started[-1]
 
     yield start
-    source.clock.limits = Limits()
+    source.clock.limits = UNSCALED
     for worker in started:
         worker.kill()
 
 
 def allow(source: Workers, phase: Phase, seconds: float) -> None:
     """Set one phase's watchdog."""
-    source.clock.limits = Limits({**UNSCALED_S, phase: seconds})
+    source.clock.limits = Limits({**UNSCALED.seconds, phase: seconds})
 
 
 def failure(worker: WorkerProcess, phase: Phase = Phase.BLOCK) -> ArmFailure:

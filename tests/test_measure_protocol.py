@@ -41,7 +41,7 @@ PORT = Port("x", "f32", (1, 3))
     [
         Inspect(FILES, {"x": (1, 3)}),
         Inspect(ModelFiles(Path("m.onnx"), ModelKind.ONNX), {}),
-        Compile(PLAN, Workload(seed=3, data="d.npz", rate_per_s=0.1), Outputs("r.npz", save=True)),
+        Compile(PLAN, Workload(seed=3, data=Path("d.npz"), rate_per_s=0.1), Outputs("r.npz", save=True)),
         Compile(Plan(files=FILES, shapes={}, properties={}), Workload()),
         Run(duration_s=0.05),
         Run(duration_s=1 / 3, lead_in_s=0.1, begin_s=1e5 / 3, seed=1 << 31, flat_out=True),

@@ -15,7 +15,7 @@ import pytest
 from autotp.errors import EnvironmentFailure
 from autotp.measure import Workers
 from autotp.measure import workers as workers_module
-from autotp.measure.phases import UNSCALED_S, Limits, PhaseClock
+from autotp.measure.phases import UNSCALED, Limits, PhaseClock
 from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import ArmFailure, Phase, Ready, Status
 from tests.test_measure_process import descriptors, gone, pid_of, told_pid
@@ -150,7 +150,7 @@ def test_a_server_that_hangs_holds_nothing_up(workers: Workers, monkeypatch: pyt
     pid, server = pid_of(worker), server_of(worker)
     server.suspend()
     late = workers.start()
-    workers.clock.limits = Limits({**UNSCALED_S, Phase.START: 0.1})
+    workers.clock.limits = Limits({**UNSCALED.seconds, Phase.START: 0.1})
     with pytest.raises(EnvironmentFailure, match="the process that forks them doesn't answer"):
         late.receive(Ready, Phase.START)
     late.kill()

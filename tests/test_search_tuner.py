@@ -77,13 +77,18 @@ def test_bad_input_is_an_error_and_writes_nothing(model: Path, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_call_that_cannot_tell_keeps_what_an_earlier_one_proved(model: Path, tmp_path: Path) -> None:
-    """A resumed study whose last call ends in UNKNOWN still ships the earlier verdict, and says so."""
-    study = autotp.tune(model, budget_s=0.5, out=tmp_path)
-    unknown = read_tuned(tmp_path / "tuned.yaml")
+def tune_and_prove(model: Path, out: Path) -> None:
+    """Tune for a moment, then have the study say that it proved a win."""
+    study = autotp.tune(model, budget_s=0.5, out=out)
+    unknown = read_tuned(out / "tuned.yaml")
     (profile,) = unknown.profiles
     proven = msgspec.structs.replace(profile, result=msgspec.structs.replace(profile.result, verdict="win"))
     study.set_user_attr("tuned", msgspec.to_builtins(msgspec.structs.replace(unknown, profiles=(proven,))))
+
+
+def test_a_call_that_cannot_tell_keeps_what_an_earlier_one_proved(model: Path, tmp_path: Path) -> None:
+    """A resumed study whose last call ends in UNKNOWN still ships the earlier verdict, and says so."""
+    tune_and_prove(model, tmp_path)
     autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True)
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "win"
     assert "an earlier call proved" in (tmp_path / "tuned.yaml").read_text().splitlines()[0]
@@ -98,11 +103,7 @@ def test_a_constraint_is_kept_by_what_ships_or_nothing_is_claimed(model: Path, t
 
 def test_another_constraint_does_not_inherit_what_was_proven(model: Path, tmp_path: Path) -> None:
     """What an earlier call proved without a bound doesn't ship where this one asks for it and can't tell."""
-    study = autotp.tune(model, budget_s=0.5, out=tmp_path)
-    unknown = read_tuned(tmp_path / "tuned.yaml")
-    (profile,) = unknown.profiles
-    proven = msgspec.structs.replace(profile, result=msgspec.structs.replace(profile.result, verdict="win"))
-    study.set_user_attr("tuned", msgspec.to_builtins(msgspec.structs.replace(unknown, profiles=(proven,))))
+    tune_and_prove(model, tmp_path)
     autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True, constraints="latency_p99<20s")
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from autotp.errors import EnvironmentFailure, ModelError
+from autotp.errors import ModelError
 from autotp.measure.outputs import worst_error
 from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import (
@@ -35,6 +35,8 @@ R = TypeVar("R")
 
 WARM_UP_BLOCK_S = 0.05
 WARM_UP_BLOCKS = 20
+WARM_UP_S = 10.0
+SLOW_S = 1.0  # of two blocks: each holds two turns of all requests
 STEADY_WITHIN = 0.1
 ARRIVALS_PER_TURN = 5
 BARRIER_S = 0.002  # ahead: a worker that sleeps in its read has the request within a tenth of it
@@ -81,17 +83,21 @@ class Arm:
         return self.started
 
     def warm_up(self) -> None:
-        """Run blocks until two in a row have the same rate within 10 %, at least three and at most twenty.
+        """Run blocks until two in a row have the same rate within 10 %: of a slow model two, else at least three.
+
+        After twenty blocks or ten seconds it goes on without.
 
         Raises:
             ArmFailure: as `block`.
         """
         rates: list[float] = []
-        for _ in range(WARM_UP_BLOCKS):
+        began = monotonic()
+        while len(rates) < WARM_UP_BLOCKS and (took_s := monotonic() - began) < WARM_UP_S:
+            least = 2 if took_s > SLOW_S else 3
+            if len(rates) >= least and abs(rates[-1] / rates[-2] - 1.0) < STEADY_WITHIN:
+                return
             block = self._run(Run(duration_s=WARM_UP_BLOCK_S, flat_out=True), Phase.WARM_UP)
             rates.append(block.count / block.elapsed_s)
-            if len(rates) > 2 and abs(rates[-1] / rates[-2] - 1.0) < STEADY_WITHIN:
-                return
 
     def block(self, duration_s: float, lead_in_s: float = 0.0, seed: int = 0) -> Block:
         """Run one block on all workers at once and return their sum.
@@ -212,9 +218,7 @@ def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> Mo
         worker.receive(Ready, Phase.START)
         return worker.receive(Inspected, Phase.INSPECT).info
     except ArmFailure as failure:
-        if failure.phase is Phase.START:
-            raise EnvironmentFailure(f"No worker can be started: {failure}.") from failure
-        raise ModelError(f"{files.path} can't be read: {failure.message}.") from failure
+        raise failure.told(f"{files.path} can't be read", ModelError) from failure
     finally:
         worker.kill()
 

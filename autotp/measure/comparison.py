@@ -13,7 +13,7 @@ from time import monotonic
 
 import msgspec
 
-from autotp.errors import EnvironmentFailure, InputError
+from autotp.errors import AutotpError, EnvironmentFailure, InputError
 from autotp.measure.arm import Arm, ArmSpec, record_reference, start_together, stop_all
 from autotp.measure.metrics import Metric
 from autotp.measure.outputs import Gate, reference_folder
@@ -24,7 +24,6 @@ from autotp.measure.statistics import (
     MIN_P99_SAMPLES,
     MIN_PROCESSES,
     REPORTED_CONFIDENCE,
-    Interval,
     Ruling,
     proven,
     t_interval,
@@ -87,7 +86,7 @@ def compare(
 
     Raises:
         InputError: one of them can't be run; the text says which, in which phase it failed and how.
-        EnvironmentFailure: the reference or a hint can't be run.
+        EnvironmentFailure: the reference or a hint can't be run, no process starts, or memory doesn't hold both.
     """
     end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
     opening = _open(workers, contenders, blocks, budget_s * LONGEST_BLOCK_SHARE)
@@ -118,23 +117,26 @@ def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: f
                     blocks = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), longest_s)
                 trials = [blocks.run(arm) for arm in arms]
             except ArmFailure as failure:
-                raise InputError(f"A side can't be measured: {failure}.") from failure
+                raise failure.told("A side can't be measured") from failure
         _check_room(workers)
-        gate = Gate()
-        if any(gate.rejects(errors[key], effective[key].precision) for key in errors):
-            with _started(workers, contenders.hints, reference) as hints:
-                gate = gate.accepting(arm.output_error for arm in hints)
-    sides = {
-        key: Side(
-            effective=effective[key],
-            metrics={},
-            output_error=errors[key],
-            wrong=gate.rejects(errors[key], effective[key].precision),
-        )
-        for key in errors
-    }
+        sides = {key: Side(effective=effective[key], metrics={}, output_error=errors[key]) for key in (A, B)}
+        sides = _judge_outputs(workers, contenders.hints, reference, sides)
     block_s = max(block.elapsed_s + block.untimed_s for block in trials)
     return _Opening(sides, start_s, blocks, block_s, min(len(block.latencies_s) for block in trials))
+
+
+def _judge_outputs(
+    workers: Workers, hints: Sequence[ArmSpec], reference: Path, sides: dict[str, Side]
+) -> dict[str, Side]:
+    """Return `sides` with why their outputs are wrong; the hints are run where one would be rejected without."""
+    gate = Gate()
+    if any(gate.rejects(side.output_error, side.effective.precision) for side in sides.values()):
+        with _started(workers, hints, reference, EnvironmentFailure) as arms:
+            gate = gate.accepting(arm.output_error for arm in arms)
+    return {
+        key: msgspec.structs.replace(side, wrong=gate.rejects(side.output_error, side.effective.precision))
+        for key, side in sides.items()
+    }
 
 
 def _record_reference(workers: Workers, spec: ArmSpec, path: Path) -> None:
@@ -151,13 +153,16 @@ def _check_room(workers: Workers) -> None:
 
 
 @contextmanager
-def _started(workers: Workers, specs: Sequence[ArmSpec], reference: Path) -> Iterator[list[Arm]]:
+def _started(
+    workers: Workers, specs: Sequence[ArmSpec], reference: Path, kind: type[AutotpError] = InputError
+) -> Iterator[list[Arm]]:
+    """Give started arms of `specs` that compare their outputs; a failure is an error of `kind`."""
     outputs = Outputs(str(reference))
     arms = [Arm(msgspec.structs.replace(spec, outputs=outputs), workers) for spec in specs]
     try:
         for index, failure in start_together(arms).items():
             properties = specs[index].plans[0].properties
-            raise InputError(f"A config ({properties}) can't be measured: {failure}.") from failure
+            raise failure.told(f"A config ({properties}) can't be measured", kind) from failure
         yield arms
     finally:
         stop_all(arms)
@@ -172,18 +177,6 @@ def _rule(waves: Waves, metric: Metric, sides: dict[str, Side]) -> Comparison:
         key: msgspec.structs.replace(side, metrics=waves.metrics(key) if _has(waves, key) else {})
         for key, side in sides.items()
     }
-    return _comparison(waves, metric, interval, floor, ruling, reason, measured)
-
-
-def _comparison(
-    waves: Waves,
-    metric: Metric,
-    interval: Interval,
-    floor: float | None,
-    ruling: Ruling,
-    reason: str,
-    sides: dict[str, Side],
-) -> Comparison:
     return Comparison(
         ratio=interval.median,
         low=interval.low,
@@ -194,8 +187,8 @@ def _comparison(
         processes=len(waves.waves),
         rounds=sum(len(wave.get(B, ())) for wave in waves.waves),
         noise_floor=floor,
-        a=sides[A],
-        b=sides[B],
+        a=measured[A],
+        b=measured[B],
     )
 
 

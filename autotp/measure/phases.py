@@ -17,14 +17,6 @@ import msgspec
 
 from autotp.measure.protocol import Phase
 
-UNSCALED_S = {
-    Phase.INSPECT: 600.0,
-    Phase.START: 60.0,
-    Phase.COMPILE: 1800.0,
-    Phase.WARM_UP: 300.0,
-    Phase.BLOCK: 300.0,
-    Phase.PROOF: 300.0,
-}
 TIMES_LONGER = 10.0
 FLOOR_S = 10.0
 
@@ -32,7 +24,7 @@ FLOOR_S = 10.0
 class Limits(msgspec.Struct, frozen=True):
     """How many seconds each phase may take: `seconds`, or `a_request_s` for each request if that's more."""
 
-    seconds: dict[Phase, float] = msgspec.field(default_factory=lambda: dict(UNSCALED_S))
+    seconds: dict[Phase, float]
     a_request_s: dict[Phase, float] = {}
 
     def of(self, phase: Phase, requests: int = 1) -> float:
@@ -43,8 +35,21 @@ class Limits(msgspec.Struct, frozen=True):
         """Return limits of ten times what each phase took for a request at the longest, at least ten seconds."""
         return Limits(
             seconds={**self.seconds, **dict.fromkeys(took_s, FLOOR_S)},
-            a_request_s={phase: TIMES_LONGER * seconds for phase, seconds in took_s.items()},
+            a_request_s={**self.a_request_s, **{phase: TIMES_LONGER * s for phase, s in took_s.items()}},
         )
+
+
+UNSCALED = Limits(
+    seconds={
+        Phase.INSPECT: 600.0,
+        Phase.START: 60.0,
+        Phase.COMPILE: 1800.0,
+        Phase.WARM_UP: 300.0,
+        Phase.BLOCK: 300.0,
+        Phase.PROOF: 300.0,
+    },
+    a_request_s={Phase.WARM_UP: 60.0, Phase.BLOCK: 60.0},
+)
 
 
 class PhaseClock:
@@ -58,7 +63,7 @@ class PhaseClock:
     """
 
     def __init__(self) -> None:
-        self.limits = Limits()
+        self.limits = UNSCALED
         self.spent_s = dict.fromkeys(Phase, 0.0)
         self.longest_s: dict[Phase, float] = {}
 
@@ -76,4 +81,4 @@ class PhaseClock:
 
     def tighten(self) -> None:
         """Scale the watchdogs by what the phases took so far."""
-        self.limits = Limits().scaled(self.longest_s)
+        self.limits = UNSCALED.scaled(self.longest_s)

@@ -55,4 +55,4 @@ def workload_for(
         if any(metric.maximize for metric in objectives):
             raise InputError("--rate fixes the throughput; choose a latency objective, for example latency_p99.")
         check_arrivals(rate_per_s, budget_s)
-    return Workload(seed=seed, data=None if data is None else str(data.resolve()), rate_per_s=rate_per_s)
+    return Workload(seed=seed, data=None if data is None else data.resolve(), rate_per_s=rate_per_s)

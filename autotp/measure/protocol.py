@@ -1,9 +1,11 @@
 """What parent and worker say to each other: typed JSON, one message a line, over two dedicated pipes."""
 
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
+from autotp.errors import AutotpError, EnvironmentFailure, InputError
 from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
 from autotp.space import Effective
 
@@ -49,7 +51,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """What the model is driven with: samples from `data` (.npz), or made from `seed`; arrivals at `rate_per_s`."""
 
     seed: int = 0
-    data: str | None = None
+    data: Path | None = None
     rate_per_s: float | None = None
 
     def shared_by(self, instances: int) -> "Workload":
@@ -223,3 +225,9 @@ class ArmFailure(Exception):
         self.phase = phase
         self.message = message
         self.log_tail = log_tail
+
+    def told(self, sentence: str, kind: type[AutotpError] = InputError) -> AutotpError:
+        """Return the error of `kind` that says `sentence` and why, or where no worker could start, just that."""
+        if self.phase is Phase.START:
+            return EnvironmentFailure(f"No worker can be started: {self}.")
+        return kind(f"{sentence}: {self}.")

@@ -9,10 +9,9 @@ from time import perf_counter
 
 import msgspec
 
-from autotp.errors import EnvironmentFailure, InputError
 from autotp.measure.arm import Arm, ArmSpec
 from autotp.measure.metrics import Metric
-from autotp.measure.protocol import ArmFailure, Block, Phase
+from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds import Blocks
 from autotp.measure.workers import Workers
 from autotp.space import Effective
@@ -55,8 +54,7 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
         arm.warm_up()
         return _summarize(arm, _run_blocks(arm, budget_s, blocks))
     except ArmFailure as failure:
-        kind = EnvironmentFailure if failure.phase is Phase.START else InputError
-        raise kind(f"This config can't be measured: {failure}.") from failure
+        raise failure.told("This config can't be measured") from failure
     finally:
         arm.stop()
 
@@ -64,8 +62,6 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
 def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:
     seeds = count(arm.spec.workload.seed)
     fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm, next(seeds))), budget_s / 10)
-    if arm.spec.workload.rate_per_s is not None:  # a queue needs time to build up
-        fitted = msgspec.structs.replace(fitted, duration_s=max(fitted.duration_s, budget_s / 10))
     deadline = perf_counter() + budget_s
     measured = [fitted.run(arm, next(seeds))]
     while perf_counter() < deadline:

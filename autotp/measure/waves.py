@@ -119,12 +119,13 @@ class Waves:
         """Run waves until the schedule is done or the next one would end after `deadline` (monotonic).
 
         Each wave gets its share of the time that is left: where starting takes longer than planned, rounds give
-        way to processes. While there are too few of those for a verdict, `last_resort` is the deadline.
+        way to processes. While there are too few of those for a verdict, `last_resort` is the deadline. Once
+        failures leave nothing to compare, there are no more.
         """
         longest = 0.0
         for done in range(schedule.processes):
             started = self._now()
-            if started + longest > (deadline if done >= MIN_PROCESSES else last_resort):
+            if self._nothing_left or started + longest > (deadline if done >= MIN_PROCESSES else last_resort):
                 return
             share_s = max(0.0, deadline - started) / (schedule.processes - done)
             self._run_wave(schedule.rounds, started + share_s)
@@ -160,6 +161,12 @@ class Waves:
             sum(len(block.latencies_s) for block in blocks) for w in self.waves for blocks in w.values()
         ]
         return min(per_process, default=0)
+
+    @property
+    def _nothing_left(self) -> bool:
+        """Whether failures took the best baseline or its twin, or all but these."""
+        pair = {self._best_baseline, AA}
+        return bool(self.failures) and not (pair < self._make.keys() - self.failures.keys())
 
     def _run_wave(self, rounds: int, deadline: float) -> None:
         keys = [key for key in self._make if key not in self.failures]

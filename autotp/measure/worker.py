@@ -48,7 +48,7 @@ from autotp.runtime import (
     reported_properties,
     reset_states,
 )
-from autotp.runtime.inputs import CHECKED_SAMPLES, Sample, Samples, npz_samples, seeded_samples
+from autotp.runtime.inputs import Sample, make_samples
 
 Runner = Callable[[Run | Watch], Block | Footprint]
 
@@ -88,7 +88,8 @@ def _failed(error: Exception) -> Failed:
 def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
-    samples = _samples(compiled, request.workload)
+    workload = request.workload
+    samples = make_samples(compiled.info, workload.seed, workload.data, compiled.nireq)
     output_error = _check(request.outputs, compiled, samples.checked)
     requests = create_requests(compiled, samples.driven)
     started = Started(
@@ -99,7 +100,7 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
         memory_bytes=peak_memory_bytes(),
         output_error=output_error,
     )
-    return started, _runner(compiled, requests, request.workload, process_cpus)
+    return started, _runner(compiled, requests, workload, process_cpus)
 
 
 def _runner(compiled: Compiled, requests: Requests, workload: Workload, process_cpus: frozenset[int]) -> Runner:
@@ -138,13 +139,6 @@ def _burst(requests: Requests, run: Run, rate_per_s: float | None) -> Burst:
     if rate_per_s is None or run.flat_out:
         return drive(requests, Loop.of(len(requests.requests)), run.duration_s, run.lead_in_s)
     return drive_open(requests, Schedule.poisson(rate_per_s, run.duration_s, run.lead_in_s, run.seed))
-
-
-def _samples(compiled: Compiled, workload: Workload) -> Samples:
-    if workload.data is not None:
-        return npz_samples(Path(workload.data), compiled.info, compiled.nireq)
-    samples = seeded_samples(compiled.info, workload.seed, compiled.nireq)
-    return Samples(driven=samples, checked=samples[:CHECKED_SAMPLES])
 
 
 def _check(outputs: Outputs | None, compiled: Compiled, checked: tuple[Sample, ...]) -> OutputError | None:

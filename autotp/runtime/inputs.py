@@ -35,6 +35,18 @@ class Samples(msgspec.Struct, frozen=True):
     checked: tuple[Sample, ...]
 
 
+def make_samples(info: ModelInfo, seed: int, data: Path | None, requests: int = CHECKED_SAMPLES) -> Samples:
+    """Return the samples of `data`, made ones where there is no such file, for so many requests.
+
+    Raises:
+        ModelError: as `npz_samples` and `seeded_samples`.
+    """
+    if data is not None:
+        return npz_samples(data, info, requests)
+    samples = seeded_samples(info, seed, requests)
+    return Samples(driven=samples, checked=samples[:CHECKED_SAMPLES])
+
+
 def seeded_samples(info: ModelInfo, seed: int, requests: int = CHECKED_SAMPLES) -> tuple[Sample, ...]:
     """Return a sample for each of `requests` requests: floats are standard normal; whole numbers are 0 or 1.
 

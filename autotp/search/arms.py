@@ -26,7 +26,6 @@ from autotp.measure import (
     reference_plan,
     start_together,
     stop_all,
-    workload_for,
 )
 from autotp.search.observed import Observed, Outcome
 from autotp.search.request import TuneRequest
@@ -42,13 +41,6 @@ class Bench:
         self.gate = Gate(tolerance=request.tolerance)
         self.arm_start_s = 0.0  # the longest that an arm took to start and warm up
         self._request = request
-        self._workload = workload_for(
-            request.objectives,
-            request.budget_s,
-            seed=request.seed,
-            data=request.data,
-            rate_per_s=request.rate_per_s,
-        )
         self._workers = workers
         self._narrowed = narrowed
         self._predictor = Predictor(topology)
@@ -68,7 +60,7 @@ class Bench:
             ArmFailure: the reference couldn't be run.
         """
         plan = reference_plan(self._request.files, self._request.shapes)
-        record_reference(self._workers, plan, self._workload, self._reference)
+        record_reference(self._workers, plan, self._request.workload, self._reference)
 
     def close(self) -> None:
         """Stop every arm that was ever made here and delete the reference outputs."""
@@ -110,7 +102,7 @@ class Bench:
         request, masks = self._request, self.masks(config)
         plans = plans_of(config, masks, request.files, request.shapes, self._nireq(config))
         outputs = Outputs(str(self._reference)) if checked else None
-        arm = Arm(ArmSpec(plans=plans, workload=self._workload, outputs=outputs), self._workers)
+        arm = Arm(ArmSpec(plans=plans, workload=self._request.workload, outputs=outputs), self._workers)
         self._arms.append(arm)
         return arm
 
@@ -140,7 +132,7 @@ class Bench:
         """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
         assert observed.output_error is not None
         reason = self.gate.rejects(observed.output_error, observed.effective.precision)
-        return ArmFailure(Status.WRONG_OUTPUT, Phase.START, reason) if reason else None
+        return ArmFailure(Status.WRONG_OUTPUT, Phase.COMPILE, reason) if reason else None
 
     def _observe(self, config: Config, arm: Arm) -> Outcome:
         started, masks = arm.started[0], self.masks(config)
@@ -175,7 +167,7 @@ class Bench:
         key = (plain, masks)
         if key not in self._without_policy:
             plans = plans_of(plain, masks and masks[:1], self._request.files, self._request.shapes, None)
-            twin = Arm(ArmSpec(plans=plans, workload=self._workload), self._workers)
+            twin = Arm(ArmSpec(plans=plans, workload=self._request.workload), self._workers)
             try:
                 twin.launch()
                 twin.await_start()

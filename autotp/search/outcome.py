@@ -175,13 +175,14 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
+    workload = request.workload
     requests = shipped.observed.effective.requests if shipped.observed else None
     nireq = requests or shipped.config.count("nireq") or request.usual_nireq
     return TunedWorkload(
-        kind=Loop.of(nireq, request.rate_per_s),
+        kind=Loop.of(nireq, workload.rate_per_s),
         nireq=nireq,
-        rate_per_s=request.rate_per_s,
-        inputs=request.data.name if request.data else SEEDED,
+        rate_per_s=workload.rate_per_s,
+        inputs=workload.data.name if workload.data else SEEDED,
         seed=request.seed,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure import Metric, usual_requests, workload_for
+from autotp.measure import Metric, Workload, usual_requests, workload_for
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.search.constraints import Constraint, parse_constraint
 from autotp.space import KNOBS, Config, Space, load_space
@@ -22,19 +22,17 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     out: Path
     objectives: tuple[Metric, ...]
+    workload: Workload
     space: Space
     budget_s: float
     constraints: tuple[Constraint, ...] = ()
     baseline: Config | None = None
     trials: int | None = None
     shapes: dict[str, Shape] = {}
-    data: Path | None = None
-    rate_per_s: float | None = None
     cpus: tuple[int, ...] | None = None
     tolerance: float | None = None
     allowed_precisions: tuple[str, ...] = ()
     storage: str | None = None
-    seed: int = 0
     resume: bool = False
     fresh: bool = False
     no_wait: bool = False
@@ -45,9 +43,14 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.objectives[0]
 
     @property
+    def seed(self) -> int:
+        """That of the samples, the proposer and the order of blocks."""
+        return self.workload.seed
+
+    @property
     def usual_nireq(self) -> int | None:
         """The requests in flight where a config doesn't say; None leaves OpenVINO's optimum."""
-        return usual_requests(self.objectives, self.rate_per_s)
+        return usual_requests(self.objectives, self.workload.rate_per_s)
 
     @property
     def storage_url(self) -> str:
@@ -67,6 +70,9 @@ def build_request(
     allow_precision: Sequence[str],
     out: Path | None,
     study: str | None,
+    seed: int = 0,
+    data: Path | None = None,
+    rate_per_s: float | None = None,
     **rest: Any,
 ) -> TuneRequest:
     """Check what the person gave and return it as a request; the other fields pass through.
@@ -79,10 +85,9 @@ def build_request(
     if not metrics:
         raise InputError("Name at least one objective, for example throughput.")
     name = _study_name(study, files, metrics)
-    _check_numbers(budget_s, rest)
-    drive = {"data": rest.get("data"), "rate_per_s": rest.get("rate_per_s")}
-    workload_for(metrics, budget_s, seed=rest.get("seed", 0), **drive)
+    _check_numbers(budget_s, seed, rest)
     return TuneRequest(
+        workload=workload_for(metrics, budget_s, seed=seed, data=data, rate_per_s=rate_per_s),
         files=files,
         name=name,
         out=out or Path("results") / name,
@@ -102,14 +107,14 @@ def _precisions(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_numbers(budget_s: float, rest: dict[str, Any]) -> None:
+def _check_numbers(budget_s: float, seed: int, rest: dict[str, Any]) -> None:
     if not 0 < budget_s < 1e7:
         raise InputError("The budget must be more than 0 seconds.")
     if rest.get("trials") is not None and rest["trials"] < 1:
         raise InputError("The number of trials must be 1 or more.")
     if rest.get("tolerance") is not None and not rest["tolerance"] >= 0:
         raise InputError("The tolerance must be 0 or more.")
-    if not 0 <= rest.get("seed", 0) < 2**32:
+    if not 0 <= seed < 2**32:
         raise InputError("The seed must be from 0 to 4294967295.")
     if rest.get("resume") and rest.get("fresh"):
         raise InputError("Choose one of resume and fresh: go on with the study, or replace it.")

@@ -14,7 +14,7 @@ from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
 from autotp.measure import LONGEST_BLOCK_SHARE, ArmFailure, Blocks, Workers, inspect
 from autotp.runtime import ModelInfo, digest
-from autotp.runtime.inputs import npz_samples, seeded_samples
+from autotp.runtime.inputs import make_samples
 from autotp.search.arms import Bench
 from autotp.search.constraints import violations
 from autotp.search.encoding import Row
@@ -42,7 +42,7 @@ class Session:
         self.proposer = proposer
         self.bench = bench
         self.now = now
-        blocks = Blocks.within(bound.topology.envelope, request.rate_per_s)
+        blocks = Blocks.within(bound.topology.envelope, request.workload.rate_per_s)
         self.race = Race(request.objectives, request.seed, blocks, request.budget_s * LONGEST_BLOCK_SHARE, now)
         self.tell = listener
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -111,7 +111,7 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     topology = probe()
     narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
     info = inspect(workers, request.files, request.shapes)
-    _check_inputs(request, info)
+    make_samples(info, request.seed, request.workload.data)  # what can't drive the model is refused here
     _check_baseline(request, narrowed)
     bound = bind(request.space, narrowed, request.allowed_precisions)
     proposer = Proposer(bound, request.seed)
@@ -178,14 +178,6 @@ def refuse_existing(request: TuneRequest) -> None:
         )
 
 
-def _check_inputs(request: TuneRequest, info: ModelInfo) -> None:
-    """Make the samples once, as the workers will: what can't drive the model is refused here."""
-    if request.data is None:
-        seeded_samples(info, request.seed)
-    else:
-        npz_samples(request.data, info)
-
-
 def _check_baseline(request: TuneRequest, topology: Topology) -> None:
     """Refuse own settings that can't run here or mean nothing, before a study is made."""
     if request.baseline is not None:
@@ -201,13 +193,14 @@ def _nothing_runs(bound: BoundSpace) -> str:
 
 def _identity(request: TuneRequest, info: ModelInfo, topology: Topology) -> dict[str, Any]:
     """Return what two calls must share for their trials to be comparable."""
+    data = request.workload.data
     facts = {
         "machine": topology.fingerprint.id,
         "model": msgspec.to_builtins(digest(request.files)),
         "inputs": info.inputs,
         "objectives": [str(metric) for metric in request.objectives],
-        "rate": request.rate_per_s,
-        "data": None if request.data is None else hashlib.sha256(request.data.read_bytes()).hexdigest(),
+        "rate": request.workload.rate_per_s,
+        "data": None if data is None else hashlib.sha256(data.read_bytes()).hexdigest(),
         "cpus": None if request.cpus is None else format_cpulist(request.cpus),
     }
     stored: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
