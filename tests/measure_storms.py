@@ -1,10 +1,11 @@
-"""Three arms that differ by 10 % while a CPU hog comes and goes: the ranking is found, or a tie, but never wrong.
+"""Three arms while a CPU hog comes and goes: the ranking is found, or a tie, but never wrong.
 
-The arms run the same config on three models of 20, 22 and 24 equal layers, so what is true is known from the
-models, and measured once in calm weather. Then a process that burns one core comes and goes at random, for
-seconds, during each of twenty races. A race is what decides a tuning, its finals: fresh processes of all three
-arms in waves, within the grace that a tuning gives them, ruled on as there, with the middle and then the slowest
-as the baseline. The search before them isn't raced here.
+The arms run the same config on three models of 20, 22 and 24 equal layers, each 10 % more than the one before, so
+the ranking is known from the models; by how much they differ (less: an inference has a fixed cost) is measured
+once in calm weather. Then a process that burns one core comes and goes at random, for seconds, during each of
+twenty races. A race is what decides a tuning, its finals: fresh processes of all three arms in waves, within the
+grace that a tuning gives them, ruled on as there, with the middle and then the slowest as the baseline. The search
+before them isn't raced here.
 
     python -m tests.measure_storms [--races 20] [--seconds 80] [--out FILE]
 

@@ -14,8 +14,9 @@ import pytest
 from autotp.errors import ModelError
 from autotp.measure import Workers
 from autotp.measure import arm as arm_module
-from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
+from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.phases import UNSCALED, Limits
+from autotp.measure.preparation import inspect, record_reference
 from autotp.measure.protocol import ArmFailure, Block, Outputs, Phase, Run, Status, Workload
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.space import Mask

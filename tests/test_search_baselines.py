@@ -11,6 +11,7 @@ from autotp.errors import EnvironmentFailure
 from autotp.measure import Arm, ArmFailure, Phase, Status, Workers
 from autotp.search.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
 from autotp.search.events import ArmEnded, Baselined, Event, Gauged
+from autotp.search.observed import Observed
 from autotp.search.session import Session, open_session
 from autotp.space import Config
 from tests.models import matmul_model
@@ -158,3 +159,12 @@ def test_a_hint_that_fails_is_told(model: Path, tmp_path: Path, monkeypatch: pyt
     baselines = race_baselines(session)
     assert [event.reason for event in events if isinstance(event, ArmEnded)] == ["gone"]
     assert HINTS[0] not in [racer.config for racer in baselines]
+
+
+def test_a_hint_that_is_clearly_slower_is_still_known(model: Path, tmp_path: Path) -> None:
+    """It leaves the race, and what OpenVINO makes the same of will be its alias."""
+    session = simulated_session(made_up(0.02), {HINTS[0]: 0.5}, model, tmp_path)
+    assert HINTS[0] not in [racer.config for racer in race_baselines(session)]
+    ((_, again),) = session.bench.start(HINTS[:1])
+    assert isinstance(again, Observed)
+    assert session.known[again.key] == 0

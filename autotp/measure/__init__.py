@@ -1,6 +1,6 @@
 """Measurement: workers, blocks in rounds, statistics, proof, and the output gate."""
 
-from autotp.measure.arm import Arm, ArmSpec, inspect, record_reference, start_together, stop_all
+from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.comparison import Comparison, Contenders, compare
 from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics
@@ -8,6 +8,7 @@ from autotp.measure.noise import Noise, least_seconds, measure_noise
 from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
 from autotp.measure.phases import PhaseClock
 from autotp.measure.plans import plans_of, reference_plan, usual_requests, workload_for
+from autotp.measure.preparation import inspect, record_reference
 from autotp.measure.proof import Place, Proof, ProofState, Ran, places, prove_split
 from autotp.measure.protocol import (
     ArmFailure,

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from operator import methodcaller
-from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
 import msgspec
 
-from autotp.errors import ModelError
 from autotp.measure.outputs import worst_error
 from autotp.measure.process import WorkerProcess
 from autotp.measure.protocol import (
@@ -16,8 +14,6 @@ from autotp.measure.protocol import (
     Block,
     Compile,
     Footprint,
-    Inspect,
-    Inspected,
     OutputError,
     Outputs,
     Phase,
@@ -29,7 +25,7 @@ from autotp.measure.protocol import (
 )
 from autotp.measure.weather import all_over
 from autotp.measure.workers import Workers
-from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
+from autotp.runtime import Plan
 
 R = TypeVar("R")
 
@@ -202,38 +198,6 @@ def stop_all(arms: Iterable[Arm]) -> None:
     for arm in ending:
         arm.hang_up()
     for arm in ending:
-        arm.stop()
-
-
-def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:
-    """Read the model in a process of its own and return what it takes and gives.
-
-    Raises:
-        ModelError: it can't be read or reshaped, stays dynamic, or brings its reader down.
-        EnvironmentFailure: no worker can be started.
-    """
-    worker = workers.start()
-    try:
-        worker.send(Inspect(files, shapes))
-        worker.receive(Ready, Phase.START)
-        return worker.receive(Inspected, Phase.INSPECT).info
-    except ArmFailure as failure:
-        raise failure.told(f"{files.path} can't be read", ModelError) from failure
-    finally:
-        worker.kill()
-
-
-def record_reference(workers: Workers, plan: Plan, workload: Workload, path: Path) -> None:
-    """Compute the reference outputs of the samples in a process of its own and save them at `path`.
-
-    Raises:
-        ArmFailure: the reference couldn't be run.
-    """
-    arm = Arm(ArmSpec(plans=(plan,), workload=workload, outputs=Outputs(str(path), save=True)), workers)
-    try:
-        arm.launch()
-        arm.await_start()
-    finally:
         arm.stop()
 
 

@@ -14,10 +14,11 @@ from time import monotonic
 import msgspec
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
-from autotp.measure.arm import Arm, ArmSpec, record_reference, start_together, stop_all
+from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.metrics import Metric
 from autotp.measure.outputs import Gate, reference_folder
 from autotp.measure.plans import reference_plan
+from autotp.measure.preparation import record_reference
 from autotp.measure.protocol import ArmFailure, OutputError, Outputs
 from autotp.measure.rounds import LONGEST_BLOCK_SHARE, Blocks
 from autotp.measure.statistics import (

@@ -162,6 +162,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
                 raise EnvironmentFailure(f"Your own settings ({config}) can't be measured: {outcome}.")
             continue
         racers[outcome.key] = Racer(f"trial {trial.number}", config, outcome, arm, trial)
+        session.known[outcome.key] = trial.number
         session.store.describe_observed(trial, outcome)
     if not any(racer.config in HINTS for racer in racers.values()):
         raise EnvironmentFailure(f"OpenVINO's own hints failed here: {_first_failure([o for _, o in outcomes])}.")

@@ -30,7 +30,6 @@ class Hunt:
         self._baselines = baselines
         for config in HINTS:
             session.proposer.take(config)
-        self._known = {racer.observed.key: racer.trial.number for racer in baselines}
         self._live: list[Racer] = []
         self._begun = 0
         self._first = deque(_first_configs(session))
@@ -87,7 +86,7 @@ class Hunt:
         for (trial, config), (arm, outcome) in zip(entries, outcomes, strict=True):
             if isinstance(outcome, ArmFailure):
                 self._fail(trial, config, outcome)
-            elif outcome.key in self._known:
+            elif outcome.key in self._session.known:
                 arm.stop()
                 self._session.store.describe_observed(trial, outcome)
                 self._alias(trial, config, outcome)
@@ -106,7 +105,7 @@ class Hunt:
         return trial, config
 
     def _enter(self, racer: Racer) -> None:
-        self._known[racer.observed.key] = racer.trial.number
+        self._session.known[racer.observed.key] = racer.trial.number
         self._session.store.describe_observed(racer.trial, racer.observed)
         self._session.race.enter(racer)
         self._live.append(racer)
@@ -142,7 +141,7 @@ class Hunt:
 
     def _alias(self, trial: Trial, config: Config, observed: Observed) -> None:
         """Tell a trial whose config only the compile showed to be an alias."""
-        of = self._known[observed.key]
+        of = self._session.known[observed.key]
         self.aliases += 1
         self._session.store.alias(trial, of)
         self.measured += 1

@@ -29,7 +29,11 @@ from autotp.topology import Topology, format_cpulist, health, narrow, probe
 
 
 class Session:
-    """The parts of a tuning in progress and its clock. `close` stops every arm."""
+    """The parts of a tuning in progress and its clock. `close` stops every arm.
+
+    Attributes:
+        known: the trial of each arm that was started, by what it was observed to be; its aliases cost nothing.
+    """
 
     def __init__(
         self, request: TuneRequest, topology: Topology, bound: BoundSpace, store: Store, proposer: Proposer,
@@ -45,6 +49,7 @@ class Session:
         blocks = Blocks.within(bound.topology.envelope, request.workload.rate_per_s)
         self.race = Race(request.objectives, request.seed, blocks, request.budget_s * LONGEST_BLOCK_SHARE, now)
         self.tell = listener
+        self.known: dict[object, int] = {}
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self._started_s = started_s
 
