@@ -84,7 +84,7 @@ def _asked() -> Iterator[tuple[str, str, str]]:
     real_races, raced = len(real["races"]), 2 * storms["races"]
     ahead = storms["calm"]["gains"]["fast over middle"][0]
     yield (
-        f"a win where a hint runs against itself, {real_races} real races of {real['budget']}",
+        f"a win where a hint runs against itself, {real_races} real races with `--budget {real['budget']}`",
         f"{real['false_proofs']}; {real['intervals_that_hold_1']} of {real_races} intervals hold 1",
         "race_real",
     )
