@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 
 from tests import rig
-from tests.models import matmul_model
+from tests.models import wide_model
 from tests.trees import Described
 
 FOUR_BY_FOUR = Described(sockets=4, cores_per_node=4)
@@ -23,7 +23,7 @@ def test_four_sockets_explore_every_native_degree(tmp_path: Path) -> None:
 
     The tuning is stopped as soon as it has told all four.
     """
-    model, out = matmul_model(tmp_path, width=256), tmp_path / "out"
+    model, out = wide_model(tmp_path, rows=256), tmp_path / "out"
     options = (*OPTIONS, "--fix", "inference_precision_hint=f32", "--out", str(out))
     argv = (sys.executable, "-m", "autotp", "tune", str(model), *options)
     told: dict[int, Any] = {}

@@ -176,11 +176,11 @@ from autotp.search.arms import Bench
 from autotp.search.observed import Observed
 from autotp.space import Config
 from autotp.topology import probe
-from tests.models import matmul_model
+from tests.models import wide_model
 from tests.test_search_request import built
 
 workers = Workers()
-bench = Bench(built(matmul_model(Path(sys.argv[1]), width=256)), probe(), narrowed=False, workers=workers)
+bench = Bench(built(wide_model(Path(sys.argv[1]), rows=256)), probe(), narrowed=False, workers=workers)
 bench.record_reference()
 for config in json.loads(sys.argv[2]):
     ((_, outcome),) = bench.start([Config.of({"distribution_policy": "tensor_parallel", **config})])

@@ -113,7 +113,8 @@ def prove_split(ran: Ran, without: Ran, spanned: Sequence[Place]) -> Proof:
 def _state(sub_streams: int, ran: Ran, without: Ran, spanned: Sequence[Place]) -> ProofState:
     if sub_streams < 2:
         return ProofState.INERT
-    # OpenVINO reports threads that it never starts where a sub-stream takes several nodes or SMT siblings.
+    # OpenVINO reports threads that it never starts where a sub-stream takes several nodes or SMT siblings, or
+    # where the model has too little work for them.
     threads = min(ran.threads, ran.footprint.tasks)
     every_core = threads >= sum(_share(place, without) for place in spanned)
     every_socket = sub_streams == sum(place.sockets for place in spanned)
