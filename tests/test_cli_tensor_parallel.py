@@ -51,4 +51,5 @@ def proofs(out: Path) -> dict[int, dict[str, Any]]:
     (name,) = optuna.get_all_study_names(f"sqlite:///{out / 'study.db'}")
     trials = optuna.load_study(study_name=name, storage=f"sqlite:///{out / 'study.db'}").trials
     kept = [trial.user_attrs for trial in trials if "proof" in trial.user_attrs]
-    return {each["config"]["split_count"]: each["proof"] for each in kept if "split_count" in each["config"]}
+    native = [each for each in kept if each["config"].get("distribution_policy") == "tensor_parallel"]
+    return {each["config"]["split_count"]: each["proof"] for each in native}

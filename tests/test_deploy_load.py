@@ -16,6 +16,7 @@ from autotp.deploy import Profile, Tuned, TunedMachine, TunedModel, TunedWorkloa
 from autotp.errors import ModelError, TunedError
 from autotp.measure import Loop
 from autotp.runtime import digest, locate, reported_properties
+from autotp.runtime.split_fc import count_split
 from autotp.space import Effective
 from autotp.topology import probe
 from tests import rig
@@ -189,6 +190,16 @@ def test_what_openvino_made_of_it_is_compared(model: Path) -> None:
     decision = load(ship(model, here(effective=other))).decision
     assert not decision.applied
     assert [(d.fact, d.tuned, d.here) for d in decision.differences] == [("threads", STREAMS + 5, STREAMS)]
+
+
+def test_a_split_in_the_graph_is_made_again(model: Path) -> None:
+    """The deployed model is split as the measured one was; where it can't be counted, the hint is applied."""
+    split = {**SETTINGS, "split_count": 2, "split_min_weights": 0}
+    loaded = load(ship(model, here(split, effective=Effective(split_nodes=1))))
+    assert (loaded.decision.applied, count_split(loaded.compiled_model)) == (True, 1)
+    np.testing.assert_allclose(loaded.infer({"x": ROW})["y"], expected(ROW), atol=1e-5)
+    loaded = load(ship(model, here(SETTINGS, effective=Effective(split_nodes=1))))
+    assert "split_nodes: tuned 1, here 0" in [str(difference) for difference in loaded.decision.differences]
 
 
 def test_bad_files_are_told(model: Path, tmp_path: Path) -> None:

@@ -174,13 +174,14 @@ import msgspec
 from autotp.measure import Workers
 from autotp.search.arms import Bench
 from autotp.search.observed import Observed
-from autotp.space import Config
+from autotp.space import Config, Predictor
 from autotp.topology import probe
 from tests.models import wide_model
 from tests.test_search_request import built
 
 workers = Workers()
-bench = Bench(built(wide_model(Path(sys.argv[1]), rows=256)), probe(), narrowed=False, workers=workers)
+request = built(wide_model(Path(sys.argv[1]), rows=256))
+bench = Bench(request, Predictor(probe()), narrowed=False, workers=workers)
 bench.record_reference()
 for config in json.loads(sys.argv[2]):
     ((_, outcome),) = bench.start([Config.of({"distribution_policy": "tensor_parallel", **config})])

@@ -12,6 +12,7 @@ from openvino import opset13 as ops
 from autotp.errors import ModelError
 from autotp.runtime import inspect_model, locate
 from autotp.runtime.model import ModelInfo, Port, Shape, reason
+from autotp.space import FullyConnected
 from tests.models import WIDTH, dynamic_model, matmul_model
 from tests.real_models import real_model_or_skip
 
@@ -28,9 +29,10 @@ def refusal(path: Path, shapes: dict[str, Shape] | None = None) -> str:
 
 
 def test_a_static_model_needs_no_shape(tmp_path: Path) -> None:
-    """Ports have their name, element type and shape."""
-    port = ("f32", (1, WIDTH))
-    assert inspect_model(locate(matmul_model(tmp_path)), {}) == ModelInfo((Port("x", *port),), (Port("y", *port),))
+    """Ports have their name, element type and shape, layers that can be split their weights and channels."""
+    port, layer = ("f32", (1, WIDTH)), FullyConnected(WIDTH * WIDTH, WIDTH)
+    info = inspect_model(locate(matmul_model(tmp_path)), {})
+    assert info == ModelInfo((Port("x", *port),), (Port("y", *port),), (layer,))
 
 
 def test_shapes_reach_outputs(tmp_path: Path) -> None:

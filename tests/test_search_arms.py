@@ -7,11 +7,12 @@ import msgspec
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.measure import ArmFailure, Gate, OutputError, Phase, Status, Workers
+from autotp.measure import ArmFailure, Gate, OutputError, Phase, Status, Workers, inspect
 from autotp.measure import workers as workers_module
+from autotp.runtime import locate
 from autotp.search.arms import Bench
 from autotp.search.observed import Observed
-from autotp.space import Config, Effective
+from autotp.space import Config, Effective, Predictor
 from autotp.topology import narrow, probe
 from tests.models import matmul_model
 from tests.test_search_request import built
@@ -27,7 +28,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(model: Path, workers: Workers) -> Iterator[Bench]:
     """A bench on this machine with its reference recorded."""
-    bench = Bench(built(model), probe(), narrowed=False, workers=workers)
+    bench = Bench(built(model), Predictor(probe()), narrowed=False, workers=workers)
     bench.record_reference()
     yield bench
     bench.close()
@@ -69,7 +70,7 @@ def test_wrong_outputs_fail_an_arm_but_not_a_hint(bench: Bench) -> None:
 
 def test_the_hints_set_the_bar(model: Path, workers: Workers) -> None:
     """The worst output error of a hint is what is accepted in practice; a person's tolerance stays."""
-    bench = Bench(built(model, tolerance=0.5), probe(), narrowed=False, workers=workers)
+    bench = Bench(built(model, tolerance=0.5), Predictor(probe()), narrowed=False, workers=workers)
     error = OutputError(max_abs_error=0.5, max_abs_reference=2.0, finite=True, relative_errors={"y": 0.25})
     hint = Observed(effective=Effective(), masks=None, proof=None, output_error=error, properties={})
     throughput = Config.of({"performance_hint": "throughput"})
@@ -81,7 +82,7 @@ def test_the_hints_set_the_bar(model: Path, workers: Workers) -> None:
 def test_requests_follow_the_objective(model: Path, workers: Workers) -> None:
     """For throughput OpenVINO's optimum is left alone, for latency one request is kept in flight; `nireq` wins."""
     for objective, requests in (("throughput", None), ("latency_p50", 1)):
-        bench = Bench(built(model, objectives=[objective]), probe(), narrowed=False, workers=workers)
+        bench = Bench(built(model, objectives=[objective]), Predictor(probe()), narrowed=False, workers=workers)
         assert bench.arm(Config()).spec.plans[0].nireq == requests
         assert bench.arm(Config.of({"nireq": 5})).spec.plans[0].nireq == 5
         bench.close()
@@ -91,14 +92,40 @@ def test_masks_are_explicit_where_they_matter(model: Path, tmp_path: Path, worke
     """The whole envelope needs no mask, unless the person narrowed it; a split over fewer sockets does."""
     whole = probe(build(Described(sockets=2, cores_per_node=2), tmp_path / "machine"))
     split = Config.of({"distribution_policy": "tensor_parallel", "split_count": 1})
-    bench = Bench(built(model), whole, narrowed=False, workers=workers)
+    bench = Bench(built(model), Predictor(whole), narrowed=False, workers=workers)
     assert (bench.masks(Config()), bench.masks(split)) == (None, ((0, 1),))
     with pytest.raises(SpaceError, match="spans 2 socket"):
         bench.masks(Config.of({"distribution_policy": "tensor_parallel", "split_count": 3}))
     bench.close()
-    some = Bench(built(model), narrow(whole, (1, 2)), narrowed=True, workers=workers)
+    some = Bench(built(model), Predictor(narrow(whole, (1, 2))), narrowed=True, workers=workers)
     assert (some.masks(Config()), some.masks(split)) == (((1, 2),), ((1,),))
     some.close()
+
+
+def test_graph_splits_are_told_apart_by_what_they_split(model: Path, workers: Workers) -> None:
+    """Shards make another arm; which threshold picked the same layers doesn't. Outputs stay."""
+    layers = inspect(workers, locate(model), {}).layers
+    bench = Bench(built(model), Predictor(probe(), layers), narrowed=False, workers=workers)
+    bench.record_reference()
+    splits = [{"split_count": n, "split_min_weights": least} for n, least in ((2, 0), (2, 1), (3, 0))]
+    exact = [Config.of({"inference_precision_hint": "f32", **split}) for split in ({}, *splits)]
+    outcomes = [outcome for _, outcome in bench.start(exact)]
+    seen = [outcome for outcome in outcomes if isinstance(outcome, Observed)]
+    assert [outcome.effective.split_nodes for outcome in seen] == [0, 1, 1, 1]
+    whole, two, same, three = (outcome.key for outcome in seen)
+    assert two == same
+    assert len({whole, two, three}) == 3
+    assert not any(outcome.mispredicted for outcome in seen)
+    assert all(outcome.output_error and outcome.output_error.max_abs_error < 1e-5 for outcome in seen)
+    bench.close()
+
+
+def test_a_layer_too_narrow_to_split_is_a_failure(bench: Bench) -> None:
+    """More shards than output channels: invalid, with the reason."""
+    ((_, outcome),) = bench.start([Config.of({"split_count": 99, "split_min_weights": 0})])
+    assert isinstance(outcome, ArmFailure)
+    assert outcome.status is Status.INVALID
+    assert "can't be split into 99" in outcome.message
 
 
 def test_arms_that_memory_has_no_room_for_are_not_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,6 +210,16 @@ def test_three_lines_say_what_was_found(ruling: Ruling, words: list[str], tmp_pa
     assert 'autotp.load("tuned.yaml")' in text
 
 
+def test_the_properties_of_a_graph_split_are_not_all(tmp_path: Path) -> None:
+    """Where the graph is split, the last line doesn't say that the properties would do."""
+    split = Shipped(config=Config.of({"split_count": 2}), observed=None, metrics={}, gain=GAIN)
+    for shipped, enough in ((split, False), (None, True)):
+        given = {} if shipped is None else {"shipped": shipped}
+        last = say(request_in(tmp_path), evidence(Ruling.WIN, **given)).splitlines()[-1]
+        assert last.startswith('Deploy: autotp.load("tuned.yaml")')
+        assert ("or the properties below with compile_model" in last) is enough
+
+
 def test_a_win_over_baselines_that_break_a_constraint_says_so(tmp_path: Path) -> None:
     """Where the best hint is proven to break a constraint, what ships may be slower: no gain is claimed."""
     slower = Shipped(config=F32, observed=None, metrics={}, gain=Interval(median=0.8, low=0.7, high=0.9))

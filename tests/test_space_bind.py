@@ -166,11 +166,16 @@ def test_all_conditions_must_hold() -> None:
         ),
         (
             "2x6",
-            {"distribution_policy": ["none"], "split_count": [1, 2]},
+            {"split_count": [1, 2], "split_min_weights": [0]},
             "combination",
-            "split_count above 1 without tensor_parallel: splitting in the graph isn't available yet",
+            "split_min_weights without a split in the graph: no effect",
         ),
-        ("2x6", {"split_count": [1, 3]}, "split_count=3", "the process spans 2 socket(s)"),
+        (
+            "2x6",
+            {"distribution_policy": ["tensor_parallel"], "split_count": [1, 3]},
+            "combination",
+            "split_count=3: the process spans 2 socket(s)",
+        ),
         ("1x8", {"num_streams": [1, 9]}, "num_streams=9", "the process may use 8 CPU(s)"),
         ("1x8", {"inference_num_threads": [8, 16]}, "inference_num_threads=16", "the process may use 8 CPU(s)"),
         ("2x6", {"numa_nodes": [1, 3]}, "numa_nodes=3", "the process may use 2 node(s)"),
@@ -218,12 +223,11 @@ def test_dropped_combinations_are_counted_apart() -> None:
     census = space.census()
     dropped = {found.reason: found.configs for found in census.dropped}
     assert dropped == {
-        "split_count above 1 without tensor_parallel: splitting in the graph isn't available yet": 3,
         "tensor_parallel with 2 streams: no effect, same as none": 2,
         "tensor_parallel with 3 streams: no effect, same as none": 2,
     }
     assert census.configs + sum(count or 0 for count in dropped.values()) == space.grid.size == 12
-    assert census.configs == 5
+    assert census.configs == 8
 
 
 def test_lossy_precision_is_opt_in() -> None:
@@ -344,7 +348,6 @@ def _numbers(name: str, items: list[Any], machine: Described) -> list[Setting]:
     most = {
         "num_streams": machine.logical_cpus,
         "inference_num_threads": machine.logical_cpus,
-        "split_count": separate_sockets(machine),
         "numa_nodes": machine.numa_nodes,
     }.get(name, 10**6)
     kept = [n for n in numbers if n is None or not isinstance(n, int) or n <= most]
@@ -362,7 +365,9 @@ def _runs(chosen: Chosen, machine: Described) -> bool:
     if any((count or 0) > machine.logical_cpus for count in (streams, threads)):
         return False
     if not parallel:
-        return (split or 1) == 1
+        return (split or 1) > 1 or chosen.get("split_min_weights") is None
+    if chosen.get("split_min_weights") is not None:
+        return False
     nodes = range(chosen.get("numa_nodes") or machine.numa_nodes)
     spanned = {socket // machine.sockets_per_node for node in nodes for socket in machine.sockets_of_node(node)}
     return (streams or 1) == 1 and (split or 1) <= len(spanned)
@@ -391,6 +396,7 @@ WRITTEN = st.fixed_dictionaries(
         "distribution_policy": _some("none", "tensor_parallel", "default")
         | st.just({"values": ["none", "tensor_parallel"], "when": {"num_streams": [1, 2]}}),
         "split_count": _some("default", 1, 2, 3, "each_socket"),
+        "split_min_weights": _some("default", 0, 1000),
         "numa_nodes": _some("default", 1, 2, 3, "per_node")
         | st.just({"values": ["default", 1], "when": {"num_streams": 1}}),
         "enable_cpu_pinning": _some("default", True, False),

@@ -19,6 +19,8 @@ def _values(knob: Knob) -> st.SearchStrategy[Any]:
             return st.sampled_from(knob.choices)
         case Kind.COUNT:
             return st.integers(1, 1_000_000)
+        case Kind.SIZE:
+            return st.integers(0, 10**12)
         case Kind.NODES:
             return st.integers(1, 64) | st.lists(st.integers(0, 63), min_size=1, max_size=4)
 

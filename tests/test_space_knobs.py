@@ -19,6 +19,7 @@ ANYTHING = st.recursive(
 WRONG: dict[str, tuple[Any, ...]] = {
     "num_streams": (0, -1, 1_000_001, 1.0, 1.5, "1", True, None, [1], {}, float("nan")),
     "split_count": (0, False, "each_socket", []),
+    "split_min_weights": (-1, False, True, 0.0, "0", 10**12 + 1),
     "enable_cpu_pinning": (0, 1, "true", "yes", "NO", None, [True]),
     "performance_hint": ("LATENCY", "", "cumulative_throughput", 1, True, ["latency"]),
     "distribution_policy": ("TENSOR_PARALLEL", "tp", None),
@@ -50,6 +51,8 @@ def test_anything_is_taken_or_refused(name: str, value: Any) -> None:
             assert found in knob.choices
         case Kind.COUNT:
             assert type(found) is int and found >= 1
+        case Kind.SIZE:
+            assert type(found) is int and found >= 0
         case Kind.NODES:
             assert isinstance(found, tuple) or (type(found) is int and found >= 1)
 

@@ -9,7 +9,7 @@ import click
 
 from autotp.errors import AutotpError, EnvironmentFailure
 
-COMMANDS = ("probe", "health", "space", "tune", "measure", "compare", "show", "dashboard", "demo")
+COMMANDS = ("probe", "health", "space", "tune", "measure", "compare", "split", "show", "dashboard", "demo")
 INTERRUPTED = 130
 BUG = 70
 

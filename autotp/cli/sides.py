@@ -171,6 +171,7 @@ def _plans_of_side(
             properties=profile.properties,
             mask=None if mask is None else parse_cpulist(mask),
             nireq=side.tuned.workload.nireq,
+            split=Config.of(profile.config).graph_split,
         )
         for mask in profile.affinity or (None,)
     )

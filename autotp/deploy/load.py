@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
 from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
+from autotp.space import Config
 from autotp.topology import Topology, parse_cpulist, probe
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def _plan(decision: Decision, content: Tuned, profile: Profile, files: ModelFile
         properties=profile.properties,
         mask=parse_cpulist(profile.affinity[0]) if profile.affinity else None,
         nireq=content.workload.nireq,
+        split=Config.of(profile.config).graph_split,
     )
 
 
@@ -111,6 +113,6 @@ def _unlike(profile: Profile, compiled: Compiled) -> tuple[Difference, ...]:
     """Return where the observed effective config differs from the tuned one, as far as both are known."""
     if profile.effective is None:
         return ()
-    facts = ("streams", "threads", "precision", "pinned")
+    facts = ("streams", "threads", "split_nodes", "precision", "pinned")
     pairs = [(fact, getattr(profile.effective, fact), getattr(compiled.effective, fact)) for fact in facts]
     return tuple(Difference(f, tuned, here) for f, tuned, here in pairs if tuned is not None and tuned != here)

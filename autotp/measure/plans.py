@@ -21,7 +21,14 @@ def plans_of(
 ) -> tuple[Plan, ...]:
     """Return one plan for each mask of `config`, a single one without a mask where there are none."""
     return tuple(
-        Plan(files=files, shapes=dict(shapes), properties=config.properties(), mask=mask, nireq=nireq)
+        Plan(
+            files=files,
+            shapes=dict(shapes),
+            properties=config.properties(),
+            mask=mask,
+            nireq=nireq,
+            split=config.graph_split,
+        )
         for mask in masks or (None,)
     )
 

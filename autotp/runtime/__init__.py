@@ -1,4 +1,4 @@
-"""Everything that touches OpenVINO: read, reshape, compile, infer."""
+"""Everything that touches OpenVINO: read, reshape, split, compile, infer."""
 
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from autotp.runtime.infer import (
 )
 from autotp.runtime.model import ModelInfo, Port, Shape
 from autotp.runtime.source import Digest, ModelFiles, ModelKind, digest, locate
+from autotp.runtime.split_ir import save_split
 
 if TYPE_CHECKING:
     from openvino import AsyncInferQueue as AsyncInferQueue
@@ -43,4 +44,5 @@ __all__ = [
     "named_outputs",
     "reported_properties",
     "reset_states",
+    "save_split",
 ]

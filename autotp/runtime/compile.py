@@ -16,20 +16,25 @@ import msgspec
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.runtime.model import ModelInfo, Shape, describe, read_model, reason
 from autotp.runtime.source import ModelFiles
-from autotp.space import Effective, Mask
+from autotp.runtime.split_fc import count_split, fully_connected, split_fc
+from autotp.space import Effective, GraphSplit, Mask
 
 if TYPE_CHECKING:
     import openvino as ov
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All that decides how a model runs: its files and shapes, OpenVINO's properties, the CPU mask, requests."""
+    """All that decides how a model runs: its files and shapes, OpenVINO's properties, the CPU mask, requests.
+
+    `split` is done in the graph, before OpenVINO has it.
+    """
 
     files: ModelFiles
     shapes: dict[str, Shape]
     properties: dict[str, str]
     mask: Mask | None = None
     nireq: int | None = None
+    split: GraphSplit | None = None
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,10 +48,10 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compile_plan(plan: Plan) -> Compiled:
-    """Set the process's mask, read, reshape and compile as `plan` says.
+    """Set the process's mask, read, reshape, split and compile as `plan` says.
 
     Raises:
-        ModelError: the model can't be read, reshaped or compiled.
+        ModelError: the model can't be read, reshaped, split or compiled.
         EnvironmentFailure: the mask can't be set.
     """
     import openvino as ov
@@ -55,6 +60,8 @@ def compile_plan(plan: Plan) -> Compiled:
         set_process_mask(plan.mask)
     core = ov.Core()
     model = read_model(core, plan.files, plan.shapes)
+    if plan.split is not None:
+        model = split_fc(model, plan.split)
     started = time.perf_counter()
     try:
         compiled = core.compile_model(model, "CPU", plan.properties)
@@ -66,7 +73,7 @@ def compile_plan(plan: Plan) -> Compiled:
         compiled_model=compiled,
         info=describe(model),
         nireq=nireq,
-        effective=observe(compiled, nireq),
+        effective=observe(compiled, nireq, count_split(compiled) if plan.split else 0),
         compile_s=compile_s,
     )
 
@@ -79,7 +86,8 @@ def inspect_model(files: ModelFiles, shapes: Mapping[str, Shape]) -> ModelInfo:
     """
     import openvino as ov
 
-    return describe(read_model(ov.Core(), files, shapes))
+    model = read_model(ov.Core(), files, shapes)
+    return msgspec.structs.replace(describe(model), layers=tuple(layer.facts for layer in fully_connected(model)))
 
 
 def set_process_mask(mask: Mask) -> None:
@@ -97,11 +105,12 @@ def set_process_mask(mask: Mask) -> None:
         raise EnvironmentFailure(f"Can't bind the process to CPUs {mask}: {error.strerror}.") from error
 
 
-def observe(compiled: "ov.CompiledModel", nireq: int) -> Effective:
+def observe(compiled: "ov.CompiledModel", nireq: int, split_nodes: int) -> Effective:
     """Return the effective config as OpenVINO reports it after the compile (sub-streams it doesn't report)."""
     return Effective(
         streams=compiled.get_property("NUM_STREAMS"),
         threads=compiled.get_property("INFERENCE_NUM_THREADS"),
+        split_nodes=split_nodes,
         requests=nireq,
         precision=compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name(),
         pinned=compiled.get_property("ENABLE_CPU_PINNING"),

@@ -8,6 +8,7 @@ import msgspec
 
 from autotp.errors import ModelError
 from autotp.runtime.source import ModelFiles
+from autotp.space import FullyConnected
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -28,10 +29,25 @@ class Port(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """What a model takes and gives, after the reshape."""
+    """What a model takes and gives, after the reshape, and the `layers` that can be split where it was asked."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    layers: tuple[FullyConnected, ...] = ()
+
+
+def open_model(core: "ov.Core", files: ModelFiles) -> "ov.Model":
+    """Read the model as it is, with a name for every input and output.
+
+    Raises:
+        ModelError: it can't be read.
+    """
+    try:
+        model = core.read_model(files.path)
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO can't read {files.path}: {reason(error)}.") from error
+    _name_ports(model)
+    return model
 
 
 def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) -> "ov.Model":
@@ -40,11 +56,7 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
     Raises:
         ModelError: it can't be read, an input isn't there, the shapes don't fit, or some stay dynamic.
     """
-    try:
-        model = core.read_model(files.path)
-    except RuntimeError as error:
-        raise ModelError(f"OpenVINO can't read {files.path}: {reason(error)}.") from error
-    _name_ports(model)
+    model = open_model(core, files)
     if shapes:
         _reshape(model, shapes)
     if model.is_dynamic() and any(port.partial_shape.is_dynamic for port in model.inputs):

@@ -30,20 +30,19 @@ from autotp.measure import (
 from autotp.search.observed import Observed, Outcome
 from autotp.search.request import TuneRequest
 from autotp.space import MODEL_THREADS, Config, Effective, Mask, Predictor, affinity
-from autotp.topology import Topology
 
 
 class Bench:
     """Starts arms for one request on one machine, all with the same workload, samples and reference."""
 
-    def __init__(self, request: TuneRequest, topology: Topology, narrowed: bool, workers: Workers) -> None:
-        self.topology = topology
+    def __init__(self, request: TuneRequest, predictor: Predictor, narrowed: bool, workers: Workers) -> None:
+        self.topology = predictor.topology
         self.gate = Gate(tolerance=request.tolerance)
         self.arm_start_s = 0.0  # the longest that an arm took to start and warm up
         self._request = request
         self._workers = workers
         self._narrowed = narrowed
-        self._predictor = Predictor(topology)
+        self._predictor = predictor
         self._model_threads: tuple[int, ...] = MODEL_THREADS  # less once a hint's own streams have been seen
         self._folder = reference_folder()
         self._arms: list[Arm] = []
@@ -141,7 +140,7 @@ class Bench:
         except ArmFailure as failure:
             return failure
         sub_streams = proof.sub_streams if proof else 1
-        effective = msgspec.structs.replace(started.effective, sub_streams=sub_streams, split_nodes=0)
+        effective = msgspec.structs.replace(started.effective, sub_streams=sub_streams)
         return Observed(
             effective=effective,
             masks=masks,

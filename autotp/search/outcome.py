@@ -36,7 +36,6 @@ VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {
     Ruling.TIE: "tie",
     Ruling.UNKNOWN: "unknown",
 }
-DEPLOY = 'Deploy: autotp.load("tuned.yaml"), or the properties below with compile_model.'
 
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,12 +122,13 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
     else:
         found = f"Can't tell whether anything is faster in {metric} than {baseline}, so {ships}."
         why = f"Why: {evidence.verdict.reason}."
-    return f"{found}\n{why}{_split_warning(evidence.shipped.observed)}\n{DEPLOY}"
+    return f"{found}\n{why}{_split_warning(evidence.shipped.observed)}\n{_deploy(evidence.shipped.config)}"
 
 
-def say_earlier(verdict: Verdict) -> str:
+def say_earlier(verdict: Verdict, kept: Tuned) -> str:
     """Return the three lines for a file that keeps an earlier call's result."""
-    return f"This is what an earlier call proved; the last one couldn't tell.\nWhy: {verdict.reason}.\n{DEPLOY}"
+    found, why = "This is what an earlier call proved; the last one couldn't tell.", f"Why: {verdict.reason}."
+    return f"{found}\n{why}\n{_deploy(Config.of(kept.profiles[0].config))}"
 
 
 def pareto_front(
@@ -143,6 +143,12 @@ def pareto_front(
         return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
     return [point for point in points if not any(beats(costs(other), costs(point)) for other in points)]
+
+
+def _deploy(config: Config) -> str:
+    if config.graph_split:
+        return 'Deploy: autotp.load("tuned.yaml"), which splits the graph; the properties below alone do not.'
+    return 'Deploy: autotp.load("tuned.yaml"), or the properties below with compile_model.'
 
 
 def _split_warning(shipped: Observed | None) -> str:

@@ -118,7 +118,7 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     info = inspect(workers, request.files, request.shapes)
     make_samples(info, request.seed, request.workload.data)  # what can't drive the model is refused here
     _check_baseline(request, narrowed)
-    bound = bind(request.space, narrowed, request.allowed_precisions)
+    bound = bind(request.space, narrowed, request.allowed_precisions, info.layers)
     proposer = Proposer(bound, request.seed)
     if proposer.exhausted:
         raise InfeasibleError(_nothing_runs(bound))
@@ -127,7 +127,7 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     store = Store.open(request, identity, proposer)
     if request.fresh:
         (request.out / "tuned.yaml").unlink(missing_ok=True)
-    bench = Bench(request, narrowed, request.cpus is not None, workers)
+    bench = Bench(request, bound.predictor, request.cpus is not None, workers)
     return Session(request, topology, bound, store, proposer, bench, listener, monotonic, started_s)
 
 

@@ -191,7 +191,7 @@ def _ship(session: Session, evidence: Evidence) -> None:
     if evidence.verdict.ruling is not Ruling.UNKNOWN:
         session.store.note(tuned=msgspec.to_builtins(tuned))  # first: an interrupt mustn't lose what is proven
     elif earlier := _earlier(session, tuned):
-        tuned, comment = earlier, say_earlier(evidence.verdict)
+        tuned, comment = earlier, say_earlier(evidence.verdict, earlier)
     write_tuned(request.out / "tuned.yaml", tuned, comment)
     session.tell(Ruled(tuned=tuned, path=str(request.out / "tuned.yaml"), words=comment))
 

@@ -5,6 +5,7 @@ from autotp.space.bind import BoundSpace, Census, Dropped, bind
 from autotp.space.choices import BoundKnob, Choice, choose
 from autotp.space.config import Config, spell_config, spell_value
 from autotp.space.effective import MODEL_THREADS, Effective, Identity, Predictor, default_precision
+from autotp.space.graph_split import MIN_WEIGHTS, FullyConnected, GraphSplit
 from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
 from autotp.space.processors import split_places
 from autotp.space.rules import config_dropped
@@ -13,6 +14,7 @@ from autotp.space.streams import SUB_STREAM_THREADS, Streams
 
 __all__ = [
     "KNOBS",
+    "MIN_WEIGHTS",
     "MODEL_THREADS",
     "SUB_STREAM_THREADS",
     "BoundKnob",
@@ -22,6 +24,8 @@ __all__ = [
     "Config",
     "Dropped",
     "Effective",
+    "FullyConnected",
+    "GraphSplit",
     "Identity",
     "Kind",
     "Knob",

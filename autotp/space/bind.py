@@ -11,12 +11,13 @@ from autotp.space.choices import BoundKnob, Choice
 from autotp.space.conditions import settle
 from autotp.space.config import Config
 from autotp.space.effective import Predictor
+from autotp.space.graph_split import FullyConnected
 from autotp.space.grid import Grid
 from autotp.space.knobs import Word
 from autotp.space.merge import Merged, Rule
 from autotp.space.processors import split_places
 from autotp.space.quota import THREADS, beyond_quota, bounded, threads_within
-from autotp.space.rules import COMBINED_KNOBS, config_dropped, value_dropped
+from autotp.space.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, value_dropped
 from autotp.space.schema import Item, KnobSpec, Space
 from autotp.topology import Topology
 
@@ -45,6 +46,7 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     dropped: tuple[Dropped, ...]
     topology: Topology
     fitting_threads: int | None = None  # where a CPU quota bounds them
+    layers: tuple[FullyConnected, ...] | None = None  # of the model, where there is one
 
     @cached_property
     def grid(self) -> Grid:
@@ -54,7 +56,7 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def predictor(self) -> Predictor:
         """What OpenVINO will make of configs on this machine."""
-        return Predictor(self.topology)
+        return Predictor(self.topology, self.layers)
 
     @cached_property
     def merged(self) -> Merged:
@@ -80,6 +82,7 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             if knob.multiple_of is not None:  # only the factors were there to be checked by `bind`
                 yield Rule((knob.name,), partial(self._product_dropped, knob.name))
         yield Rule(COMBINED_KNOBS, config_dropped)
+        yield Rule(SPLIT_KNOBS, self._split_dropped)
         if self.fitting_threads is not None:
             yield Rule((*AFFINITY_KNOBS, THREADS), self._quota_dropped)
 
@@ -90,8 +93,14 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return str(error)
         return None
 
+    def _split_dropped(self, config: Config) -> str | None:
+        split = config.graph_split
+        return None if split is None or self.layers is None else split.why_not(self.layers)
+
     def _quota_dropped(self, config: Config) -> str | None:
         """Return why a config doesn't fit the quota though its values do: no threads set, or those of a split."""
+        if self._affinity_dropped(config):
+            return None  # that says why
         threads, sockets = config.count(THREADS), self.predictor.sockets(config) if config.tensor_parallel else 1
         if threads is None or threads * sockets <= (self.fitting_threads or 1):
             return beyond_quota(self.topology.envelope) if threads is None else None
@@ -103,13 +112,19 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return f"{name}={value}: {reason}" if reason else None
 
 
-def bind(space: Space, topology: Topology, allowed_precisions: tuple[str, ...] = ()) -> BoundSpace:
+def bind(
+    space: Space,
+    topology: Topology,
+    allowed_precisions: tuple[str, ...] = (),
+    layers: tuple[FullyConnected, ...] | None = None,
+) -> BoundSpace:
     """Bind `space` to the machine and envelope of `topology`.
 
     Args:
         space: the knobs and their items.
         topology: the machine and what the process may use of it.
         allowed_precisions: precisions below OpenVINO's default that the person accepts, for example `bf16`.
+        layers: those of the model that can be split in the graph; None where there is no model.
 
     Raises:
         InfeasibleError: a knob is held at a value that can't run here.
@@ -133,7 +148,12 @@ def bind(space: Space, topology: Topology, allowed_precisions: tuple[str, ...] =
     settled, reasons = settle(knobs)
     dropped += (Dropped(name, reason) for name, reason in reasons.items())
     return BoundSpace(
-        name=space.name, knobs=tuple(settled), dropped=tuple(dropped), topology=topology, fitting_threads=fitting
+        name=space.name,
+        knobs=tuple(settled),
+        dropped=tuple(dropped),
+        topology=topology,
+        fitting_threads=fitting,
+        layers=layers,
     )
 
 

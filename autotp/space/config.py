@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from autotp.space.graph_split import MIN_WEIGHTS, GraphSplit
 from autotp.space.knobs import KNOBS, Value, knob_named
 
 
@@ -43,6 +44,14 @@ class Config(msgspec.Struct, frozen=True):
     def tensor_parallel(self) -> bool:
         """Whether OpenVINO's tensor-parallel policy is asked for."""
         return self.get("distribution_policy") == "tensor_parallel"
+
+    @property
+    def graph_split(self) -> GraphSplit | None:
+        """How fully connected layers are split in the graph, None where they aren't."""
+        count, least = self.count("split_count"), self.count("split_min_weights")
+        if self.tensor_parallel or count is None or count < 2:
+            return None
+        return GraphSplit(count, MIN_WEIGHTS if least is None else least)
 
     def properties(self) -> dict[str, str]:
         """Return exactly what `compile_model` gets, as strings."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from autotp.space.affinity import AFFINITY_KNOBS, Mask, affinity
 from autotp.space.config import Config
+from autotp.space.graph_split import FullyConnected
 from autotp.space.knobs import KNOBS
 from autotp.space.processors import Processors, is_hybrid, read_machine
 from autotp.space.streams import (
@@ -36,6 +37,7 @@ FRAME_KNOBS = (
     "performance_hint",
     "distribution_policy",
     "split_count",
+    "split_min_weights",
     "numa_nodes",
     "enable_hyper_threading",
     "scheduling_core_type",
@@ -60,8 +62,9 @@ class Effective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Frame(msgspec.Struct, frozen=True):
     """What the configs that agree in `FRAME_KNOBS` have in common; equal frames treat the rest alike.
 
-    `told_apart` holds what can't be reasoned about: the frame's own knobs where `processors` is unknown, and the
-    hint where there are several NUMA nodes (LATENCY binds memory to the stream's node: `graph_context.cpp`).
+    `told_apart` holds what can't be reasoned about: the frame's own knobs where `processors` is unknown, the hint
+    where there are several NUMA nodes (LATENCY binds memory to the stream's node: `graph_context.cpp`), and how
+    layers are split in the graph.
     """
 
     masks: tuple[Mask, ...] | None
@@ -135,8 +138,9 @@ def default_precision(machine: Machine) -> str:
 class Predictor:
     """What OpenVINO will make of configs on one machine."""
 
-    def __init__(self, topology: Topology) -> None:
-        self._topology = topology
+    def __init__(self, topology: Topology, layers: tuple[FullyConnected, ...] | None = None) -> None:
+        self.topology = topology
+        self._layers = layers
         self._reading = read_machine(topology.machine)
         self._default_precision = default_precision(topology.machine)
         self._hybrid = is_hybrid(topology.machine)
@@ -156,7 +160,8 @@ class Predictor:
         flag = config.get("enable_hyper_threading")
         if flag is False or (flag is None and (not for_throughput or len(found.rows) > 1)):
             found = found.without_siblings()
-        told_apart = config.only("performance_hint") if for_throughput and len(found.rows) > 1 else Config()
+        hint = config.only("performance_hint") if for_throughput and len(found.rows) > 1 else Config()
+        told_apart = Config((*hint.settings, *self._graph_split(config).settings))
         return Frame(masks, found, for_throughput, config.tensor_parallel and splits(found), told_apart)
 
     def sockets(self, config: Config) -> int:
@@ -214,6 +219,7 @@ class Predictor:
             streams=found.streams,
             threads=found.threads,
             sub_streams=len(found.sub_streams) or 1,
+            split_nodes=self._split_nodes(config),
             precision=precision,
             pinned=not mixed if pinning is None else pinning is True,
         )
@@ -224,10 +230,23 @@ class Predictor:
         found = {threads: self.streams(config, (threads,)) for threads in MODEL_THREADS}
         return tuple(threads for threads, made in found.items() if made and (made.streams, made.threads) == wanted)
 
+    def _graph_split(self, config: Config) -> Config:
+        """Return how layers are split in the graph, in one spelling."""
+        if config.graph_split is None:
+            return Config()
+        split = config.graph_split.settled(self._layers or ())
+        return Config.of({"split_count": split.count, "split_min_weights": split.min_weights})
+
+    def _split_nodes(self, config: Config) -> int | None:
+        """Return how many layers are split in the graph, None where the model's aren't known."""
+        if config.graph_split is None:
+            return 0
+        return None if self._layers is None else len(config.graph_split.taken(self._layers))
+
     def _processors(self, config: Config) -> tuple[tuple[Mask, ...] | None, Processors | None]:
         if config not in self._within:
-            envelope = self._topology.envelope
-            masks = affinity(config, self._topology.machine, envelope)
+            envelope = self.topology.envelope
+            masks = affinity(config, self.topology.machine, envelope)
             cpus = masks[0] if masks else envelope.cpus
             self._within[config] = masks, self._reading.within(cpus) if self._reading else None
         return self._within[config]

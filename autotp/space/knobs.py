@@ -13,6 +13,8 @@ from autotp.errors import SpaceError
 
 Value = bool | int | str | tuple[int, ...]
 
+MOST_WEIGHTS = 10**12
+
 
 class Kind(StrEnum):
     """What values a knob takes."""
@@ -20,6 +22,7 @@ class Kind(StrEnum):
     COUNT = "a whole number, 1 or more"
     FLAG = "true or false"
     CHOICE = "one of its words"
+    SIZE = "a whole number, 0 or more"
     NODES = "how many NUMA nodes, or a list of their ids"
 
 
@@ -62,6 +65,8 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
                 return isinstance(value, str) and value in self.choices
             case Kind.COUNT:
                 return _is_count(value)
+            case Kind.SIZE:
+                return (value == 0 and type(value) is int) or _is_count(value, MOST_WEIGHTS)
             case Kind.NODES:
                 return _is_count(value) or isinstance(value, tuple)
 
@@ -74,8 +79,8 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
         return value if self.name == "inference_precision_hint" else str(value).upper()  # type: ignore[return-value]
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
+def _is_count(value: object, most: int = 1_000_000) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def _nodes(item: object) -> object:
@@ -109,6 +114,7 @@ KNOBS = _table(
         not_passed="none",
     ),
     Knob(name="split_count", kind=Kind.COUNT),
+    Knob(name="split_min_weights", kind=Kind.SIZE),
     Knob(name="numa_nodes", kind=Kind.NODES),
     Knob(name="num_streams", kind=Kind.COUNT, property="NUM_STREAMS"),
     Knob(name="inference_num_threads", kind=Kind.COUNT, property="INFERENCE_NUM_THREADS"),

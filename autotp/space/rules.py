@@ -13,7 +13,16 @@ from autotp.space.streams import splits
 from autotp.topology import Envelope, Topology
 
 # What `config_dropped` looks at.
-COMBINED_KNOBS = ("performance_hint", "distribution_policy", "split_count", "num_streams")
+COMBINED_KNOBS = (
+    "performance_hint",
+    "distribution_policy",
+    "split_count",
+    "split_min_weights",
+    "num_streams",
+)
+
+# What decides how layers are split in the graph.
+SPLIT_KNOBS = ("distribution_policy", "split_count", "split_min_weights")
 
 _LOSSINESS = {"f32": 0, "bf16": 1, "f16": 1}
 
@@ -41,9 +50,6 @@ def value_dropped(
             return "all cores are of one type here, so the property has no effect"
         case "num_streams" | "inference_num_threads" if isinstance(value, int):
             return _count_dropped(value, topology.envelope, held)
-        case "split_count" if isinstance(value, int):
-            places = len(split_places(topology.machine, topology.envelope.cpus))
-            return f"the process spans {places} socket(s)" if value > places else None
         case "numa_nodes":
             return _nodes_dropped(value, topology)
     return None
@@ -51,14 +57,14 @@ def value_dropped(
 
 def config_dropped(config: Config) -> str | None:
     """Return why the combination `config` has no effect of its own, None where it has."""
-    streams, split = config.count("num_streams"), config.count("split_count")
+    streams = config.count("num_streams")
     if config.tensor_parallel:
         if streams is not None and streams > 1:
             return f"tensor_parallel with {streams} streams: no effect, same as none"
         if streams is None and config.get("performance_hint") == "throughput":
             return "tensor_parallel with the THROUGHPUT hint's streams: no effect, same as none"
-    elif split is not None and split > 1:
-        return "split_count above 1 without tensor_parallel: splitting in the graph isn't available yet"
+    if config.get("split_min_weights") is not None and config.graph_split is None:
+        return "split_min_weights without a split in the graph: no effect"
     return None
 
 

@@ -1,0 +1,24 @@
+"""`autotp split`: fully connected layers split in the graph, written as OpenVINO IR."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("split", epilog="Example: autotp split openvino_model.xml --count 2 --min-weights 0 -o split.xml")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(2), required=True, help="Shards of each layer.")
+@click.option("--min-weights", type=click.IntRange(0), help="The smallest layer to split.  [default: 6600000]")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="FILE.xml", help="The IR.")
+def command(model: Path, count: int, min_weights: int | None, out: Path) -> None:
+    """Split the large fully connected layers of MODEL by output channel and write the model to FILE.xml.
+
+    OpenVINO runs it like any other model. `autotp tune` tries such splits and `autotp.load` makes them in memory;
+    a file is for what reads models without autotp.
+    """
+    from autotp.runtime import locate, save_split
+    from autotp.space import MIN_WEIGHTS, GraphSplit
+
+    split = GraphSplit(count, MIN_WEIGHTS if min_weights is None else min_weights)
+    layers = save_split(locate(model), split, out)
+    click.echo(f"{layers} fully connected layer(s) of {model} split into {count} shards each: {out}")

@@ -1,0 +1,125 @@
+"""Weights that constants are turned into, and shares of them along the output channels.
+
+Weights are seldom plain constants: compressed ones pass through Convert, Subtract, Multiply, Reshape or Transpose,
+grouped in one way or another, as NNCF, optimum and GenAI's GGUF reader write them. So the output channels are
+followed from the weights back to the constants that have them.
+"""
+
+from collections.abc import Iterator
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+_BYTE, _HALF = 8, 4  # bits
+_ELEMENTWISE = frozenset({"Add", "Convert", "Divide", "FakeQuantize", "Multiply", "Subtract"})
+_RESHAPING = frozenset({"Reshape", "Squeeze", "Unsqueeze"})
+_DECOMPRESSING = _ELEMENTWISE | _RESHAPING | {"Transpose"}
+
+
+class Carrier(msgspec.Struct, frozen=True):
+    """A node that weights are made by, and the `axis` of its output along which the output channels lie."""
+
+    node: "ov.Node"
+    axis: int
+
+    @property
+    def kind(self) -> str:
+        """OpenVINO's name for the type of the node."""
+        return str(self.node.get_type_name())
+
+
+def carriers(weights: "ov.Output", axis: int) -> tuple[Carrier, ...]:
+    """Return the nodes that make `weights` and have what lies along its `axis`, constants first.
+
+    Raises:
+        LookupError: it isn't made of constants alone, or what lies along the axis lies along none in one of them.
+    """
+    return tuple({carrier.node.get_name(): carrier for carrier in _followed(weights, axis)}.values())
+
+
+def sliced(constant: "ov.Node", axis: int, low: int, high: int) -> "ov.Node":
+    """Return a constant of the elements from `low` to `high` of one axis.
+
+    Elements of four bits lie two to a byte, the first in its lower half; rows needn't begin with a byte.
+    """
+    import openvino as ov
+
+    shape, element_type = [*constant.get_output_shape(0)], constant.get_element_type()
+    outer, size, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+    raw, bits = constant.data.reshape(-1).view(np.uint8), element_type.bitwidth
+    if inner * bits % _BYTE == 0:
+        part = raw.reshape(outer, size, inner * bits // _BYTE)[:, low:high].reshape(-1)
+    else:
+        halves = _unpacked(raw)[: outer * size * inner].reshape(outer, size, inner)
+        part = _packed(halves[:, low:high].reshape(-1))
+    shape[axis] = high - low
+    taken = ov.Tensor(np.ascontiguousarray(part), shape, element_type)
+    return ov.op.Constant(taken, shared_memory=False)
+
+
+def _followed(output: "ov.Output", axis: int) -> Iterator[Carrier]:
+    node = output.get_node()
+    if node.get_type_name() == "Constant":
+        _check_sliceable(node)
+    elif node.get_type_name() not in _DECOMPRESSING:
+        raise LookupError
+    for index, value in enumerate(node.input_values()):
+        at = _axis_of_input(node, index, axis)
+        if at is None:
+            _check_constant(value.get_node())
+        else:
+            yield from _followed(value, at)
+    yield Carrier(node, axis)
+
+
+def _axis_of_input(node: "ov.Node", index: int, axis: int) -> int | None:
+    """Return along which axis of an input those lie that lie along `axis` of the output, None along none."""
+    kind = node.get_type_name()
+    shape, whole = node.input_value(index).get_shape(), node.get_output_shape(0)
+    if kind in _ELEMENTWISE:
+        at = axis - (len(whole) - len(shape))
+        return at if at >= 0 and shape[at] == whole[axis] else None
+    if index > 0:
+        return None
+    if kind == "Transpose":
+        return int(_value(node.input_value(1).get_node())[axis])
+    before = prod(whole[:axis])
+    for at, size in enumerate(shape):
+        if size == whole[axis] and prod(shape[:at]) == before:
+            return at
+    raise LookupError
+
+
+def _value(node: "ov.Node") -> NDArray[Any]:
+    if node.get_type_name() != "Constant":
+        raise LookupError
+    return np.asarray(node.data)
+
+
+def _check_sliceable(constant: "ov.Node") -> None:
+    bits = constant.get_element_type().bitwidth
+    if bits % _BYTE and bits != _HALF:
+        raise LookupError
+
+
+def _check_constant(node: "ov.Node") -> None:
+    if node.get_type_name() not in {"Constant", *_DECOMPRESSING}:
+        raise LookupError
+    for value in node.input_values():
+        _check_constant(value.get_node())
+
+
+def _unpacked(raw: NDArray[Any]) -> NDArray[Any]:
+    return np.stack([raw & 0xF, raw >> _HALF], axis=-1).reshape(-1)
+
+
+def _packed(halves: NDArray[Any]) -> NDArray[Any]:
+    even = np.pad(halves, (0, len(halves) % 2))
+    packed: NDArray[Any] = even[::2] | even[1::2] << _HALF
+    return packed

@@ -1,0 +1,37 @@
+"""`autotp split`."""
+
+from pathlib import Path
+
+import openvino as ov
+import pytest
+
+from tests.models import matmul_model
+from tests.test_cli_main import autotp
+
+
+def test_a_split_model_is_written(tmp_path: Path) -> None:
+    """OpenVINO reads it; the line says how many layers were split and where it is."""
+    model, out = matmul_model(tmp_path, width=64), tmp_path / "split.xml"
+    code, said, err = autotp("split", str(model), "--count", "2", "--min-weights", "0", "-o", str(out))
+    assert (code, err) == (0, "")
+    kinds = [node.get_type_name() for node in ov.Core().read_model(out).get_ops()]
+    assert said == f"{kinds.count('Concat')} fully connected layer(s) of {model} split into 2 shards each: {out}\n"
+    assert kinds.count("MatMul") == 2 * kinds.count("Concat") > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--count", "2"), "no fully connected layer of the model has 6,600,000 weights or more"),
+        (("--count", "1"), "1 is not in the range x>=2"),
+        (("--count", "65", "--min-weights", "0"), "can't be split into 65"),
+        (("--count", "2", "--min-weights", "-1"), "-1 is not in the range x>=0"),
+    ],
+)
+def test_what_can_not_be_split_is_one_sentence(arguments: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    """Exit code 2, and nothing is written."""
+    model, out = matmul_model(tmp_path, width=64), tmp_path / "split.xml"
+    code, said, err = autotp("split", str(model), *arguments, "-o", str(out))
+    assert (code, said) == (2, "")
+    assert sentence in err
+    assert not out.exists()
