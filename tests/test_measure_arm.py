@@ -19,7 +19,7 @@ from autotp.measure.phases import UNSCALED, Limits
 from autotp.measure.preparation import inspect, record_reference
 from autotp.measure.protocol import ArmFailure, Block, Outputs, Phase, Run, Status, Workload
 from autotp.runtime import ModelInfo, Plan, Port, locate
-from autotp.space import Mask
+from autotp.space import FullyConnected, Mask
 from tests.models import WIDTH, dynamic_model, matmul_model
 from tests.test_measure_process import gone, pid_of, running
 
@@ -237,7 +237,8 @@ def test_warm_up_ends_when_the_rate_is_steady(rates: list[int], blocks: int) -> 
 def test_a_model_is_inspected_in_a_process_of_its_own(model: Path, workers: Workers) -> None:
     """Ports come back as they are, and what the person can mend as a ModelError."""
     port = ("f32", (1, WIDTH))
-    assert inspect(workers, locate(model), {}) == ModelInfo((Port("x", *port),), (Port("y", *port),))
+    layer = FullyConnected(WIDTH * WIDTH, WIDTH)
+    assert inspect(workers, locate(model), {}) == ModelInfo((Port("x", *port),), (Port("y", *port),), (layer,))
     with pytest.raises(ModelError, match="--shape 'x="):
         inspect(workers, locate(dynamic_model(model.parent)), {})
 

@@ -47,7 +47,8 @@ def test_memory_is_that_of_a_process_with_openvino(found: Measurement) -> None:
 
 def test_the_config_is_as_openvino_reports_it(found: Measurement) -> None:
     """The observed config and the properties are those of the compiled model."""
-    assert found.effective == Effective(streams=2, threads=2, requests=4, precision="f32", pinned=False)
+    as_set = Effective(streams=2, threads=2, split_nodes=0, requests=4, precision="f32", pinned=False)
+    assert found.effective == as_set
     assert found.nireq == 4
     assert found.properties["NUM_STREAMS"] == "2"
     assert found.properties["INFERENCE_PRECISION_HINT"] == "f32"

@@ -34,6 +34,7 @@ from autotp.measure.worker import peak_memory_bytes, reset_peak_memory, serve
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.runtime.inputs import MOST_CHECKED_SAMPLES
 from autotp.runtime.model import Shape
+from autotp.space import FullyConnected
 from tests.models import WIDTH, dynamic_model, matmul_model
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
@@ -62,7 +63,8 @@ def test_each_request_has_its_reply(tmp_path: Path) -> None:
         [Inspect(locate(path), {}), Compile(plan(path), Workload()), Run(duration_s=0.0), Run(duration_s=0.005)]
     )
     port = ("f32", (1, WIDTH))
-    assert inspected == Inspected(ModelInfo((Port("x", *port),), (Port("y", *port),)))
+    layer = FullyConnected(WIDTH * WIDTH, WIDTH)
+    assert inspected == Inspected(ModelInfo((Port("x", *port),), (Port("y", *port),), (layer,)))
     assert isinstance(started, Started)
     assert (started.effective.streams, started.effective.requests) == (1, 2)
     assert started.properties["INFERENCE_PRECISION_HINT"] == "f32"
