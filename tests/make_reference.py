@@ -19,6 +19,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     faults         a tuning whose workers misbehave in every phase
     outputs        wrong outputs, which can't win
     overhead       where the time of a tuning goes
+    split          SmolLM2 split in every way says the same (needs the extra `genai`)
 """
 
 import argparse
@@ -170,6 +171,7 @@ STEPS: dict[str, Callable[[], bool]] = {
     "faults": lambda: keep_outcome("inject_faults", out="faults"),
     "outputs": lambda: keep_outcome("check_outputs", out="outputs"),
     "overhead": lambda: keep_outcome("measure_overhead", out="overhead"),
+    "split": lambda: keep_outcome("check_split", out="split"),
 }
 
 

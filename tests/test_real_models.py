@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests import real_models
-from tests.real_models import ModelCorruptError, ModelUnavailableError, real_model, real_model_or_skip
+from tests.real_models import (
+    ModelCorruptError,
+    ModelUnavailableError,
+    language_model,
+    real_model,
+    real_model_or_skip,
+)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_missing_network_skips_a_test(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_second_call_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cached model is returned without asking pip."""
     first = real_model_or_skip("rec")
-    monkeypatch.setattr(real_models, "_download", lambda folder: pytest.fail("asked for a download"))
+    monkeypatch.setattr(real_models, "_download", lambda *_: pytest.fail("asked for a download"))
     assert real_model("rec") == first
 
 
@@ -69,14 +75,31 @@ def test_damaged_cache_is_not_used(tmp_path: Path) -> None:
 def test_other_wheel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wheel whose hash isn't the pinned one is refused, and nothing of it reaches the cache."""
 
-    def serve(folder: Path) -> Path:
+    def serve(folder: Path, package: real_models._Package) -> Path:
         (folder / "rapidocr_onnxruntime-1.4.4-py3-none-any.whl").write_bytes(b"something else")
-        return real_models._checked_wheel(folder)
+        return real_models._checked_wheel(folder, package)
 
     monkeypatch.setattr(real_models, "_download", serve)
     with pytest.raises(ModelCorruptError, match="SHA-256"):
         real_model("rec", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_language_model_needs_what_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without openvino-genai the error says so, and nothing is downloaded."""
+    monkeypatch.setattr(real_models, "find_spec", lambda name: None)
+    with pytest.raises(ModelUnavailableError, match="openvino-genai isn't installed"):
+        language_model(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_language_model_that_was_made_is_returned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is made once; then neither openvino-genai nor a network is needed."""
+    monkeypatch.setattr(real_models, "find_spec", lambda name: None)
+    made = tmp_path / real_models.LANGUAGE_MODEL
+    made.mkdir()
+    (made / "openvino_model.xml").touch()
+    assert language_model(tmp_path) == made
 
 
 def test_by_hand_it_prints_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
