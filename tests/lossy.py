@@ -5,6 +5,7 @@ name in the place of the worker's own: `autotp.measure.workers.ENTRY = "tests.lo
 """
 
 import itertools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,8 +29,8 @@ def main(request_end: int, reply_end: int) -> None:
         worker.serve(cast(Any, itertools.chain([first], pipe)), replies)
 
 
-def _compare_lossy(path: Path, outputs: NamedOutputs) -> OutputError:
-    return compare_outputs(path, [{name: _lossy(array) for name, array in s.items()} for s in outputs])
+def _compare_lossy(path: Path, outputs: NamedOutputs, told: Collection[str] | None) -> OutputError:
+    return compare_outputs(path, [{name: _lossy(array) for name, array in s.items()} for s in outputs], told)
 
 
 def _lossy(array: Any) -> Any:

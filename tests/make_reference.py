@@ -19,12 +19,16 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     faults         a tuning whose workers misbehave in every phase
     outputs        wrong outputs, which can't win
     overhead       where the time of a tuning goes
-    split          SmolLM2 split in every way says the same (needs the extra `genai`)
+    split          SmolLM2 split in every way says the same (this and what follows needs the extra `genai`)
+    second, first  `autotp tune` on SmolLM2 for five minutes, by second-token and by first-token latency
+    genai          both of these against plain OpenVINO GenAI
+    two_sockets    the walk-through for two sockets on a pretended machine of two sockets with a core each
 """
 
 import argparse
 import json
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -34,11 +38,12 @@ from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 
-from tests.real_models import real_model
+from tests.real_models import language_model, real_model
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 TUNED = Path("results") / "reference" / "rec" / "tuned.yaml"
+TUNED_TOKENS = [Path("results") / "reference" / f"smollm2_{name}" / "tuned.yaml" for name in ("second", "first")]
 OUTPUT_KEPT = 2000  # characters of a script that ended without an outcome
 BUDGET_S = 120
 RECORDED = ("rec", "cls", "demo")
@@ -79,25 +84,36 @@ def keep(folder: Path, facts: dict[str, object]) -> None:
     (folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 
-def tune_and_judge(name: str) -> bool:
-    """Tune a real model for two minutes, then let the judge race an exhaustive grid against the result."""
-    model = real_model(name)
+def tune(name: str, path: Path, *flags: str) -> tuple[int, float]:
+    """Tune the model at `path` and keep what was printed and written; return the exit code and the seconds."""
     folder = REFERENCE / name
-    out = Path("results") / "reference" / name
-    path = model.path.relative_to(ROOT)
-    shape: list[str | Path] = ["--shape", model.shape_flag]
-    arguments = [path, *shape, "--objective", "throughput", "--budget", "2m", "--out", out]
     shutil.rmtree(folder, ignore_errors=True)
-    transcript, code, seconds = run(["-m", "autotp", "tune", *arguments])
-    command = f"autotp tune {model.path.name} --shape '{model.shape_flag}' --objective throughput --budget 2m"
+    out = folder.relative_to(ROOT)
+    transcript, code, seconds = run(["-m", "autotp", "tune", path.relative_to(ROOT), *flags, "--out", out])
+    command = shlex.join(["autotp", "tune", path.name, *flags])
     (folder / "transcript.txt").write_text(f"$ {command}\n{transcript}")
     keep(folder, describe(command, seconds, code))
     print(transcript, f"{seconds:.0f} s", sep="", flush=True)
-    judge = ["tests/race_grid.py", path, *shape, "--tuned", folder / "tuned.yaml"]
-    verdict, judged, _ = run([*judge, "--out", folder / "race.json"])
-    print(verdict, flush=True)
     (folder / "study.db").unlink(missing_ok=True)
+    return code, seconds
+
+
+def tune_and_judge(name: str) -> bool:
+    """Tune a real model for two minutes, then let the judge race an exhaustive grid against the result."""
+    model, folder = real_model(name), REFERENCE / name
+    shape = ("--shape", model.shape_flag)
+    code, seconds = tune(name, model.path, *shape, "--objective", "throughput", "--budget", "2m")
+    judge = ("tests/race_grid.py", model.path.relative_to(ROOT), *shape)
+    verdict, judged, _ = run([*judge, "--tuned", folder / "tuned.yaml", "--out", folder / "race.json"])
+    print(verdict, flush=True)
     return code == 0 and judged == 0 and seconds <= BUDGET_S * 1.2
+
+
+def tune_language_model(name: str) -> bool:
+    """Tune SmolLM2 for five minutes by the latency of its first token, or of those after it."""
+    flags = ["--objective", f"{name}_token_latency", "--budget", "5m"]
+    code, seconds = tune(f"smollm2_{name}", language_model(), *flags)
+    return code == 0 and seconds <= 300 * 1.2
 
 
 def demo() -> bool:
@@ -172,6 +188,10 @@ STEPS: dict[str, Callable[[], bool]] = {
     "outputs": lambda: keep_outcome("check_outputs", out="outputs"),
     "overhead": lambda: keep_outcome("measure_overhead", out="overhead"),
     "split": lambda: keep_outcome("check_split", out="split"),
+    "second": lambda: tune_language_model("second"),
+    "first": lambda: tune_language_model("first"),
+    "genai": lambda: keep_outcome("compare_genai", "--tuned", *TUNED_TOKENS, out="genai"),
+    "two_sockets": lambda: keep_outcome("walk_two_sockets", out="two_sockets"),
 }
 
 

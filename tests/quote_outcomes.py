@@ -14,6 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
+GENAI_FIGURES = ("first_token_latency_s", "second_token_latency_s", "tokens_per_s")
 PRECISION_ALONE = "streams=2 threads=unset requests=2 precision=f32"
 
 
@@ -67,7 +68,7 @@ def benchmark_app() -> str:
     for result in outcome("benchmark_app.json")["results"]:
         ours, theirs = (_figure(result["metric"], result[tool]["median"]) for tool in ("autotp", "benchmark_app"))
         workload = f"{result['model']}: {result['workload']} ({result['benchmark_app_api']})"
-        rows.append(f"| {workload} | {ours} | {theirs} | {result['ratio_of_medians']:.3f} |")
+        rows.append(f"| {workload} | {ours} | {theirs} | {_ratio(result['ratio_of_pairs'])} |")
     return "\n".join(rows)
 
 
@@ -161,6 +162,44 @@ def load_overhead() -> str:
     )
 
 
+def language_model() -> str:
+    """SmolLM2 tuned by its second token, and what its first token says."""
+    second, first = (
+        (REFERENCE / f"smollm2_{name}" / "transcript.txt").read_text() for name in ("second", "first")
+    )
+    command, *_ = first.splitlines()
+    verdict = first[re.search(r"^(WIN|TIE|UNKNOWN): ", first, re.M).start() :]  # type: ignore[union-attr]
+    return f"```text\n{second}```\n\nand by its first token:\n\n```text\n{command}\n…\n{verdict}```"
+
+
+def genai() -> str:
+    """How autotp and OpenVINO GenAI agree on SmolLM2."""
+    rows = [
+        "`autotp measure` over `LLMPipeline`, alternating (`tests/compare_genai.py`):",
+        "",
+        "| config | first token | second token | tokens a second |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, found in outcome("genai.json")["tuned"].items():
+        for config, ratios in found["autotp_over_genai"].items():
+            told = found["config"] if config == "tuned" else {"performance_hint": "latency"}
+            words = ", ".join(f"{knob}={value}" for knob, value in told.items())
+            figures = " | ".join(_ratio(ratios[key]) for key in GENAI_FIGURES)
+            rows.append(f"| {name.removeprefix('smollm2_')} token, {config}: {words} | {figures} |")
+    return "\n".join(rows)
+
+
+def two_sockets() -> str:
+    """The walk-through, step by step."""
+    steps = outcome("two_sockets.json")["steps"]
+    shown = "\n".join(f"$ {step['command']}\n{step['output'].strip()}\n" for step in steps)
+    return (
+        f"```text\n{shown}```\n\nThis was a machine of two cores that was pretended to be two sockets of one core "
+        "each (`tests/walk_two_sockets.py`): the sub-streams are real, the sockets aren't, so that the figures "
+        "tell nothing of a server's."
+    )
+
+
 SECTIONS: tuple[Callable[[], str], ...] = (
     transcript,
     tuned,
@@ -171,6 +210,9 @@ SECTIONS: tuple[Callable[[], str], ...] = (
     quota,
     effective,
     load_overhead,
+    language_model,
+    genai,
+    two_sockets,
 )
 
 

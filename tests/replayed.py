@@ -19,6 +19,7 @@ import numpy as np
 
 from autotp.measure import Arm, ArmSpec, Block, Phase, Started, Workload
 from autotp.measure.protocol import Run
+from autotp.measure.workload import Generate
 
 NO_WORKERS: Any = SimpleNamespace()
 
@@ -127,7 +128,8 @@ class ReplayedArm(Arm):
             self._processes.leave(self._number)
             self._number = None
 
-    def _run(self, run: Run, phase: Phase) -> Block:
+    def _run(self, run: Run | Generate, phase: Phase) -> Block:
+        assert isinstance(run, Run)
         assert self._number is not None, "a block of an arm that isn't running"
         if self._seen == self._processes.round:
             self._processes.go_on()

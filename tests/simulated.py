@@ -85,7 +85,7 @@ class SimulatedBench(Bench):
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
         """There are no outputs."""
 
-    def wrong_output(self, observed: Observed) -> None:
+    def wrong_output(self, config: Config, observed: Observed) -> None:
         """There are no outputs."""
 
     def close(self) -> None:

@@ -8,13 +8,14 @@ import pytest
 from autotp.cli.sides import Named, contenders_of, workload_of
 from autotp.deploy import TunedWorkload
 from autotp.errors import InputError
-from autotp.measure import Loop, Metric, Workload
-from autotp.runtime import locate
+from autotp.measure import Asked, Loop, Metric, Workload
+from autotp.runtime import ModelFiles, ModelKind, locate
 from autotp.topology import probe
 from tests.models import matmul_model
 from tests.test_deploy_tuned import profile
 from tests.test_deploy_tuned import tuned as tuned_file
 
+FILES = ModelFiles(Path("m.xml"), ModelKind.IR)
 HINT, RATE = Named(text="hint:none"), 40.0
 
 
@@ -26,7 +27,8 @@ def tuned(**workload: Any) -> Named:
 
 def driven(*sides: Named, metric: Metric = Metric.LATENCY_P90, **given: Any) -> Workload:
     """The workload of a comparison of `sides`."""
-    return workload_of(sides, metric, 60.0, **{"seed": None, "data": None, "rate_per_s": None, **given})
+    usual = {"seed": None, "data": None, "rate_per_s": None, "asked": Asked()}
+    return workload_of(sides, FILES, metric, 60.0, **{**usual, **given})
 
 
 def test_a_tuned_file_brings_its_seed_and_its_rate() -> None:

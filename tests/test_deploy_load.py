@@ -13,7 +13,7 @@ import pytest
 
 import autotp
 from autotp.deploy import Profile, Tuned, TunedMachine, TunedModel, TunedWorkload, load, write_tuned
-from autotp.errors import ModelError, TunedError
+from autotp.errors import InputError, ModelError, TunedError
 from autotp.measure import Loop
 from autotp.runtime import digest, locate, reported_properties
 from autotp.runtime.split_fc import count_split
@@ -208,6 +208,24 @@ def test_bad_files_are_told(model: Path, tmp_path: Path) -> None:
         load(tmp_path / "absent.yaml")
     with pytest.raises(ModelError, match=r"can't compile model\.xml"):
         load(ship(model, here(properties={"NUM_STREAMS": "many"})))
+
+
+@pytest.mark.skipif(len(ALLOWED) < 2, reason="it takes two CPUs")
+def test_each_of_several_processes_says_which_it_is(model: Path) -> None:
+    """A config for instances side by side isn't applied before it's known which one this is; each has its CPUs."""
+    masks = tuple(str(cpu) for cpu in ALLOWED[:2])
+    path = ship(model, here({"instances": 2}, affinity=masks))
+    with pytest.raises(InputError, match=r"for 2 processes side by side: say with `instance`, from 0 to 1"):
+        load(path)
+    with pytest.raises(InputError, match="There is no instance 2"):
+        load(path, instance=2)
+    code = (
+        "import os, sys, autotp\n"
+        "loaded = autotp.load(sys.argv[1], instance=1)\n"
+        "print(loaded.decision.applied, sorted(os.sched_getaffinity(0)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1) == ["True", f"[{masks[1]}]\n"]
 
 
 def test_cpus_that_are_not_there_get_the_hint(model: Path) -> None:

@@ -242,7 +242,7 @@ def test_properties_are_strings(tmp_path: Path) -> None:
         (("profiles", 0, "result", "gain"), "median, low, high, confidence"),
         (("profiles", 0, "result", "baseline"), "config, metrics"),
         (("profiles", 0, "result", "outputs"), "max_abs_error, baseline_max_abs_error, reference"),
-        (("profiles", 0, "pareto", 0), "config, metrics"),
+        (("profiles", 0, "pareto", 0), "config, metrics, costs"),
         (("study",), "name, storage, trials, rounds, seed, started, duration_s, autotp, openvino"),
     ],
 )

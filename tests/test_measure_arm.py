@@ -17,7 +17,8 @@ from autotp.measure import arm as arm_module
 from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.phases import UNSCALED, Limits
 from autotp.measure.preparation import inspect, record_reference
-from autotp.measure.protocol import ArmFailure, Block, Outputs, Phase, Run, Status, Workload
+from autotp.measure.protocol import ArmFailure, Block, Outputs, Phase, Run, Status
+from autotp.measure.workload import Generate, Workload
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.space import FullyConnected, Mask
 from tests.models import WIDTH, dynamic_model, matmul_model
@@ -215,7 +216,8 @@ class Rates(Arm):
         super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
         self.rates, self.blocks = rates, 0
 
-    def _run(self, run: Run, phase: Phase) -> Block:
+    def _run(self, run: Run | Generate, phase: Phase) -> Block:
+        assert isinstance(run, Run)
         rate = self.rates[min(self.blocks, len(self.rates) - 1)]
         self.blocks += 1
         assert phase is Phase.WARM_UP

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from autotp.measure.arrivals import LEAD_IN_SHARE, Schedule, drive_open
-from autotp.measure.protocol import Loop
+from autotp.measure.closed_loop import drive
 from autotp.measure.rounds import BLOCK_S, OPEN_BLOCK_S
-from autotp.measure.workload import drive
+from autotp.measure.workload import Loop
 from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
 from autotp.runtime.inputs import seeded_samples
 from tests.models import wide_model

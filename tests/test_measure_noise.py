@@ -21,6 +21,7 @@ from autotp.measure import (
 )
 from autotp.measure.noise import FEWEST_ROUNDS, PAIRS, Noise, least_seconds, measure_noise
 from autotp.measure.protocol import Run
+from autotp.measure.workload import Generate
 
 TURN_S = 0.004
 
@@ -48,7 +49,8 @@ class Noisy(Arm):
         """Return the seconds of a turn, whatever the block."""
         return TURN_S
 
-    def _run(self, run: Run, phase: Phase) -> Block:
+    def _run(self, run: Run | Generate, phase: Phase) -> Block:
+        assert isinstance(run, Run)
         seconds = max(run.duration_s, TURN_S)
         self._clock.seconds += seconds + TURN_S
         rate = 1000 * exp(self._bias + self._rng.gauss(0, self._spread(seconds)))
@@ -139,7 +141,8 @@ def test_an_arm_that_fails_is_told_and_all_are_stopped() -> None:
     failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
 
     class Frail(Noisy):
-        def _run(self, run: Run, phase: Phase) -> Block:
+        def _run(self, run: Run | Generate, phase: Phase) -> Block:
+            assert isinstance(run, Run)
             if phase is Phase.BLOCK:
                 raise failure
             return super()._run(run, phase)

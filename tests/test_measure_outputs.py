@@ -141,6 +141,27 @@ def test_another_class_is_wrong_however_close_its_number(tmp_path: Path) -> None
     assert Gate().accepting([error(0.0, differing=0.1)]).rejects(found, "f32") is not None
 
 
+def test_where_it_is_strict_no_hint_excuses_another_token() -> None:
+    """What a lossy config says must be what the reference says, also where hints don't, or with a tolerance."""
+    off = error(0.0, differing=0.25)
+    lenient = Gate().accepting([error(0.0, differing=0.5)])
+    assert lenient.rejects(off, "f32") is None
+    assert "25.00% of the whole numbers" in str(lenient.rejects(off, "f32", strict=True))
+    assert Gate(tolerance=1.0).rejects(off, "f32") is None
+    assert Gate(tolerance=1.0).rejects(off, "f32", strict=True) is not None
+    assert lenient.rejects(error(0.0), "f32", strict=True) is None
+
+
+def test_logits_tell_how_far_off_it_is_and_not_the_numbers_of_tokens(tmp_path: Path) -> None:
+    """Where only logits are told the largest error is theirs: token 7 in place of 9000 isn't one of 8993."""
+    save_outputs(tmp_path / "r.npz", [{"logits": np.array([4.0]), "tokens": np.array([9000])}])
+    off = [{"logits": np.array([4.5]), "tokens": np.array([7])}]
+    assert compare_outputs(tmp_path / "r.npz", off).max_abs_error == 8993
+    found = compare_outputs(tmp_path / "r.npz", off, told=("logits",))
+    assert (found.max_abs_error, found.max_abs_reference) == (0.5, 4.0)
+    assert found.differing == {"tokens": 1.0}
+
+
 def test_a_large_output_excuses_nothing_in_a_small_one(tmp_path: Path) -> None:
     """An error of 0.5 is a trifle in logits of 20000 and wrong in scores below 1."""
     save_outputs(tmp_path / "r.npz", [{"logits": np.array([2e4]), "scores": np.array([0.5])}])

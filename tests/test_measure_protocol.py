@@ -12,7 +12,6 @@ from autotp.measure.protocol import (
     Footprint,
     Inspect,
     Inspected,
-    Loop,
     OutputError,
     Outputs,
     Phase,
@@ -23,12 +22,12 @@ from autotp.measure.protocol import (
     Started,
     Status,
     Watch,
-    Workload,
     decode_reply,
     decode_request,
     encode,
 )
-from autotp.runtime import ModelFiles, ModelInfo, ModelKind, Plan, Port
+from autotp.measure.workload import Generate, Generation, Loop, Token, Workload
+from autotp.runtime import Language, ModelFiles, ModelInfo, ModelKind, Plan, Port
 from autotp.space import Effective
 
 FILES = ModelFiles(Path("/m/a model.xml"), ModelKind.IR, Path("/m/a model.bin"))
@@ -45,6 +44,8 @@ PORT = Port("x", "f32", (1, 3))
         Compile(Plan(files=FILES, shapes={}, properties={}), Workload()),
         Run(duration_s=0.05),
         Run(duration_s=1 / 3, lead_in_s=0.1, begin_s=1e5 / 3, seed=1 << 31, flat_out=True),
+        Compile(PLAN, Workload(generation=Generation(prompt_tokens=8, batch=2, timed=(Token.FIRST,)))),
+        Generate(context=512, tokens=8, first=True, first_s=0.05, lead_in_s=0.1, begin_s=1e5 / 3),
         Watch(),
     ],
 )
@@ -60,6 +61,7 @@ def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
     [
         Ready(),
         Inspected(ModelInfo((PORT,), ())),
+        Inspected(ModelInfo((), (), language=Language(49152))),
         Started(
             effective=Effective(streams=2, precision="f32"),
             properties={"A": "B"},

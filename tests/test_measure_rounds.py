@@ -7,10 +7,11 @@ from itertools import permutations
 import pytest
 
 from autotp.measure.arm import Arm, ArmSpec
-from autotp.measure.protocol import ArmFailure, Block, Phase, Run, Status, Workload
+from autotp.measure.protocol import ArmFailure, Block, Phase, Run, Status
 from autotp.measure.rounds import Blocks, run_round
 from autotp.measure.weather import Patience
 from autotp.measure.workers import Workers
+from autotp.measure.workload import Generate, Workload
 from autotp.topology import Envelope
 
 BLOCK = Block(count=1, elapsed_s=1.0, latencies_s=(1.0,), memory_bytes=1)
@@ -23,8 +24,9 @@ class Scripted(Arm):
         super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
         self._name, self._log, self._failure = name, log, failure
 
-    def _run(self, run: Run, phase: Phase) -> Block:
+    def _run(self, run: Run | Generate, phase: Phase) -> Block:
         """Return a fixed block, or fail."""
+        assert isinstance(run, Run)
         self._log.append((self._name, run))
         if self._failure is not None:
             raise self._failure
@@ -107,7 +109,8 @@ def test_at_a_rate_blocks_hold_twenty_arrivals() -> None:
 
 def limited(quota: float | None, cpus: int = 2, rate_per_s: float | None = None) -> Blocks:
     """How blocks are made on that many CPUs under that quota."""
-    return Blocks.within(Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None), rate_per_s)
+    envelope = Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None)
+    return Blocks.within(envelope, Workload(rate_per_s=rate_per_s))
 
 
 @pytest.mark.parametrize("quota", [None, 2.0, 3.5])

@@ -31,8 +31,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
 
 def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
     """Rates and latencies are positive, quantiles are in order, and counts are whole turns of the requests."""
+    assert found.throughput_per_s is not None
     assert found.throughput_per_s > 0
-    assert 0 < found.latency_p50_s <= found.latency_p90_s <= found.latency_p99_s
+    latencies_s = [found.latency_p50_s or 0.0, found.latency_p90_s or 0.0, found.latency_p99_s or 0.0]
+    assert 0 < latencies_s[0] <= latencies_s[1] <= latencies_s[2]
+    assert (found.first_token_latency_s, found.tokens_per_s) == (None, None)
     assert found.compile_s > 0
     assert found.blocks >= 1
     assert found.inferences >= found.blocks * found.nireq
@@ -67,6 +70,7 @@ def test_a_budget_of_nothing_still_measures(tmp_path: Path, workers: Workers) ->
 
 def test_copies_are_reported_apart(found: Measurement) -> None:
     """Copying 64 bytes in and out takes microseconds, which no latency has."""
+    assert found.copy_s is not None
     assert 0 < found.copy_s < 1e-3
 
 

@@ -26,11 +26,11 @@ from autotp.measure.protocol import (
     Started,
     Status,
     Watch,
-    Workload,
     decode_reply,
     encode,
 )
 from autotp.measure.worker import peak_memory_bytes, reset_peak_memory, serve
+from autotp.measure.workload import Workload
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.runtime.inputs import MOST_CHECKED_SAMPLES
 from autotp.runtime.model import Shape
@@ -146,6 +146,7 @@ def test_copies_are_timed_after_the_compile(tmp_path: Path) -> None:
     """How long one request's copies take stands in the answer to the start."""
     (started,) = answers([Compile(plan(matmul_model(tmp_path)), Workload())])
     assert isinstance(started, Started)
+    assert started.copy_s is not None
     assert 0 < started.copy_s < 0.01
 
 

@@ -1,5 +1,6 @@
 """From a config to a running arm, on the real OpenVINO."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import msgspec
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.measure import ArmFailure, Gate, OutputError, Phase, Status, Workers, inspect
+from autotp.measure import ArmFailure, Asked, Gate, OutputError, Phase, Status, Workers, inspect
 from autotp.measure import workers as workers_module
+from autotp.measure.workload import Generate
 from autotp.runtime import locate
 from autotp.search.arms import Bench
 from autotp.search.observed import Observed
 from autotp.space import Config, Effective, Predictor
 from autotp.topology import narrow, probe
+from tests.language_models import language_model
 from tests.models import matmul_model
 from tests.test_search_request import built
 from tests.trees import Described, build
@@ -117,6 +120,38 @@ def test_graph_splits_are_told_apart_by_what_they_split(model: Path, workers: Wo
     assert len({whole, two, three}) == 3
     assert not any(outcome.mispredicted for outcome in seen)
     assert all(outcome.output_error and outcome.output_error.max_abs_error < 1e-5 for outcome in seen)
+    bench.close()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it takes two CPUs")
+def test_instances_run_side_by_side(bench: Bench) -> None:
+    """Two processes with CPUs of their own are one arm: rates and memory add up, outputs are checked."""
+    ((arm, outcome), (one, single)) = bench.start([Config.of({"instances": 2}), Config()])
+    assert isinstance(outcome, Observed)
+    assert isinstance(single, Observed)
+    assert outcome.key != single.key
+    assert outcome.masks is not None
+    assert len({cpu for mask in outcome.masks for cpu in mask}) == sum(map(len, outcome.masks))
+    assert [started.effective.threads for started in arm.started] == [len(mask) for mask in outcome.masks]
+    assert arm.block(0.02).memory_bytes > 1.5 * one.block(0.02).memory_bytes
+    assert outcome.output_error == single.output_error
+
+
+def test_sequences_at_once_make_another_arm(tmp_path: Path, workers: Workers) -> None:
+    """Of a language model: twice as many tokens in a block, though OpenVINO reports the same of both."""
+    asked = {"objectives": ["tokens_per_s"], "asked": Asked(prompt_tokens=8, new_tokens=8), "space": None}
+    request = built(language_model(tmp_path), **asked)
+    bench = Bench(request, Predictor(probe()), narrowed=False, workers=workers)
+    bench.record_reference()
+    exact = {"inference_precision_hint": "f32"}
+    (one, alone), (two, pair) = bench.start([Config.of(exact), Config.of({**exact, "batch": 2})])
+    assert isinstance(alone, Observed)
+    assert isinstance(pair, Observed)
+    assert alone.key != pair.key
+    burst = Generate(context=8, tokens=8)
+    assert 2 * one.generate(burst).count == two.generate(burst).count == 16
+    assert alone.output_error is not None
+    assert alone.output_error.differing == {"tokens": 0.0}
     bench.close()
 
 

@@ -17,7 +17,7 @@ from tests.test_measure_waves import finals_of, nothing
 def session(objective: Metric) -> Any:
     """What the finals need to know of a tuning."""
     race = SimpleNamespace(blocks=Blocks(), samples_a_block=lambda racers: 8.0)
-    return SimpleNamespace(request=SimpleNamespace(objective=objective), race=race)
+    return SimpleNamespace(request=SimpleNamespace(objective=objective, objectives=(objective,)), race=race)
 
 
 SESSION = session(Metric.THROUGHPUT)

@@ -20,6 +20,8 @@ rows = st.lists(
             count=st.integers(1, 10**6),
             elapsed_s=st.floats(1e-7, 1e3),
             latencies_s=st.lists(seconds, max_size=5).map(tuple),
+            first_tokens_s=st.lists(seconds, max_size=2).map(tuple),
+            second_tokens_s=st.lists(seconds, max_size=5).map(tuple),
             memory_bytes=st.integers(0, 2**50),
         ),
     ),

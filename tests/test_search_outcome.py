@@ -1,18 +1,17 @@
 """From a verdict to tuned.yaml."""
 
-from collections.abc import Mapping
+from math import log
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from autotp.deploy import read_tuned, write_tuned
 from autotp.measure import Interval, Metric, OutputError, Proof, ProofState, Ruling
+from autotp.search.front import Point
 from autotp.search.observed import Observed
-from autotp.search.outcome import VERDICTS, Evidence, Shipped, build_tuned, pareto_front, say
+from autotp.search.outcome import VERDICTS, Evidence, Shipped, build_tuned, say
 from autotp.search.request import TuneRequest
 from autotp.search.verdict import Verdict
 from autotp.space import Config, Effective
@@ -23,14 +22,13 @@ from tests.trees import Described, build
 HINT = Config.of({"performance_hint": "throughput"})
 F32 = Config.of({"inference_precision_hint": "f32", "nireq": 4})
 GAIN = Interval(median=1.84, low=1.8, high=1.87)
+SPREAD = (-0.003, -0.002, -0.001, 0.001, 0.002, 0.003)
 VERSIONS = {"autotp": "0.1.0", "openvino": "2026.4.1"}
-POINTS = st.lists(
-    st.tuples(
-        st.just(HINT),
-        st.fixed_dictionaries({"throughput_per_s": st.integers(1, 5), "latency_p50_s": st.integers(1, 5)}),
-    ),
-    max_size=12,
-)
+ALIKE = {Metric.THROUGHPUT: (0.0,) * 6, Metric.LATENCY_P50: (0.0,) * 6}
+TRADED = {
+    Metric.THROUGHPUT: tuple(log(1.8) + off for off in SPREAD),
+    Metric.LATENCY_P50: tuple(-log(2.0) + off for off in SPREAD),
+}
 
 
 def observed(requests: int, masks: tuple[tuple[int, ...], ...] | None = None) -> Observed:
@@ -53,7 +51,7 @@ def evidence(ruling: Ruling, **given: Any) -> Evidence:
         "shipped": won if ruling is Ruling.WIN else baseline,
         "baseline": baseline,
         "noise_floor": 1.012,
-        "pareto": (),
+        "points": (),
         "trials": 9,
         "rounds": 120,
         "started": "2026-01-02T03:04:05+00:00",
@@ -166,32 +164,22 @@ def test_nothing_measured_still_makes_a_file(tmp_path: Path, topology: Topology)
 
 
 def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) -> None:
-    """With two objectives the points that no other beats are in the file, with one there are none."""
-    points: list[tuple[Config, Mapping[str, float]]] = [
-        (HINT, {"throughput_per_s": 50.0, "latency_p50_s": 0.01}),
-        (F32, {"throughput_per_s": 90.0, "latency_p50_s": 0.02}),
-        (Config.of({"num_streams": 1}), {"throughput_per_s": 40.0, "latency_p50_s": 0.02}),
-    ]
+    """With two objectives the points that no other beats are in the file with their costs, with one none are."""
+    points = (
+        Point(config=HINT, metrics={"throughput_per_s": 50.0, "latency_p50_s": 0.01}, log_gains=ALIKE),
+        Point(config=F32, metrics={"throughput_per_s": 90.0, "latency_p50_s": 0.02}, log_gains=TRADED),
+        Point(config=Config.of({"num_streams": 1}), metrics={"throughput_per_s": 40.0, "latency_p50_s": 0.02}),
+    )
     both = request_in(tmp_path, objectives=["throughput", "latency_p50"])
-    found = evidence(Ruling.TIE, pareto=points)
-    (profile,) = build_tuned(both, topology, found, VERSIONS).profiles
-    assert [point.config for point in profile.pareto] == [HINT.to_dict(), F32.to_dict()]
-    assert build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles[0].pareto == ()
-
-
-@given(POINTS)
-def test_the_front_holds_what_nothing_beats(points: list[tuple[Config, Mapping[str, float]]]) -> None:
-    """A point is left out exactly where another is as good in both metrics and better in one."""
-    front = pareto_front(points, (Metric.THROUGHPUT, Metric.LATENCY_P50))
-    for point in points:
-        rate, latency = point[1]["throughput_per_s"], point[1]["latency_p50_s"]
-        beaten = any(
-            other["throughput_per_s"] >= rate
-            and other["latency_p50_s"] <= latency
-            and (other["throughput_per_s"], other["latency_p50_s"]) != (rate, latency)
-            for _, other in points
-        )
-        assert (point in front) is not beaten
+    found = evidence(Ruling.TIE, points=points)
+    hint, f32 = build_tuned(both, topology, found, VERSIONS).profiles[0].pareto
+    assert (hint.config, f32.config) == (HINT.to_dict(), F32.to_dict())
+    assert hint.costs["throughput"].median == pytest.approx(1.8, rel=0.01)
+    assert f32.costs["latency_p50"].low > 1.9
+    assert f"The best in latency_p50 ({HINT}) is 1.8 times worse in throughput" in say(both, found)
+    one = request_in(tmp_path)
+    assert build_tuned(one, topology, found, VERSIONS).profiles[0].pareto == ()
+    assert "The best in" not in say(one, found)
 
 
 @pytest.mark.parametrize(

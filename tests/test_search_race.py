@@ -12,6 +12,7 @@ from optuna.trial import Trial
 
 from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
 from autotp.measure.protocol import Run
+from autotp.measure.workload import Generate
 from autotp.search.observed import Observed
 from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, still_in
 from autotp.search.standing import Standing
@@ -32,7 +33,8 @@ class Pretended(Arm):
         self._latency_s, self._noise, self._fails_at = latency_s, noise, fails_at
         self._rng = random.Random(latency_s)
 
-    def _run(self, run: Run, phase: Phase) -> Block:
+    def _run(self, run: Run | Generate, phase: Phase) -> Block:
+        assert isinstance(run, Run)
         if phase is Phase.WARM_UP:
             return _block(self._latency_s)
         if len(self.durations_s) == self._fails_at:
@@ -94,7 +96,8 @@ def test_a_quantiles_gain_is_that_of_all_latencies() -> None:
     """Where each block holds one slow inference in eight, p90 is the slow one's, though a block's own is lower."""
 
     class Stopped(Pretended):
-        def _run(self, run: Run, phase: Phase) -> Block:
+        def _run(self, run: Run | Generate, phase: Phase) -> Block:
+            assert isinstance(run, Run)
             return Block(count=8, elapsed_s=0.1, latencies_s=(0.006,) * 7 + (0.056,), memory_bytes=1)
 
     race, racers = race_of({"baseline": Pretended(0.01), "stopped": Stopped(0.006)}, Metric.LATENCY_P90)
@@ -145,7 +148,8 @@ def test_arms_of_the_same_rounds_are_paired_with_each_other() -> None:
     """Noise that two arms share and the baseline doesn't have cancels between them."""
 
     class Shared(Pretended):
-        def _run(self, run: Run, phase: Phase) -> Block:
+        def _run(self, run: Run | Generate, phase: Phase) -> Block:
+            assert isinstance(run, Run)
             self.durations_s.append(run.duration_s)
             return _block(self._latency_s * (1.0 + 0.5 * (len(self.durations_s) % 3)))
 
@@ -198,7 +202,8 @@ def test_with_two_objectives_an_arm_must_be_behind_in_both() -> None:
     """Half the throughput at half the latency isn't beaten."""
 
     class Sprinter(Pretended):
-        def _run(self, run: Run, phase: Phase) -> Block:
+        def _run(self, run: Run | Generate, phase: Phase) -> Block:
+            assert isinstance(run, Run)
             return Block(count=10, elapsed_s=0.4, latencies_s=(0.005,) * 10, memory_bytes=1)
 
     arms: dict[str, Arm] = {"baseline": Pretended(0.01), "sprinter": Sprinter(0.01)}
@@ -306,7 +311,8 @@ def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
     """An arm raced only in a slow phase gets the value that the baseline's pooled figure implies."""
 
     class Drifting(Pretended):
-        def _run(self, run: Run, phase: Phase) -> Block:
+        def _run(self, run: Run | Generate, phase: Phase) -> Block:
+            assert isinstance(run, Run)
             self.durations_s.append(run.duration_s)
             return _block(self._latency_s * (4.0 if len(self.durations_s) > 4 else 1.0))
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from autotp.errors import AutotpError, InputError, ModelError, SpaceError
-from autotp.measure import Metric
+from autotp.measure import Asked, Metric
 from autotp.search.request import TuneRequest, build_request
+from autotp.space import Config
+from tests.language_models import language_model
 
 
 def built(model: Path, **given: Any) -> TuneRequest:
@@ -22,6 +24,7 @@ def built(model: Path, **given: Any) -> TuneRequest:
         "allow_precision": (),
         "out": None,
         "study": None,
+        "asked": Asked(),
     }
     return build_request(model, **{**defaults, **given})
 
@@ -68,7 +71,6 @@ def test_own_storage_moves_only_the_storage(model: Path, tmp_path: Path) -> None
     ("given", "kind", "words"),
     [
         ({"objectives": ["speed"]}, InputError, "no objective 'speed'"),
-        ({"objectives": []}, InputError, "at least one objective"),
         ({"constraints": ["latency_p99=3"]}, InputError, "isn't of the form"),
         ({"space": "nowhere"}, SpaceError, "no space 'nowhere'"),
         ({"fix": {"nstreams": 2}}, SpaceError, "no knob 'nstreams'"),
@@ -99,11 +101,21 @@ def test_what_cannot_be_used_is_refused(
         built(model, **given)
 
 
+def test_without_an_objective_or_a_space_they_are_the_usual_ones(model: Path, tmp_path: Path) -> None:
+    """Throughput in the default space; of a language model its second token in a space for such models."""
+    plain = built(model, objectives=(), space=None)
+    assert (plain.objectives, plain.space.name, plain.name) == ((Metric.THROUGHPUT,), "default", "rec-throughput")
+    generates = built(language_model(tmp_path / "toy"), objectives=(), space=None)
+    assert (generates.objectives, generates.space.name) == ((Metric.SECOND_TOKEN_LATENCY,), "language_model")
+    assert generates.name == "toy-second_token_latency"
+
+
 def test_how_many_are_in_flight_where_a_config_does_not_say(model: Path) -> None:
     """One for a latency; OpenVINO's optimum for throughput, and at a rate, where the arrivals decide."""
-    assert built(model).usual_nireq is None
-    assert built(model, objectives=["latency_p50"]).usual_nireq == 1
-    assert built(model, objectives=["latency_p50"], rate_per_s=10.0).usual_nireq is None
+    assert built(model).nireq(Config()) is None
+    assert built(model, objectives=["latency_p50"]).nireq(Config()) == 1
+    assert built(model, objectives=["latency_p50"], rate_per_s=10.0).nireq(Config()) is None
+    assert built(model).nireq(Config.of({"nireq": 3})) == 3
 
 
 def test_a_missing_model_is_refused(tmp_path: Path) -> None:

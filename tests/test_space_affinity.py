@@ -121,9 +121,56 @@ def test_a_split_without_the_policy_binds_nothing() -> None:
     assert masks(topology("4x4"), split_count=2) is None
 
 
+@settings(deadline=None)
+@given(NAMES, st.data())
+def test_instances_share_everything_evenly(name: str, data: st.DataObject) -> None:
+    """However many there are, they have as many cores each, every CPU belongs to one, and none splits a core."""
+    here, machine = topology(name), MACHINES[name]
+    instances = data.draw(st.integers(1, machine.numa_nodes * machine.cores_per_node))
+    try:
+        found = masks(here, instances=instances) or (tuple(range(machine.logical_cpus)),)
+    except SpaceError as error:
+        assert instances not in (1, machine.numa_nodes), error
+        return
+    assert len(found) == instances
+    assert sorted(cpu for mask in found for cpu in mask) == list(range(machine.logical_cpus))
+    core_of = {cpu.id: cpu.core for cpu in here.machine.cpus}
+    cores = [{core_of[cpu] for cpu in mask} for mask in found]
+    assert len({len(of_mask) for of_mask in cores}) == 1
+    assert sum(map(len, cores)) == len(set().union(*cores))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("4x4", {"instances": 2}, (tuple(range(8)), tuple(range(8, 16)))),
+        ("2x6", {"instances": 4}, ((0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11))),
+        ("4x4", {"instances": 2, "numa_nodes": [1, 2]}, ((4, 5, 6, 7), (8, 9, 10, 11))),
+        ("1x8", {"instances": 1}, None),
+        ("2x1", {"instances": 2}, ((0,), (1,))),
+    ],
+)
+def test_instances_get_whole_nodes_or_cores_of_one(
+    name: str, settings: dict[str, object], expected: tuple[tuple[int, ...], ...] | None
+) -> None:
+    """Where there are fewer than nodes, several nodes each; where more, cores of a node; a single one gets all."""
+    assert masks(topology(name), **settings) == expected
+
+
+def test_each_instance_may_be_split_over_sockets_of_its_own() -> None:
+    """Two instances on four sockets have two each to split over."""
+    assert split(topology("4x4"), 2, instances=2) == (tuple(range(8)), tuple(range(8, 16)))
+    assert split(topology("4x4"), 1, instances=2) == (tuple(range(4)), tuple(range(8, 12)))
+    with pytest.raises(SpaceError, match="split_count=3: the process spans 2 socket"):
+        split(topology("4x4"), 3, instances=2)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "reason"),
     [
+        ("4x4", {"instances": 3}, "instances=3: 4 NUMA nodes can't be shared out evenly"),
+        ("1x8", {"instances": 3}, "instances=3: their parts of the machine would have different numbers of cores"),
+        ("2x1", {"instances": 4}, "a node has 1 core(s) for 2 instances"),
         ("2x6", {"split_count": 3}, "split_count=3: the process spans 2 socket(s)"),
         ("1x8", {"split_count": 2}, "split_count=2: the process spans 1 socket(s)"),
         ("snc", {"split_count": 2, "numa_nodes": 2}, "split_count=2: the process spans 1 socket(s)"),

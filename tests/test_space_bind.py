@@ -350,7 +350,9 @@ def _numbers(name: str, items: list[Any], machine: Described) -> list[Setting]:
         "inference_num_threads": machine.logical_cpus,
         "numa_nodes": machine.numa_nodes,
     }.get(name, 10**6)
+    as_ever = {"instances": 1, "numa_nodes": machine.numa_nodes}.get(name)
     kept = [n for n in numbers if n is None or not isinstance(n, int) or n <= most]
+    kept = [None if n == as_ever else n for n in kept]
     if name == "enable_hyper_threading" and machine.smt == 1:
         kept = [n for n in kept if n is None]
     if name == "distribution_policy" and (machine.sockets < 2 or machine.numa_nodes < 2):
@@ -364,11 +366,14 @@ def _runs(chosen: Chosen, machine: Described) -> bool:
     parallel = chosen.get("distribution_policy") == "tensor_parallel"
     if any((count or 0) > machine.logical_cpus for count in (streams, threads)):
         return False
+    used, instances = chosen.get("numa_nodes") or machine.numa_nodes, chosen.get("instances") or 1
+    if used % instances and (instances % used or machine.cores_per_node % (instances // used)):
+        return False
     if not parallel:
         return (split or 1) > 1 or chosen.get("split_min_weights") is None
     if chosen.get("split_min_weights") is not None:
         return False
-    nodes = range(chosen.get("numa_nodes") or machine.numa_nodes)
+    nodes = range(max(1, used // instances))
     spanned = {socket // machine.sockets_per_node for node in nodes for socket in machine.sockets_of_node(node)}
     return (streams or 1) == 1 and (split or 1) <= len(spanned)
 

@@ -36,6 +36,6 @@ def test_a_condition_that_can_not_hold_leaves_its_knob_out() -> None:
 
 def test_a_condition_on_none_holds_where_nothing_else_can_be() -> None:
     """A knob that lost all its values isn't passed, which is what its word `none` means."""
-    nodes = {"values": [1], "when": {"distribution_policy": "none"}}
-    space = bound("2 sockets in one node", distribution_policy=["tensor_parallel"], numa_nodes=nodes)
-    assert [config.to_dict() for config in configs(space)] == [{"numa_nodes": 1}]
+    threads = {"values": [1], "when": {"distribution_policy": "none"}}
+    space = bound("2 sockets in one node", distribution_policy=["tensor_parallel"], inference_num_threads=threads)
+    assert [config.to_dict() for config in configs(space)] == [{"inference_num_threads": 1}]

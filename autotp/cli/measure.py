@@ -5,7 +5,16 @@ from pathlib import Path
 import click
 
 from autotp.cli.output import echo_json, say_waiting, show
-from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Setting, no_wait_option, rate_option
+from autotp.cli.params import (
+    Duration,
+    InputShape,
+    KnobSetting,
+    NamedShape,
+    Setting,
+    no_wait_option,
+    rate_option,
+    token_options,
+)
 
 
 @click.command("measure", epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json")
@@ -16,11 +25,13 @@ from autotp.cli.params import Duration, InputShape, KnobSetting, NamedShape, Set
 @click.option("--budget", type=Duration(), default="5s", show_default=True, help="How long to run blocks.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the inputs.")
 @rate_option
+@token_options
 @no_wait_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
     model: Path, settings: tuple[Setting, ...], shapes: tuple[NamedShape, ...],
     data: Path | None, budget: float, seed: int, rate_per_s: float | None, no_wait: bool, as_json: bool,
+    **tokens: int | None,
 ) -> None:  # fmt: skip
     """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight.
 
@@ -29,12 +40,17 @@ def command(
     from autotp.errors import SpaceError
     from autotp.measure import (
         ArmSpec,
+        Asked,
         Blocks,
+        Metric,
         Workers,
+        generation_for,
         inspect,
         machine_lock,
         measure,
         plans_of,
+        requests_of,
+        with_prompt,
         workload_for,
     )
     from autotp.runtime import locate
@@ -47,13 +63,16 @@ def command(
     files = locate(model)
     topology = probe()
     masks = affinity(config, topology.machine, topology.envelope)
-    plans = plans_of(config, masks, files, dict(shapes), config.count("nireq"))
-    workload = workload_for((), budget, seed=seed, data=data, rate_per_s=rate_per_s)
+    generation = generation_for(files, (), Asked(**tokens))
+    workload = workload_for((), budget, seed=seed, data=data, rate_per_s=rate_per_s, generation=generation)
+    workload = workload.batched(config.count("batch"))
+    plans = plans_of(config, masks, files, dict(shapes), requests_of(config, (Metric.THROUGHPUT,), workload))
     lock = machine_lock(f"autotp measure {files.path.name}", no_wait, say_waiting)
     with lock, Workers() as workers:
         inspect(workers, files, dict(shapes))
+        workload = with_prompt(workers, files, workload)
         spec = ArmSpec(plans=plans, workload=workload)
-        measurement = measure(workers, spec, budget, Blocks.within(topology.envelope, rate_per_s))
+        measurement = measure(workers, spec, budget, Blocks.within(topology.envelope, workload))
     if as_json:
         echo_json(measurement)
         return

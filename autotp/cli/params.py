@@ -1,13 +1,15 @@
 """What people type, parsed: durations, shapes, knobs, CPU lists. Each type says what it wanted."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from autotp.errors import AutotpError
 
+Callback = TypeVar("Callback", bound=Callable[..., Any])
 Setting = tuple[str, Any]
 NamedShape = tuple[str, tuple[int, ...]]
 
@@ -120,6 +122,21 @@ rate_option = click.option(
     metavar="R",
     help="Inferences a second that arrive by chance; latency counts from the arrival.",
 )
+
+
+_TOKEN_COUNT = click.IntRange(min=1)
+_TOKEN_OPTIONS = (
+    click.option("--prompt-tokens", type=_TOKEN_COUNT, metavar="N", help="Of a language model: in each prompt."),
+    click.option("--new-tokens", type=_TOKEN_COUNT, metavar="N", help="Of a language model: after each prompt."),
+    click.option("--batch", type=_TOKEN_COUNT, metavar="N", help="Of a language model: prompts at once."),
+)
+
+
+def token_options(command: Callback) -> Callback:
+    """Give `command` the options that say what a language model is asked for."""
+    for option in reversed(_TOKEN_OPTIONS):
+        command = option(command)
+    return command
 
 
 def _settings(value: str) -> dict[str, Any]:

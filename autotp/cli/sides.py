@@ -14,8 +14,18 @@ from autotp.cli.params import Settings
 from autotp.deploy import SEEDED, Tuned, decide, model_files_path, read_tuned
 from autotp.errors import InputError, SpaceError
 from autotp.files import is_file, load_yaml
-from autotp.measure import ArmSpec, Contenders, Metric, Workload, plans_of, usual_requests, workload_for
-from autotp.runtime import ModelFiles, Plan, Shape, locate
+from autotp.measure import (
+    ArmSpec,
+    Asked,
+    Contenders,
+    Metric,
+    Workload,
+    generation_for,
+    plans_of,
+    requests_of,
+    workload_for,
+)
+from autotp.runtime import ModelFiles, ModelKind, Plan, Shape, locate
 from autotp.space import Config, affinity, config_dropped
 from autotp.topology import Topology, parse_cpulist
 
@@ -28,6 +38,12 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     config: Config = Config()
     tuned: Tuned | None = None
+
+    @property
+    def batch(self) -> int | None:
+        """The sequences at once that its config sets."""
+        config = self.config if self.tuned is None else Config.of(self.tuned.profiles[0].config)
+        return config.count("batch")
 
 
 def read_side(text: str) -> Named:
@@ -84,33 +100,38 @@ def shapes_of(sides: Sequence[Named], shapes: Mapping[str, Shape]) -> dict[str, 
     return known[0]
 
 
-def objective_of(sides: Sequence[Named], objective: str | None) -> Metric:
-    """Return the objective given, else that of a tuned file, else throughput.
+def objective_of(sides: Sequence[Named], objective: str | None, files: ModelFiles) -> Metric:
+    """Return the objective given, else that of a tuned file, else the usual one of such a model.
 
     Raises:
         InputError: there is no such objective.
     """
+    generates = files.kind is ModelKind.LLM
     known = [side.tuned.objective.metrics[0] for side in sides if side.tuned is not None]
-    return Metric.named(objective or (known[0] if known else Metric.THROUGHPUT))
+    return Metric.named(objective or (known[0] if known else Metric.usual(generates)), generates)
 
 
 def workload_of(
     sides: Sequence[Named],
+    files: ModelFiles,
     metric: Metric,
     budget_s: float,
     *,
     seed: int | None,
     data: Path | None,
     rate_per_s: float | None,
+    asked: Asked,
 ) -> Workload:
-    """Return what drives both sides: what is given, else the seed and the rate of a tuned file.
+    """Return what drives both sides: what is given, else the seed, the rate and the tokens of a tuned file.
 
     For throughput a tuned file's rate isn't taken, as it would decide that itself.
 
     Raises:
-        InputError: two tuned files have different rates; or as `workload_for`.
+        InputError: two tuned files have different rates; or as `workload_for` and `generation_for`.
     """
     known = [side.tuned.workload for side in sides if side.tuned is not None]
+    if known and files.kind is ModelKind.LLM:
+        asked = asked.otherwise(Asked(known[0].prompt_tokens, known[0].new_tokens, known[0].batch))
     rates = {workload.rate_per_s for workload in known} - {None}
     if rate_per_s is None and rates and not metric.maximize:
         if len(rates) > 1:
@@ -120,7 +141,8 @@ def workload_of(
         (rate_per_s,) = rates
     if seed is None:
         seed = known[0].seed if known else 0
-    return workload_for([metric], budget_s, seed=seed, data=data, rate_per_s=rate_per_s)
+    generation = generation_for(files, [metric], asked)
+    return workload_for([metric], budget_s, seed=seed, data=data, rate_per_s=rate_per_s, generation=generation)
 
 
 def contenders_of(
@@ -137,10 +159,15 @@ def contenders_of(
         SpaceError: a config can't run here.
         ModelError: the model can't be read.
     """
-    nireq = usual_requests([metric], workload.rate_per_s)
     named = (*sides, *(read_side(f"{HINT}{hint}") for hint in ("latency", "throughput")))
-    plans = [_plans_of_side(side, files, shapes, nireq, topology) for side in named]
-    specs = [ArmSpec(plans=of_side, workload=workload) for of_side, _ in plans]
+    requests = [requests_of(side.config, [metric], workload) for side in named]
+    plans = [
+        _plans_of_side(side, files, shapes, nireq, topology) for side, nireq in zip(named, requests, strict=True)
+    ]
+    specs = [
+        ArmSpec(plans=of_side, workload=workload.batched(side.batch))
+        for side, (of_side, _) in zip(named, plans, strict=True)
+    ]
     warnings = (*(warning for _, warning in plans), *(_inputs_warning(side, workload) for side in sides))
     contenders = Contenders(a=specs[0], b=specs[1], hints=tuple(specs[2:]))
     return contenders, tuple(warning for warning in warnings if warning is not None)
@@ -158,11 +185,11 @@ def _plans_of_side(
 ) -> tuple[tuple[Plan, ...], str | None]:
     """Return what the workers of `side` do, and a warning where it was tuned for something else.
 
-    A config that says nothing of `nireq` runs with this one.
+    A tuned file brings its own `nireq`.
     """
     if side.tuned is None:
         masks = affinity(side.config, topology.machine, topology.envelope)
-        return plans_of(side.config, masks, files, shapes, side.config.count("nireq") or nireq), None
+        return plans_of(side.config, masks, files, shapes, nireq), None
     decision, profile = decide(side.tuned, files, topology)
     plans = tuple(
         Plan(

@@ -17,6 +17,7 @@ from autotp.cli.params import (
     Words,
     no_wait_option,
     rate_option,
+    token_options,
 )
 
 UNKNOWN = 3
@@ -28,14 +29,16 @@ UNKNOWN = 3
     "--objective",
     "objectives",
     multiple=True,
-    default=("throughput",),
     metavar="M",
-    help="throughput, latency_p50, latency_p90 or latency_p99; of several the first decides.",
+    help="throughput, latency_p50, latency_p90, latency_p99; of a language model second_token_latency, "
+    "first_token_latency, tokens_per_s. The first is the default; of several the first decides.",
 )
 @click.option(
     "--constraint", "constraints", multiple=True, metavar="BOUND", help="For example 'latency_p99<20ms'."
 )
-@click.option("--space", default="default", show_default=True, metavar="NAME|FILE", help="Space.")
+@click.option(
+    "--space", metavar="NAME|FILE", help="Space.  [default: default, for a language model language_model]"
+)
 @click.option("--fix", "fixed", multiple=True, type=KnobSetting(words=True), help="Hold a knob at one value.")
 @click.option("--baseline", type=Settings(), metavar="FILE|'knob=value,…'", help="Your own settings, to beat too.")
 @click.option("--budget", type=Duration(), default="5m", show_default=True, help="Wall time, finals included.")
@@ -43,6 +46,7 @@ UNKNOWN = 3
 @click.option("--shape", "shapes", multiple=True, type=InputShape(), help="Static shape of an input.")
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE.npz", help="Real inputs, an array each.")
 @rate_option
+@token_options
 @click.option("--cpus", type=CpuList(), metavar="LIST", help="Stay on these CPUs, for example 0-3.")
 @click.option("--tolerance", type=click.FloatRange(min=0), help="Largest absolute output error accepted.")
 @click.option("--allow-precision", type=Words(), default=(), metavar="LIST", help="Precisions below the default.")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
+from autotp.errors import InputError
 from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
 from autotp.space import Config
 from autotp.topology import Topology, parse_cpulist, probe
@@ -60,7 +61,7 @@ class Loaded:
         self._requests.clear()
 
 
-def load(tuned: str | Path, model: str | Path | None = None) -> Loaded:
+def load(tuned: str | Path, model: str | Path | None = None, instance: int | None = None) -> Loaded:
     """Compile the tuned model as `tuned` (a tuned.yaml) says, where that holds here.
 
     Where the machine's hard facts or the model's graph differ from those tuned for, OpenVINO's own hint is
@@ -70,8 +71,10 @@ def load(tuned: str | Path, model: str | Path | None = None) -> Loaded:
     Args:
         tuned: path of the tuned.yaml.
         model: path of the model, where it isn't where the file says.
+        instance: which of the processes this is, from 0, where the config is for several side by side.
 
     Raises:
+        InputError: which instance this is isn't said, or there aren't so many.
         TunedError: the file can't be used.
         ModelError: the model can't be found, read or compiled.
         EnvironmentFailure: the process may not use the CPUs of the tuned mask.
@@ -80,11 +83,12 @@ def load(tuned: str | Path, model: str | Path | None = None) -> Loaded:
     content = read_tuned(path)
     files = locate(Path(model) if model is not None else model_files_path(content, path))
     decision, profile = decide(content, files, _process_topology())
-    compiled = compile_plan(_plan(decision, content, profile, files))
+    own = _instance(profile, instance) if decision.applied else 0
+    compiled = compile_plan(_plan(decision, content, profile, files, own))
     if decision.applied and (unlike := _unlike(profile, compiled)):
         reason = "OpenVINO made something else of the config than when it was tuned"
         decision = Decision(False, reason, decision.differences + unlike)
-        compiled = compile_plan(_plan(decision, content, profile, files))
+        compiled = compile_plan(_plan(decision, content, profile, files, own))
     return Loaded(compiled.compiled_model, compiled.nireq, decision)
 
 
@@ -94,7 +98,22 @@ def _process_topology() -> Topology:
     return probe()
 
 
-def _plan(decision: Decision, content: Tuned, profile: Profile, files: ModelFiles) -> Plan:
+def _instance(profile: Profile, instance: int | None) -> int:
+    """Return the number of the instance that this process is: the only one there is, or the one that is said."""
+    count = len(profile.affinity or ("",))
+    if instance is None and count > 1:
+        raise InputError(
+            f"This config is for {count} processes side by side: say with `instance`, from 0 to {count - 1}, "
+            "which of them this one is."
+        )
+    if instance is not None and not 0 <= instance < count:
+        raise InputError(
+            f"There is no instance {instance}: this config is for {count} process(es), counted from 0."
+        )
+    return instance or 0
+
+
+def _plan(decision: Decision, content: Tuned, profile: Profile, files: ModelFiles, instance: int) -> Plan:
     if not decision.applied:
         mask = _process_topology().envelope.cpus if profile.affinity else None  # not the tuned one, if that is set
         properties = fallback_properties(content, profile)
@@ -103,7 +122,7 @@ def _plan(decision: Decision, content: Tuned, profile: Profile, files: ModelFile
         files=files,
         shapes=content.model.shapes,
         properties=profile.properties,
-        mask=parse_cpulist(profile.affinity[0]) if profile.affinity else None,
+        mask=parse_cpulist(profile.affinity[instance]) if profile.affinity else None,
         nireq=content.workload.nireq,
         split=Config.of(profile.config).graph_split,
     )

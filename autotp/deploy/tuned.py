@@ -85,10 +85,14 @@ class Result(_Part, frozen=True):
 
 
 class ParetoPoint(_Part, frozen=True):
-    """A config that no other measured one beats in every objective."""
+    """A config that no other measured one beats in every objective.
+
+    `costs` say by objective how many times worse it is than the best of these, where that is another.
+    """
 
     config: dict[str, Any]
     metrics: dict[str, float]
+    costs: dict[str, Interval] = {}
 
 
 class Profile(_Part, frozen=True):

@@ -1,26 +1,25 @@
 """Measurement: workers, blocks in rounds, statistics, proof, and the output gate."""
 
 from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
+from autotp.measure.asked import Asked, generation_for, requests_of, workload_for
 from autotp.measure.comparison import Comparison, Contenders, compare
 from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics
 from autotp.measure.noise import Noise, least_seconds, measure_noise
 from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
 from autotp.measure.phases import PhaseClock
-from autotp.measure.plans import plans_of, reference_plan, usual_requests, workload_for
-from autotp.measure.preparation import inspect, record_reference
+from autotp.measure.plans import plans_of, reference_plan
+from autotp.measure.preparation import inspect, record_reference, with_prompt
 from autotp.measure.proof import Place, Proof, ProofState, Ran, places, prove_split
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
     Footprint,
-    Loop,
     OutputError,
     Outputs,
     Phase,
     Started,
     Status,
-    Workload,
 )
 from autotp.measure.rounds import LONGEST_BLOCK_SHARE, Blocks, run_round
 from autotp.measure.single import Measurement, measure
@@ -44,6 +43,7 @@ from autotp.measure.statistics import (
 from autotp.measure.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves, seconds_needed
 from autotp.measure.weather import Patience, weather_counts
 from autotp.measure.workers import Workers
+from autotp.measure.workload import Generation, Loop, Workload
 
 __all__ = [
     "AA",
@@ -58,12 +58,14 @@ __all__ = [
     "Arm",
     "ArmFailure",
     "ArmSpec",
+    "Asked",
     "Block",
     "Blocks",
     "Comparison",
     "Contenders",
     "Footprint",
     "Gate",
+    "Generation",
     "Holder",
     "Interval",
     "Loop",
@@ -90,6 +92,7 @@ __all__ = [
     "all_metrics",
     "compare",
     "deciding_confidence",
+    "generation_for",
     "inspect",
     "least_seconds",
     "log_gain",
@@ -106,6 +109,7 @@ __all__ = [
     "record_reference",
     "reference_folder",
     "reference_plan",
+    "requests_of",
     "round_log_gains",
     "run_round",
     "seconds_needed",
@@ -113,7 +117,7 @@ __all__ = [
     "stop_all",
     "t_interval",
     "t_quantile",
-    "usual_requests",
     "weather_counts",
+    "with_prompt",
     "workload_for",
 ]

@@ -1,6 +1,7 @@
 """An arm: an effective config being measured, as a group of worker processes behind one interface."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from operator import methodcaller
 from time import monotonic
 from typing import TypeVar
@@ -21,10 +22,10 @@ from autotp.measure.protocol import (
     Run,
     Started,
     Watch,
-    Workload,
 )
 from autotp.measure.weather import all_over
 from autotp.measure.workers import Workers
+from autotp.measure.workload import Generate, Workload
 from autotp.runtime import Plan
 
 R = TypeVar("R")
@@ -92,7 +93,7 @@ class Arm:
             least = 2 if took_s > SLOW_S else 3
             if len(rates) >= least and abs(rates[-1] / rates[-2] - 1.0) < STEADY_WITHIN:
                 return
-            block = self._run(Run(duration_s=WARM_UP_BLOCK_S, flat_out=True), Phase.WARM_UP)
+            block = self._run(self._warming(len(rates)), Phase.WARM_UP)
             rates.append(block.count / block.elapsed_s)
 
     def block(self, duration_s: float, lead_in_s: float = 0.0, seed: int = 0) -> Block:
@@ -108,8 +109,21 @@ class Arm:
         """
         return self._run(Run(duration_s=duration_s, lead_in_s=lead_in_s, seed=seed), Phase.BLOCK)
 
+    def generate(self, generate: Generate) -> Block:
+        """Run one block of a generation on all workers at once and return their sum.
+
+        Raises:
+            ArmFailure: as `block`.
+        """
+        return self._run(generate, Phase.BLOCK)
+
     def turn_s(self, block: Block) -> float:
-        """Return how long a turn of all requests in flight takes, read off `block`; with a rate, five arrivals."""
+        """Return how long a turn of all requests in flight takes, read off `block`.
+
+        With a rate that is five arrivals; of a generation, what is timed of the block.
+        """
+        if self.spec.workload.generation is not None:
+            return block.elapsed_s
         if self.spec.workload.rate_per_s is not None:
             return ARRIVALS_PER_TURN / self.spec.workload.rate_per_s
         return block.elapsed_s * self._in_flight / block.count
@@ -148,15 +162,23 @@ class Arm:
     def _in_flight(self) -> int:
         return max(1, sum(started.effective.requests or 1 for started in self.started))
 
-    def _run(self, run: Run, phase: Phase) -> Block:
+    def _warming(self, number: int) -> Run | Generate:
+        generation = self.spec.workload.generation
+        return Run(duration_s=WARM_UP_BLOCK_S, flat_out=True) if generation is None else generation.burst(number)
+
+    def _run(self, run: Run | Generate, phase: Phase) -> Block:
         begin_s = monotonic() + BARRIER_S if len(self._workers) > 1 else None
         for number, worker in enumerate(self._workers):
-            seed = run.seed * len(self._workers) + number  # each has arrivals of its own
-            worker.send(msgspec.structs.replace(run, begin_s=begin_s, seed=seed))
+            timed = msgspec.structs.replace(run, begin_s=begin_s)
+            if isinstance(timed, Run):  # each has arrivals of its own
+                timed = msgspec.structs.replace(timed, seed=timed.seed * len(self._workers) + number)
+            worker.send(timed)
         return _sum(self._gather(Block, phase, self._asked_s(run), self._in_flight))
 
-    def _asked_s(self, run: Run) -> float:
+    def _asked_s(self, run: Run | Generate) -> float:
         """Return how long `run` takes by itself; an open loop waits for arrivals, and as long for a backlog."""
+        if isinstance(run, Generate):
+            return run.lead_in_s + run.first_s
         rate_per_s = self.spec.workload.rate_per_s
         if rate_per_s is None or run.flat_out:
             return run.lead_in_s + run.duration_s
@@ -209,8 +231,14 @@ def _sum(blocks: tuple[Block, ...]) -> Block:
     return Block(
         count=count,
         elapsed_s=elapsed_s,
-        latencies_s=tuple(latency for block in blocks for latency in block.latencies_s),
+        latencies_s=_joined(block.latencies_s for block in blocks),
+        first_tokens_s=_joined(block.first_tokens_s for block in blocks),
+        second_tokens_s=_joined(block.second_tokens_s for block in blocks),
         memory_bytes=sum(block.memory_bytes for block in blocks),
         untimed_s=max(0.0, whole_s - elapsed_s),
         weather=all_over([block.weather for block in blocks]),
     )
+
+
+def _joined(parts: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
+    return tuple(chain.from_iterable(parts))

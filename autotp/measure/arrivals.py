@@ -23,7 +23,7 @@ from time import perf_counter, sleep
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure.workload import Burst
+from autotp.measure.closed_loop import Burst
 from autotp.runtime import Requests
 
 LEAD_IN_SHARE = 0.2  # of the window: a queue has to build up before it's watched

@@ -69,6 +69,16 @@ class Contenders(msgspec.Struct, frozen=True, kw_only=True):
     b: ArmSpec
     hints: tuple[ArmSpec, ...]
 
+    def prompted(self, tokens: int | None) -> "Contenders":
+        """Return these of a language model with prompts of so many tokens; as they are where None."""
+        if tokens is None:
+            return self
+        a, b, *hints = (
+            msgspec.structs.replace(spec, workload=spec.workload.prompted(tokens))
+            for spec in (self.a, self.b, *self.hints)
+        )
+        return Contenders(a=a, b=b, hints=tuple(hints))
+
 
 class _Opening(msgspec.Struct, frozen=True):
     """What the first phase tells: what both sides are, how long a start takes, and how blocks are made."""

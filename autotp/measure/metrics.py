@@ -1,66 +1,120 @@
 """Metrics of blocks: which there are, which way is better, and their values from pooled raw samples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import numpy as np
 
 from autotp.errors import InputError
 from autotp.measure.protocol import Block
+from autotp.measure.workload import Token
 
 
 class Metric(StrEnum):
-    """What can be an objective or be constrained."""
+    """What can be an objective or be constrained; the last three are those of language models."""
 
     THROUGHPUT = "throughput"
     LATENCY_P50 = "latency_p50"
     LATENCY_P90 = "latency_p90"
     LATENCY_P99 = "latency_p99"
+    FIRST_TOKEN_LATENCY = "first_token_latency"  # noqa: S105
+    SECOND_TOKEN_LATENCY = "second_token_latency"  # noqa: S105
+    TOKENS_PER_S = "tokens_per_s"
 
     @property
     def maximize(self) -> bool:
         """Whether more is better."""
-        return self is Metric.THROUGHPUT
+        return self in (Metric.THROUGHPUT, Metric.TOKENS_PER_S)
 
     @property
     def quantile(self) -> float | None:
-        """The quantile of latency that it is, None for throughput."""
-        return None if self is Metric.THROUGHPUT else int(self.value[-2:]) / 100
+        """The quantile of latency that it is, None for a rate and for a mean."""
+        return _QUANTILES.get(self)
+
+    @property
+    def token(self) -> Token | None:
+        """Which token of a generation it is about; None where there is no language model."""
+        return _TOKENS.get(self)
 
     @property
     def key(self) -> str:
         """The name with its unit, as in files: `throughput_per_s`, `latency_p50_s`."""
-        return f"{self.value}_per_s" if self is Metric.THROUGHPUT else f"{self.value}_s"
+        if self.maximize:
+            return self.value if self.value.endswith("_per_s") else f"{self.value}_per_s"
+        return f"{self.value}_s"
 
     @classmethod
-    def named(cls, name: str) -> "Metric":
-        """Return the metric `name`.
+    def of_model(cls, generates: bool) -> "tuple[Metric, ...]":
+        """Return the metrics of a language model, which `generates`, or of any other."""
+        return tuple(metric for metric in cls if (metric.token is not None) is generates)
+
+    @classmethod
+    def usual(cls, generates: bool) -> "Metric":
+        """Return the objective where none is named."""
+        return cls.SECOND_TOKEN_LATENCY if generates else cls.THROUGHPUT
+
+    @classmethod
+    def named(cls, name: str, generates: bool = False) -> "Metric":
+        """Return the metric `name` of a language model, which `generates`, or of any other.
 
         Raises:
             InputError: there is none; the text lists those there are.
         """
-        try:
+        known = cls.of_model(generates)
+        if name in known:
             return cls(name)
-        except ValueError:
-            raise InputError(f"There is no objective {name!r}; there are {', '.join(cls)}.") from None
+        whose = " of a language model" if generates else "" if name not in tuple(cls) else " of such a model"
+        raise InputError(f"There is no objective {name!r}{whose}; there are {', '.join(known)}.")
+
+    def told_by(self, block: Block) -> bool:
+        """Whether `block` holds what this metric is computed from."""
+        match self.token:
+            case Token.FIRST:
+                return bool(block.first_tokens_s)
+            case Token.SECOND:
+                return bool(block.second_tokens_s)
+            case None:
+                return bool(block.latencies_s)
 
     def of_each(self, blocks: Sequence[Block]) -> list[float]:
         """Return this metric of each block for itself."""
-        if self.quantile is None:
-            return [block.count / block.elapsed_s for block in blocks]
-        return [_quantile(block.latencies_s, self.quantile) for block in blocks]
+        if self.quantile is not None:
+            return [_quantile(block.latencies_s, self.quantile) for block in blocks]
+        if self is Metric.FIRST_TOKEN_LATENCY:
+            return [_mean(block.first_tokens_s) for block in blocks]
+        if self is Metric.SECOND_TOKEN_LATENCY:
+            return [_mean(block.second_tokens_s) for block in blocks]
+        return [block.count / block.elapsed_s for block in blocks]
 
     def of(self, blocks: Sequence[Block]) -> float:
-        """Return this metric of `blocks`: the median rate per second, or the quantile of all latencies."""
+        """Return this metric of `blocks`: the median over them, but a quantile that of all latencies."""
         if self.quantile is None:
             return float(np.median(self.of_each(blocks)))
         return float(np.quantile([s for block in blocks for s in block.latencies_s], self.quantile))
 
 
+_QUANTILES = {Metric.LATENCY_P50: 0.5, Metric.LATENCY_P90: 0.9, Metric.LATENCY_P99: 0.99}
+_TOKENS = {
+    Metric.FIRST_TOKEN_LATENCY: Token.FIRST,
+    Metric.SECOND_TOKEN_LATENCY: Token.SECOND,
+    Metric.TOKENS_PER_S: Token.SECOND,
+}
+
+
+def tokens_of(metrics: Iterable[Metric]) -> tuple[Token, ...]:
+    """Return which tokens `metrics` are about, all where they say nothing of it."""
+    about = {metric.token for metric in metrics}
+    return tuple(token for token in Token if token in about) or tuple(Token)
+
+
 def all_metrics(blocks: Sequence[Block]) -> dict[str, float]:
-    """Return every metric of `blocks` by its key, and the peak memory."""
-    values = {metric.key: metric.of(blocks) for metric in Metric}
+    """Return every metric that `blocks` tell, by its key, and the peak memory."""
+    values = {metric.key: metric.of(blocks) for metric in Metric if all(map(metric.told_by, blocks))}
     return {**values, "memory_bytes": max(block.memory_bytes for block in blocks)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _quantile(values: Sequence[float], quantile: float) -> float:

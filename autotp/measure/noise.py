@@ -134,9 +134,9 @@ def _run_pair(setting: _Setting, blocks: Blocks, seconds: float) -> dict[float, 
 def _lengths(arm: Arm, blocks: Blocks, seconds: float) -> list[Blocks]:
     """Return the blocks to compare: as many lengths as the fewest rounds of each fit into `seconds`.
 
-    Whole periods of a quota and blocks that had to be longer stay as they are.
+    Whole periods of a quota, tokens and blocks that had to be longer stay as they are.
     """
-    if blocks.lead_in_s or blocks.duration_s > BLOCK_S:
+    if blocks.fixed:
         return [blocks]
     least_s = TURNS_PER_BLOCK * arm.turn_s(blocks.fitting.run(arm))
     usual, *others = (Blocks(duration_s=length_s) for length_s in LENGTHS_S if length_s >= min(least_s, BLOCK_S))
@@ -153,7 +153,7 @@ def _run_rounds(setting: _Setting, pair: dict[str, Arm], blocks: Blocks, seconds
     one: list[Block] = []
     other: list[Block] = []
     while len(one) < FEWEST_ROUNDS or setting.now() < began + seconds:
-        results = run_round(pair, blocks, setting.rng, setting.patience)
+        results = run_round(pair, blocks, setting.rng, setting.patience, len(one))
         for result in results.values():
             if isinstance(result, ArmFailure):
                 raise result

@@ -10,7 +10,7 @@ many differ. NaN and Inf have to be where the reference has them; an output that
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from autotp.errors import EnvironmentFailure
 from autotp.measure.protocol import OutputError
 
 REFERENCE_PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
+EXACT_GENERATION = {"KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}  # of a language model
 HINT_ERROR_FACTOR = 1.5
 TOLERANCES = {"f32": 1e-4, "f16": 1e-2, "bf16": 4e-2}
 LEAST_SIZE = 1e-6  # smaller outputs are taken for zeros; scores over a vocabulary of 200 000 are larger
@@ -39,17 +40,20 @@ class Gate(msgspec.Struct, frozen=True):
         """Return this gate with the worst that `hints` do as what is accepted in practice."""
         return Gate(tolerance=self.tolerance, hints=worst_error(hints))
 
-    def rejects(self, error: OutputError, precision: str | None) -> str | None:
-        """Return why outputs with `error` of an arm of that inference precision are wrong, None if they aren't."""
+    def rejects(self, error: OutputError, precision: str | None, strict: bool = False) -> str | None:
+        """Return why outputs with `error` of an arm of that inference precision are wrong, None if they aren't.
+
+        With `strict` whole numbers must be the reference's, whatever the hints make of them.
+        """
         if error.mismatch is not None:
             return error.mismatch
         if not error.finite:
             return "the outputs hold NaN or Inf where the reference has numbers, or the other way round"
-        if self.tolerance is not None:
-            if error.max_abs_error > self.tolerance:
-                return f"the largest output error is {error.max_abs_error:.3g}, accepted is {self.tolerance:.3g}"
-            return None
-        return self._rejects_floats(error, precision) or self._rejects_whole(error)
+        if self.tolerance is None:
+            return self._rejects_floats(error, precision) or self._rejects_whole(error, strict)
+        if error.max_abs_error > self.tolerance:
+            return f"the largest output error is {error.max_abs_error:.3g}, accepted is {self.tolerance:.3g}"
+        return self._rejects_whole(error, strict) if strict else None
 
     def _rejects_floats(self, error: OutputError, precision: str | None) -> str | None:
         tolerance = TOLERANCES.get(precision or "f32", TOLERANCES["f32"])
@@ -59,9 +63,9 @@ class Gate(msgspec.Struct, frozen=True):
                 return f"the largest error of output {name} is {off:.3g} of its size, accepted is {accepted:.3g}"
         return None
 
-    def _rejects_whole(self, error: OutputError) -> str | None:
+    def _rejects_whole(self, error: OutputError, strict: bool) -> str | None:
         for name, differing in error.differing.items():
-            accepted = HINT_ERROR_FACTOR * self.hints.differing.get(name, 0.0)
+            accepted = 0.0 if strict else HINT_ERROR_FACTOR * self.hints.differing.get(name, 0.0)
             if differing > accepted:
                 return f"{differing:.2%} of the whole numbers of output {name} differ, accepted is {accepted:.2%}"
         return None
@@ -108,11 +112,22 @@ def save_outputs(path: Path, outputs: NamedOutputs) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def compare_outputs(path: Path, outputs: NamedOutputs) -> OutputError:
-    """Compare the outputs of each sample with those saved at `path`."""
-    found = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
+def load_outputs(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the outputs saved at `path`, by the sample's index and the name: `0/logits`."""
     with np.load(path, allow_pickle=False) as archive:
-        wanted = {key: archive[key] for key in archive.files}
+        return {key: archive[key] for key in archive.files}
+
+
+def compare_outputs(path: Path, outputs: NamedOutputs, told: Collection[str] | None = None) -> OutputError:
+    """Compare the outputs of each sample with those saved at `path`.
+
+    Args:
+        path: of the reference's.
+        outputs: of an arm.
+        told: names of those whose largest error and size are told; all where None.
+    """
+    found = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
+    wanted = load_outputs(path)
     mismatch = _mismatch(wanted, found)
     by_output: dict[str, list[_Distance]] = {}
     for key in wanted if mismatch is None else ():
@@ -121,9 +136,10 @@ def compare_outputs(path: Path, outputs: NamedOutputs) -> OutputError:
     blind = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
     if blind is not None:
         mismatch = f"output {blind} can't be judged, the reference has no finite number there: give it real inputs"
+    sized = [distance for name, distance in worst.items() if told is None or name in told]
     return OutputError(
-        max_abs_error=max((distance.error for distance in worst.values()), default=0.0),
-        max_abs_reference=max((distance.size for distance in worst.values()), default=0.0),
+        max_abs_error=max((distance.error for distance in sized), default=0.0),
+        max_abs_reference=max((distance.size for distance in sized), default=0.0),
         finite=all(distance.finite for distance in worst.values()),
         relative_errors={
             name: d.error / max(LEAST_SIZE, d.size) for name, d in worst.items() if d.differing is None

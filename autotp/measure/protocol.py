@@ -1,11 +1,11 @@
 """What parent and worker say to each other: typed JSON, one message a line, over two dedicated pipes."""
 
 from enum import StrEnum
-from pathlib import Path
 
 import msgspec
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
+from autotp.measure.workload import Generate, Workload
 from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
 from autotp.space import Effective
 
@@ -30,34 +30,6 @@ class Phase(StrEnum):
     WARM_UP = "warm-up"
     BLOCK = "block"
     PROOF = "proof"
-
-
-class Loop(StrEnum):
-    """How requests are issued: one after the other, `nireq` kept in flight, or as they arrive at a rate."""
-
-    SYNC = "sync"
-    ASYNC = "async"
-    OPEN = "open"
-
-    @classmethod
-    def of(cls, nireq: int | None, rate_per_s: float | None = None) -> "Loop":
-        """Return the loop for `nireq` requests (None: OpenVINO's optimum); a single one is run synchronously."""
-        if rate_per_s is not None:
-            return cls.OPEN
-        return cls.SYNC if nireq == 1 else cls.ASYNC
-
-
-class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model is driven with: samples from `data` (.npz), or made from `seed`; arrivals at `rate_per_s`."""
-
-    seed: int = 0
-    data: Path | None = None
-    rate_per_s: float | None = None
-
-    def shared_by(self, instances: int) -> "Workload":
-        """Return what each of `instances` gets: a Poisson process split evenly is several, each Poisson."""
-        rate_per_s = None if self.rate_per_s is None else self.rate_per_s / instances
-        return msgspec.structs.replace(self, rate_per_s=rate_per_s)
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -114,8 +86,8 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
     """How far outputs are from the reference.
 
     Attributes:
-        max_abs_error: the largest absolute error of any output.
-        max_abs_reference: the largest absolute value of the reference.
+        max_abs_error: the largest absolute error of any output, of a language model that of its logits.
+        max_abs_reference: the largest absolute value of the reference, likewise.
         finite: whether there are numbers wherever the reference has them, and its NaN and Inf where it has those.
         relative_errors: by output of floats, the largest absolute error divided by that output's own size.
         differing: by output of whole numbers or truth values, the share that isn't the reference's.
@@ -133,14 +105,14 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
 class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The answer to Compile.
 
-    `copy_s` is how long it takes to copy one request's inputs in and its outputs out, which no block does;
-    `memory_bytes` the peak of resident memory so far.
+    `copy_s` is how long it takes to copy one request's inputs in and its outputs out, which no block does (None of
+    a language model, whose tokens and logits hardly count); `memory_bytes` the peak of resident memory so far.
     """
 
     effective: Effective
     properties: dict[str, str]
     compile_s: float
-    copy_s: float
+    copy_s: float | None
     memory_bytes: int
     output_error: OutputError | None = None
 
@@ -168,14 +140,19 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
 class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One timed burst: `count` inferences in `elapsed_s`, each one's latency, and the peak memory so far.
 
-    `untimed_s` is what it took before and after: the lead-in, and the drain of the queue; `dropped` how many
-    disturbed blocks were run in its place before.
+    Of a language model it's `count` tokens of all sequences, how long each prompt took to its first token, and how
+    long each further one; `elapsed_s` is that of the latter, where there are any.
+
+    `untimed_s` is what it took besides: the lead-in, and the drain of the queue; `dropped` how many disturbed
+    blocks were run in its place before.
     """
 
     count: int
     elapsed_s: float
-    latencies_s: tuple[float, ...]
-    memory_bytes: int
+    latencies_s: tuple[float, ...] = ()
+    first_tokens_s: tuple[float, ...] = ()
+    second_tokens_s: tuple[float, ...] = ()
+    memory_bytes: int = 0
     untimed_s: float = 0.0
     weather: Weather = Weather()
     dropped: int = 0
@@ -208,7 +185,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     input_error: bool = False
 
 
-Request = Inspect | Compile | Run | Watch
+Request = Inspect | Compile | Run | Generate | Watch
 Reply = Ready | Inspected | Started | Block | Footprint | Failed
 
 encode = msgspec.json.Encoder(enc_hook=str).encode

@@ -10,6 +10,8 @@ arm's debt. So under a quota each arm runs untimed for a period first, and its b
 
 At a rate a block begins with an empty queue. Near saturation that takes its time to build up, and a short block
 ends before it has: so blocks at a rate are longer.
+
+A language model's block isn't so many seconds but so many tokens, the same for every arm.
 """
 
 import random
@@ -21,6 +23,7 @@ import msgspec
 from autotp.measure.arm import Arm
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.weather import Patience
+from autotp.measure.workload import BURST_TOKENS, Generation, Workload
 from autotp.topology import Envelope
 
 BLOCK_S = 0.05
@@ -34,30 +37,54 @@ OPEN_BLOCK_S = 0.5
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     """How blocks are made: untimed for a turn and for `lead_in_s`, a period of the quota, then timed for periods.
 
-    Without a quota the turn is enough, and any duration will do, but not a short one `at_rate`.
+    Without a quota the turn is enough, and any duration will do, but not a short one `at_rate`. Of a `generation`
+    a block is as many `bursts` of tokens.
     """
 
     duration_s: float = BLOCK_S
     lead_in_s: float = 0.0
     at_rate: bool = False
+    generation: Generation | None = None
+    bursts: int = 1
 
     @classmethod
-    def within(cls, envelope: Envelope, rate_per_s: float | None = None) -> "Blocks":
-        """Return how blocks are made in `envelope`: as ever, unless a quota holds back its CPUs, or at a rate."""
-        at_rate = rate_per_s is not None
+    def within(cls, envelope: Envelope, workload: Workload) -> "Blocks":
+        """Return how blocks of `workload` are made in `envelope`, where a quota may hold back its CPUs."""
+        at_rate = workload.rate_per_s is not None
         duration_s = OPEN_BLOCK_S if at_rate else BLOCK_S
         if envelope.cpu_quota is None or envelope.cpu_quota >= len(envelope.cpus):
-            return cls(duration_s=duration_s, at_rate=at_rate)
-        whole_s = max(duration_s, PERIODS_PER_BLOCK * QUOTA_PERIOD_S)
-        return cls(duration_s=whole_s, lead_in_s=QUOTA_PERIOD_S, at_rate=at_rate)
+            return cls(duration_s=duration_s, at_rate=at_rate, generation=workload.generation)
+        return cls(
+            duration_s=max(duration_s, PERIODS_PER_BLOCK * QUOTA_PERIOD_S),
+            lead_in_s=QUOTA_PERIOD_S,
+            at_rate=at_rate,
+            generation=workload.generation,
+        )
 
     @property
     def fitting(self) -> "Blocks":
         """The blocks that tell a latency first: a single turn of the requests, which a quota could stop midway."""
-        return self if self.lead_in_s else Blocks(duration_s=0.0)
+        return self if self.lead_in_s or self.generation else Blocks(duration_s=0.0)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether their length isn't free to choose: whole periods, tokens, or longer than is usual already."""
+        return bool(self.lead_in_s or self.generation) or self.duration_s > BLOCK_S
+
+    @property
+    def whole(self) -> "Blocks":
+        """These blocks, of a generation all its tokens."""
+        bursts = ceil(self.generation.new_tokens / BURST_TOKENS) if self.generation else self.bursts
+        return msgspec.structs.replace(self, bursts=bursts)
 
     def fit(self, turn_s: float, longest_s: float) -> "Blocks":
-        """Return these blocks, longer if four turns of all requests in flight are, but at most `longest_s`."""
+        """Return these blocks, longer if four turns of all requests in flight are, but at most `longest_s`.
+
+        Of a generation they are as many bursts of `turn_s` as periods of a quota take.
+        """
+        if self.generation is not None:
+            bursts = ceil(self.duration_s / turn_s) if self.lead_in_s else 1
+            return msgspec.structs.replace(self, bursts=max(self.bursts, bursts))
         wanted_s = min(TURNS_PER_BLOCK * turn_s, longest_s)
         if self.lead_in_s:
             wanted_s = ceil(wanted_s / self.lead_in_s) * self.lead_in_s
@@ -74,21 +101,26 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
             return ceil(usual * BLOCK_S / (PERIODS_PER_BLOCK * self.lead_in_s))
         return ceil(usual * BLOCK_S / min(self.duration_s, BLOCK_S))
 
-    def run(self, arm: Arm, seed: int = 0) -> Block:
-        """Run one block of `arm` with the arrivals of `seed`.
+    def run(self, arm: Arm, seed: int = 0, number: int = 0) -> Block:
+        """Run block `number` of `arm`, which says where in a generation it lies, with the arrivals of `seed`.
 
         Raises:
             ArmFailure: as `Arm.block`.
         """
-        return arm.block(self.duration_s, self.lead_in_s, seed)
+        if self.generation is None:
+            return arm.block(self.duration_s, self.lead_in_s, seed)
+        return arm.generate(
+            self.generation.burst(number, bursts=self.bursts, first_s=self.duration_s, lead_in_s=self.lead_in_s)
+        )
 
 
 def run_round(
-    arms: Mapping[str, Arm], blocks: Blocks, rng: random.Random, patience: Patience
+    arms: Mapping[str, Arm], blocks: Blocks, rng: random.Random, patience: Patience, number: int = 0
 ) -> dict[str, Block | ArmFailure]:
     """Run one block of each arm, all with the same arrivals; return by key the block or how the arm failed.
 
-    A block that others disturbed is run again as long as `patience` lasts.
+    `number` is that of the round, in which all are at the same place of a generation. A block that others
+    disturbed is run again as long as `patience` lasts.
     """
     order = list(arms)
     rng.shuffle(order)
@@ -96,14 +128,14 @@ def run_round(
     results: dict[str, Block | ArmFailure] = {}
     for key in order:
         try:
-            results[key] = _undisturbed(arms[key], blocks, seed, patience)
+            results[key] = _undisturbed(arms[key], blocks, seed, number, patience)
         except ArmFailure as failure:
             results[key] = failure
     return results
 
 
-def _undisturbed(arm: Arm, blocks: Blocks, seed: int, patience: Patience) -> Block:
+def _undisturbed(arm: Arm, blocks: Blocks, seed: int, number: int, patience: Patience) -> Block:
     dropped = 0
-    while patience.drops(block := blocks.run(arm, seed), tries=dropped + 1):
+    while patience.drops(block := blocks.run(arm, seed, number), tries=dropped + 1):
         dropped += 1
     return msgspec.structs.replace(block, dropped=dropped) if dropped else block

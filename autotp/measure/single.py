@@ -1,43 +1,49 @@
 """One config on its own: figures to look at, from which nothing is proven, as nothing is compared.
 
-The arms and blocks are those of a tuning, so that it sees the same; outputs aren't checked, and disturbed blocks
-count.
+The arms and blocks are those of a tuning, so that it sees the same, but of a language model blocks are whole
+generations; outputs aren't checked, and disturbed blocks count.
 """
 
 from itertools import count
 from time import perf_counter
+from typing import Any
 
 import msgspec
 
 from autotp.measure.arm import Arm, ArmSpec
-from autotp.measure.metrics import Metric
+from autotp.measure.metrics import all_metrics
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds import Blocks
 from autotp.measure.workers import Workers
+from autotp.measure.workload import Generation
 from autotp.space import Effective
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """What one config does; keys carry their units, `properties` are as OpenVINO reports them.
 
-    `throughput_per_s` is the median of blocks, which a neighbour's burst doesn't move; `inferences` over
-    `measured_s`, the seconds of all windows, is the mean. `copy_s` is what copying a request's inputs in and its
-    outputs out would add; no latency has it.
+    Metrics that the model doesn't have are None. `throughput_per_s` is the median of blocks, which a neighbour's
+    burst doesn't move; `inferences` (of a language model: tokens) over `measured_s`, the seconds of all windows,
+    is the mean. `copy_s` is what copying a request's inputs in and its outputs out would add; no latency has it.
     """
 
-    throughput_per_s: float
-    latency_p50_s: float
-    latency_p90_s: float
-    latency_p99_s: float
+    throughput_per_s: float | None = None
+    latency_p50_s: float | None = None
+    latency_p90_s: float | None = None
+    latency_p99_s: float | None = None
+    first_token_latency_s: float | None = None
+    second_token_latency_s: float | None = None
+    tokens_per_s: float | None = None
     memory_bytes: int
     compile_s: float
-    copy_s: float
+    copy_s: float | None
     inferences: int
     measured_s: float
     blocks: int
     nireq: int
     effective: Effective
     properties: dict[str, str]
+    generation: Generation | None = None
 
 
 def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) -> Measurement:
@@ -60,12 +66,17 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
 
 
 def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:
-    seeds = count(arm.spec.workload.seed)
-    fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm, next(seeds))), budget_s / 10)
+    numbers, seed = count(), arm.spec.workload.seed
+
+    def run(how: Blocks) -> Block:
+        number = next(numbers)
+        return how.run(arm, seed + number, number)
+
+    fitted = blocks.fit(arm.turn_s(run(blocks.fitting)), budget_s / 10).whole
     deadline = perf_counter() + budget_s
-    measured = [fitted.run(arm, next(seeds))]
+    measured = [run(fitted)]
     while perf_counter() < deadline:
-        measured.append(fitted.run(arm, next(seeds)))
+        measured.append(run(fitted))
     return measured
 
 
@@ -75,12 +86,9 @@ def _requests(arm: Arm) -> int:
 
 def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
     started = arm.started[0]
+    metrics: dict[str, Any] = {**all_metrics(blocks)}
     return Measurement(
-        throughput_per_s=Metric.THROUGHPUT.of(blocks),
-        latency_p50_s=Metric.LATENCY_P50.of(blocks),
-        latency_p90_s=Metric.LATENCY_P90.of(blocks),
-        latency_p99_s=Metric.LATENCY_P99.of(blocks),
-        memory_bytes=max(block.memory_bytes for block in blocks),
+        **metrics,
         compile_s=started.compile_s,
         copy_s=started.copy_s,
         inferences=sum(block.count for block in blocks),
@@ -89,4 +97,5 @@ def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
         nireq=_requests(arm),
         effective=started.effective,
         properties=started.properties,
+        generation=arm.spec.workload.generation,
     )

@@ -132,10 +132,13 @@ class Waves:
             beat()
             longest = max(longest, self._now() - started)
 
-    def log_gains(self, key: str, baseline: str) -> list[float]:
-        """Return the log-gain of arm `key` against `baseline`, one for each process; none if either failed."""
+    def log_gains(self, key: str, baseline: str, metric: Metric | None = None) -> list[float]:
+        """Return the log-gain of arm `key` against `baseline`, one for each process; none if either failed.
+
+        It's that in the deciding objective, or in `metric`.
+        """
         both = [wave for wave in self.waves if key in wave and baseline in wave]
-        return [log_gain(self._metric, wave[key], wave[baseline]) for wave in both]
+        return [log_gain(metric or self._metric, wave[key], wave[baseline]) for wave in both]
 
     @property
     def noise_floor(self) -> float:
@@ -179,7 +182,7 @@ class Waves:
             for round_ in range(rounds):
                 if round_ >= self._fewest_rounds and self._now() > deadline:
                     break
-                results = run_round(arms, self._blocks, self._rng, self.patience)
+                results = run_round(arms, self._blocks, self._rng, self.patience, round_)
                 self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)
                 for key, result in results.items():
                     if isinstance(result, Block):

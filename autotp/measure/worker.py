@@ -11,8 +11,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import BinaryIO
 
+import msgspec
+
 from autotp.errors import AutotpError
-from autotp.measure.arrivals import Schedule, drive_open
+from autotp.measure.drivers import Driver, driver_of
 from autotp.measure.footprint import watch
 from autotp.measure.outputs import compare_outputs, save_outputs
 from autotp.measure.protocol import (
@@ -22,7 +24,6 @@ from autotp.measure.protocol import (
     Footprint,
     Inspect,
     Inspected,
-    Loop,
     OutputError,
     Outputs,
     Ready,
@@ -31,26 +32,14 @@ from autotp.measure.protocol import (
     Started,
     Status,
     Watch,
-    Workload,
     decode_request,
     encode,
 )
 from autotp.measure.weather import Gauge
-from autotp.measure.workload import Burst, drive
-from autotp.runtime import (
-    Compiled,
-    Requests,
-    compile_plan,
-    copy_seconds,
-    create_requests,
-    infer_outputs,
-    inspect_model,
-    reported_properties,
-    reset_states,
-)
-from autotp.runtime.inputs import Sample, make_samples
+from autotp.measure.workload import Generate
+from autotp.runtime import compile_plan, inspect_model, reported_properties
 
-Runner = Callable[[Run | Watch], Block | Footprint]
+Runner = Callable[[Run | Generate | Watch], Block | Footprint]
 
 _MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory")  # OpenVINO's, in errors of other kinds
 
@@ -68,7 +57,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
                     reply = Inspected(inspect_model(request.files, request.shapes))
                 case Compile() as request:
                     reply, runner = _compile(request)
-                case (Run() | Watch()) as request:
+                case (Run() | Generate() | Watch()) as request:
                     assert runner is not None, "a block was asked for before the start"
                     reply = runner(request)
         except Exception as error:
@@ -88,66 +77,54 @@ def _failed(error: Exception) -> Failed:
 def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
-    workload = request.workload
-    samples = make_samples(compiled.info, workload.seed, workload.data, compiled.nireq)
-    output_error = _check(request.outputs, compiled, samples.checked)
-    requests = create_requests(compiled, samples.driven)
+    driver = driver_of(compiled, request.workload)
+    output_error = _check(request.outputs, driver)
     started = Started(
         effective=compiled.effective,
         properties=reported_properties(compiled.compiled_model),
         compile_s=compiled.compile_s,
-        copy_s=copy_seconds(requests),
+        copy_s=driver.copy_s,
         memory_bytes=peak_memory_bytes(),
         output_error=output_error,
     )
-    return started, _runner(compiled, requests, workload, process_cpus)
+    return started, _runner(driver, process_cpus, compiled.effective.threads or 0)
 
 
-def _runner(compiled: Compiled, requests: Requests, workload: Workload, process_cpus: frozenset[int]) -> Runner:
+def _runner(driver: Driver, process_cpus: frozenset[int], threads: int) -> Runner:
     gauge = Gauge(process_cpus)
     reset_peak_memory()
 
-    def run(request: Run | Watch) -> Block | Footprint:
+    def run(request: Run | Generate | Watch) -> Block | Footprint:
         if isinstance(request, Watch):
-            drive(requests, Loop.SYNC, 0.0)  # the first inference makes threads
-            threads = compiled.effective.threads or 0
-            return watch(lambda seconds: drive(requests, Loop.SYNC, seconds)[0], process_cpus, threads)
-        return _block(requests, request, workload.rate_per_s, gauge)
+            driver.infer(0.0)  # the first inference makes threads
+            return watch(driver.infer, process_cpus, threads)
+        return _block(driver, request, gauge)
 
     return run
 
 
-def _block(requests: Requests, run: Run, rate_per_s: float | None, gauge: Gauge) -> Block:
-    reset_states(requests)  # a state that grows makes each inference slower than the one before
+def _block(driver: Driver, request: Run | Generate, gauge: Gauge) -> Block:
     look = gauge.read()  # before the barrier: with hundreds of CPUs it takes milliseconds
-    if run.begin_s is not None:
-        sleep(max(0.0, run.begin_s - monotonic()))
+    if request.begin_s is not None:
+        sleep(max(0.0, request.begin_s - monotonic()))
     began = monotonic()
-    count, elapsed_s, latencies_s = _burst(requests, run, rate_per_s)
-    untimed_s = monotonic() - began - elapsed_s
-    return Block(
-        count=count,
-        elapsed_s=elapsed_s,
-        latencies_s=latencies_s,
+    block = driver.block(request)
+    return msgspec.structs.replace(
+        block,
         memory_bytes=peak_memory_bytes(),
-        untimed_s=untimed_s,
+        untimed_s=monotonic() - began - block.elapsed_s,
         weather=gauge.since(look),
     )
 
 
-def _burst(requests: Requests, run: Run, rate_per_s: float | None) -> Burst:
-    if rate_per_s is None or run.flat_out:
-        return drive(requests, Loop.of(len(requests.requests)), run.duration_s, run.lead_in_s)
-    return drive_open(requests, Schedule.poisson(rate_per_s, run.duration_s, run.lead_in_s, run.seed))
-
-
-def _check(outputs: Outputs | None, compiled: Compiled, checked: tuple[Sample, ...]) -> OutputError | None:
+def _check(outputs: Outputs | None, driver: Driver) -> OutputError | None:
     if outputs is None:
         return None
+    path = Path(outputs.path)
     if outputs.save:
-        save_outputs(Path(outputs.path), infer_outputs(compiled, checked))
+        save_outputs(path, driver.outputs(None))
         return None
-    return compare_outputs(Path(outputs.path), infer_outputs(compiled, checked))
+    return compare_outputs(path, driver.outputs(path), driver.told)
 
 
 def reset_peak_memory() -> None:

@@ -1,83 +1,122 @@
-"""Closed loops on a clock: drive the requests untimed first, then time a window in which the queue stays full.
+"""What a model is driven with: how requests are issued, with which inputs, and what a language model is asked for.
 
-What a block would pay for beginning cold (caches that other arms evicted, threads asleep) and for draining its
-queue isn't what a server pays that never stops: against benchmark_app, which runs for seconds, such blocks of
-50 ms were up to 3.5 % slow, most where many requests are in flight. So a block begins with a turn untimed,
-the window follows without a pause, and the drain comes after its end.
-
-Streams that run side by side finish together. A rate is unbiased only if its window ends where it began in that
-rhythm, so both ends are completions that end a turn: as many inferences as the streams need to be where they were
-(Requests.turn). The clock is read once a turn. Latencies are OpenVINO's own, without the copies of Python's
-`infer`.
+A language model is judged by two figures whose best settings differ: the first token, for which the whole prompt
+is read at once and which the CPU's arithmetic bounds, and each further one, which the bandwidth of memory does. A
+block of the latter is a burst of tokens at the same place in the context for every arm, since attention takes
+longer the more it has to read. The tokens that are fed come from the seed, not from what the model says: so all
+arms do the same work, whatever they answer.
 """
 
-from time import perf_counter
+from enum import StrEnum
+from pathlib import Path
 
-from autotp.measure.protocol import Loop
-from autotp.runtime import Requests
+import msgspec
 
-Burst = tuple[int, float, tuple[float, ...]]
+NEW_TOKENS = 128
+PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
+BURST_TOKENS = 8
 
 
-def drive(requests: Requests, loop: Loop, duration_s: float, lead_in_s: float = 0.0) -> Burst:
-    """Drive `requests` untimed for `lead_in_s`, then timed for `duration_s`, each time to the end of a turn.
+class Loop(StrEnum):
+    """How requests are issued: one after the other, `nireq` kept in flight, at a rate, or token by token."""
 
-    Either is at least one turn, of one inference where there is one at a time. All are idle before and after.
+    SYNC = "sync"
+    ASYNC = "async"
+    OPEN = "open"
+    GENERATE = "generate"
 
-    Returns:
-        The inferences that completed in the window, its seconds, and the latency of each of them in seconds.
+    @classmethod
+    def of(cls, nireq: int | None, rate_per_s: float | None = None) -> "Loop":
+        """Return the loop for `nireq` requests (None: OpenVINO's optimum); a single one is run synchronously."""
+        if rate_per_s is not None:
+            return cls.OPEN
+        return cls.SYNC if nireq == 1 else cls.ASYNC
+
+
+class Token(StrEnum):
+    """Which token of a generation is timed."""
+
+    FIRST = "first"
+    SECOND = "second"
+
+
+class Generate(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Have `context` tokens of each sequence read, then `tokens` more, one by one, timed.
+
+    Reading the context is timed, too, where `first` says so, and is done anew for `first_s` seconds, at least
+    once; where it's not, it is left out if that context is what was read last. `lead_in_s` is for how long it is
+    read again and again before. `begin_s` is when to begin on the monotonic clock (None: at once).
     """
-    if loop is Loop.SYNC:
-        return _drive_sync(requests, duration_s, lead_in_s)
-    return _drive_async(requests, duration_s, lead_in_s)
+
+    context: int
+    tokens: int = 0
+    first: bool = False
+    first_s: float = 0.0
+    lead_in_s: float = 0.0
+    begin_s: float | None = None
 
 
-def _drive_sync(requests: Requests, duration_s: float, lead_in_s: float) -> Burst:
-    request = requests.requests[0]
-    latencies_ms: list[float] = []
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a language model is asked for: so many new tokens after each prompt of `batch` at once.
 
-    def until(deadline: float) -> float:
-        while True:
-            request.infer(share_outputs=True)
-            latencies_ms.append(request.latency)
-            if (now := perf_counter()) >= deadline:
-                return now
-
-    began = until(perf_counter() + lead_in_s)
-    latencies_ms.clear()
-    ended = until(began + duration_s)
-    return len(latencies_ms), ended - began, _seconds(latencies_ms)
-
-
-def _drive_async(requests: Requests, duration_s: float, lead_in_s: float) -> Burst:
-    """Keep every request in flight.
-
-    Idle requests come back in the order in which they completed, so once all have been started each one that
-    comes back is a completion.
+    `timed` are the tokens that the objectives are about; a `prompt_tokens` of None is still to be chosen.
     """
-    queue, in_queue, turn = requests.queue, requests.requests, requests.turn
-    completed, start = queue.get_idle_request_id, queue.start_async
-    latencies_ms: list[float] = []
 
-    def until(deadline: float) -> float:
-        while True:
-            for _ in range(turn - 1):
-                latencies_ms.append(in_queue[completed()].latency)
-                start()
-            latencies_ms.append(in_queue[completed()].latency)
-            if (now := perf_counter()) >= deadline:
-                return now
-            start()
+    prompt_tokens: int | None = None
+    new_tokens: int = NEW_TOKENS
+    batch: int = 1
+    timed: tuple[Token, ...] = (Token.FIRST, Token.SECOND)
 
-    for _ in in_queue:
-        start()
-    began = until(perf_counter() + lead_in_s)
-    latencies_ms.clear()
-    start()
-    ended = until(began + duration_s)
-    queue.wait_all()
-    return len(latencies_ms), ended - began, _seconds(latencies_ms)
+    def burst(self, number: int, *, bursts: int = 1, first_s: float = 0.0, lead_in_s: float = 0.0) -> Generate:
+        """Return block `number` of a process: the same work for every arm that is given the number.
+
+        Where only further tokens are timed, blocks follow one another through the generation and then begin it
+        anew, with the prompt read untimed; else each begins after the prompt.
+
+        Args:
+            number: counted from 0.
+            bursts: how many bursts of tokens a block holds.
+            first_s: for how long prompts are read where nothing else is timed.
+            lead_in_s: untimed, before.
+        """
+        prompt_tokens, tokens = self.prompt_tokens or 0, min(BURST_TOKENS * bursts, self.new_tokens)
+        if Token.SECOND not in self.timed:
+            return Generate(context=prompt_tokens, first=True, first_s=first_s, lead_in_s=lead_in_s)
+        if Token.FIRST in self.timed:
+            return Generate(context=prompt_tokens, tokens=tokens, first=True, lead_in_s=lead_in_s)
+        done = tokens * (number % (self.new_tokens // tokens))
+        return Generate(context=prompt_tokens + done, tokens=tokens, lead_in_s=lead_in_s)
 
 
-def _seconds(milliseconds: list[float]) -> tuple[float, ...]:
-    return tuple(latency / 1e3 for latency in milliseconds)
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model is driven with: samples from `data` (.npz), or made from `seed`; arrivals at `rate_per_s`.
+
+    A language model is driven with a `generation` instead, of tokens made from `seed`.
+    """
+
+    seed: int = 0
+    data: Path | None = None
+    rate_per_s: float | None = None
+    generation: Generation | None = None
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """How long the prompts of a language model are; None of others, or where it's still to be chosen."""
+        return self.generation.prompt_tokens if self.generation else None
+
+    def prompted(self, tokens: int) -> "Workload":
+        """Return this of a language model, with prompts of so many tokens."""
+        assert self.generation is not None, "only a language model has prompts"
+        generation = msgspec.structs.replace(self.generation, prompt_tokens=tokens)
+        return msgspec.structs.replace(self, generation=generation)
+
+    def batched(self, batch: int | None) -> "Workload":
+        """Return this of a language model with so many sequences at once; as it is where None."""
+        if batch is None or self.generation is None:
+            return self
+        return msgspec.structs.replace(self, generation=msgspec.structs.replace(self.generation, batch=batch))
+
+    def shared_by(self, instances: int) -> "Workload":
+        """Return what each of `instances` gets: a Poisson process split evenly is several, each Poisson."""
+        rate_per_s = None if self.rate_per_s is None else self.rate_per_s / instances
+        return msgspec.structs.replace(self, rate_per_s=rate_per_s)

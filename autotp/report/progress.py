@@ -3,7 +3,7 @@
 from functools import singledispatch
 
 from autotp.measure import Interval, ProofState
-from autotp.report.units import metric_name, spell_metric, spell_seconds
+from autotp.report.units import TOLD, metric_name, spell_generation, spell_metric, spell_seconds
 from autotp.search import (
     ArmEnded,
     Baselined,
@@ -41,6 +41,8 @@ def _(event: Waiting) -> list[str]:
 def _(event: Began) -> list[str]:
     configs = f"{event.configs} configs, {event.effective_configs} that may differ"
     lines = [f"study     {event.study} in {event.out}: {configs}; budget {spell_seconds(event.budget_s)}"]
+    if (asked := event.generation) is not None:
+        lines.append(f"workload  {spell_generation(asked)}")
     lines += [f"dropped   {what}: {reason}" for what, reason in event.dropped]
     lines += [f"health    {advice.seen}" for advice in event.advice]
     return [*lines, "          `autotp health` says why that matters and what to do"] if event.advice else lines
@@ -60,7 +62,8 @@ def _(event: Gauged) -> list[str]:
     if noise is None:
         return [f"noise     not gauged, the finals will tell: {event.reason}"]
     least = f"gains below about {noise.smallest_gain:.3f}× may be too small to prove here"
-    return [f"noise     the best baseline against itself: {least}; blocks of {spell_seconds(noise.block_s)}"]
+    length = "" if event.by_token else f"; blocks of {spell_seconds(noise.block_s)}"
+    return [f"noise     the best baseline against itself: {least}{length}"]
 
 
 @describe_event.register
@@ -110,6 +113,4 @@ def _times(gain: Interval) -> str:
 
 
 def _short(metrics: dict[str, float]) -> list[tuple[str, float]]:
-    return [
-        (key, metrics[key]) for key in ("throughput_per_s", "latency_p50_s", "latency_p99_s") if key in metrics
-    ]
+    return [(key, metrics[key]) for key in TOLD if key in metrics]

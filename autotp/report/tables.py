@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from autotp.deploy import Decision, Profile, Tuned
-from autotp.measure import Comparison, Measurement
-from autotp.report.units import metric_name, spell_metric
+from autotp.measure import Comparison, Measurement, Metric
+from autotp.report.units import TOLD, metric_name, spell_generation, spell_metric
 from autotp.space import BoundSpace, Census, Config, spell_config, spell_value
 
 
@@ -33,10 +33,14 @@ def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableTy
 def measurement_table(config: Config, measurement: Measurement) -> Table:
     """Return one config's figures."""
     table = Table(title=str(config), title_justify="left", show_header=False)
-    for key in ("throughput_per_s", "latency_p50_s", "latency_p90_s", "latency_p99_s", "memory_bytes"):
-        table.add_row(metric_name(key), spell_metric(key, getattr(measurement, key)))
+    for key in (*(metric.key for metric in Metric), "memory_bytes"):
+        if (value := getattr(measurement, key)) is not None:
+            table.add_row(metric_name(key), spell_metric(key, value))
+    if measurement.generation is not None:
+        table.add_row("workload", spell_generation(measurement.generation))
     table.add_row("compile", spell_metric("compile_s", measurement.compile_s))
-    table.add_row("copies, not in the latency", spell_metric("copy_s", measurement.copy_s))
+    if measurement.copy_s is not None:
+        table.add_row("copies, not in the latency", spell_metric("copy_s", measurement.copy_s))
     effective = measurement.effective
     table.add_row("streams", str(effective.streams))
     table.add_row("threads", str(effective.threads))
@@ -49,7 +53,7 @@ def measurement_table(config: Config, measurement: Measurement) -> Table:
 def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
     """Return the figures of both sides, and in a sentence what they prove."""
     table = Table("", f"A: {a}", f"B: {b}")
-    for key in ("throughput_per_s", "latency_p50_s", "latency_p99_s", "memory_bytes"):
+    for key in (*TOLD, "memory_bytes"):
         if key in found.a.metrics and key in found.b.metrics:
             pair = (spell_metric(key, side.metrics[key]) for side in (found.a, found.b))
             table.add_row(metric_name(key), *pair)

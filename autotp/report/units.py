@@ -1,5 +1,17 @@
 """SI values as people read them; only here and in cli are units formatted."""
 
+from autotp.measure import Generation
+
+# The metrics that are told where there is little room.
+TOLD = (
+    "throughput_per_s",
+    "latency_p50_s",
+    "latency_p99_s",
+    "first_token_latency_s",
+    "second_token_latency_s",
+    "tokens_per_s",
+)
+
 
 def spell_metric(key: str, value: float) -> str:
     """Return `value` of the metric `key` (`throughput_per_s`, `latency_p50_s`, `memory_bytes`) in words."""
@@ -11,6 +23,12 @@ def spell_metric(key: str, value: float) -> str:
 def metric_name(key: str) -> str:
     """Return the key of a metric without its unit: `throughput`, `latency_p50`, `memory`."""
     return key.removesuffix("_per_s").removesuffix("_s").removesuffix("_bytes")
+
+
+def spell_generation(asked: Generation) -> str:
+    """Return what a language model is asked for."""
+    batch = f", {asked.batch} at once" if asked.batch > 1 else ""
+    return f"prompts of {asked.prompt_tokens} tokens, {asked.new_tokens} new ones each{batch}"
 
 
 def spell_seconds(seconds: float) -> str:

@@ -1,9 +1,10 @@
-"""Everything that touches OpenVINO: read, reshape, split, compile, infer."""
+"""Everything that touches OpenVINO: read, reshape, split, compile, infer, generate."""
 
 from typing import TYPE_CHECKING
 
 from autotp.runtime.compile import Compiled, Plan, compile_plan, inspect_model, reported_properties
 from autotp.runtime.demo import build_demo_model
+from autotp.runtime.generate import Generator
 from autotp.runtime.infer import (
     Requests,
     copy_seconds,
@@ -13,6 +14,7 @@ from autotp.runtime.infer import (
     named_outputs,
     reset_states,
 )
+from autotp.runtime.language import Language, context_limit
 from autotp.runtime.model import ModelInfo, Port, Shape
 from autotp.runtime.source import Digest, ModelFiles, ModelKind, digest, locate
 from autotp.runtime.split_ir import save_split
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Compiled",
     "Digest",
+    "Generator",
+    "Language",
     "ModelFiles",
     "ModelInfo",
     "ModelKind",
@@ -34,6 +38,7 @@ __all__ = [
     "Shape",
     "build_demo_model",
     "compile_plan",
+    "context_limit",
     "copy_seconds",
     "create_queue",
     "create_requests",

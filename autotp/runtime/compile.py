@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
+from autotp.runtime.language import keep_last_logits
 from autotp.runtime.model import ModelInfo, Shape, describe, read_model, reason
-from autotp.runtime.source import ModelFiles
+from autotp.runtime.source import ModelFiles, ModelKind
 from autotp.runtime.split_fc import count_split, fully_connected, split_fc
 from autotp.space import Effective, GraphSplit, Mask
 
@@ -60,8 +61,11 @@ def compile_plan(plan: Plan) -> Compiled:
         set_process_mask(plan.mask)
     core = ov.Core()
     model = read_model(core, plan.files, plan.shapes)
+    info = describe(model, plan.files.kind)
+    if plan.files.kind is ModelKind.LLM:
+        keep_last_logits(model)
     if plan.split is not None:
-        model = split_fc(model, plan.split)
+        model = split_fc(model, plan.split, mapped=plan.files.weights is not None)
     started = time.perf_counter()
     try:
         compiled = core.compile_model(model, "CPU", plan.properties)
@@ -71,7 +75,7 @@ def compile_plan(plan: Plan) -> Compiled:
     nireq = plan.nireq or compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
     return Compiled(
         compiled_model=compiled,
-        info=describe(model),
+        info=info,
         nireq=nireq,
         effective=observe(compiled, nireq, count_split(compiled) if plan.split else 0),
         compile_s=compile_s,
@@ -87,7 +91,8 @@ def inspect_model(files: ModelFiles, shapes: Mapping[str, Shape]) -> ModelInfo:
     import openvino as ov
 
     model = read_model(ov.Core(), files, shapes)
-    return msgspec.structs.replace(describe(model), layers=tuple(layer.facts for layer in fully_connected(model)))
+    info = describe(model, files.kind)
+    return msgspec.structs.replace(info, layers=tuple(layer.facts for layer in fully_connected(model)))
 
 
 def set_process_mask(mask: Mask) -> None:

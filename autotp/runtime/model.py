@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autotp.errors import ModelError
-from autotp.runtime.source import ModelFiles
+from autotp.runtime.language import Language, describe_language
+from autotp.runtime.source import ModelFiles, ModelKind
 from autotp.space import FullyConnected
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _NOISE = re.compile(
 
 
 class Port(msgspec.Struct, frozen=True):
-    """An input or output: its name, OpenVINO's element type and its static shape."""
+    """An input or output: its name, OpenVINO's element type and its static shape, empty where it stays dynamic."""
 
     name: str
     element_type: str
@@ -34,6 +35,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     layers: tuple[FullyConnected, ...] = ()
+    language: Language | None = None
 
 
 def open_model(core: "ov.Core", files: ModelFiles) -> "ov.Model":
@@ -45,18 +47,28 @@ def open_model(core: "ov.Core", files: ModelFiles) -> "ov.Model":
     try:
         model = core.read_model(files.path)
     except RuntimeError as error:
-        raise ModelError(f"OpenVINO can't read {files.path}: {reason(error)}.") from error
+        weights = files.path.with_suffix(".bin").name
+        lost = files.kind is not ModelKind.ONNX and files.weights is None
+        hint = f" {weights}, which should hold its weights, isn't beside it." if lost else ""
+        raise ModelError(f"OpenVINO can't read {files.path}: {reason(error)}.{hint}") from error
     _name_ports(model)
     return model
 
 
 def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) -> "ov.Model":
-    """Read the model and set the shapes of the inputs named in `shapes`.
+    """Read the model and set the shapes of the inputs named in `shapes`; those of a language model stay dynamic.
 
     Raises:
         ModelError: it can't be read, an input isn't there, the shapes don't fit, or some stay dynamic.
     """
     model = open_model(core, files)
+    if files.kind is ModelKind.LLM:
+        if shapes:
+            raise ModelError(
+                f"{files.path.name} is a language model, which takes prompts of any length: no shape can be set, "
+                "but the tokens of its prompts and how many there are at once."
+            )
+        return model
     if shapes:
         _reshape(model, shapes)
     if model.is_dynamic() and any(port.partial_shape.is_dynamic for port in model.inputs):
@@ -64,18 +76,16 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
     return model
 
 
-def describe(model: "ov.Model") -> ModelInfo:
-    """Return the ports of `model`, whose shapes are static."""
+def describe(model: "ov.Model", kind: ModelKind) -> ModelInfo:
+    """Return what `model` takes and gives.
+
+    Raises:
+        ModelError: it's a language model that can't be driven.
+    """
     return ModelInfo(
-        tuple(Port(port_name(p), p.element_type.get_type_name(), tuple(p.shape)) for p in model.inputs),
-        tuple(
-            Port(
-                port_name(p),
-                p.element_type.get_type_name(),
-                tuple(p.shape) if p.partial_shape.is_static else (),
-            )
-            for p in model.outputs
-        ),
+        inputs=tuple(map(_port, model.inputs)),
+        outputs=tuple(map(_port, model.outputs)),
+        language=describe_language(model) if kind is ModelKind.LLM else None,
     )
 
 
@@ -90,6 +100,11 @@ def reason(error: Exception) -> str:
     telling = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
     sentence = telling[0] if telling else type(error).__name__
     return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :!")
+
+
+def _port(port: "ov.Output") -> Port:
+    shape = tuple(port.shape) if port.partial_shape.is_static else ()
+    return Port(port_name(port), port.element_type.get_type_name(), shape)
 
 
 def _name_ports(model: "ov.Model") -> None:

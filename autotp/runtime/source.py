@@ -19,10 +19,11 @@ from autotp.files import is_file
 
 
 class ModelKind(StrEnum):
-    """The format of a model's files."""
+    """The format of a model's files; an LLM is an IR whose context is its state, with `beam_idx` to reorder it."""
 
     IR = "ir"
     ONNX = "onnx"
+    LLM = "llm"
 
 
 class ModelFiles(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ def locate(model: Path) -> ModelFiles:
     """Return the files of `model`: an `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
 
     Raises:
-        ModelError: there is no such file, or it's of another kind.
+        ModelError: there is no such file, it's of another kind, or can't be read.
     """
     is_folder = os.path.isdir(model)  # noqa: PTH112
     path = model / "openvino_model.xml" if is_folder else model
@@ -58,7 +59,17 @@ def locate(model: Path) -> ModelFiles:
     if path.suffix == ".onnx":
         return ModelFiles(path, ModelKind.ONNX)
     weights = path.with_suffix(".bin")
-    return ModelFiles(path, ModelKind.IR, weights if weights.is_file() else None)
+    kind = ModelKind.LLM if _generates(path) else ModelKind.IR
+    return ModelFiles(path, kind, weights if weights.is_file() else None)
+
+
+def _generates(path: Path) -> bool:
+    """Whether the graph at `path` is that of a language model, as optimum-intel and OpenVINO GenAI write them."""
+    try:
+        graph = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror}.") from error
+    return b'name="beam_idx"' in graph and b'type="ReadValue"' in graph
 
 
 def digest(files: ModelFiles) -> Digest:
@@ -68,7 +79,7 @@ def digest(files: ModelFiles) -> Digest:
         ModelError: the file can't be read, or is an ONNX file that is cut short.
     """
     try:
-        if files.kind is ModelKind.IR:
+        if files.kind is not ModelKind.ONNX:
             weights_bytes = files.weights.stat().st_size if files.weights else 0
             return Digest(hashlib.sha256(files.path.read_bytes()).hexdigest(), weights_bytes)
         with files.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -59,13 +59,14 @@ def fully_connected(model: "ov.Model") -> Iterator[Layer]:
             yield Layer(node, found)
 
 
-def split_fc(model: "ov.Model", split: GraphSplit) -> "ov.Model":
+def split_fc(model: "ov.Model", split: GraphSplit, mapped: bool = False) -> "ov.Model":
     """Return a clone of `model` with its fully connected layers split.
 
     Args:
         model: stays as it is.
         split: which layers are split, and into how many shards. Output channels that don't divide by them are
             shared out as evenly as can be.
+        mapped: whether its weights are mapped from a file, so that shares of them needn't be copies.
 
     Raises:
         ModelError: no layer has so many weights, or one that has them too few output channels.
@@ -74,7 +75,7 @@ def split_fc(model: "ov.Model", split: GraphSplit) -> "ov.Model":
     layers = list(fully_connected(clone))
     if reason := split.why_not([layer.facts for layer in layers]):
         raise ModelError(f"The model can't be split: {reason}.")
-    slices = _Slices()
+    slices = _Slices(mapped)
     for layer in layers:
         if split.takes(layer.facts):
             _split(layer, shard_bounds(layer.facts.channels, split.count), slices)
@@ -103,14 +104,15 @@ def shard_bounds(channels: int, count: int) -> list[tuple[int, int]]:
 class _Slices:
     """Slices of constants, each made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, mapped: bool) -> None:
+        self._mapped = mapped
         self._made: dict[tuple[str, int], dict[int, ov.Node]] = {}
 
     def of(self, carrier: Carrier, low: int, high: int, number: int) -> "ov.Node":
         """Return the constant that `carrier` is with the elements from `low` to `high` of its axis."""
         made = self._made.setdefault((carrier.node.get_name(), carrier.axis), {})
         if low not in made:
-            made[low] = sliced(carrier.node, carrier.axis, low, high)
+            made[low] = sliced(carrier.node, carrier.axis, low, high, self._mapped)
             made[low].set_friendly_name(shard_name(carrier.node, number))
         return made[low]
 

@@ -20,6 +20,7 @@ _BYTE, _HALF = 8, 4  # bits
 _ELEMENTWISE = frozenset({"Add", "Convert", "Divide", "FakeQuantize", "Multiply", "Subtract"})
 _RESHAPING = frozenset({"Reshape", "Squeeze", "Unsqueeze"})
 _DECOMPRESSING = _ELEMENTWISE | _RESHAPING | {"Transpose"}
+_MAPPED: list[NDArray[Any]] = []
 
 
 class Carrier(msgspec.Struct, frozen=True):
@@ -43,10 +44,18 @@ def carriers(weights: "ov.Output", axis: int) -> tuple[Carrier, ...]:
     return tuple({carrier.node.get_name(): carrier for carrier in _followed(weights, axis)}.values())
 
 
-def sliced(constant: "ov.Node", axis: int, low: int, high: int) -> "ov.Node":
+def sliced(constant: "ov.Node", axis: int, low: int, high: int, mapped: bool) -> "ov.Node":
     """Return a constant of the elements from `low` to `high` of one axis.
 
     Elements of four bits lie two to a byte, the first in its lower half; rows needn't begin with a byte.
+
+    Args:
+        constant: what is sliced.
+        axis: along which.
+        low: the first element.
+        high: that behind the last.
+        mapped: whether its bytes are those of a file. Then a slice whose bytes lie together is no copy of them,
+            but they stay mapped while the process lives: nobody tells when OpenVINO has read the last of them.
     """
     import openvino as ov
 
@@ -59,8 +68,10 @@ def sliced(constant: "ov.Node", axis: int, low: int, high: int) -> "ov.Node":
         halves = _unpacked(raw)[: outer * size * inner].reshape(outer, size, inner)
         part = _packed(halves[:, low:high].reshape(-1))
     shape[axis] = high - low
-    taken = ov.Tensor(np.ascontiguousarray(part), shape, element_type)
-    return ov.op.Constant(taken, shared_memory=False)
+    shared = mapped and np.may_share_memory(part, raw)
+    if shared:
+        _MAPPED.append(part)
+    return ov.op.Constant(ov.Tensor(np.ascontiguousarray(part), shape, element_type), shared_memory=shared)
 
 
 def _followed(output: "ov.Output", axis: int) -> Iterator[Carrier]:

@@ -6,6 +6,7 @@ from typing import Any, TypedDict, Unpack
 
 import optuna
 
+from autotp.measure import Asked
 from autotp.search.events import Event, Listener
 from autotp.search.request import TuneRequest, build_request
 from autotp.search.tuner import run
@@ -17,11 +18,13 @@ class TuneOptions(TypedDict, total=False):
     """What `tune` takes besides the model; each has a default."""
 
     objectives: str | Sequence[str]
-    """`throughput` (the default), `latency_p50`, `latency_p90`, `latency_p99`; of several the first decides."""
+    """`throughput` (the default), `latency_p50`, `latency_p90`, `latency_p99`; of several the first decides.
+
+    Of a language model `second_token_latency` (the default), `first_token_latency`, `tokens_per_s`."""
     constraints: str | Sequence[str]
     """For example `latency_p99<20ms`; what breaks one can't be shipped."""
-    space: str
-    """The name of a space that comes with autotp (`default`), or a YAML file."""
+    space: str | None
+    """The name of a space that comes with autotp (`default`, for a language model `language_model`), or a file."""
     fix: Mapping[str, Any]
     """Knobs held at one value."""
     baseline: Mapping[str, Any] | None
@@ -36,6 +39,12 @@ class TuneOptions(TypedDict, total=False):
     """An `.npz` with an array for each input, with one more leading dimension for several samples."""
     rate_per_s: float | None
     """Inferences a second that arrive by chance, for a latency objective; latency counts from the arrival."""
+    prompt_tokens: int | None
+    """Of a language model, in each prompt; by default the most of 1024, 512, 256, 128 read in half a second."""
+    new_tokens: int | None
+    """Of a language model, after each prompt; 128 by default."""
+    batch: int | None
+    """Of a language model, how many sequences there are at once; 1 by default."""
     cpus: Sequence[int] | None
     """CPUs to stay on; by default all that this process may use."""
     tolerance: float | None
@@ -88,9 +97,9 @@ def _request(model: Path, options: TuneOptions) -> TuneRequest:
     baseline, cpus = options.get("baseline"), options.get("cpus")
     return build_request(
         model,
-        objectives=_several(options.get("objectives", "throughput")),
+        objectives=_several(options.get("objectives", ())),
         constraints=_several(options.get("constraints", ())),
-        space=options.get("space", "default"),
+        space=options.get("space"),
         fix=dict(options.get("fix", {})),
         baseline=None if baseline is None else dict(baseline),
         budget_s=options.get("budget_s", DEFAULT_BUDGET_S),
@@ -101,6 +110,11 @@ def _request(model: Path, options: TuneOptions) -> TuneRequest:
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
         data=_path(options.get("data")),
         rate_per_s=options.get("rate_per_s"),
+        asked=Asked(
+            prompt_tokens=options.get("prompt_tokens"),
+            new_tokens=options.get("new_tokens"),
+            batch=options.get("batch"),
+        ),
         cpus=None if cpus is None else tuple(cpus),
         tolerance=options.get("tolerance"),
         storage=options.get("storage"),

@@ -29,7 +29,7 @@ from autotp.measure import (
 )
 from autotp.search.observed import Observed, Outcome
 from autotp.search.request import TuneRequest
-from autotp.space import MODEL_THREADS, Config, Effective, Mask, Predictor, affinity
+from autotp.space import MODEL_THREADS, Config, Effective, Mask, Predictor, affinity, lossy
 
 
 class Bench:
@@ -101,7 +101,8 @@ class Bench:
         request, masks = self._request, self.masks(config)
         plans = plans_of(config, masks, request.files, request.shapes, self._nireq(config))
         outputs = Outputs(str(self._reference)) if checked else None
-        arm = Arm(ArmSpec(plans=plans, workload=self._request.workload, outputs=outputs), self._workers)
+        workload = request.workload.batched(config.count("batch"))
+        arm = Arm(ArmSpec(plans=plans, workload=workload, outputs=outputs), self._workers)
         self._arms.append(arm)
         return arm
 
@@ -121,16 +122,20 @@ class Bench:
         for index, (config, arm) in enumerate(zip(configs, arms, strict=True)):
             outcome: Outcome = failures[index] if index in failures else self._observe(config, arm)
             if isinstance(outcome, Observed) and gated:
-                outcome = self.wrong_output(outcome) or outcome
+                outcome = self.wrong_output(config, outcome) or outcome
             if isinstance(outcome, ArmFailure):
                 arm.stop()
             outcomes.append((arm, outcome))
         return outcomes
 
-    def wrong_output(self, observed: Observed) -> ArmFailure | None:
-        """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
+    def wrong_output(self, config: Config, observed: Observed) -> ArmFailure | None:
+        """Return the failure of an arm whose outputs the gate rejects, None where it accepts them.
+
+        What a lossy config of a language model says has to be what the reference says, word for word.
+        """
         assert observed.output_error is not None
-        reason = self.gate.rejects(observed.output_error, observed.effective.precision)
+        strict = self._request.workload.generation is not None and lossy(config, self.topology.machine)
+        reason = self.gate.rejects(observed.output_error, observed.effective.precision, strict)
         return ArmFailure(Status.WRONG_OUTPUT, Phase.COMPILE, reason) if reason else None
 
     def _observe(self, config: Config, arm: Arm) -> Outcome:
@@ -148,7 +153,7 @@ class Bench:
             output_error=arm.output_error if arm.spec.outputs is not None else None,
             properties=started.properties,
             predicted=self._predict(config),
-            told_apart=self._predictor.frame(config).told_apart,
+            told_apart=self._predictor.told_apart(config),
             copy_s=started.copy_s,
         )
 
@@ -177,7 +182,7 @@ class Bench:
 
     def _nireq(self, config: Config) -> int | None:
         """Return the requests in flight; None leaves OpenVINO's optimum."""
-        return config.count("nireq") or self._request.usual_nireq
+        return self._request.nireq(config)
 
 
 def _ran(arm: Arm) -> Ran:

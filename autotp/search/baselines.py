@@ -79,7 +79,7 @@ def gauge_noise(session: Session, best: Racer) -> None:
         else:
             session.race.set_block_length(noise.block_s)
             session.store.note(noise=noise)
-            session.tell(Gauged(noise=noise))
+            session.tell(Gauged(noise=noise, by_token=session.race.blocks.generation is not None))
 
 
 def _noise(session: Session, best: Racer, deadline: float) -> Noise:
@@ -168,7 +168,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
         raise EnvironmentFailure(f"OpenVINO's own hints failed here: {_first_failure([o for _, o in outcomes])}.")
     session.bench.accept_hints({r.config: r.observed for r in racers.values() if r.config in HINTS})
     for racer in racers.values():
-        if racer.config not in HINTS and (wrong := session.bench.wrong_output(racer.observed)):
+        if racer.config not in HINTS and (wrong := session.bench.wrong_output(racer.config, racer.observed)):
             raise EnvironmentFailure(f"Your own settings ({racer.config}) give wrong outputs: {wrong.message}.")
         session.race.enter(racer)
     return list(racers.values()), aliases, unproven
@@ -176,7 +176,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
 
 def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[str, ...]:
     """Return a warning for each baseline whose outputs are beyond the person's absolute bound."""
-    found = [(racer.config, session.bench.wrong_output(racer.observed)) for racer in racers]
+    found = [(racer.config, session.bench.wrong_output(racer.config, racer.observed)) for racer in racers]
     return tuple(f"{config}: {failure.message}" for config, failure in found if failure is not None)
 
 

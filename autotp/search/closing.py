@@ -21,7 +21,7 @@ from autotp.measure import (
 )
 from autotp.search.constraints import violations
 from autotp.search.events import FinalsBegan, FinalsEnded
-from autotp.search.race import OUT_CONFIDENCE, Racer, still_in
+from autotp.search.race import OUT_CONFIDENCE, Racer, best_in, still_in
 from autotp.search.session import Session
 from autotp.search.store import Role
 from autotp.search.verdict import Contest, Verdict, judge
@@ -75,12 +75,13 @@ def skip_finals(session: Session, baselines: list[Racer], reason: str) -> Closin
 
 
 def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> dict[str, float]:
-    """Return the metrics of arm `key` over all its processes; the first objective as the paired gain has it."""
-    metric, values = session.request.objective, finals.metrics(key)
+    """Return the metrics of arm `key` over all its processes; the objectives as the paired gains have them."""
+    values = finals.metrics(key)
     if key != baseline and baseline not in finals.failures:
-        gain = t_interval(finals.log_gains(key, baseline), REPORTED_CONFIDENCE).median
-        reference = finals.metrics(baseline)[metric.key]
-        values[metric.key] = reference * (gain if metric.maximize else 1 / gain)
+        reference = finals.metrics(baseline)
+        for metric in session.request.objectives:
+            gain = t_interval(finals.log_gains(key, baseline, metric), REPORTED_CONFIDENCE).median
+            values[metric.key] = reference[metric.key] * (gain if metric.maximize else 1 / gain)
     return values
 
 
@@ -95,7 +96,7 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
     to_beat = session.keeps_constraints(baselines[0])
     hopeful = [r for r in contenders if not (to_beat and session.race.standing(r).below(0.0, OUT_CONFIDENCE))]
     room = session.bench.room - len(baselines) - 1
-    finalists = still_in(session.race, session.keeping(hopeful))[: max(1, min(MAX_FINALISTS, room))]
+    finalists = _the_best(session, contenders, session.keeping(hopeful))[: max(1, min(MAX_FINALISTS, room))]
     while True:
         arms = len(baselines) + len(finalists) + 1
         seconds = session.at(1.0) - session.now()
@@ -105,6 +106,17 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
         if schedule.rounds >= wanted.enough or len(finalists) <= 1:
             return finalists, schedule
         finalists = finalists[:-1]
+
+
+def _the_best(session: Session, contenders: list[Racer], hopeful: list[Racer]) -> list[Racer]:
+    """Return the `hopeful` ones that may be the best; of several objectives the best of the first, then of others.
+
+    Those needn't be better than the baseline in the first: they show what being so in another costs.
+    """
+    race, (_, *others) = session.race, session.request.objectives
+    first = still_in(race, hopeful)
+    best = [best_in(race, session.keeping(contenders), metric) for metric in others if contenders]
+    return list(dict.fromkeys((*first[:1], *best, *first)))
 
 
 def _waves(session: Session, racers: Sequence[Racer]) -> Waves:

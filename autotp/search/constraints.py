@@ -32,8 +32,8 @@ class Constraint(msgspec.Struct, frozen=True):
         return -excess if self.above else excess
 
 
-def parse_constraint(text: str) -> Constraint:
-    """Parse `latency_p99<20ms` or `throughput>100`.
+def parse_constraint(text: str, generates: bool = False) -> Constraint:
+    """Parse `latency_p99<20ms` or `throughput>100`, of a language model, which `generates`, `tokens_per_s>20`.
 
     Raises:
         InputError: another form, an unknown metric or unit, or a bound of zero.
@@ -41,9 +41,9 @@ def parse_constraint(text: str) -> Constraint:
     parts = _FORM.fullmatch(text)
     if parts is None:
         raise InputError(f"Constraint {text!r} isn't of the form latency_p99<20ms or throughput>100.")
-    metric = Metric.named(parts[1])
+    metric = Metric.named(parts[1], generates)
     unit = parts[4].lower()
-    units = {"": 1.0, "/s": 1.0} if metric is Metric.THROUGHPUT else _UNITS
+    units = {"": 1.0, "/s": 1.0} if metric.maximize else _UNITS
     if unit not in units:
         raise InputError(f"Constraint {text!r}: give the bound of {metric} in {', '.join(filter(None, units))}.")
     try:

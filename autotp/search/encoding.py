@@ -10,6 +10,7 @@ import numpy as np
 from autotp.measure import Block
 
 MAX_BLOCKS = 200
+SAMPLES = ("latencies", "first_tokens", "second_tokens")
 Row = tuple[int, int, Block]  # process, round, block
 
 
@@ -17,7 +18,8 @@ def encode_blocks(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """Yield one JSON value for every `MAX_BLOCKS` rows.
 
     Each holds the columns `process`, `round`, `count`, `memory_bytes` (one integer a block), `elapsed_s`
-    (64-bit floats) and `latencies_s` (32-bit floats, all blocks in a row, `latencies` of each block).
+    (64-bit floats), and 32-bit floats of all blocks in a row: `latencies_s`, `latencies` of each block, and of a
+    language model `first_tokens_s` and `second_tokens_s`, `first_tokens` and `second_tokens` of each.
     """
     for start in range(0, len(rows), MAX_BLOCKS):
         part = rows[start : start + MAX_BLOCKS]
@@ -26,17 +28,16 @@ def encode_blocks(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
             "process": _pack([process for process, _, _ in part], "<i4"),
             "round": _pack([round_ for _, round_, _ in part], "<i4"),
             "count": _pack([block.count for block in blocks], "<i4"),
-            "latencies": _pack([len(block.latencies_s) for block in blocks], "<i4"),
             "memory_bytes": _pack([block.memory_bytes for block in blocks], "<i8"),
             "elapsed_s": _pack([block.elapsed_s for block in blocks], "<f8"),
-            "latencies_s": _pack([s for block in blocks for s in block.latencies_s], "<f4"),
+            **{key: packed for name in SAMPLES for key, packed in _pack_samples(name, blocks)},
         }
 
 
 def decode_blocks(value: dict[str, Any]) -> list[Row]:
     """Return the rows that `encode_blocks` made `value` of (latencies to 32-bit precision)."""
     columns = {name: _unpack(packed) for name, packed in value.items()}
-    ends = np.cumsum(columns["latencies"])
+    samples = [_unpack_samples(name, columns) for name in SAMPLES]
     return [
         (
             columns["process"][i],
@@ -44,12 +45,28 @@ def decode_blocks(value: dict[str, Any]) -> list[Row]:
             Block(
                 count=columns["count"][i],
                 elapsed_s=columns["elapsed_s"][i],
-                latencies_s=tuple(columns["latencies_s"][end - columns["latencies"][i] : end]),
                 memory_bytes=columns["memory_bytes"][i],
+                latencies_s=latencies_s,
+                first_tokens_s=first_tokens_s,
+                second_tokens_s=second_tokens_s,
             ),
         )
-        for i, end in enumerate(ends)
+        for i, (latencies_s, first_tokens_s, second_tokens_s) in enumerate(zip(*samples, strict=True))
     ]
+
+
+def _pack_samples(name: str, blocks: Sequence[Block]) -> Iterator[tuple[str, dict[str, str]]]:
+    of_blocks: list[tuple[float, ...]] = [getattr(block, f"{name}_s") for block in blocks]
+    if any(of_blocks):
+        yield name, _pack([len(of_block) for of_block in of_blocks], "<i4")
+        yield f"{name}_s", _pack([s for of_block in of_blocks for s in of_block], "<f4")
+
+
+def _unpack_samples(name: str, columns: dict[str, list[Any]]) -> list[tuple[float, ...]]:
+    if name not in columns:
+        return [()] * len(columns["count"])
+    lengths, values = columns[name], columns[f"{name}_s"]
+    return [tuple(values[end - length : end]) for length, end in zip(lengths, np.cumsum(lengths), strict=True)]
 
 
 def _pack(values: Sequence[float], dtype: str) -> dict[str, str]:

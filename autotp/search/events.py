@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from autotp.deploy import Tuned
-from autotp.measure import Holder, Interval, Noise
+from autotp.measure import Generation, Holder, Interval, Noise
 from autotp.topology import Advice
 
 
@@ -21,7 +21,10 @@ class Waiting(Event, frozen=True, tag="waiting"):
 
 
 class Began(Event, frozen=True, tag="began"):
-    """The study is open and the space is bound; `advice` says what may disturb the measurements."""
+    """The study is open and the space is bound; `advice` says what may disturb the measurements.
+
+    `generation` is what a language model is asked for.
+    """
 
     study: str
     out: str
@@ -30,6 +33,7 @@ class Began(Event, frozen=True, tag="began"):
     effective_configs: int
     dropped: tuple[tuple[str, str], ...]
     advice: tuple[Advice, ...] = ()
+    generation: Generation | None = None
 
 
 class Baselined(Event, frozen=True, tag="baselined"):
@@ -46,6 +50,7 @@ class Gauged(Event, frozen=True, tag="noise"):
 
     noise: Noise | None = None
     reason: str | None = None
+    by_token: bool = False
 
 
 class ArmEnded(Event, frozen=True, tag="arm"):

@@ -22,8 +22,9 @@ from autotp.deploy import (
     TunedStudy,
     TunedWorkload,
 )
-from autotp.measure import UNITY, Interval, Loop, Metric, ProofState, Ruling
+from autotp.measure import UNITY, Interval, Loop, ProofState, Ruling
 from autotp.runtime import digest
+from autotp.search.front import Point, costs_of, front_of, trade
 from autotp.search.observed import Observed
 from autotp.search.request import TuneRequest
 from autotp.search.storage import public_url
@@ -54,7 +55,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     shipped: Shipped
     baseline: Shipped
     noise_floor: float | None
-    pareto: Sequence[tuple[Config, Mapping[str, float]]]
+    points: Sequence[Point]
     trials: int
     rounds: int
     started: str
@@ -122,7 +123,9 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
     else:
         found = f"Can't tell whether anything is faster in {metric} than {baseline}, so {ships}."
         why = f"Why: {evidence.verdict.reason}."
-    return f"{found}\n{why}{_split_warning(evidence.shipped.observed)}\n{_deploy(evidence.shipped.config)}"
+    front = trade(evidence.points, request.objectives) if evidence.points else ""
+    warning = _split_warning(evidence.shipped.observed)
+    return f"{found}\n{why}{warning}{front}\n{_deploy(evidence.shipped.config)}"
 
 
 def say_earlier(verdict: Verdict, kept: Tuned) -> str:
@@ -131,21 +134,9 @@ def say_earlier(verdict: Verdict, kept: Tuned) -> str:
     return f"{found}\n{why}\n{_deploy(Config.of(kept.profiles[0].config))}"
 
 
-def pareto_front(
-    points: Sequence[tuple[Config, Mapping[str, float]]], metrics: Sequence[Metric]
-) -> list[tuple[Config, Mapping[str, float]]]:
-    """Return the points that no other point beats: as good in every metric, better in one."""
-
-    def costs(point: tuple[Config, Mapping[str, float]]) -> list[float]:
-        return [-point[1][m.key] if m.maximize else point[1][m.key] for m in metrics]
-
-    def beats(one: list[float], other: list[float]) -> bool:
-        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
-
-    return [point for point in points if not any(beats(costs(other), costs(point)) for other in points)]
-
-
 def _deploy(config: Config) -> str:
+    if (instances := config.count("instances") or 1) > 1:
+        return f'Deploy: {instances} processes, each autotp.load("tuned.yaml", instance=I) with I from 0.'
     if config.graph_split:
         return 'Deploy: autotp.load("tuned.yaml"), which splits the graph; the properties below alone do not.'
     return 'Deploy: autotp.load("tuned.yaml"), or the properties below with compile_model.'
@@ -183,11 +174,15 @@ def _relative(path: Path, folder: Path) -> str:
 def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
     workload = request.workload
     requests = shipped.observed.effective.requests if shipped.observed else None
-    nireq = requests or shipped.config.count("nireq") or request.usual_nireq
+    nireq = requests or request.nireq(shipped.config)
+    generation = workload.batched(shipped.config.count("batch")).generation
     return TunedWorkload(
-        kind=Loop.of(nireq, workload.rate_per_s),
+        kind=Loop.of(nireq, workload.rate_per_s) if generation is None else Loop.GENERATE,
         nireq=nireq,
         rate_per_s=workload.rate_per_s,
+        prompt_tokens=generation.prompt_tokens if generation else None,
+        new_tokens=generation.new_tokens if generation else None,
+        batch=generation.batch if generation else None,
         inputs=workload.data.name if workload.data else SEEDED,
         seed=request.seed,
     )
@@ -235,8 +230,15 @@ def _outputs(shipped: Observed | None, baseline: Observed | None) -> TunedOutput
 def _pareto(request: TuneRequest, evidence: Evidence) -> tuple[ParetoPoint, ...]:
     if len(request.objectives) < 2:
         return ()
-    front = pareto_front(evidence.pareto, request.objectives)
-    return tuple(ParetoPoint(config=config.to_dict(), metrics=dict(metrics)) for config, metrics in front)
+    front = front_of(evidence.points, request.objectives)
+    return tuple(
+        ParetoPoint(
+            config=point.config.to_dict(),
+            metrics=dict(point.metrics),
+            costs=costs_of(point, front, request.objectives),
+        )
+        for point in front
+    )
 
 
 def _storage(request: TuneRequest) -> str:

@@ -179,7 +179,7 @@ class Race:
         blocks: dict[str, Block] = {}
         failed: list[Racer] = []
         arms = {key: racer.arm for key, racer in self.live.items()}
-        for key, result in run_round(arms, how, self._rng, self.patience).items():
+        for key, result in run_round(arms, how, self._rng, self.patience, self.rounds).items():
             if isinstance(result, ArmFailure):
                 racer = self.live[key]
                 racer.failure = result
@@ -234,3 +234,8 @@ def still_in(race: Race, racers: Sequence[Racer]) -> list[Racer]:
     """Return those of `racers` that may be the best, the best first: not `OUT_CONFIDENCE` behind the one ahead."""
     ranked = sorted(racers, key=lambda racer: race.standing(racer).log_gain, reverse=True)
     return [racer for racer in ranked if not race.gain(racer, ranked[0]).below(0.0, OUT_CONFIDENCE)]
+
+
+def best_in(race: Race, racers: Sequence[Racer], metric: Metric) -> Racer:
+    """Return that of `racers` which is the best in `metric`, as far as the rounds show."""
+    return max(racers, key=lambda racer: race.standing(racer, metric).log_gain)

@@ -7,12 +7,10 @@ from typing import Any
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure import Metric, Workload, usual_requests, workload_for
-from autotp.runtime import ModelFiles, Shape, locate
+from autotp.measure import Asked, Metric, Workload, generation_for, requests_of, workload_for
+from autotp.runtime import ModelFiles, ModelKind, Shape, locate
 from autotp.search.constraints import Constraint, parse_constraint
-from autotp.space import KNOBS, Config, Space, load_space
-
-PRECISIONS = KNOBS["inference_precision_hint"].choices
+from autotp.space import ALLOWABLE, Config, Space, load_space
 
 
 class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +45,9 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
         """That of the samples, the proposer and the order of blocks."""
         return self.workload.seed
 
-    @property
-    def usual_nireq(self) -> int | None:
-        """The requests in flight where a config doesn't say; None leaves OpenVINO's optimum."""
-        return usual_requests(self.objectives, self.workload.rate_per_s)
+    def nireq(self, config: Config) -> int | None:
+        """Return the requests in flight with `config`; None leaves OpenVINO's optimum."""
+        return requests_of(config, self.objectives, self.workload)
 
     @property
     def storage_url(self) -> str:
@@ -63,7 +60,7 @@ def build_request(
     *,
     objectives: Sequence[str],
     constraints: Sequence[str],
-    space: str,
+    space: str | None,
     fix: dict[str, Any],
     baseline: dict[str, Any] | None,
     budget_s: float,
@@ -73,27 +70,34 @@ def build_request(
     seed: int = 0,
     data: Path | None = None,
     rate_per_s: float | None = None,
+    asked: Asked,
     **rest: Any,
 ) -> TuneRequest:
     """Check what the person gave and return it as a request; the other fields pass through.
+
+    Where no objective or no space is named, it's the usual one of such a model.
 
     Raises:
         InputError: of the kind that fits; nothing has been written.
     """
     files = locate(model)
-    metrics = tuple(dict.fromkeys(Metric.named(name) for name in objectives))
-    if not metrics:
-        raise InputError("Name at least one objective, for example throughput.")
+    generates = files.kind is ModelKind.LLM
+    metrics = tuple(dict.fromkeys(Metric.named(name, generates) for name in objectives)) or (
+        Metric.usual(generates),
+    )
+    bounds = tuple(parse_constraint(text, generates) for text in constraints)
     name = _study_name(study, files, metrics)
     _check_numbers(budget_s, seed, rest)
+    generation = generation_for(files, [*metrics, *(bound.metric for bound in bounds)], asked)
+    workload = workload_for(metrics, budget_s, seed=seed, data=data, rate_per_s=rate_per_s, generation=generation)
     return TuneRequest(
-        workload=workload_for(metrics, budget_s, seed=seed, data=data, rate_per_s=rate_per_s),
+        workload=workload,
         files=files,
         name=name,
         out=out or Path("results") / name,
         objectives=metrics,
-        constraints=tuple(parse_constraint(text) for text in constraints),
-        space=load_space(space).fixed(fix),
+        constraints=bounds,
+        space=load_space(space or usual_space(generates)).fixed(fix),
         baseline=None if baseline is None else Config.of(baseline),
         budget_s=budget_s,
         allowed_precisions=_precisions(allow_precision),
@@ -101,9 +105,14 @@ def build_request(
     )
 
 
+def usual_space(generates: bool) -> str:
+    """Return the name of the space where none is given."""
+    return "language_model" if generates else "default"
+
+
 def _precisions(names: Sequence[str]) -> tuple[str, ...]:
-    if unknown := set(names) - set(PRECISIONS):
-        raise InputError(f"There is no precision {min(unknown)!r}; there are {', '.join(PRECISIONS)}.")
+    if unknown := set(names) - set(ALLOWABLE):
+        raise InputError(f"There is no precision {min(unknown)!r}; there are {', '.join(ALLOWABLE)}.")
     return tuple(names)
 
 

@@ -12,7 +12,7 @@ from optuna.trial import Trial
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measure import LONGEST_BLOCK_SHARE, ArmFailure, Blocks, Workers, inspect
+from autotp.measure import LONGEST_BLOCK_SHARE, ArmFailure, Blocks, Workers, inspect, with_prompt
 from autotp.runtime import ModelInfo, digest
 from autotp.runtime.inputs import make_samples
 from autotp.search.arms import Bench
@@ -46,7 +46,7 @@ class Session:
         self.proposer = proposer
         self.bench = bench
         self.now = now
-        blocks = Blocks.within(bound.topology.envelope, request.workload.rate_per_s)
+        blocks = Blocks.within(bound.topology.envelope, request.workload)
         self.race = Race(request.objectives, request.seed, blocks, request.budget_s * LONGEST_BLOCK_SHARE, now)
         self.tell = listener
         self.known: dict[object, int] = {}
@@ -116,9 +116,11 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     topology = probe()
     narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
     info = inspect(workers, request.files, request.shapes)
-    make_samples(info, request.seed, request.workload.data)  # what can't drive the model is refused here
+    if info.language is None:
+        make_samples(info, request.seed, request.workload.data)  # what can't drive the model is refused here
     _check_baseline(request, narrowed)
-    bound = bind(request.space, narrowed, request.allowed_precisions, info.layers)
+    generates = info.language is not None
+    bound = bind(request.space, narrowed, request.allowed_precisions, info.layers, generates)
     proposer = Proposer(bound, request.seed)
     if proposer.exhausted:
         raise InfeasibleError(_nothing_runs(bound))
@@ -127,6 +129,7 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     store = Store.open(request, identity, proposer)
     if request.fresh:
         (request.out / "tuned.yaml").unlink(missing_ok=True)
+    request = _with_prompt(request, store, workers)
     bench = Bench(request, bound.predictor, request.cpus is not None, workers)
     return Session(request, topology, bound, store, proposer, bench, listener, monotonic, started_s)
 
@@ -144,6 +147,7 @@ def began(session: Session) -> Began:
         effective_configs=census.effective_configs,
         dropped=tuple((dropped.what, dropped.reason) for dropped in census.dropped),
         advice=advice,
+        generation=request.workload.generation,
     )
 
 
@@ -183,6 +187,19 @@ def refuse_existing(request: TuneRequest) -> None:
         )
 
 
+def _with_prompt(request: TuneRequest, store: Store, workers: Workers) -> TuneRequest:
+    """Return `request` with a length of prompts: that asked for, else that of an earlier call, else what fits."""
+    workload = request.workload
+    if workload.generation is None or workload.prompt_tokens is not None:
+        return request
+    if (tokens := store.noted("prompt_tokens")) is not None:
+        workload = workload.prompted(tokens)
+    else:
+        workload = with_prompt(workers, request.files, workload, request.cpus)
+        store.note(prompt_tokens=workload.prompt_tokens)
+    return msgspec.structs.replace(request, workload=workload)
+
+
 def _check_baseline(request: TuneRequest, topology: Topology) -> None:
     """Refuse own settings that can't run here or mean nothing, before a study is made."""
     if request.baseline is not None:
@@ -208,5 +225,7 @@ def _identity(request: TuneRequest, info: ModelInfo, topology: Topology) -> dict
         "data": None if data is None else hashlib.sha256(data.read_bytes()).hexdigest(),
         "cpus": None if request.cpus is None else format_cpulist(request.cpus),
     }
+    if request.workload.generation is not None:
+        facts["generation"] = request.workload.generation
     stored: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
     return stored

@@ -176,6 +176,11 @@ class Store:
             for name, value in attributes.items():
                 self.study.set_user_attr(name, _plain(value))
 
+    def noted(self, name: str) -> Any:
+        """Return the attribute `name` of the study, None where it isn't set."""
+        with talking_to(self._request.storage_url):
+            return self.study.user_attrs.get(name)
+
     def finished(self, role: Role) -> list[optuna.trial.FrozenTrial]:
         """Return the COMPLETE trials of `role`."""
         with talking_to(self._request.storage_url):

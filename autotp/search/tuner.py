@@ -1,6 +1,6 @@
 """The tuning itself: baselines, search, finals, verdict; what it finds goes to the study and to tuned.yaml."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import optuna
@@ -11,6 +11,7 @@ from autotp.files import to_type
 from autotp.measure import (
     REPORTED_CONFIDENCE,
     UNITY,
+    Metric,
     Patience,
     Ruling,
     Workers,
@@ -21,6 +22,7 @@ from autotp.measure import (
 from autotp.search.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
 from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_finals, skip_finals
 from autotp.search.events import Listener, Ruled, Waiting, Weathered
+from autotp.search.front import Point
 from autotp.search.hunt import Hunt
 from autotp.search.outcome import Evidence, Shipped, build_tuned, say, say_earlier
 from autotp.search.playoff import play_off
@@ -139,8 +141,15 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
             metrics=measured[winner.key],
             gain=t_interval(finals.log_gains(winner.key, best.key), REPORTED_CONFIDENCE),
         )
-    pareto = [(arms[key].config, metrics) for key, metrics in measured.items()]
-    return _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, pareto)
+    points = [
+        Point(
+            config=arms[key].config,
+            metrics=metrics,
+            log_gains={m: finals.log_gains(key, best.key, m) for m in session.request.objectives},
+        )
+        for key, metrics in measured.items()
+    ]
+    return _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, points)
 
 
 def _with_study(
@@ -149,7 +158,7 @@ def _with_study(
     shipped: Shipped,
     baseline: Shipped,
     noise_floor: float | None = None,
-    pareto: Sequence[tuple[Config, Mapping[str, float]]] = (),
+    points: Sequence[Point] = (),
 ) -> Evidence:
     with talking_to(session.request.storage_url):
         trials = len(session.store.study.get_trials(deepcopy=False))
@@ -158,7 +167,7 @@ def _with_study(
         shipped=shipped,
         baseline=baseline,
         noise_floor=noise_floor,
-        pareto=pareto,
+        points=points,
         trials=trials,
         rounds=session.race.rounds,
         started=session.started,
@@ -181,7 +190,7 @@ def _ship_interrupted(session: Session, baselines: list[Racer]) -> None:
 
 def _likely_hint(request: TuneRequest) -> Config:
     latency, throughput = HINTS[:2]
-    return throughput if request.objective.maximize else latency
+    return throughput if request.objective is Metric.THROUGHPUT else latency
 
 
 def _ship(session: Session, evidence: Evidence) -> None:

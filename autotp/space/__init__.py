@@ -4,15 +4,17 @@ from autotp.space.affinity import Mask, affinity, nodes_spanned, sockets_spanned
 from autotp.space.bind import BoundSpace, Census, Dropped, bind
 from autotp.space.choices import BoundKnob, Choice, choose
 from autotp.space.config import Config, spell_config, spell_value
-from autotp.space.effective import MODEL_THREADS, Effective, Identity, Predictor, default_precision
+from autotp.space.effective import MODEL_THREADS, Effective, Identity, Predictor
 from autotp.space.graph_split import MIN_WEIGHTS, FullyConnected, GraphSplit
 from autotp.space.knobs import KNOBS, Kind, Knob, Value, Word, knob_named
+from autotp.space.precision import ALLOWABLE, default_precision, lossy
 from autotp.space.processors import split_places
 from autotp.space.rules import config_dropped
 from autotp.space.schema import Space, load_space, named_spaces, parse_space
 from autotp.space.streams import SUB_STREAM_THREADS, Streams
 
 __all__ = [
+    "ALLOWABLE",
     "KNOBS",
     "MIN_WEIGHTS",
     "MODEL_THREADS",
@@ -42,6 +44,7 @@ __all__ = [
     "default_precision",
     "knob_named",
     "load_space",
+    "lossy",
     "named_spaces",
     "nodes_spanned",
     "parse_space",

@@ -17,7 +17,7 @@ from autotp.space.knobs import Word
 from autotp.space.merge import Merged, Rule
 from autotp.space.processors import split_places
 from autotp.space.quota import THREADS, beyond_quota, bounded, threads_within
-from autotp.space.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, value_dropped
+from autotp.space.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, model_dropped, value_dropped
 from autotp.space.schema import Item, KnobSpec, Space
 from autotp.topology import Topology
 
@@ -102,9 +102,11 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self._affinity_dropped(config):
             return None  # that says why
         threads, sockets = config.count(THREADS), self.predictor.sockets(config) if config.tensor_parallel else 1
-        if threads is None or threads * sockets <= (self.fitting_threads or 1):
+        instances = config.count("instances") or 1
+        if threads is None or threads * sockets * instances <= (self.fitting_threads or 1):
             return beyond_quota(self.topology.envelope) if threads is None else None
-        return f"{threads} thread(s) on each of {sockets} sockets: {beyond_quota(self.topology.envelope)}"
+        where = f"on each of {sockets} sockets" if sockets > 1 else f"in each of {instances} instances"
+        return f"{threads} thread(s) {where}: {beyond_quota(self.topology.envelope)}"
 
     def _product_dropped(self, name: str, config: Config) -> str | None:
         value = config.get(name)
@@ -117,6 +119,7 @@ def bind(
     topology: Topology,
     allowed_precisions: tuple[str, ...] = (),
     layers: tuple[FullyConnected, ...] | None = None,
+    generates: bool | None = None,
 ) -> BoundSpace:
     """Bind `space` to the machine and envelope of `topology`.
 
@@ -125,13 +128,20 @@ def bind(
         topology: the machine and what the process may use of it.
         allowed_precisions: precisions below OpenVINO's default that the person accepts, for example `bf16`.
         layers: those of the model that can be split in the graph; None where there is no model.
+        generates: whether it's a language model; None where there is no model.
 
     Raises:
         InfeasibleError: a knob is held at a value that can't run here.
+        SpaceError: a knob is held that means nothing to the model.
     """
     dropped: list[Dropped] = []
     knobs: list[BoundKnob] = []
     for spec in space.specs:
+        if reason := model_dropped(spec.knob.name, generates):
+            if spec.held:
+                raise SpaceError(f"{spec.knob.name} can't be set: {reason}.")
+            dropped.append(Dropped(spec.knob.name, reason))
+            continue
         knob, lost = _bind_knob(spec, topology, allowed_precisions)
         dropped += lost
         if knob.choices:
@@ -161,7 +171,7 @@ def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> 
     name = spec.knob.name
     choices: list[Choice] = []
     dropped: list[Dropped] = []
-    for choice in dict.fromkeys(_bind_items(spec.items, topology)):
+    for choice in dict.fromkeys(_settled(name, item, topology) for item in _bind_items(spec.items, topology)):
         if choice is None or spec.multiple_of is not None:
             choices.append(choice)
         elif reason := value_dropped(name, choice, topology, allowed, spec.held):
@@ -171,6 +181,15 @@ def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> 
     when = tuple((condition.knob, _bind_items(condition.items, topology)) for condition in spec.when)
     bound = BoundKnob(name=name, choices=tuple(choices), when=when, multiple_of=spec.multiple_of)
     return bound, dropped
+
+
+def _settled(name: str, choice: Choice, topology: Topology) -> Choice:
+    """Return `choice`, None where it says what is so without it: a single instance, or every node."""
+    if name == "instances" and choice == 1:
+        return None
+    if name == "numa_nodes" and choice == len(nodes_spanned(topology.machine, topology.envelope.cpus)):
+        return None
+    return choice
 
 
 def _bind_items(items: tuple[Item, ...], topology: Topology) -> tuple[Choice, ...]:

@@ -12,6 +12,7 @@ from autotp.space.affinity import AFFINITY_KNOBS, Mask, affinity
 from autotp.space.config import Config
 from autotp.space.graph_split import FullyConnected
 from autotp.space.knobs import KNOBS
+from autotp.space.precision import default_cache_precision, default_precision
 from autotp.space.processors import Processors, is_hybrid, read_machine
 from autotp.space.streams import (
     Counts,
@@ -24,10 +25,7 @@ from autotp.space.streams import (
     splits,
     streams_for_throughput,
 )
-from autotp.topology import Machine, Topology
-
-BF16_ISA = frozenset({"avx512_bf16", "amx_bf16"})
-F16_ISA = frozenset({"asimdhp"})  # arm64 with arithmetic in half precision
+from autotp.topology import Topology
 
 # Threads a stream that a model may call for under the THROUGHPUT hint by its memory pressure: 0 is no opinion.
 MODEL_THREADS = (0, 1, 2)
@@ -39,6 +37,7 @@ FRAME_KNOBS = (
     "split_count",
     "split_min_weights",
     "numa_nodes",
+    "instances",
     "enable_hyper_threading",
     "scheduling_core_type",
 )
@@ -129,12 +128,6 @@ class Identity(msgspec.Struct, frozen=True):
     rest: tuple[object, ...]
 
 
-def default_precision(machine: Machine) -> str:
-    """Return OpenVINO's own inference precision here (`src/plugins/intel_cpu/src/config.cpp`)."""
-    isa = set(machine.isa)
-    return "f16" if F16_ISA & isa else "bf16" if BF16_ISA & isa else "f32"
-
-
 class Predictor:
     """What OpenVINO will make of configs on one machine."""
 
@@ -164,6 +157,14 @@ class Predictor:
         told_apart = Config((*hint.settings, *self._graph_split(config).settings))
         return Frame(masks, found, for_throughput, config.tensor_parallel and splits(found), told_apart)
 
+    def told_apart(self, config: Config) -> Config:
+        """Return those settings of `config` whose effect no property shows.
+
+        Raises:
+            SpaceError: as `frame`.
+        """
+        return Config((*self.frame(config).told_apart.settings, *config.only("batch").settings))
+
     def sockets(self, config: Config) -> int:
         """Return how many sockets OpenVINO sees in a process bound as `config` says, 1 where that isn't known.
 
@@ -178,6 +179,7 @@ class Predictor:
         own = {
             "enable_cpu_pinning": None if self._hybrid else True,
             "inference_precision_hint": self._default_precision,
+            "kv_cache_precision": default_cache_precision(self.topology.machine),
         }
         return tuple(own.get(name) if config.get(name) is None else config.get(name) for name in REST_KNOBS)
 

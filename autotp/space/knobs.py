@@ -37,13 +37,17 @@ class Word(StrEnum):
 
 
 class Knob(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that can be set. `not_passed` is the choice for which `property` is left out."""
+    """One thing that can be set. `not_passed` is the choice for which `property` is left out.
+
+    OpenVINO takes its choices in capitals, but `verbatim` ones as they are.
+    """
 
     name: str
     kind: Kind
     property: str | None = None
     choices: tuple[str, ...] = ()
     not_passed: str | None = None
+    verbatim: bool = False
 
     def parse(self, item: object) -> Value:
         """Return `item` (from YAML or the command line) as a value of this knob.
@@ -76,7 +80,7 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if isinstance(value, bool):
             return "YES" if value else "NO"
-        return value if self.name == "inference_precision_hint" else str(value).upper()  # type: ignore[return-value]
+        return str(value) if self.verbatim else str(value).upper()
 
 
 def _is_count(value: object, most: int = 1_000_000) -> bool:
@@ -116,6 +120,7 @@ KNOBS = _table(
     Knob(name="split_count", kind=Kind.COUNT),
     Knob(name="split_min_weights", kind=Kind.SIZE),
     Knob(name="numa_nodes", kind=Kind.NODES),
+    Knob(name="instances", kind=Kind.COUNT),
     Knob(name="num_streams", kind=Kind.COUNT, property="NUM_STREAMS"),
     Knob(name="inference_num_threads", kind=Kind.COUNT, property="INFERENCE_NUM_THREADS"),
     Knob(name="nireq", kind=Kind.COUNT),
@@ -132,7 +137,23 @@ KNOBS = _table(
         kind=Kind.CHOICE,
         property="INFERENCE_PRECISION_HINT",
         choices=("f32", "bf16", "f16"),
+        verbatim=True,
     ),
+    Knob(
+        name="kv_cache_precision",
+        kind=Kind.CHOICE,
+        property="KV_CACHE_PRECISION",
+        choices=("f32", "bf16", "f16", "u8", "u4"),
+        verbatim=True,
+    ),
+    Knob(
+        name="dynamic_quantization_group_size",
+        kind=Kind.SIZE,
+        property="DYNAMIC_QUANTIZATION_GROUP_SIZE",
+    ),
+    Knob(name="key_cache_group_size", kind=Kind.SIZE, property="KEY_CACHE_GROUP_SIZE"),
+    Knob(name="value_cache_group_size", kind=Kind.SIZE, property="VALUE_CACHE_GROUP_SIZE"),
+    Knob(name="batch", kind=Kind.COUNT),
 )
 
 

@@ -5,8 +5,8 @@ Each rule is a fact about OpenVINO's CPU plugin (`src/plugins/intel_cpu/src/{con
 
 from autotp.space.affinity import nodes_spanned, sockets_spanned
 from autotp.space.config import Config
-from autotp.space.effective import default_precision
 from autotp.space.knobs import Value
+from autotp.space.precision import PRECISION_KNOBS, precision_dropped
 from autotp.space.processors import is_hybrid, read_machine, split_places
 from autotp.space.quota import beyond_quota, threads_within
 from autotp.space.streams import splits
@@ -24,7 +24,19 @@ COMBINED_KNOBS = (
 # What decides how layers are split in the graph.
 SPLIT_KNOBS = ("distribution_policy", "split_count", "split_min_weights")
 
-_LOSSINESS = {"f32": 0, "bf16": 1, "f16": 1}
+
+# What only a language model has, and what only others have.
+GENERATING_KNOBS = ("kv_cache_precision", "key_cache_group_size", "value_cache_group_size", "batch")
+ANSWERING_KNOBS = ("nireq",)
+
+
+def model_dropped(knob: str, generates: bool | None) -> str | None:
+    """Return why `knob` means nothing to a language model or to any other; None where it does, or isn't known."""
+    if generates is True and knob in ANSWERING_KNOBS:
+        return "a language model generates in one request"
+    if generates is False and knob in GENERATING_KNOBS:
+        return "only a language model has it"
+    return None
 
 
 def value_dropped(
@@ -42,13 +54,13 @@ def value_dropped(
     match knob:
         case "distribution_policy":
             return _policy_dropped(value, topology)
-        case "inference_precision_hint":
-            return _precision_dropped(str(value), topology, allowed_precisions)
+        case _ if knob in PRECISION_KNOBS:
+            return precision_dropped(knob, value, topology.machine, allowed_precisions)
         case "enable_hyper_threading" if topology.machine.smt == 1:
             return "no SMT here, so the property has no effect"
         case "scheduling_core_type" if not is_hybrid(topology.machine):
             return "all cores are of one type here, so the property has no effect"
-        case "num_streams" | "inference_num_threads" if isinstance(value, int):
+        case "num_streams" | "inference_num_threads" | "instances" if isinstance(value, int):
             return _count_dropped(value, topology.envelope, held)
         case "numa_nodes":
             return _nodes_dropped(value, topology)
@@ -91,13 +103,6 @@ def _policy_dropped(value: Value, topology: Topology) -> str | None:
     if sockets > 1:
         return f"OpenVINO sees the {sockets} sockets as one, so the policy does nothing: same as none"
     return f"the process spans {sockets} socket(s), so the policy does nothing: same as none"
-
-
-def _precision_dropped(value: str, topology: Topology, allowed: tuple[str, ...]) -> str | None:
-    default = default_precision(topology.machine)
-    if value == default or value in allowed or _LOSSINESS[value] < _LOSSINESS[default]:
-        return None
-    return f"less exact than the default {default} here; `--allow-precision {value}` admits it"
 
 
 def _nodes_dropped(value: Value, topology: Topology) -> str | None:

@@ -1,0 +1,66 @@
+"""The Pareto front of several objectives, and what being best in one costs in the others.
+
+A point is on the front if no other is as good in every objective and better in one, by the figures of the finals.
+What it costs is told with its interval, over processes, paired like a gain: figures that differ by noise cost
+nothing that is proven.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from autotp.measure import REPORTED_CONFIDENCE, Interval, Metric, t_interval
+from autotp.space import Config
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """What the finals found of one arm; `log_gains` over the best baseline, by objective, one for each process."""
+
+    config: Config
+    metrics: Mapping[str, float]
+    log_gains: Mapping[Metric, Sequence[float]] = {}
+
+
+def front_of(points: Sequence[Point], metrics: Sequence[Metric]) -> list[Point]:
+    """Return those of `points` that no other beats: as good in every metric, better in one."""
+
+    def losses(point: Point) -> list[float]:
+        return [_loss(point, metric) for metric in metrics]
+
+    def beats(one: list[float], other: list[float]) -> bool:
+        return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+    return [point for point in points if not any(beats(losses(other), losses(point)) for other in points)]
+
+
+def costs_of(point: Point, front: Sequence[Point], metrics: Sequence[Metric]) -> dict[str, Interval]:
+    """Return by objective how many times worse `point` is than the best of `front`, where that is another."""
+    best = {metric: _best(front, metric) for metric in metrics}
+    return {str(metric): _times_worse(point, best[metric], metric) for metric in metrics if best[metric] != point}
+
+
+def trade(points: Sequence[Point], metrics: Sequence[Metric]) -> str:
+    """Return in words what each end of the front costs the others where that is proven; else nothing."""
+    front = front_of(points, metrics)
+    sentences = []
+    for metric in metrics:
+        end = _best(front, metric)
+        proven = {other: cost for other, cost in costs_of(end, front, metrics).items() if cost.low > 1.0}
+        if proven:
+            told = " and ".join(f"{cost.median:.3g} times worse in {other}" for other, cost in proven.items())
+            sentences.append(f" The best in {metric} ({end.config}) is {told} than the best in that.")
+    return "".join(sentences)
+
+
+def _best(front: Sequence[Point], metric: Metric) -> Point:
+    return min(front, key=lambda point: _loss(point, metric))
+
+
+def _loss(point: Point, metric: Metric) -> float:
+    value = point.metrics[metric.key]
+    return -value if metric.maximize else value
+
+
+def _times_worse(point: Point, best: Point, metric: Metric) -> Interval:
+    pairs = zip(best.log_gains.get(metric, ()), point.log_gains.get(metric, ()), strict=False)
+    return t_interval([other - own for other, own in pairs], REPORTED_CONFIDENCE)

@@ -1,0 +1,103 @@
+"""What a worker drives a language model with, on the real OpenVINO."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autotp.measure import Generation, Workload
+from autotp.measure.drivers import CHECKED_TOKENS, Driver, driver_of
+from autotp.measure.outputs import compare_outputs, save_outputs
+from autotp.measure.workload import Generate
+from autotp.runtime import Plan, compile_plan, locate
+from tests.language_models import VOCABULARY, language_model
+
+EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+ASKED = Generation(prompt_tokens=24, new_tokens=16, batch=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small language model."""
+    return language_model(tmp_path_factory.mktemp("llm"))
+
+
+def driver(folder: Path, generation: Generation = ASKED, seed: int = 0) -> Driver:
+    """Return what drives the model in `folder`."""
+    plan = Plan(files=locate(folder), shapes={}, properties=EXACT, nireq=1)
+    return driver_of(compile_plan(plan), Workload(seed=seed, generation=generation))
+
+
+def test_a_block_times_each_token(folder: Path) -> None:
+    """One time for the prompt and one for each further token; the rate counts those of all sequences."""
+    block = driver(folder).block(Generate(context=24, tokens=8, first=True))
+    assert (len(block.first_tokens_s), len(block.second_tokens_s), block.latencies_s) == (1, 8, ())
+    assert block.count == 8 * 3
+    assert block.elapsed_s == pytest.approx(sum(block.second_tokens_s))
+    assert min(*block.first_tokens_s, *block.second_tokens_s) > 0
+
+
+def test_first_tokens_alone_are_timed_for_a_while(folder: Path) -> None:
+    """The prompt is read anew until the time is up, and what is timed is that."""
+    block = driver(folder).block(Generate(context=24, first=True, first_s=0.02))
+    assert len(block.first_tokens_s) > 1
+    assert block.count == 3 * len(block.first_tokens_s)
+    assert 0.01 < block.elapsed_s < 0.2
+    assert block.second_tokens_s == ()
+
+
+def test_the_context_is_read_again_only_where_it_is_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bursts that follow one another go on; a repeated or a new one begins with its context, untimed."""
+    driven, read = driver(folder), list[int]()
+    generator = driven._generator  # type: ignore[attr-defined]
+    real = generator.read
+
+    def recorded(tokens: Any) -> float:
+        read.append(tokens.shape[1])
+        return float(real(tokens))
+
+    monkeypatch.setattr(generator, "read", recorded)
+    for context in (24, 28, 28, 24):
+        assert len(driven.block(Generate(context=context, tokens=4)).second_tokens_s) == 4
+    assert read == [24, 1, 1, 1, 1, 1, 1, 1, 1, 28, 1, 1, 1, 1, 24, 1, 1, 1, 1]
+
+
+def test_a_lead_in_reads_the_context_untimed(folder: Path) -> None:
+    """Under a CPU quota it uses up what the period has left."""
+    block = driver(folder).block(Generate(context=24, tokens=2, lead_in_s=0.03))
+    assert block.first_tokens_s == ()
+    assert block.elapsed_s < 0.03
+
+
+def test_inferences_for_the_watcher_never_end(folder: Path) -> None:
+    """They begin anew where the tokens end; one is the least."""
+    driven = driver(folder, Generation(prompt_tokens=1, new_tokens=1))
+    assert driven.infer(0.0) == 1
+    assert driven.infer(0.05) > 33  # more than there are after the prompt that is checked
+
+
+def test_outputs_are_held_against_what_the_reference_says(folder: Path, tmp_path: Path) -> None:
+    """The reference's own tokens are read, so that each step is told; the same model is exact, another isn't."""
+    reference = tmp_path / "reference.npz"
+    said = driver(folder).outputs(None)
+    save_outputs(reference, said)
+    assert (said[0]["tokens"].shape, said[0]["logits"].shape) == ((CHECKED_TOKENS,), (CHECKED_TOKENS, VOCABULARY))
+    same = compare_outputs(reference, driver(folder).outputs(reference))
+    assert (same.max_abs_error, same.differing) == (0.0, {"tokens": 0.0})
+    other = compare_outputs(reference, driver(folder, seed=1).outputs(reference))
+    assert other.max_abs_error > 0.1
+    assert 0 < other.differing["tokens"] <= 1
+
+
+def test_tokens_follow_from_the_seed(folder: Path) -> None:
+    """The same seed reads the same tokens, whatever their number; sequences of a batch differ."""
+    short, long, other = (
+        driver(folder, Generation(prompt_tokens=tokens, batch=2), seed)._tokens  # type: ignore[attr-defined]
+        for tokens, seed in ((50, 0), (90, 0), (50, 1))
+    )
+    np.testing.assert_array_equal(short, long[:, : short.shape[1]])
+    assert (short != other).any()
+    assert (short[0] != short[1]).any()
+    assert short.min() >= 0
+    assert short.max() < VOCABULARY
