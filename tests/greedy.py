@@ -33,7 +33,7 @@ def main() -> int:
     core = ov.Core()
     model = core.read_model(locate(asked.model).path)
     if asked.split:
-        model = split_fc(model, GraphSplit(*asked.split))
+        model = split_fc(model, GraphSplit(*asked.split), mapped=True)
     compiled = core.compile_model(model, "CPU", asked.properties)
     del model
     request = compiled.create_infer_request()

@@ -68,7 +68,7 @@ def benchmark_app() -> str:
     for result in outcome("benchmark_app.json")["results"]:
         ours, theirs = (_figure(result["metric"], result[tool]["median"]) for tool in ("autotp", "benchmark_app"))
         workload = f"{result['model']}: {result['workload']} ({result['benchmark_app_api']})"
-        rows.append(f"| {workload} | {ours} | {theirs} | {_ratio(result['ratio_of_pairs'])} |")
+        rows.append(f"| {workload} | {ours} | {theirs} | {result['median_ratio_of_pairs']:.3f} |")
     return "\n".join(rows)
 
 
@@ -174,18 +174,19 @@ def language_model() -> str:
 
 def genai() -> str:
     """How autotp and OpenVINO GenAI agree on SmolLM2."""
+    found = outcome("genai.json")
     rows = [
-        "`autotp measure` over `LLMPipeline`, alternating (`tests/compare_genai.py`):",
+        "`autotp measure` over `LLMPipeline`, in turn (`tests/compare_genai.py`):",
         "",
-        "| config | first token | second token | tokens a second |",
-        "| --- | --- | --- | --- |",
+        "| backend | config | first token | second token | tokens a second |",
+        "| --- | --- | --- | --- | --- |",
     ]
-    for name, found in outcome("genai.json")["tuned"].items():
-        for config, ratios in found["autotp_over_genai"].items():
-            told = found["config"] if config == "tuned" else {"performance_hint": "latency"}
-            words = ", ".join(f"{knob}={value}" for knob, value in told.items())
+    for backend, of_backend in found["autotp_over_genai"].items():
+        for name, ratios in of_backend.items():
+            config = found["config"] if name == "tuned" else {"performance_hint": "latency"}
+            words = ", ".join(f"{knob}={value}" for knob, value in config.items())
             figures = " | ".join(_ratio(ratios[key]) for key in GENAI_FIGURES)
-            rows.append(f"| {name.removeprefix('smollm2_')} token, {config}: {words} | {figures} |")
+            rows.append(f"| {backend} | {name}: {words} | {figures} |")
     return "\n".join(rows)
 
 

@@ -36,7 +36,7 @@ class Done:
         self.model = language_model(folder / "toy")
         self.out = folder / "out"
         objectives = ("--objective", "second_token_latency", "--objective", "first_token_latency")
-        asked = ("--budget", "15s", "--trials", "2", "--json", "--out", str(self.out))
+        asked = ("--budget", "10s", "--trials", "2", "--json", "--out", str(self.out))
         command = (sys.executable, "-m", "autotp", "tune", str(self.model), *ASKED, *objectives, *asked)
         process = subprocess.run(command, capture_output=True, text=True)
         self.code, self.err = process.returncode, process.stderr
@@ -115,7 +115,7 @@ def test_one_config_can_be_measured(tmp_path: Path) -> None:
 def test_a_length_of_prompts_is_chosen_and_told(tmp_path: Path) -> None:
     """A small model reads the longest usual prompt in time, unless its context is shorter."""
     model = language_model(tmp_path / "toy", context=700)
-    _, out, _ = autotp("tune", str(model), "--budget", "5s", "--trials", "1", "--out", str(tmp_path / "out"))
+    _, out, _ = autotp("tune", str(model), "--budget", "2s", "--trials", "1", "--out", str(tmp_path / "out"))
     assert "workload  prompts of 512 tokens, 128 new ones each" in out
     assert read_tuned(tmp_path / "out" / "tuned.yaml").workload.prompt_tokens == 512
 
@@ -124,7 +124,7 @@ def test_two_configs_can_be_compared(tmp_path: Path) -> None:
     """By the second token unless another objective is named."""
     model = str(language_model(tmp_path / "toy"))
     sides = ("hint:LATENCY", "inference_num_threads=1")
-    _, out, _ = autotp("compare", *sides, "--model", model, *ASKED, "--budget", "4s", "--json")
+    _, out, _ = autotp("compare", *sides, "--model", model, *ASKED, "--budget", "2s", "--json")
     found = json.loads(out)
     assert found["objective"] == "second_token_latency"
     assert found["a"]["metrics"]["second_token_latency_s"] > 0

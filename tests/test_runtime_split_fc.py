@@ -1,5 +1,8 @@
 """Fully connected layers split in the graph: the same weights, the same outputs, the same names."""
 
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,9 @@ from openvino import opset13 as ops
 from autotp.errors import ModelError
 from autotp.runtime.split_fc import count_split, fully_connected, shard_bounds, split_fc
 from autotp.space import FullyConnected, GraphSplit
+from tests import rig
 from tests.fully_connected import WEIGHT_TYPES, Form, build, evaluated, forms
+from tests.trees import Described
 
 Array = NDArray[Any]
 
@@ -23,6 +28,27 @@ EXACT = {
     "INFERENCE_NUM_THREADS": "1",
     "ENABLE_CPU_PINNING": "NO",
 }
+
+
+AGREE = """
+import json
+import numpy as np, openvino as ov
+from autotp.runtime.split_fc import split_fc
+from autotp.space import GraphSplit
+from tests.fully_connected import FLOATS, WEIGHT_TYPES, Form, build
+
+plain = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0", "NUM_STREAMS": "1"}
+native = {**plain, "MODEL_DISTRIBUTION_POLICY": "TENSOR_PARALLEL"}
+off = {}
+for weight_type in WEIGHT_TYPES:
+    groups = 1 if weight_type in FLOATS else 4
+    model, _ = build(Form(weight_type, 96, 128, groups=groups, zero_point=weight_type[0] == "u"), rows=64)
+    data = np.random.default_rng(0).standard_normal((64, 128), np.float32)
+    ways = ((model, plain), (model, native), (split_fc(model, GraphSplit(2, 0)), plain))
+    whole, *split = (ov.Core().compile_model(of, "CPU", how)([data])[0] for of, how in ways)
+    off[weight_type] = [float(np.abs(one - whole).max() / np.abs(whole).max()) for one in split]
+print(json.dumps(off))
+"""
 
 
 def multiplications(model: ov.Model) -> list[ov.Node]:
@@ -70,6 +96,18 @@ def test_shards_hold_the_rows_of_the_weights(weight_type: str) -> None:
         np.testing.assert_allclose(outputs(split, data), whole, rtol=1e-5, atol=1e-5 * np.abs(whole).max())
 
     check()
+
+
+@rig.requires_rig(shim=False)
+def test_native_and_graph_splits_agree(tmp_path: Path) -> None:
+    """On two pretended sockets OpenVINO's own split and this one answer as the unsplit model, for each type."""
+    argv = (sys.executable, "-c", AGREE)
+    root = Path(__file__).parents[1]
+    done = rig.run(Described(sockets=2), argv, shim=False, tmp=tmp_path, timeout_s=120, cwd=root)
+    assert done.returncode == 0, done.stderr
+    off = json.loads(done.stdout.splitlines()[-1])
+    assert set(off) == set(WEIGHT_TYPES)
+    assert {name: errors for name, errors in off.items() if max(errors) > 1e-5} == {}
 
 
 def test_names_and_what_follows_stay() -> None:
