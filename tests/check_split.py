@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import rig
+from tests.outcomes import keep
 from tests.real_models import language_model
 from tests.trees import Described
 
@@ -127,10 +128,7 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = check(Path(folder))
-    text = json.dumps({"ways": found}, indent=2)
-    print(text)
-    if asked.out:
-        asked.out.write_text(text + "\n")
+    keep({"ways": found}, asked.out)
     return 0 if holds(found) else 1
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from autotp.deploy import Tuned, read_tuned
+from tests.outcomes import keep
 from tests.race_grid import ratio_interval
 from tests.real_models import language_model
 
@@ -127,10 +128,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     found = compare(language_model(), read_tuned(asked.tuned), asked.turns)
-    text = json.dumps(found, indent=2)
-    print(text)
-    if asked.out:
-        asked.out.write_text(text + "\n")
+    keep(found, asked.out)
     return 0 if holds(found) else 1
 
 

@@ -21,6 +21,7 @@ from typing import Any
 # Started by hand, Python looks beside the script only.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tests.outcomes import keep
 from tests.real_models import NAMES, real_model
 
 HINT = "hint:THROUGHPUT"
@@ -82,10 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         races.append(compare(chosen.model, chosen.hint, chosen.budget, seed))
         print(f"{seed + 1} of {chosen.races}: {races[-1]}", file=sys.stderr)
     found = outcome(chosen.model, chosen.hint, chosen.budget, races)
-    text = json.dumps(found, indent=2)
-    if chosen.out:
-        chosen.out.write_text(text + "\n")
-    print(text)
+    keep(found, chosen.out)
     return 0 if holds(found) else 1
 
 

@@ -12,7 +12,6 @@ throughput together, and those of each scenario that has enough of them. Exit 1:
 """
 
 import argparse
-import json
 import multiprocessing
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from autotp.measure import DECIDING_CONFIDENCE, MIN_PROCESSES, REPORTED_CONFIDEN
 from autotp.space import Config
 from tests.candidate_methods import DECIDING, METHODS, claims, truths_held
 from tests.models import matmul_model
+from tests.outcomes import keep
 from tests.replayed import Recording
 from tests.simulated import HINTS, Simulated, candidates, simulate
 
@@ -235,9 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
         "duration_s": round(perf_counter() - started),
         "scenarios": {scenario.name: msgspec.to_builtins(scenario) | found for scenario, found in outcome.items()},
     }
-    if chosen.out:
-        chosen.out.write_text(json.dumps(document, indent=2) + "\n")
-    print(json.dumps(document, indent=2))
+    keep(document, chosen.out)
     return 1 if missed else 0
 
 

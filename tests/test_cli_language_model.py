@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from autotp.search.encoding import decode_blocks
 from tests.language_models import language_model
 from tests.models import matmul_model
 from tests.test_cli_main import autotp
-from tests.test_cli_tune import EXIT_CODES, trials_of
+from tests.test_cli_tune import EXIT_CODES, Done, trials_of
 
 ASKED = ("--prompt-tokens", "24", "--new-tokens", "16")
 LOAD = """
@@ -29,25 +28,12 @@ with autotp.load(sys.argv[1]) as model:
 """
 
 
-class Done:
-    """A tuning that ran to its end, by both tokens."""
-
-    def __init__(self, folder: Path) -> None:
-        self.model = language_model(folder / "toy")
-        self.out = folder / "out"
-        objectives = ("--objective", "second_token_latency", "--objective", "first_token_latency")
-        asked = ("--budget", "10s", "--trials", "2", "--json", "--out", str(self.out))
-        command = (sys.executable, "-m", "autotp", "tune", str(self.model), *ASKED, *objectives, *asked)
-        process = subprocess.run(command, capture_output=True, text=True)
-        self.code, self.err = process.returncode, process.stderr
-        self.events: list[dict[str, Any]] = [json.loads(line) for line in process.stdout.splitlines()]
-        self.tuned = read_tuned(self.out / "tuned.yaml")
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """One short tuning."""
-    return Done(tmp_path_factory.mktemp("done"))
+    """One short tuning by both tokens."""
+    folder = tmp_path_factory.mktemp("done")
+    objectives = ("--objective", "second_token_latency", "--objective", "first_token_latency")
+    return Done(language_model(folder / "toy"), folder / "out", "--budget", "10s", *ASKED, *objectives)
 
 
 def test_a_language_model_is_tuned_without_a_flag(done: Done) -> None:

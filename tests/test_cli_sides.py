@@ -8,9 +8,11 @@ import pytest
 from autotp.cli.sides import Named, contenders_of, workload_of
 from autotp.deploy import TunedWorkload
 from autotp.errors import InputError
-from autotp.measure import Asked, Loop, Metric, Workload
+from autotp.measure import Asked, Generation, Loop, Metric, Workload
+from autotp.measure.workload import Token
 from autotp.runtime import ModelFiles, ModelKind, locate
 from autotp.topology import probe
+from tests.language_models import language_model
 from tests.models import matmul_model
 from tests.test_deploy_tuned import profile
 from tests.test_deploy_tuned import tuned as tuned_file
@@ -42,6 +44,19 @@ def test_a_tuned_file_brings_its_seed_and_its_rate() -> None:
 def test_throughput_takes_no_rate_of_a_file() -> None:
     """Nobody gave one on the command line, so nothing is refused: both are driven flat out."""
     assert driven(tuned(rate_per_s=RATE, seed=0), HINT, metric=Metric.THROUGHPUT) == Workload()
+
+
+@pytest.mark.parametrize(("config", "batch"), [({"batch": 4}, 1), ({"num_streams": 1}, 4)], ids=["knob", "asked"])
+def test_a_tuned_file_brings_its_tokens(tmp_path: Path, config: dict[str, Any], batch: int) -> None:
+    """Both sides are asked what the tuning was; a batch that its config sets is that side's alone."""
+    known = TunedWorkload(kind=Loop.GENERATE, nireq=1, prompt_tokens=64, new_tokens=32, batch=4)
+    side = Named(text="tuned.yaml", tuned=tuned_file(profile(config), workload=known))
+    asked = {"seed": None, "data": None, "rate_per_s": None}
+    files, metric = locate(language_model(tmp_path)), Metric.TOKENS_PER_S
+    workload = workload_of((HINT, side), files, metric, 60.0, asked=Asked(new_tokens=16), **asked)
+    expected = Generation(prompt_tokens=64, new_tokens=16, batch=batch, timed=(Token.SECOND,))
+    assert workload.generation == expected
+    assert (HINT.batch, side.batch) == (None, config.get("batch"))
 
 
 def test_two_rates_want_a_third() -> None:

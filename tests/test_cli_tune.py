@@ -40,14 +40,12 @@ def trials_of(folder: Path, name: str) -> list[FrozenTrial]:
 
 
 class Done:
-    """A tuning that ran to its end: its folder, its exit code, its lines."""
+    """A tuning of `model` that ran to its end: its folder, its exit code, its lines."""
 
-    def __init__(self, folder: Path) -> None:
-        self.model = matmul_model(folder, width=256)
-        self.out = folder / "out"
-        options = ["--budget", "12s", "--trials", "2", "--json", "--out", str(self.out)]
-        asked = ["--baseline", "num_streams=1", "--constraint", "latency_p99<10s"]
-        process = subprocess.run([*TUNE, str(self.model), *options, *asked], capture_output=True, text=True)
+    def __init__(self, model: Path, out: Path, *asked: str) -> None:
+        self.model, self.out = model, out
+        options = ("--trials", "2", "--json", "--out", str(out))
+        process = subprocess.run([*TUNE, str(model), *options, *asked], capture_output=True, text=True)
         self.code, self.err = process.returncode, process.stderr
         self.events: list[dict[str, Any]] = [json.loads(line) for line in process.stdout.splitlines()]
         self.tuned = read_tuned(self.out / "tuned.yaml")
@@ -56,7 +54,9 @@ class Done:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One short tuning with a baseline of one's own and a constraint."""
-    return Done(tmp_path_factory.mktemp("done"))
+    folder = tmp_path_factory.mktemp("done")
+    asked = ("--budget", "12s", "--baseline", "num_streams=1", "--constraint", "latency_p99<10s")
+    return Done(matmul_model(folder, width=256), folder / "out", *asked)
 
 
 def test_each_line_is_an_event_and_the_last_the_verdict(done: Done) -> None:

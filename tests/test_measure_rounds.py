@@ -11,7 +11,7 @@ from autotp.measure.protocol import ArmFailure, Block, Phase, Run, Status
 from autotp.measure.rounds import Blocks, run_round
 from autotp.measure.weather import Patience
 from autotp.measure.workers import Workers
-from autotp.measure.workload import Generate, Workload
+from autotp.measure.workload import Generate, Generation, Token, Workload
 from autotp.topology import Envelope
 
 BLOCK = Block(count=1, elapsed_s=1.0, latencies_s=(1.0,), memory_bytes=1)
@@ -155,3 +155,54 @@ def test_at_a_rate_blocks_give_a_queue_time_to_build_up(quota: float | None, lea
     assert blocks.fit(5.0, 0.2).duration_s == 0.5
     assert blocks.fit(0.2, 1.0).duration_s == pytest.approx(0.8)
     assert [blocks.fit(0.2, 1.0).rounds(usual) for usual in (10, 25, 100)] == [1, 3, 10]
+
+
+class Generating(Scripted):
+    """An arm of a language model without workers that writes down what it's asked."""
+
+    def __init__(self, asked: list[Generate]) -> None:
+        super().__init__("llm", [])
+        self.spec = ArmSpec(plans=(), workload=Workload(generation=SECOND))
+        self._asked = asked
+
+    def _run(self, run: Run | Generate, phase: Phase) -> Block:
+        """Return a burst of 80 ms."""
+        assert isinstance(run, Generate)
+        self._asked.append(run)
+        return Block(count=8, elapsed_s=0.08, second_tokens_s=(0.01,) * 8)
+
+
+SECOND = Generation(prompt_tokens=64, new_tokens=64, timed=(Token.SECOND,))
+
+
+def generated(quota: float | None) -> Blocks:
+    """How blocks of a language model are made on two CPUs under that quota."""
+    envelope = Envelope(cpus=(0, 1), cpu_quota=quota, memory_limit_bytes=None)
+    return Blocks.within(envelope, Workload(generation=SECOND))
+
+
+def test_a_language_models_blocks_are_tokens() -> None:
+    """As many for every arm and at the round's place in the generation; their length isn't free to choose."""
+    asked: list[Generate] = []
+    blocks, arm = generated(None), Generating(asked)
+    fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), 0.001)
+    assert (fitted, fitted.fixed, fitted.rounds(10)) == (blocks, True, 10)
+    for number in range(3):
+        run_round({"a": arm}, fitted, random.Random(0), Patience(), number)
+    assert [(burst.context, burst.tokens) for burst in asked] == [(64, 8), (64, 8), (72, 8), (80, 8)]
+
+
+def test_under_a_quota_they_are_as_many_bursts_as_periods_take() -> None:
+    """After a period in which the prompt is read untimed, three periods of tokens: four bursts of 80 ms."""
+    asked: list[Generate] = []
+    blocks, arm = generated(1.0), Generating(asked)
+    fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), 0.001)
+    fitted.run(arm, number=1)
+    assert asked[-1] == Generate(context=64 + 32, tokens=32, lead_in_s=0.1)
+
+
+def test_all_tokens_make_a_whole_block() -> None:
+    """One config on its own is measured by whole generations."""
+    asked: list[Generate] = []
+    generated(None).whole.run(Generating(asked), number=5)
+    assert asked == [Generate(context=64, tokens=64)]

@@ -42,7 +42,6 @@ def command(
         ArmSpec,
         Asked,
         Blocks,
-        Metric,
         Workers,
         generation_for,
         inspect,
@@ -66,7 +65,7 @@ def command(
     generation = generation_for(files, (), Asked(**tokens))
     workload = workload_for((), budget, seed=seed, data=data, rate_per_s=rate_per_s, generation=generation)
     workload = workload.batched(config.count("batch"))
-    plans = plans_of(config, masks, files, dict(shapes), requests_of(config, (Metric.THROUGHPUT,), workload))
+    plans = plans_of(config, masks, files, dict(shapes), requests_of(config, (), workload))
     lock = machine_lock(f"autotp measure {files.path.name}", no_wait, say_waiting)
     with lock, Workers() as workers:
         inspect(workers, files, dict(shapes))

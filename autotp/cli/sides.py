@@ -25,7 +25,7 @@ from autotp.measure import (
     requests_of,
     workload_for,
 )
-from autotp.runtime import ModelFiles, ModelKind, Plan, Shape, locate
+from autotp.runtime import ModelFiles, Plan, Shape, locate
 from autotp.space import Config, affinity, config_dropped
 from autotp.topology import Topology, parse_cpulist
 
@@ -44,6 +44,14 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
         """The sequences at once that its config sets."""
         config = self.config if self.tuned is None else Config.of(self.tuned.profiles[0].config)
         return config.count("batch")
+
+    @property
+    def asked(self) -> Asked:
+        """What a language model was asked for as it was tuned: a batch that its config sets wasn't asked for."""
+        if self.tuned is None:
+            return Asked()
+        workload = self.tuned.workload
+        return Asked(workload.prompt_tokens, workload.new_tokens, None if self.batch else workload.batch)
 
 
 def read_side(text: str) -> Named:
@@ -106,9 +114,9 @@ def objective_of(sides: Sequence[Named], objective: str | None, files: ModelFile
     Raises:
         InputError: there is no such objective.
     """
-    generates = files.kind is ModelKind.LLM
     known = [side.tuned.objective.metrics[0] for side in sides if side.tuned is not None]
-    return Metric.named(objective or (known[0] if known else Metric.usual(generates)), generates)
+    usual = known[0] if known else Metric.usual(files.generates)
+    return Metric.named(objective or usual, files.generates)
 
 
 def workload_of(
@@ -130,8 +138,9 @@ def workload_of(
         InputError: two tuned files have different rates; or as `workload_for` and `generation_for`.
     """
     known = [side.tuned.workload for side in sides if side.tuned is not None]
-    if known and files.kind is ModelKind.LLM:
-        asked = asked.otherwise(Asked(known[0].prompt_tokens, known[0].new_tokens, known[0].batch))
+    if files.generates:
+        for side in sides:
+            asked = asked.otherwise(side.asked)
     rates = {workload.rate_per_s for workload in known} - {None}
     if rate_per_s is None and rates and not metric.maximize:
         if len(rates) > 1:

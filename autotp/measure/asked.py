@@ -1,6 +1,6 @@
 """What a person asks to be driven with, checked before anything is started."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -9,22 +9,24 @@ from autotp.errors import InputError
 from autotp.measure.arrivals import check_arrivals, check_rate
 from autotp.measure.metrics import Metric, tokens_of
 from autotp.measure.workload import PROMPTS, Generation, Workload
-from autotp.runtime import ModelFiles, ModelKind, context_limit
+from autotp.runtime import ModelFiles, context_limit
 from autotp.space import Config
 
 MOST_TOKENS = 1_000_000
 
 
-def requests_of(config: Config, objectives: Iterable[Metric], workload: Workload) -> int | None:
+def requests_of(config: Config, objectives: Collection[Metric], workload: Workload) -> int | None:
     """Return the requests in flight with `config`; None leaves OpenVINO's optimum where it doesn't say.
 
-    That is meant for throughput; at a rate it's how many may run side by side. A generation is one request.
+    That is meant for throughput, and where there are no objectives; at a rate it's how many may run side by side.
+    A generation is one request.
     """
     if workload.generation is not None:
         return 1
     if (nireq := config.count("nireq")) is not None:
         return nireq
-    return 1 if workload.rate_per_s is None and not any(metric.maximize for metric in objectives) else None
+    one_by_one = workload.rate_per_s is None and objectives and not any(metric.maximize for metric in objectives)
+    return 1 if one_by_one else None
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ def generation_for(files: ModelFiles, metrics: Iterable[Metric], asked: Asked) -
         ModelError: its limits can't be read.
     """
     given = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not None}
-    if files.kind is not ModelKind.LLM:
+    if not files.generates:
         if given:
             flag = "--" + min(given).replace("_", "-")
             raise InputError(f"{flag} is for language models, and {files.path.name} isn't one.")

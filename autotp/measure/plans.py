@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from autotp.measure.outputs import EXACT_GENERATION, REFERENCE_PROPERTIES
-from autotp.runtime import ModelFiles, ModelKind, Plan, Shape
+from autotp.runtime import ModelFiles, Plan, Shape
 from autotp.space import Config, Mask
 
 
@@ -30,5 +30,5 @@ def plans_of(
 
 def reference_plan(files: ModelFiles, shapes: Mapping[str, Shape]) -> Plan:
     """Return what the reference outputs are computed with."""
-    exact = EXACT_GENERATION if files.kind is ModelKind.LLM else {}
+    exact = EXACT_GENERATION if files.generates else {}
     return Plan(files=files, shapes=dict(shapes), properties={**REFERENCE_PROPERTIES, **exact})

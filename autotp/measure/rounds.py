@@ -15,6 +15,7 @@ A language model's block isn't so many seconds but so many tokens, the same for 
 """
 
 import random
+import sys
 from collections.abc import Mapping
 from math import ceil
 
@@ -23,7 +24,7 @@ import msgspec
 from autotp.measure.arm import Arm
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.weather import Patience
-from autotp.measure.workload import BURST_TOKENS, Generation, Workload
+from autotp.measure.workload import Workload
 from autotp.topology import Envelope
 
 BLOCK_S = 0.05
@@ -37,52 +38,51 @@ OPEN_BLOCK_S = 0.5
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     """How blocks are made: untimed for a turn and for `lead_in_s`, a period of the quota, then timed for periods.
 
-    Without a quota the turn is enough, and any duration will do, but not a short one `at_rate`. Of a `generation`
-    a block is as many `bursts` of tokens.
+    Without a quota the turn is enough, and any duration will do, but not a short one `at_rate`. Blocks `by_token`
+    are as many `bursts` of a generation.
     """
 
     duration_s: float = BLOCK_S
     lead_in_s: float = 0.0
     at_rate: bool = False
-    generation: Generation | None = None
+    by_token: bool = False
     bursts: int = 1
 
     @classmethod
     def within(cls, envelope: Envelope, workload: Workload) -> "Blocks":
         """Return how blocks of `workload` are made in `envelope`, where a quota may hold back its CPUs."""
-        at_rate = workload.rate_per_s is not None
+        at_rate, by_token = workload.rate_per_s is not None, workload.generation is not None
         duration_s = OPEN_BLOCK_S if at_rate else BLOCK_S
         if envelope.cpu_quota is None or envelope.cpu_quota >= len(envelope.cpus):
-            return cls(duration_s=duration_s, at_rate=at_rate, generation=workload.generation)
+            return cls(duration_s=duration_s, at_rate=at_rate, by_token=by_token)
         return cls(
             duration_s=max(duration_s, PERIODS_PER_BLOCK * QUOTA_PERIOD_S),
             lead_in_s=QUOTA_PERIOD_S,
             at_rate=at_rate,
-            generation=workload.generation,
+            by_token=by_token,
         )
 
     @property
     def fitting(self) -> "Blocks":
         """The blocks that tell a latency first: a single turn of the requests, which a quota could stop midway."""
-        return self if self.lead_in_s or self.generation else Blocks(duration_s=0.0)
+        return self if self.lead_in_s or self.by_token else Blocks(duration_s=0.0)
 
     @property
     def fixed(self) -> bool:
         """Whether their length isn't free to choose: whole periods, tokens, or longer than is usual already."""
-        return bool(self.lead_in_s or self.generation) or self.duration_s > BLOCK_S
+        return self.by_token or self.lead_in_s > 0.0 or self.duration_s > BLOCK_S
 
     @property
     def whole(self) -> "Blocks":
         """These blocks, of a generation all its tokens."""
-        bursts = ceil(self.generation.new_tokens / BURST_TOKENS) if self.generation else self.bursts
-        return msgspec.structs.replace(self, bursts=bursts)
+        return msgspec.structs.replace(self, bursts=sys.maxsize)
 
     def fit(self, turn_s: float, longest_s: float) -> "Blocks":
         """Return these blocks, longer if four turns of all requests in flight are, but at most `longest_s`.
 
         Of a generation they are as many bursts of `turn_s` as periods of a quota take.
         """
-        if self.generation is not None:
+        if self.by_token:
             bursts = ceil(self.duration_s / turn_s) if self.lead_in_s else 1
             return msgspec.structs.replace(self, bursts=max(self.bursts, bursts))
         wanted_s = min(TURNS_PER_BLOCK * turn_s, longest_s)
@@ -107,10 +107,11 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ArmFailure: as `Arm.block`.
         """
-        if self.generation is None:
+        generation = arm.spec.workload.generation
+        if generation is None:
             return arm.block(self.duration_s, self.lead_in_s, seed)
         return arm.generate(
-            self.generation.burst(number, bursts=self.bursts, first_s=self.duration_s, lead_in_s=self.lead_in_s)
+            generation.burst(number, bursts=self.bursts, first_s=self.duration_s, lead_in_s=self.lead_in_s)
         )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.runtime.language import keep_last_logits
 from autotp.runtime.model import ModelInfo, Shape, describe, read_model, reason
-from autotp.runtime.source import ModelFiles, ModelKind
+from autotp.runtime.source import ModelFiles
 from autotp.runtime.split_fc import count_split, fully_connected, split_fc
 from autotp.space import Effective, GraphSplit, Mask
 
@@ -61,8 +61,8 @@ def compile_plan(plan: Plan) -> Compiled:
         set_process_mask(plan.mask)
     core = ov.Core()
     model = read_model(core, plan.files, plan.shapes)
-    info = describe(model, plan.files.kind)
-    if plan.files.kind is ModelKind.LLM:
+    info = describe(model, plan.files.generates)
+    if plan.files.generates:
         keep_last_logits(model)
     if plan.split is not None:
         model = split_fc(model, plan.split, mapped=plan.files.weights is not None)
@@ -91,7 +91,7 @@ def inspect_model(files: ModelFiles, shapes: Mapping[str, Shape]) -> ModelInfo:
     import openvino as ov
 
     model = read_model(ov.Core(), files, shapes)
-    info = describe(model, files.kind)
+    info = describe(model, files.generates)
     return msgspec.structs.replace(info, layers=tuple(layer.facts for layer in fully_connected(model)))
 
 

@@ -62,7 +62,7 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
         ModelError: it can't be read, an input isn't there, the shapes don't fit, or some stay dynamic.
     """
     model = open_model(core, files)
-    if files.kind is ModelKind.LLM:
+    if files.generates:
         if shapes:
             raise ModelError(
                 f"{files.path.name} is a language model, which takes prompts of any length: no shape can be set, "
@@ -76,8 +76,8 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
     return model
 
 
-def describe(model: "ov.Model", kind: ModelKind) -> ModelInfo:
-    """Return what `model` takes and gives.
+def describe(model: "ov.Model", generates: bool) -> ModelInfo:
+    """Return what `model` takes and gives, and what it says where it `generates`.
 
     Raises:
         ModelError: it's a language model that can't be driven.
@@ -85,7 +85,7 @@ def describe(model: "ov.Model", kind: ModelKind) -> ModelInfo:
     return ModelInfo(
         inputs=tuple(map(_port, model.inputs)),
         outputs=tuple(map(_port, model.outputs)),
-        language=describe_language(model) if kind is ModelKind.LLM else None,
+        language=describe_language(model) if generates else None,
     )
 
 

@@ -33,6 +33,11 @@ class ModelFiles(msgspec.Struct, frozen=True):
     kind: ModelKind
     weights: Path | None = None
 
+    @property
+    def generates(self) -> bool:
+        """Whether it is a language model."""
+        return self.kind is ModelKind.LLM
+
 
 class Digest(msgspec.Struct, frozen=True):
     """`graph_sha256` in hex, and how many bytes of weights it passes over."""

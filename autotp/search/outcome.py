@@ -135,11 +135,13 @@ def say_earlier(verdict: Verdict, kept: Tuned) -> str:
 
 
 def _deploy(config: Config) -> str:
-    if (instances := config.count("instances") or 1) > 1:
-        return f'Deploy: {instances} processes, each autotp.load("tuned.yaml", instance=I) with I from 0.'
+    instances = config.count("instances") or 1
+    load = 'autotp.load("tuned.yaml")'
+    if instances > 1:
+        load = f'{instances} processes, each autotp.load("tuned.yaml", instance=I) with I from 0'
     if config.graph_split:
-        return 'Deploy: autotp.load("tuned.yaml"), which splits the graph; the properties below alone do not.'
-    return 'Deploy: autotp.load("tuned.yaml"), or the properties below with compile_model.'
+        return f"Deploy: {load}, which splits the graph; the properties below alone do not."
+    return f"Deploy: {load}." if instances > 1 else f"Deploy: {load}, or the properties below with compile_model."
 
 
 def _split_warning(shipped: Observed | None) -> str:

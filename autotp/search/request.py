@@ -8,7 +8,7 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.measure import Asked, Metric, Workload, generation_for, requests_of, workload_for
-from autotp.runtime import ModelFiles, ModelKind, Shape, locate
+from autotp.runtime import ModelFiles, Shape, locate
 from autotp.search.constraints import Constraint, parse_constraint
 from autotp.space import ALLOWABLE, Config, Space, load_space
 
@@ -81,7 +81,7 @@ def build_request(
         InputError: of the kind that fits; nothing has been written.
     """
     files = locate(model)
-    generates = files.kind is ModelKind.LLM
+    generates = files.generates
     metrics = tuple(dict.fromkeys(Metric.named(name, generates) for name in objectives)) or (
         Metric.usual(generates),
     )

@@ -116,11 +116,10 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     topology = probe()
     narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
     info = inspect(workers, request.files, request.shapes)
-    if info.language is None:
+    if not request.files.generates:
         make_samples(info, request.seed, request.workload.data)  # what can't drive the model is refused here
     _check_baseline(request, narrowed)
-    generates = info.language is not None
-    bound = bind(request.space, narrowed, request.allowed_precisions, info.layers, generates)
+    bound = bind(request.space, narrowed, request.allowed_precisions, info.layers, request.files.generates)
     proposer = Proposer(bound, request.seed)
     if proposer.exhausted:
         raise InfeasibleError(_nothing_runs(bound))
