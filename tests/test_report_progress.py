@@ -99,6 +99,10 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
             ["1.841×", "8 processes", "smallest provable gain here 1.012×"],
         ),
         (FinalsEnded(config=F32, gain=GAIN, noise_floor=None, processes=1), ["(1 processes)"]),
+        (
+            ArmEnded(trial=9, config={}, status="OK", gain=Interval(median=0.5, low=0.0, high=5e21), rounds=2),
+            ["0.500× [too few rounds to tell]"],
+        ),
     ],
 )
 def test_an_event_is_told_in_words(event: Event, words: list[str]) -> None:

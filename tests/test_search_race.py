@@ -14,7 +14,7 @@ from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phas
 from autotp.measure.protocol import Run
 from autotp.measure.workload import Generate
 from autotp.search.observed import Observed
-from autotp.search.race import ROUNDS_TO_JUDGE, Race, Racer, still_in
+from autotp.search.race import ROUNDS_TO_DESPAIR, ROUNDS_TO_JUDGE, Race, Racer, still_in
 from autotp.search.standing import Standing
 from autotp.space import Config, Effective
 
@@ -127,6 +127,30 @@ def test_an_arm_provably_behind_is_beaten() -> None:
     race.run(25, inf)
     assert race.beaten(racers["slow"], leaders)
     assert not race.beaten(racers["baseline"], leaders)
+
+
+def test_an_arm_far_behind_is_hopeless_after_three_rounds() -> None:
+    """Half as fast with little noise is; equal, somewhat slower or of one round isn't, nor what may be judged."""
+    arms = {"baseline": 0.01, "half": 0.02, "tenth slower": 0.011, "equal": 0.01}
+    race, racers = race_of({key: Pretended(latency_s, 0.01) for key, latency_s in arms.items()})
+    race.run(1, inf)
+    assert not any(race.hopeless(one) for one in racers.values())
+    race.run(ROUNDS_TO_DESPAIR - 1, inf)
+    assert [key for key, one in racers.items() if race.hopeless(one)] == ["half"]
+    race.run(ROUNDS_TO_JUDGE - ROUNDS_TO_DESPAIR, inf)
+    assert not race.hopeless(racers["half"])
+    assert race.beaten(racers["half"], racers.values())
+
+
+def test_noise_alone_makes_nothing_hopeless() -> None:
+    """Where blocks differ by a fifth, none of 300 equals is taken for far behind."""
+    found = 0
+    for number in range(100):
+        arms = {key: Pretended(0.01 + 1e-9 * (3 * number + place), 0.2) for place, key in enumerate("abc")}
+        race, racers = race_of({"baseline": Pretended(0.01 - 1e-9 * number, 0.2), **arms})
+        race.run(ROUNDS_TO_DESPAIR, inf)
+        found += sum(race.hopeless(one) for one in racers.values())
+    assert found == 0
 
 
 def test_equals_are_not_dropped() -> None:

@@ -19,6 +19,8 @@ from autotp.search import (
 )
 from autotp.space import spell_config
 
+MEANINGLESS = 100.0  # between the ends of an interval that tells nothing
+
 _PROOFS = {
     ProofState.ACTIVE: "split active",
     ProofState.CAPPED: "split CAPPED: not all cores of all sockets",
@@ -109,6 +111,8 @@ def _(event: Ruled) -> list[str]:
 
 
 def _times(gain: Interval) -> str:
+    if gain.high > MEANINGLESS * gain.low:
+        return f"{gain.median:6.3f}× [too few rounds to tell]"
     return f"{gain.median:6.3f}× [{gain.low:.3f}, {gain.high:.3f}]"
 
 

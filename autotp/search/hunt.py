@@ -8,7 +8,7 @@ from autotp.measure import ArmFailure
 from autotp.search.baselines import HINTS, keep_baselines
 from autotp.search.events import ArmEnded
 from autotp.search.observed import Observed
-from autotp.search.race import Racer
+from autotp.search.race import ROUNDS_TO_DESPAIR, Racer
 from autotp.search.recipes import recipes
 from autotp.search.session import Session
 from autotp.search.store import Role
@@ -47,7 +47,7 @@ class Hunt:
                 if self._nothing_left:
                     break
                 continue
-            failed = session.race.run(session.race.rounds_to_judge, until)
+            failed = self._race(until)
             for racer in [racer for racer in failed if racer in self._live]:
                 self._fail(racer.trial, racer.config, racer.failure)
                 self._live.remove(racer)
@@ -58,6 +58,17 @@ class Hunt:
             self._end(racer, dropped=False)
         judged = [racer for racer in self.contenders if len(racer.blocks) >= session.race.rounds_to_judge]
         self.contenders = judged or self.contenders  # of a round or two, luck would choose the first
+
+    def _race(self, until: float) -> list[Racer]:
+        """Run rounds up to the next look, after the first few without what is hopeless; return what failed."""
+        race = self._session.race
+        failed = race.run(ROUNDS_TO_DESPAIR, until)
+        for racer in list(self._live):
+            if racer not in failed and race.hopeless(racer):
+                self._end(racer, dropped=True)
+        if self._live and self._session.race.baseline not in failed:
+            failed += race.run(race.rounds_to_judge - ROUNDS_TO_DESPAIR, until)
+        return failed
 
     @property
     def nothing_measured(self) -> str | None:
@@ -162,7 +173,8 @@ def _first_configs(session: Session) -> list[Config]:
     cpus = set(topology.envelope.cpus)
     cores = len({cpu.core for cpu in topology.machine.cpus if cpu.id in cpus})
     sockets = len(split_places(topology.machine, topology.envelope.cpus))
-    known = [found for settings in recipes(cores, sockets) if (found := proposer.find(settings))]
+    tried = recipes(cores, sockets, session.request.files.generates)
+    known = [found for settings in tried if (found := proposer.find(settings))]
     measured = dict.fromkeys(_config_of(trial) for trial in _past_trials(session))
     leaders = [config for config in measured if proposer.holds(config)][:PAST_LEADERS]
     for config in measured:

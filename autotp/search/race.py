@@ -8,11 +8,14 @@ An arm is dropped where the t-interval of its gain over a leader ends below 1, a
 error among all looks and leaders (Bonferroni); against a leader of the same rounds the gain is paired. One process
 stands for each arm here and has its own luck, which rounds don't show: on recorded rounds equals are dropped two
 to four times as often as the level says, an arm that is 5 % better in 0 to 1 % of races (tests/simulate_races.py).
+
+What is proven to be far behind the baseline goes after a few rounds already: where blocks are long, such arms
+would take most of the time.
 """
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from math import exp
+from math import exp, log
 from time import monotonic
 
 import msgspec
@@ -37,10 +40,13 @@ from autotp.search.observed import Observed
 from autotp.search.standing import Standing
 from autotp.space import Config
 
+ROUNDS_TO_DESPAIR = 3
 ROUNDS_TO_JUDGE = 10
 ROUNDS_TO_SETTLE = 30
 FEWEST_TO_JUDGE = 6  # where blocks are long: with fewer, twice as many equals as now would be dropped
 LOOKS = ROUNDS_TO_SETTLE // ROUNDS_TO_JUDGE
+FAR_BEHIND = 0.8  # of the baseline
+DESPAIR_CONFIDENCE = 0.998  # two-sided
 DROP_ERROR = 0.01  # of dropping an equal, over all its looks and all leaders
 OUT_CONFIDENCE = 0.90  # of a contender being behind another, in the search's view
 
@@ -200,6 +206,14 @@ class Race:
             return self._over(racer, other, metric)
         return self.standing(racer, metric).over(self.standing(other, metric))
 
+    def hopeless(self, racer: Racer) -> bool:
+        """Whether `racer` is proven to be far behind the baseline in every objective, before it can be judged."""
+        if not ROUNDS_TO_DESPAIR <= len(racer.blocks) < self.rounds_to_judge:
+            return False
+        mine, theirs = self._shared(racer, self.baseline)
+        standings = (Standing.of(round_log_gains(metric, mine, theirs)) for metric in self._metrics)
+        return all(standing.below(log(FAR_BEHIND), DESPAIR_CONFIDENCE) for standing in standings)
+
     def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
         """Whether some leader is ahead of `racer` in every objective, as far as the rounds show."""
         rivals = [leader for leader in leaders if leader is not racer]
@@ -211,12 +225,17 @@ class Race:
         )
 
     def _over(self, racer: Racer, other: Racer, metric: Metric) -> Standing:
-        shared = [round_ for round_ in racer.blocks if round_ in other.blocks]
-        mine, theirs = [racer.blocks[r] for r in shared], [other.blocks[r] for r in shared]
-        if metric.quantile is None or len(shared) < 2:
+        mine, theirs = self._shared(racer, other)
+        if metric.quantile is None or len(mine) < 2:
             return Standing.of(round_log_gains(metric, mine, theirs))
         error = quantile_log_gain_error(metric, mine, theirs)
-        return Standing(log_gain(metric, mine, theirs), error, len(shared))
+        return Standing(log_gain(metric, mine, theirs), error, len(mine))
+
+    @staticmethod
+    def _shared(racer: Racer, other: Racer) -> tuple[list[Block], list[Block]]:
+        """Return the blocks of both in the rounds that both took part in."""
+        shared = [round_ for round_ in racer.blocks if round_ in other.blocks]
+        return [racer.blocks[r] for r in shared], [other.blocks[r] for r in shared]
 
     def metrics(self, racer: Racer) -> dict[str, float]:
         """Return every metric of `racer`: for objectives the baseline's value times the paired gain."""
