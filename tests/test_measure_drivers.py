@@ -31,7 +31,7 @@ def driver(folder: Path, generation: Generation = ASKED, seed: int = 0) -> Drive
 
 def test_a_block_times_each_token(folder: Path) -> None:
     """One time for the prompt and one for each further token; the rate counts those of all sequences."""
-    block = driver(folder).block(Generate(context=24, tokens=8, first=True))
+    block = driver(folder).block(Generate(prompt=24, tokens=8, first=True))
     assert (len(block.first_tokens_s), len(block.second_tokens_s), block.latencies_s) == (1, 8, ())
     assert block.count == 8 * 3
     assert block.elapsed_s == pytest.approx(sum(block.second_tokens_s))
@@ -40,7 +40,7 @@ def test_a_block_times_each_token(folder: Path) -> None:
 
 def test_first_tokens_alone_are_timed_for_a_while(folder: Path) -> None:
     """The prompt is read anew until the time is up, and what is timed is that."""
-    block = driver(folder).block(Generate(context=24, first=True, first_s=0.02))
+    block = driver(folder).block(Generate(prompt=24, first=True, first_s=0.02))
     assert len(block.first_tokens_s) > 1
     assert block.count == 3 * len(block.first_tokens_s)
     assert 0.01 < block.elapsed_s < 0.2
@@ -48,7 +48,7 @@ def test_first_tokens_alone_are_timed_for_a_while(folder: Path) -> None:
 
 
 def test_the_context_is_read_again_only_where_it_is_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bursts that follow one another go on; a repeated or a new one begins with its context, untimed."""
+    """Bursts that follow one another go on; a repeated one reads its context untimed, the last token as a step."""
     driven, read = driver(folder), list[int]()
     generator = driven._generator  # type: ignore[attr-defined]
     real = generator.read
@@ -58,14 +58,16 @@ def test_the_context_is_read_again_only_where_it_is_another(folder: Path, monkey
         return float(real(tokens))
 
     monkeypatch.setattr(generator, "read", recorded)
-    for context in (24, 28, 28, 24):
-        assert len(driven.block(Generate(context=context, tokens=4)).second_tokens_s) == 4
-    assert read == [24, 1, 1, 1, 1, 1, 1, 1, 1, 28, 1, 1, 1, 1, 24, 1, 1, 1, 1]
+    begun, amid = Generate(prompt=24, tokens=4), Generate(prompt=27, steps=1, tokens=4)
+    for burst in (begun, amid, amid, begun):
+        assert len(driven.block(burst).second_tokens_s) == 4
+    ones = [1] * 4
+    assert read == [24, *ones, *ones, 27, 1, *ones, 24, *ones]
 
 
 def test_a_lead_in_reads_the_context_untimed(folder: Path) -> None:
     """Under a CPU quota it uses up what the period has left."""
-    block = driver(folder).block(Generate(context=24, tokens=2, lead_in_s=0.03))
+    block = driver(folder).block(Generate(prompt=24, tokens=2, lead_in_s=0.03))
     assert block.first_tokens_s == ()
     assert block.elapsed_s < 0.03
 
@@ -88,6 +90,24 @@ def test_outputs_are_held_against_what_the_reference_says(folder: Path, tmp_path
     other = compare_outputs(reference, driver(folder, seed=1).outputs(reference))
     assert other.max_abs_error > 0.1
     assert 0 < other.differing["tokens"] <= 1
+
+
+def test_outputs_of_a_batch_are_those_of_one_of_its_sequences(folder: Path, tmp_path: Path) -> None:
+    """It's the last one, the same whatever the batch, and the others read something else beside it."""
+    reference = tmp_path / "reference.npz"
+    save_outputs(reference, driver(folder, Generation(batch=1)).outputs(None))
+    found = compare_outputs(reference, driver(folder, Generation(batch=5)).outputs(reference))
+    assert found.differing == {"tokens": 0.0}
+    assert found.max_abs_error < 1e-4
+
+
+def test_nothing_is_read_beyond_the_context(tmp_path: Path) -> None:
+    """A model that attends to 40 tokens is checked within them."""
+    driven = driver(language_model(tmp_path, context=40), Generation(prompt_tokens=8, new_tokens=8))
+    (said,) = driven.outputs(None)
+    assert said["tokens"].shape == (20,)
+    assert driven.infer(0.01) > 0
+    assert driven._generator.position <= 40  # type: ignore[attr-defined]
 
 
 def test_tokens_follow_from_the_seed(folder: Path) -> None:

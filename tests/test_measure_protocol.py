@@ -45,7 +45,7 @@ PORT = Port("x", "f32", (1, 3))
         Run(duration_s=0.05),
         Run(duration_s=1 / 3, lead_in_s=0.1, begin_s=1e5 / 3, seed=1 << 31, flat_out=True),
         Compile(PLAN, Workload(generation=Generation(prompt_tokens=8, batch=2, timed=(Token.FIRST,)))),
-        Generate(context=512, tokens=8, first=True, first_s=0.05, lead_in_s=0.1, begin_s=1e5 / 3),
+        Generate(prompt=512, steps=1, tokens=8, first=True, first_s=0.05, lead_in_s=0.1, begin_s=1e5 / 3),
         Watch(),
     ],
 )

@@ -198,11 +198,11 @@ def test_under_a_quota_they_are_as_many_bursts_as_periods_take() -> None:
     blocks, arm = generated(1.0), Generating(asked)
     fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), 0.001)
     fitted.run(arm, number=1)
-    assert asked[-1] == Generate(context=64 + 32, tokens=32, lead_in_s=0.1)
+    assert asked[-1] == Generate(prompt=64 + 31, steps=1, tokens=32, lead_in_s=0.1)
 
 
 def test_all_tokens_make_a_whole_block() -> None:
     """One config on its own is measured by whole generations."""
     asked: list[Generate] = []
     generated(None).whole.run(Generating(asked), number=5)
-    assert asked == [Generate(context=64, tokens=64)]
+    assert asked == [Generate(prompt=64, tokens=64, first=True)]

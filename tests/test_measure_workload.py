@@ -11,23 +11,30 @@ SECOND = Generation(prompt_tokens=100, new_tokens=32, timed=(Token.SECOND,))
 
 
 def test_blocks_of_further_tokens_follow_one_another() -> None:
-    """Bursts of eight go through the generation, then begin it anew: a number always means the same place."""
+    """Bursts of eight go through the generation, then begin it anew: a number always means the same place.
+
+    The first follows its prompt, which is timed, too; those amid a generation follow a step of it.
+    """
     bursts = [SECOND.burst(number) for number in range(9)]
     assert [burst.context for burst in bursts] == [100, 108, 116, 124, 100, 108, 116, 124, 100]
-    assert {(burst.tokens, burst.first) for burst in bursts} == {(BURST_TOKENS, False)}
+    assert [(burst.steps, burst.first) for burst in bursts[:5]] == [(0, True), *[(1, False)] * 3, (0, True)]
+    assert {burst.tokens for burst in bursts} == {BURST_TOKENS}
     assert all(later.context == earlier.context + earlier.tokens for earlier, later in pairwise(bursts[:4]))
 
 
 def test_blocks_of_first_tokens_read_prompts_for_a_while() -> None:
-    """Nothing is decoded; short prompts are read several times."""
+    """Short ones are read several times; only the first block of sixteen decodes, so that this is known, too."""
     first = Generation(prompt_tokens=100, timed=(Token.FIRST,))
-    assert first.burst(7, first_s=0.05) == Generate(context=100, first=True, first_s=0.05)
+    assert first.burst(7, first_s=0.05) == Generate(prompt=100, first=True, first_s=0.05)
+    begun = Generate(prompt=100, steps=1, tokens=BURST_TOKENS, first=True, first_s=0.05)
+    assert first.burst(0, first_s=0.05) == first.burst(16, first_s=0.05) == begun
 
 
 def test_both_are_timed_in_one_block() -> None:
-    """Each block reads the prompt, timed, and decodes after it."""
+    """Each block reads the prompt, timed, and decodes after it and a step that isn't timed, or all of it."""
     both = Generation(prompt_tokens=100)
-    assert both.burst(7, first_s=0.05) == Generate(context=100, tokens=BURST_TOKENS, first=True)
+    assert both.burst(7, first_s=0.05) == Generate(prompt=100, steps=1, tokens=BURST_TOKENS, first=True)
+    assert both.burst(0, bursts=99) == Generate(prompt=100, tokens=both.new_tokens, first=True)
 
 
 @pytest.mark.parametrize(

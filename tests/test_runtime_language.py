@@ -99,10 +99,12 @@ def test_a_graph_that_ends_otherwise_stays_as_it_is() -> None:
     [
         ('{"max_position_embeddings": 8192, "vocab_size": 5}', 8192),
         ('{"n_positions": 1024}', 1024),
+        ('{"max_position_embeddings": null, "seq_length": 2048}', 2048),
+        ('{"text_config": {"max_position_embeddings": 4096}, "vision_config": {}}', 4096),
         ('{"model_type": "mamba"}', None),
         (None, None),
     ],
-    ids=["llama", "gpt2", "none", "no file"],
+    ids=["llama", "gpt2", "chatglm", "seeing", "none", "no file"],
 )
 def test_the_context_is_bounded_by_the_config(tmp_path: Path, text: str | None, limit: int | None) -> None:
     """Under whichever name the family has for it; without a config.json nothing is known."""

@@ -148,7 +148,7 @@ def test_sequences_at_once_make_another_arm(tmp_path: Path, workers: Workers) ->
     assert isinstance(alone, Observed)
     assert isinstance(pair, Observed)
     assert alone.key != pair.key
-    burst = Generate(context=8, tokens=8)
+    burst = Generate(prompt=8, tokens=8)
     assert 2 * one.generate(burst).count == two.generate(burst).count == 16
     assert alone.output_error is not None
     assert alone.output_error.differing == {"tokens": 0.0}

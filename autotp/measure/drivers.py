@@ -94,9 +94,14 @@ class _Tokens:
 
     def __init__(self, compiled: Compiled, generation: Generation, seed: int) -> None:
         assert compiled.info.language is not None, "only a language model generates"
-        vocabulary = compiled.info.language.vocabulary
-        longest = max(generation.prompt_tokens or PROMPTS[-1], CHECKED_PROMPT) + generation.new_tokens
-        self._tokens = np.stack([_seeded(vocabulary, longest, seed, row) for row in range(generation.batch)])
+        language = compiled.info.language
+        longest = (generation.prompt_tokens or PROMPTS[-1]) + generation.new_tokens
+        longest = max(longest, CHECKED_PROMPT + CHECKED_TOKENS)
+        if language.context is not None:
+            longest = min(longest, language.context)
+        rows = reversed(range(generation.batch))  # the same sequence is the last of any batch
+        self._tokens = np.stack([_seeded(language.vocabulary, longest, seed, row) for row in rows])
+        self._checked_prompt = min(CHECKED_PROMPT, longest // 2)
         self._generator = Generator(compiled.compiled_model)
 
     @property
@@ -105,16 +110,16 @@ class _Tokens:
 
     def outputs(self, reference: Path | None) -> NamedOutputs:
         forced = None if reference is None else load_outputs(reference)[f"0/{SAID}"]
-        prompt = self._tokens[:1, :CHECKED_PROMPT]
-        said, logits = self._generator.continued(prompt, CHECKED_TOKENS, forced)
+        tokens = self._tokens[:, : CHECKED_PROMPT + CHECKED_TOKENS]
+        said, logits = self._generator.continued(tokens, self._checked_prompt, forced)
         return ({SAID: said, LOGITS: logits},)
 
     def infer(self, seconds: float) -> int:
         began, count = perf_counter(), 0
-        self._read_context(CHECKED_PROMPT)
+        self._read_prompt(self._checked_prompt)
         while count == 0 or perf_counter() < began + seconds:
             if self._generator.position == self._tokens.shape[1]:
-                self._read_context(CHECKED_PROMPT)
+                self._read_prompt(self._checked_prompt)
             self._next()
             count += 1
         return count
@@ -123,8 +128,7 @@ class _Tokens:
         assert isinstance(request, Generate)
         self._lead_in(request)
         first_tokens_s = self._first_tokens(request) if request.first else []
-        if self._generator.position != request.context:
-            self._read_context(request.context)
+        self._reach(request)
         second_tokens_s = [self._next() for _ in range(request.tokens)]
         timed_s = second_tokens_s or first_tokens_s
         return Block(
@@ -137,19 +141,28 @@ class _Tokens:
     def _lead_in(self, request: Generate) -> None:
         began = perf_counter()
         while perf_counter() < began + request.lead_in_s:
-            self._read_context(request.context)
+            self._read_prompt(request.prompt)
 
     def _first_tokens(self, request: Generate) -> list[float]:
         began = perf_counter()
-        took_s = [self._read_context(request.context)]
+        took_s = [self._read_prompt(request.prompt)]
         while perf_counter() < began + request.first_s:
-            took_s.append(self._read_context(request.context))
+            took_s.append(self._read_prompt(request.prompt))
         return took_s
 
-    def _read_context(self, context: int) -> float:
-        """Read so many tokens from the first on; return the seconds of that."""
+    def _reach(self, request: Generate) -> None:
+        """Read the context of the tokens to be timed, as far as that isn't what was read last."""
+        if not request.tokens or self._generator.position == request.context:
+            return
+        if self._generator.position != request.prompt:
+            self._read_prompt(request.prompt)
+        for _ in range(request.steps):
+            self._next()
+
+    def _read_prompt(self, count: int) -> float:
+        """Read so many tokens from the first on at once; return the seconds of that."""
         self._generator.forget()
-        return self._read(0, context)
+        return self._read(0, count)
 
     def _next(self) -> float:
         return self._read(self._generator.position, self._generator.position + 1)

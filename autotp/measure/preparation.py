@@ -89,4 +89,4 @@ def _longest_read(arm: Arm, lengths: list[int]) -> int:
 
 
 def _seconds_to_read(arm: Arm, tokens: int) -> float:
-    return arm.generate(Generate(context=tokens, first=True)).elapsed_s
+    return arm.generate(Generate(prompt=tokens, first=True)).elapsed_s

@@ -61,7 +61,7 @@ def compile_plan(plan: Plan) -> Compiled:
         set_process_mask(plan.mask)
     core = ov.Core()
     model = read_model(core, plan.files, plan.shapes)
-    info = describe(model, plan.files.generates)
+    info = describe(model, plan.files)
     if plan.files.generates:
         keep_last_logits(model)
     if plan.split is not None:
@@ -91,7 +91,7 @@ def inspect_model(files: ModelFiles, shapes: Mapping[str, Shape]) -> ModelInfo:
     import openvino as ov
 
     model = read_model(ov.Core(), files, shapes)
-    info = describe(model, files.generates)
+    info = describe(model, files)
     return msgspec.structs.replace(info, layers=tuple(layer.facts for layer in fully_connected(model)))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotp.runtime.language import BEAMS, MASK, POSITIONS, TOKENS
+from autotp.runtime.language import BEAMS, MASK, POSITIONS, TOKENS, logits_port
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -29,6 +29,7 @@ class Generator:
     def __init__(self, compiled_model: "ov.CompiledModel") -> None:
         self.position = 0
         self._request = compiled_model.create_infer_request()
+        self._logits = logits_port(compiled_model)
         names = [
             (next(name for name in _FILLS if name in port.get_names()), port) for port in compiled_model.inputs
         ]
@@ -53,19 +54,30 @@ class Generator:
     @property
     def logits(self) -> NDArray[Any]:
         """Those of the last token read [batch, vocabulary], a copy."""
-        return np.array(self._request.get_output_tensor(0).data[:, -1])
+        return np.array(self._request.get_tensor(self._logits).data[:, -1])
 
-    def continued(self, prompt: Tokens, count: int, forced: Tokens | None = None) -> tuple[Tokens, NDArray[Any]]:
-        """Return the likeliest `count` tokens [count] after `prompt` [1, …], each with its logits [count, …].
+    def continued(self, tokens: Tokens, prompt: int, forced: Tokens | None = None) -> tuple[Tokens, NDArray[Any]]:
+        """Return what follows the first `prompt` tokens of the last sequence: the likeliest, one after the other.
 
-        After each it reads that token, or, where tokens are `forced`, the one of those.
+        After each it reads that one, or, where tokens are `forced`, that of those; the other sequences read their
+        own meanwhile.
+
+        Args:
+            tokens: of each sequence [batch, prompt + count]; the last one's beyond the prompt don't matter.
+            prompt: how many are read at once.
+            forced: [count].
+
+        Returns:
+            The likeliest tokens [count] and the logits [count, vocabulary] of each.
         """
         self.forget()
-        said, logits = np.zeros(count, np.int64), []
-        tokens = prompt
-        for index in range(count):
-            self.read(tokens)
-            logits.append(self.logits[0])
+        tokens = tokens.copy()
+        said, logits = np.zeros(tokens.shape[1] - prompt, np.int64), []
+        self.read(tokens[:, :prompt])
+        for index in range(len(said)):
+            if index:
+                self.read(tokens[:, self.position : self.position + 1])
+            logits.append(self.logits[-1])
             said[index] = logits[-1].argmax()
-            tokens = (said if forced is None else forced)[np.newaxis, index : index + 1]
+            tokens[-1, prompt + index] = (said if forced is None else forced)[index]
         return said, np.array(logits)

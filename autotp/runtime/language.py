@@ -24,21 +24,41 @@ _LAST, _END = -1, 2**31 - 1
 
 
 class Language(msgspec.Struct, frozen=True):
-    """What a language model has to say: how many tokens there are."""
+    """How many tokens a language model knows, and how many it can attend to; None where that isn't known."""
 
     vocabulary: int
+    context: int | None = None
 
 
 class _Limits(msgspec.Struct, frozen=True):
-    """What a Hugging Face config.json says of the context, under the names that model families use."""
+    """What a Hugging Face config.json says of the context, under the names that model families use.
+
+    Models that see or hear, too, say it of their decoder of text.
+    """
 
     max_position_embeddings: int | None = None
     n_positions: int | None = None
     max_seq_len: int | None = None
+    max_sequence_length: int | None = None
+    seq_length: int | None = None
+    text_config: "_Limits | None" = None
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens it can attend to."""
+        said = (
+            self.max_position_embeddings,
+            self.n_positions,
+            self.max_seq_len,
+            self.max_sequence_length,
+            self.seq_length,
+            self.text_config.context if self.text_config else None,
+        )
+        return next((limit for limit in said if limit is not None), None)
 
 
-def describe_language(model: "ov.Model") -> Language:
-    """Return what drives `model`.
+def describe_language(model: "ov.Model", context: int | None = None) -> Language:
+    """Return what drives `model`, which can attend to `context` tokens.
 
     Raises:
         ModelError: it takes other inputs than a decoder of text does, or doesn't tell its vocabulary.
@@ -51,19 +71,19 @@ def describe_language(model: "ov.Model") -> Language:
         )
     if not any(TOKENS in known for known in names):
         raise ModelError(f"The language model has no input {TOKENS!r}, so it can't be given tokens.")
-    shape = _logits(model).partial_shape
+    shape = logits_port(model).partial_shape
     if shape.rank.is_dynamic or len(shape) != 3 or shape[2].is_dynamic:
         raise ModelError(
             f"The language model's logits are {shape}, which doesn't tell the size of its vocabulary."
         )
-    return Language(shape[2].get_length())
+    return Language(shape[2].get_length(), context)
 
 
 def keep_last_logits(model: "ov.Model") -> None:
     """Have `model` compute its head for the last position alone, where it ends as GenAI knows models to end."""
     import openvino.opset13 as ops
 
-    head = _logits(model).get_node().input_value(0).get_node()
+    head = logits_port(model).get_node().input_value(0).get_node()
     while head.get_type_name() in _EACH_POSITION:
         head = head.input_value(0).get_node()
     if head.get_type_name() != "MatMul":
@@ -90,11 +110,10 @@ def context_limit(model: Path) -> int | None:
         limits = msgspec.json.decode(path.read_bytes(), type=_Limits)
     except (OSError, msgspec.DecodeError) as error:
         raise ModelError(f"{path} can't be read: {error}.") from error
-    known = (limits.max_position_embeddings, limits.n_positions, limits.max_seq_len)
-    return next((limit for limit in known if limit is not None), None)
+    return limits.context
 
 
-def _logits(model: "ov.Model") -> "ov.Output":
+def logits_port(model: "ov.Model | ov.CompiledModel") -> "ov.Output":
     """Return the output `logits`, or the first one where none is called so."""
     named = [port for port in model.outputs if LOGITS in port.get_names()]
     return (named or model.outputs)[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autotp.errors import ModelError
-from autotp.runtime.language import Language, describe_language
+from autotp.runtime.language import Language, context_limit, describe_language
 from autotp.runtime.source import ModelFiles, ModelKind
 from autotp.space import FullyConnected
 
@@ -76,16 +76,16 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
     return model
 
 
-def describe(model: "ov.Model", generates: bool) -> ModelInfo:
-    """Return what `model` takes and gives, and what it says where it `generates`.
+def describe(model: "ov.Model", files: ModelFiles) -> ModelInfo:
+    """Return what `model`, read from `files`, takes and gives, and what it says where it's a language model.
 
     Raises:
-        ModelError: it's a language model that can't be driven.
+        ModelError: it's a language model that can't be driven, or its limits can't be read.
     """
     return ModelInfo(
         inputs=tuple(map(_port, model.inputs)),
         outputs=tuple(map(_port, model.outputs)),
-        language=describe_language(model) if generates else None,
+        language=describe_language(model, context_limit(files.path)) if files.generates else None,
     )
 
 
