@@ -62,6 +62,7 @@ def test_text_shows_the_same(tmp_path: Path) -> None:
         ("--rate", "nan"),
         ("--rate", "0.01"),
         ("--data", "gone.npz"),
+        ("--set", "batch=8"),
     ],
 )
 def test_what_cannot_be_measured_is_bad_input(

@@ -7,10 +7,11 @@ import pytest
 
 from autotp.cli.sides import Named, contenders_of, workload_of
 from autotp.deploy import TunedWorkload
-from autotp.errors import InputError
+from autotp.errors import InputError, SpaceError
 from autotp.measure import Asked, Generation, Loop, Metric, Workload
 from autotp.measure.workload import Token
 from autotp.runtime import ModelFiles, ModelKind, locate
+from autotp.space import Config
 from autotp.topology import probe
 from tests.language_models import language_model
 from tests.models import matmul_model
@@ -57,6 +58,36 @@ def test_a_tuned_file_brings_its_tokens(tmp_path: Path, config: dict[str, Any], 
     expected = Generation(prompt_tokens=64, new_tokens=16, batch=batch, timed=(Token.SECOND,))
     assert workload.generation == expected
     assert (HINT.batch, side.batch) == (None, config.get("batch"))
+
+
+def test_two_lengths_of_prompts_want_a_third(tmp_path: Path) -> None:
+    """Files tuned for other tokens are compared at those that the person names."""
+    sides = []
+    for prompt_tokens in (64, 128):
+        known = TunedWorkload(kind=Loop.GENERATE, nireq=1, prompt_tokens=prompt_tokens, new_tokens=32, batch=1)
+        sides.append(Named(text="tuned.yaml", tuned=tuned_file(profile(), workload=known)))
+    asked = {"seed": None, "data": None, "rate_per_s": None}
+    files, metric = locate(language_model(tmp_path)), Metric.TOKENS_PER_S
+    with pytest.raises(InputError, match="different prompt tokens: say with --prompt-tokens"):
+        workload_of(sides, files, metric, 60.0, asked=Asked(), **asked)
+    named = workload_of(sides, files, metric, 60.0, asked=Asked(prompt_tokens=96), **asked).generation
+    assert named == Generation(prompt_tokens=96, new_tokens=32, batch=1, timed=(Token.SECOND,))
+
+
+def test_what_is_less_exact_is_held_to_the_tokens(tmp_path: Path) -> None:
+    """Of a language model, and only the side that is."""
+    files, workload = locate(language_model(tmp_path)), Workload(generation=Generation(prompt_tokens=8))
+    lossy = Named(text="u4", config=Config.of({"kv_cache_precision": "u4"}))
+    found, _ = contenders_of((lossy, HINT), files, {}, Metric.TOKENS_PER_S, workload, probe())
+    assert found.strict == (True, False)
+    assert found.prompted(16).strict == (True, False)
+
+
+def test_a_setting_that_means_nothing_to_the_model_is_refused(tmp_path: Path) -> None:
+    """Rather than shown in a table as if it had been measured."""
+    batch = Named(text="batch=8", config=Config.of({"batch": 8}))
+    with pytest.raises(SpaceError, match="batch=8: only a language model has it"):
+        contenders_of((batch, HINT), locate(matmul_model(tmp_path)), {}, Metric.THROUGHPUT, Workload(), probe())
 
 
 def test_two_rates_want_a_third() -> None:

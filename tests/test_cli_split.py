@@ -35,3 +35,14 @@ def test_what_can_not_be_split_is_one_sentence(arguments: tuple[str, ...], sente
     assert (code, said) == (2, "")
     assert sentence in err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".bin"])
+def test_a_folder_is_not_written_over(suffix: str, tmp_path: Path) -> None:
+    """Nor is a half of the model left beside it."""
+    model, out = matmul_model(tmp_path, width=64), tmp_path / "split.xml"
+    out.with_suffix(suffix).mkdir()
+    code, said, err = autotp("split", str(model), "--count", "2", "--min-weights", "0", "-o", str(out))
+    assert (code, said) == (2, "")
+    assert f"{out.with_suffix(suffix)} is a folder" in err
+    assert {path.name for path in tmp_path.glob("split.*")} == {f"split{suffix}"}

@@ -20,6 +20,7 @@ from autotp.runtime.split_fc import count_split
 from autotp.space import Effective
 from autotp.topology import probe
 from tests import rig
+from tests.language_models import language_model
 from tests.models import WIDTH, dynamic_model, expected, matmul_model
 from tests.test_deploy_tuned import profile, tuned
 from tests.test_space_affinity import topology
@@ -91,6 +92,24 @@ def test_infer_answers_by_name(model: Path) -> None:
     for answer, factor in zip(answers, (1, -2), strict=True):
         assert list(answer) == ["y"]
         np.testing.assert_allclose(answer["y"], expected(ROW * factor), atol=1e-5)
+
+
+def test_what_a_language_model_has_read_is_forgotten_on_request(tmp_path: Path) -> None:
+    """Inferences go on from one another until then; logits are those of the last position."""
+    model = language_model(tmp_path) / "openvino_model.xml"
+    inputs = {
+        "input_ids": np.array([[3, 5, 8]]),
+        "attention_mask": np.ones((1, 3), np.int64),
+        "position_ids": np.arange(3)[np.newaxis],
+        "beam_idx": np.zeros(1, np.int32),
+    }
+    with load(ship(model)) as loaded:
+        first, second = (loaded.infer(inputs)["logits"] for _ in range(2))
+        loaded.reset()
+        again = loaded.infer(inputs)["logits"]
+    assert first.shape[1] == 1
+    assert np.abs(second - first).max() > 0.1
+    np.testing.assert_array_equal(again, first)
 
 
 def test_infer_queue_keeps_the_tuned_requests_in_flight(model: Path) -> None:

@@ -1,9 +1,13 @@
 """Comparisons: the verdict on pretended arms, and a whole one on real workers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import pytest
 
 from autotp.errors import EnvironmentFailure, InputError
@@ -19,7 +23,7 @@ from autotp.measure import (
     Workload,
     compare,
 )
-from autotp.measure.comparison import A, B, Side, _rule
+from autotp.measure.comparison import A, B, Side, _judge_outputs, _rule
 from autotp.measure.waves import AA, Schedule, Waves
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
@@ -84,6 +88,23 @@ def test_wrong_outputs_cannot_win(a: str | None, b: str | None, verdict: Ruling,
     """However much faster A is, with wrong outputs it's a loss; B's don't keep a proven A from winning."""
     found = _rule(waves_of(0.010, 0.012), Metric.THROUGHPUT, sides(a, b))
     assert (found.verdict, found.reason) == (verdict, words)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the hints differ in as many tokens, a config as exact as they may; a less exact one may not."""
+    error = msgspec.structs.replace(EXACT, differing={"tokens": 0.1})
+
+    @contextmanager
+    def hints(*_: object) -> Iterator[list[Any]]:
+        yield [SimpleNamespace(output_error=error)]
+
+    monkeypatch.setattr("autotp.measure.comparison._started", hints)
+    spec = ArmSpec(plans=(), workload=Workload())
+    contenders = Contenders(a=spec, b=spec, hints=(spec,), strict=(strict, False))
+    differing = {key: msgspec.structs.replace(side, output_error=error) for key, side in sides().items()}
+    judged = _judge_outputs(Workers(), contenders, Path("reference.npz"), differing)
+    assert (judged[A].wrong is not None, judged[B].wrong) == (strict, None)
 
 
 def test_a_slower_a_only_ties_with_wrong_outputs() -> None:

@@ -1,12 +1,13 @@
 """Metrics: their names, their direction, and their values from pooled raw samples."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import InputError
-from autotp.measure.metrics import Metric, all_metrics
+from autotp.measure.metrics import Metric, all_metrics, others_of
 from autotp.measure.protocol import Block
 
 LATENCIES = st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=20)
@@ -70,10 +71,23 @@ def test_tokens_are_means_of_blocks_and_the_median_over_them() -> None:
     )
 
 
+def test_others_are_the_latencies_that_nobody_asked_for() -> None:
+    """Of a language model's two; tokens a second say what the second token's says."""
+    assert (
+        others_of([Metric.SECOND_TOKEN_LATENCY])
+        == others_of([Metric.TOKENS_PER_S])
+        == (Metric.FIRST_TOKEN_LATENCY,)
+    )
+    assert others_of([Metric.FIRST_TOKEN_LATENCY]) == (Metric.SECOND_TOKEN_LATENCY,)
+    assert others_of([Metric.FIRST_TOKEN_LATENCY, Metric.TOKENS_PER_S]) == others_of([Metric.THROUGHPUT]) == ()
+
+
 def test_only_what_was_timed_is_told() -> None:
     """A generation whose prompts weren't timed has no first token, and nothing that other models have."""
     second = Block(count=2, elapsed_s=0.02, second_tokens_s=(0.01, 0.01), memory_bytes=5)
     assert set(all_metrics([second])) == {"second_token_latency_s", "tokens_per_s", "memory_bytes"}
+    begun = msgspec.structs.replace(second, first_tokens_s=(0.3,))
+    assert all_metrics([begun, second, second])["first_token_latency_s"] == 0.3
     assert set(all_metrics([block([0.1])])) == {metric.key for metric in list(Metric)[:4]} | {"memory_bytes"}
 
 

@@ -198,14 +198,48 @@ def test_three_lines_say_what_was_found(ruling: Ruling, words: list[str], tmp_pa
     assert 'autotp.load("tuned.yaml")' in text
 
 
-def test_the_properties_of_a_graph_split_are_not_all(tmp_path: Path) -> None:
-    """Where the graph is split, the last line doesn't say that the properties would do."""
-    split = Shipped(config=Config.of({"split_count": 2}), observed=None, metrics={}, gain=GAIN)
-    for shipped, enough in ((split, False), (None, True)):
-        given = {} if shipped is None else {"shipped": shipped}
-        last = say(request_in(tmp_path), evidence(Ruling.WIN, **given)).splitlines()[-1]
-        assert last.startswith('Deploy: autotp.load("tuned.yaml")')
-        assert ("or the properties below with compile_model" in last) is enough
+@pytest.mark.parametrize(
+    ("config", "masks", "words"),
+    [
+        ({}, None, 'autotp.load("tuned.yaml"), or the properties below with compile_model.'),
+        ({"split_count": 2}, None, "which splits the graph; the properties below alone do not."),
+        ({"numa_nodes": 1}, ((0, 1),), "which binds the process to CPUs 0-1; the properties below alone do not."),
+        (
+            {"instances": 2},
+            ((0,), (1,)),
+            '2 processes, each autotp.load("tuned.yaml", instance=I) with I from 0, which',
+        ),
+        ({"numa_nodes": 1, "split_count": 2}, ((3,),), "binds the process to CPUs 3 and splits the graph;"),
+    ],
+    ids=["properties", "graph", "cpus", "instances", "both"],
+)
+def test_the_last_line_says_what_properties_alone_do_not(
+    config: dict[str, Any], masks: tuple[tuple[int, ...], ...] | None, words: str, tmp_path: Path
+) -> None:
+    """CPUs and splits in the graph are what `load` does beyond them."""
+    shipped = Shipped(config=Config.of(config), observed=observed(1, masks=masks), metrics={}, gain=GAIN)
+    last = say(request_in(tmp_path), evidence(Ruling.WIN, shipped=shipped)).splitlines()[-1]
+    assert last.startswith("Deploy: ")
+    assert words in last
+
+
+def test_a_win_says_what_it_costs_that_nobody_asked_for(tmp_path: Path) -> None:
+    """A gain in one kind of token that is paid with the other is told where that is proven, and only there."""
+    half, same = Interval(median=0.5, low=0.4, high=0.625), Interval(median=0.99, low=0.9, high=1.1)
+    for gain, words in ((half, " But first_token_latency is 2 times worse (1.6 to 2.5)."), (same, "")):
+        others = {Metric.FIRST_TOKEN_LATENCY: gain}
+        shipped = Shipped(config=F32, observed=observed(1), metrics={}, gain=GAIN, others=others)
+        lines = say(request_in(tmp_path), evidence(Ruling.WIN, shipped=shipped)).splitlines()
+        assert len(lines) == 3
+        assert lines[1].endswith(f"outputs checked.{words}")
+
+
+def test_an_objective_whose_best_was_not_in_the_finals_is_named(tmp_path: Path) -> None:
+    """The front isn't known to its end then."""
+    found = evidence(Ruling.TIE, left_out=(Metric.LATENCY_P50,))
+    assert "What the search found best in latency_p50 didn't fit into the finals." in say(
+        request_in(tmp_path), found
+    )
 
 
 def test_a_win_over_baselines_that_break_a_constraint_says_so(tmp_path: Path) -> None:

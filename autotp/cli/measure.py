@@ -56,10 +56,9 @@ def command(
     from autotp.space import Config, affinity, config_dropped
     from autotp.topology import probe
 
-    config = Config.of(dict(settings))
-    if reason := config_dropped(config):
+    config, files = Config.of(dict(settings)), locate(model)
+    if reason := config_dropped(config, files.generates):
         raise SpaceError(f"{config}: {reason}.")
-    files = locate(model)
     topology = probe()
     masks = affinity(config, topology.machine, topology.envelope)
     generation = generation_for(files, (), Asked(**tokens))

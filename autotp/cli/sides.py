@@ -26,7 +26,7 @@ from autotp.measure import (
     workload_for,
 )
 from autotp.runtime import ModelFiles, Plan, Shape, locate
-from autotp.space import Config, affinity, config_dropped
+from autotp.space import Config, affinity, config_dropped, lossy
 from autotp.topology import Topology, parse_cpulist
 
 HINT = "hint:"
@@ -40,10 +40,14 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     tuned: Tuned | None = None
 
     @property
+    def settings(self) -> Config:
+        """What it sets."""
+        return self.config if self.tuned is None else Config.of(self.tuned.profiles[0].config)
+
+    @property
     def batch(self) -> int | None:
         """The sequences at once that its config sets."""
-        config = self.config if self.tuned is None else Config.of(self.tuned.profiles[0].config)
-        return config.count("batch")
+        return self.settings.count("batch")
 
     @property
     def asked(self) -> Asked:
@@ -62,17 +66,11 @@ def read_side(text: str) -> Named:
         BadParameter: the same, as click tells it.
     """
     if text.lower().startswith(HINT):
-        return _checked(text, Config.of({"performance_hint": text[len(HINT) :].lower()}))
+        return Named(text=text, config=Config.of({"performance_hint": text[len(HINT) :].lower()}))
     path = Path(text)
     if is_file(path) and isinstance(data := load_yaml(path), dict) and "autotp" in data:
         return Named(text=text, tuned=read_tuned(path))
-    return _checked(text, Config.of(Settings().convert(text, None, None)))
-
-
-def _checked(text: str, config: Config) -> Named:
-    if reason := config_dropped(config):
-        raise SpaceError(f"{config}: {reason}.")
-    return Named(text=text, config=config)
+    return Named(text=text, config=Config.of(Settings().convert(text, None, None)))
 
 
 def model_of(sides: Sequence[Named], model: Path | None) -> ModelFiles:
@@ -135,12 +133,11 @@ def workload_of(
     For throughput a tuned file's rate isn't taken, as it would decide that itself.
 
     Raises:
-        InputError: two tuned files have different rates; or as `workload_for` and `generation_for`.
+        InputError: two tuned files have different rates or tokens; or as `workload_for` and `generation_for`.
     """
     known = [side.tuned.workload for side in sides if side.tuned is not None]
     if files.generates:
-        for side in sides:
-            asked = asked.otherwise(side.asked)
+        asked = asked.otherwise(_asked_alike(sides, asked))
     rates = {workload.rate_per_s for workload in known} - {None}
     if rate_per_s is None and rates and not metric.maximize:
         if len(rates) > 1:
@@ -154,6 +151,22 @@ def workload_of(
     return workload_for([metric], budget_s, seed=seed, data=data, rate_per_s=rate_per_s, generation=generation)
 
 
+def _asked_alike(sides: Sequence[Named], asked: Asked) -> Asked:
+    """Return what the tuned files were asked for, which must be the same where `asked` doesn't say."""
+    found: dict[str, int] = {}
+    for name, given in msgspec.structs.asdict(asked).items():
+        known = {getattr(side.asked, name) for side in sides} - {None}
+        if given is None and len(known) > 1:
+            flag = name.replace("_", "-")
+            raise InputError(
+                f"The two tuned files are for different {name.replace('_', ' ')}: say with --{flag} which to "
+                "compare them at."
+            )
+        if len(known) == 1:
+            found[name] = known.pop()
+    return Asked(**found)
+
+
 def contenders_of(
     sides: Sequence[Named],
     files: ModelFiles,
@@ -165,7 +178,7 @@ def contenders_of(
     """Return the arms of both sides and of the hints, and warnings where a side was tuned for something else.
 
     Raises:
-        SpaceError: a config can't run here.
+        SpaceError: a config can't run here, or means nothing to the model.
         ModelError: the model can't be read.
     """
     named = (*sides, *(read_side(f"{HINT}{hint}") for hint in ("latency", "throughput")))
@@ -178,7 +191,8 @@ def contenders_of(
         for side, (of_side, _) in zip(named, plans, strict=True)
     ]
     warnings = (*(warning for _, warning in plans), *(_inputs_warning(side, workload) for side in sides))
-    contenders = Contenders(a=specs[0], b=specs[1], hints=tuple(specs[2:]))
+    strict_a, strict_b = (files.generates and lossy(side.settings, topology.machine) for side in sides)
+    contenders = Contenders(a=specs[0], b=specs[1], hints=tuple(specs[2:]), strict=(strict_a, strict_b))
     return contenders, tuple(warning for warning in warnings if warning is not None)
 
 
@@ -197,6 +211,8 @@ def _plans_of_side(
     A tuned file brings its own `nireq`.
     """
     if side.tuned is None:
+        if reason := config_dropped(side.config, files.generates):
+            raise SpaceError(f"{side.config}: {reason}.")
         masks = affinity(side.config, topology.machine, topology.envelope)
         return plans_of(side.config, masks, files, shapes, nireq), None
     decision, profile = decide(side.tuned, files, topology)

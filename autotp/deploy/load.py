@@ -42,11 +42,18 @@ class Loaded:
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run one inference and return its outputs by name.
 
-        The request is reused, so calls from several threads must not overlap; use `infer_queue` for those.
+        A model with state goes on from where the inference before left it, until `reset`; a language model's
+        logits are those of the last position alone. The request is reused, so calls from several threads must not
+        overlap; use `infer_queue` for those.
         """
         if not self._requests:
             self._requests.append(self.compiled_model.create_infer_request())
         return named_outputs(self._requests[0].infer(dict(inputs)))
+
+    def reset(self) -> None:
+        """Forget the state that inferences have left: of a language model, what it has read."""
+        for request in self._requests:
+            request.reset_state()
 
     def infer_queue(self, callback: "Callable[[InferRequest, Any], None] | None" = None) -> "AsyncInferQueue":
         """Return a queue of `nireq` requests that calls `callback(request, userdata)` as each one ends."""

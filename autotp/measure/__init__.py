@@ -4,7 +4,7 @@ from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.asked import Asked, generation_for, requests_of, workload_for
 from autotp.measure.comparison import Comparison, Contenders, compare
 from autotp.measure.lock import Holder, machine_lock
-from autotp.measure.metrics import Metric, all_metrics
+from autotp.measure.metrics import Metric, all_metrics, others_of
 from autotp.measure.noise import Noise, least_seconds, measure_noise
 from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
 from autotp.measure.phases import PhaseClock
@@ -100,6 +100,7 @@ __all__ = [
     "measure",
     "measure_noise",
     "noise_floor",
+    "others_of",
     "places",
     "plan_waves",
     "plans_of",

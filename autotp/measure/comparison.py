@@ -63,11 +63,15 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contenders(msgspec.Struct, frozen=True, kw_only=True):
-    """What is compared, and what the outputs are held against: the hints of the same model and workload."""
+    """What is compared, and what the outputs are held against: the hints of the same model and workload.
+
+    Which of both are `strict` have to say the reference's tokens, all of them.
+    """
 
     a: ArmSpec
     b: ArmSpec
     hints: tuple[ArmSpec, ...]
+    strict: tuple[bool, bool] = (False, False)
 
     def prompted(self, tokens: int | None) -> "Contenders":
         """Return these of a language model with prompts of so many tokens; as they are where None."""
@@ -77,7 +81,7 @@ class Contenders(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.replace(spec, workload=spec.workload.prompted(tokens))
             for spec in (self.a, self.b, *self.hints)
         )
-        return Contenders(a=a, b=b, hints=tuple(hints))
+        return Contenders(a=a, b=b, hints=tuple(hints), strict=self.strict)
 
 
 class _Opening(msgspec.Struct, frozen=True):
@@ -131,23 +135,30 @@ def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: f
                 raise failure.told("A side can't be measured") from failure
         _check_room(workers)
         sides = {key: Side(effective=effective[key], metrics={}, output_error=errors[key]) for key in (A, B)}
-        sides = _judge_outputs(workers, contenders.hints, reference, sides)
+        sides = _judge_outputs(workers, contenders, reference, sides)
     block_s = max(block.elapsed_s + block.untimed_s for block in trials)
     return _Opening(sides, start_s, blocks, block_s, min(len(block.latencies_s) for block in trials))
 
 
 def _judge_outputs(
-    workers: Workers, hints: Sequence[ArmSpec], reference: Path, sides: dict[str, Side]
+    workers: Workers, contenders: Contenders, reference: Path, sides: dict[str, Side]
 ) -> dict[str, Side]:
     """Return `sides` with why their outputs are wrong; the hints are run where one would be rejected without."""
-    gate = Gate()
-    if any(gate.rejects(side.output_error, side.effective.precision) for side in sides.values()):
-        with _started(workers, hints, reference, EnvironmentFailure) as arms:
-            gate = gate.accepting(arm.output_error for arm in arms)
-    return {
-        key: msgspec.structs.replace(side, wrong=gate.rejects(side.output_error, side.effective.precision))
-        for key, side in sides.items()
-    }
+
+    strict = dict(zip((A, B), contenders.strict, strict=True))
+
+    def judged(gate: Gate) -> dict[str, Side]:
+        reasons = {
+            key: gate.rejects(side.output_error, side.effective.precision, strict[key])
+            for key, side in sides.items()
+        }
+        return {key: msgspec.structs.replace(side, wrong=reasons[key]) for key, side in sides.items()}
+
+    without = judged(Gate())
+    if not any(side.wrong for side in without.values()):
+        return without
+    with _started(workers, contenders.hints, reference, EnvironmentFailure) as arms:
+        return judged(Gate().accepting(arm.output_error for arm in arms))
 
 
 def _record_reference(workers: Workers, spec: ArmSpec, path: Path) -> None:

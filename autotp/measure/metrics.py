@@ -66,8 +66,11 @@ class Metric(StrEnum):
         whose = " of a language model" if generates else "" if name not in tuple(cls) else " of such a model"
         raise InputError(f"There is no objective {name!r}{whose}; there are {', '.join(known)}.")
 
-    def told_by(self, block: Block) -> bool:
-        """Whether `block` holds what this metric is computed from."""
+    def telling(self, blocks: Iterable[Block]) -> list[Block]:
+        """Return those of `blocks` that hold what this metric is computed from."""
+        return [block for block in blocks if self._told_by(block)]
+
+    def _told_by(self, block: Block) -> bool:
         match self.token:
             case Token.FIRST:
                 return bool(block.first_tokens_s)
@@ -107,9 +110,17 @@ def tokens_of(metrics: Iterable[Metric]) -> tuple[Token, ...]:
     return tuple(token for token in Token if token in about) or tuple(Token)
 
 
+def others_of(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """Return the latencies of a language model that `metrics` of one say nothing of; none of other models'."""
+    about = {metric.token for metric in metrics}
+    latencies = (Metric.FIRST_TOKEN_LATENCY, Metric.SECOND_TOKEN_LATENCY)
+    return () if None in about else tuple(metric for metric in latencies if metric.token not in about)
+
+
 def all_metrics(blocks: Sequence[Block]) -> dict[str, float]:
-    """Return every metric that `blocks` tell, by its key, and the peak memory."""
-    values = {metric.key: metric.of(blocks) for metric in Metric if all(map(metric.told_by, blocks))}
+    """Return every metric that any of `blocks` tell, by its key, and the peak memory."""
+    telling = {metric: metric.telling(blocks) for metric in Metric}
+    values = {metric.key: metric.of(told) for metric, told in telling.items() if told}
     return {**values, "memory_bytes": max(block.memory_bytes for block in blocks)}
 
 

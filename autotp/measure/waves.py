@@ -135,10 +135,12 @@ class Waves:
     def log_gains(self, key: str, baseline: str, metric: Metric | None = None) -> list[float]:
         """Return the log-gain of arm `key` against `baseline`, one for each process; none if either failed.
 
-        It's that in the deciding objective, or in `metric`.
+        It's that in the deciding objective, or in `metric`, which may be told by some of the rounds only.
         """
+        metric = metric or self._metric
         both = [wave for wave in self.waves if key in wave and baseline in wave]
-        return [log_gain(metric or self._metric, wave[key], wave[baseline]) for wave in both]
+        pairs = [(metric.telling(wave[key]), metric.telling(wave[baseline])) for wave in both]
+        return [log_gain(metric, mine, theirs) for mine, theirs in pairs if mine]
 
     @property
     def noise_floor(self) -> float:

@@ -48,6 +48,9 @@ def save_split(files: ModelFiles, split: GraphSplit, target: Path) -> int:
         raise InputError(f"{target} must end in .xml: OpenVINO reads an IR by that.")
     if target.exists() and target.samefile(files.path):
         raise InputError(f"{target} is the model itself; name another file.")
+    for path in (target, target.with_suffix(".bin")):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name another file.")
     model = open_model(ov.Core(), files)
     layers = len(split.taken([layer.facts for layer in fully_connected(model)]))
     model = split_fc(model, split)

@@ -11,6 +11,7 @@ from autotp.measure import (
     DECIDING_CONFIDENCE,
     GRACE,
     REPORTED_CONFIDENCE,
+    Metric,
     Rounds,
     Ruling,
     Schedule,
@@ -32,7 +33,8 @@ MAX_FINALISTS = 2
 class Closing(msgspec.Struct, frozen=True):
     """What the finals found: the verdict, the floor, and the finals themselves for the figures of each arm.
 
-    `fallback` is the baseline that ships where nothing wins.
+    `fallback` is the baseline that ships where nothing wins; `left_out` are the objectives whose best candidate
+    didn't fit into the finals.
     """
 
     verdict: Verdict
@@ -40,6 +42,7 @@ class Closing(msgspec.Struct, frozen=True):
     finalists: tuple[Racer, ...]
     noise_floor: float | None
     fallback: Racer
+    left_out: tuple[Metric, ...] = ()
 
 
 def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]) -> Closing:
@@ -56,7 +59,9 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
     trials = {key: session.store.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
     finals = _waves(session, [*baselines, *finalists])
     finals.run(schedule, session.at(1.0), session.at(GRACE), session.store.beat)
-    closing = _rule(session, finals, finalists, baselines)
+    ends = _ends(session, contenders)
+    left_out = tuple(metric for metric, racer in ends.items() if racer not in (*finalists, *baselines))
+    closing = msgspec.structs.replace(_rule(session, finals, finalists, baselines), left_out=left_out)
     for key, trial in trials.items():
         session.store.describe_observed(trial, arms[key].observed)
         if key in finals.failures:
@@ -96,7 +101,8 @@ def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) 
     to_beat = session.keeps_constraints(baselines[0])
     hopeful = [r for r in contenders if not (to_beat and session.race.standing(r).below(0.0, OUT_CONFIDENCE))]
     room = session.bench.room - len(baselines) - 1
-    finalists = _the_best(session, contenders, session.keeping(hopeful))[: max(1, min(MAX_FINALISTS, room))]
+    most = max(MAX_FINALISTS, len(session.request.objectives))
+    finalists = _the_best(session, contenders, session.keeping(hopeful))[: max(1, min(most, room))]
     while True:
         arms = len(baselines) + len(finalists) + 1
         seconds = session.at(1.0) - session.now()
@@ -113,10 +119,15 @@ def _the_best(session: Session, contenders: list[Racer], hopeful: list[Racer]) -
 
     Those needn't be better than the baseline in the first: they show what being so in another costs.
     """
-    race, (_, *others) = session.race, session.request.objectives
-    first = still_in(race, hopeful)
-    best = [best_in(race, session.keeping(contenders), metric) for metric in others if contenders]
-    return list(dict.fromkeys((*first[:1], *best, *first)))
+    first = still_in(session.race, hopeful)
+    return list(dict.fromkeys((*first[:1], *_ends(session, contenders).values(), *first)))
+
+
+def _ends(session: Session, contenders: list[Racer]) -> dict[Metric, Racer]:
+    """Return the best contender in each objective but the first, as far as the search knows."""
+    keeping = session.keeping(contenders)
+    others = session.request.objectives[1:] if keeping else ()
+    return {metric: best_in(session.race, keeping, metric) for metric in others}
 
 
 def _waves(session: Session, racers: Sequence[Racer]) -> Waves:

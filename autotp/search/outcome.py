@@ -22,8 +22,8 @@ from autotp.deploy import (
     TunedStudy,
     TunedWorkload,
 )
-from autotp.measure import UNITY, Interval, Loop, ProofState, Ruling
-from autotp.runtime import digest
+from autotp.measure import UNITY, Interval, Loop, Metric, ProofState, Ruling
+from autotp.runtime import ModelKind, digest
 from autotp.search.front import Point, costs_of, front_of, trade
 from autotp.search.observed import Observed
 from autotp.search.request import TuneRequest
@@ -40,22 +40,27 @@ VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {
 
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
-    """The config that ships, as observed, with its metrics and its gain over the best baseline."""
+    """The config that ships, as observed, with its metrics and its gain over the best baseline.
+
+    `others` are its gains in what wasn't asked for and was measured all the same.
+    """
 
     config: Config
     observed: Observed | None
     metrics: Mapping[str, float]
     gain: Interval = UNITY
+    others: Mapping[Metric, Interval] = {}
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a tuning found."""
+    """All that a tuning found; `left_out` are objectives whose best candidate wasn't in the finals."""
 
     verdict: Verdict
     shipped: Shipped
     baseline: Shipped
     noise_floor: float | None
     points: Sequence[Point]
+    left_out: Sequence[Metric] = ()
     trials: int
     rounds: int
     started: str
@@ -123,25 +128,49 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
     else:
         found = f"Can't tell whether anything is faster in {metric} than {baseline}, so {ships}."
         why = f"Why: {evidence.verdict.reason}."
+    shipped = evidence.shipped
     front = trade(evidence.points, request.objectives) if evidence.points else ""
-    warning = _split_warning(evidence.shipped.observed)
-    return f"{found}\n{why}{warning}{front}\n{_deploy(evidence.shipped.config)}"
+    told = f"{why}{_others(shipped)}{_split_warning(shipped.observed)}{front}{_left_out(evidence.left_out)}"
+    deploy = _deploy(shipped.config, _affinity(shipped.observed), request.files.kind)
+    return f"{found}\n{told}\n{deploy}"
 
 
 def say_earlier(verdict: Verdict, kept: Tuned) -> str:
     """Return the three lines for a file that keeps an earlier call's result."""
     found, why = "This is what an earlier call proved; the last one couldn't tell.", f"Why: {verdict.reason}."
-    return f"{found}\n{why}\n{_deploy(Config.of(kept.profiles[0].config))}"
+    profile = kept.profiles[0]
+    return f"{found}\n{why}\n{_deploy(Config.of(profile.config), profile.affinity, kept.model.kind)}"
 
 
-def _deploy(config: Config) -> str:
-    instances = config.count("instances") or 1
-    load = 'autotp.load("tuned.yaml")'
-    if instances > 1:
-        load = f'{instances} processes, each autotp.load("tuned.yaml", instance=I) with I from 0'
+def _deploy(config: Config, affinity: tuple[str, ...] | None, kind: str) -> str:
+    """Return how to apply what ships, and with what else than autotp where its properties are all of it."""
+    load, done = 'autotp.load("tuned.yaml")', []
+    if affinity and len(affinity) > 1:
+        load = f'{len(affinity)} processes, each autotp.load("tuned.yaml", instance=I) with I from 0'
+        done.append("binds each to its own CPUs")
+    elif affinity:
+        done.append(f"binds the process to CPUs {affinity[0]}")
     if config.graph_split:
-        return f"Deploy: {load}, which splits the graph; the properties below alone do not."
-    return f"Deploy: {load}." if instances > 1 else f"Deploy: {load}, or the properties below with compile_model."
+        done.append("splits the graph")
+    if done:
+        return f"Deploy: {load}, which {' and '.join(done)}; the properties below alone do not."
+    other = "LLMPipeline and ATTENTION_BACKEND=SDPA" if kind == ModelKind.LLM else "compile_model"
+    return f"Deploy: {load}, or the properties below with {other}."
+
+
+def _others(shipped: Shipped) -> str:
+    """Return what is proven of the objectives that weren't asked for, in words."""
+    worse = {metric: gain for metric, gain in shipped.others.items() if gain.high < 1.0}
+    better = {metric: gain for metric, gain in shipped.others.items() if gain.low > 1.0}
+    told = [
+        f" But {metric} is {1 / gain.median:.3g} times worse ({1 / gain.high:.3g} to {1 / gain.low:.3g})."
+        for metric, gain in worse.items()
+    ]
+    told += [
+        f" And {metric} is {gain.median:.3g} times better ({gain.low:.3g} to {gain.high:.3g})."
+        for metric, gain in better.items()
+    ]
+    return "".join(told)
 
 
 def _split_warning(shipped: Observed | None) -> str:
@@ -149,6 +178,13 @@ def _split_warning(shipped: Observed | None) -> str:
     if shipped is None or shipped.proof is None or shipped.proof.state is ProofState.ACTIVE:
         return ""
     return f" But {shipped.proof.words}."
+
+
+def _left_out(metrics: Sequence[Metric]) -> str:
+    """Return what isn't known of several objectives."""
+    if not metrics:
+        return ""
+    return f" What the search found best in {' and '.join(metrics)} didn't fit into the finals."
 
 
 def _floor(evidence: Evidence) -> str:

@@ -203,7 +203,7 @@ def _check_baseline(request: TuneRequest, topology: Topology) -> None:
     """Refuse own settings that can't run here or mean nothing, before a study is made."""
     if request.baseline is not None:
         affinity(request.baseline, topology.machine, topology.envelope)
-        if reason := config_dropped(request.baseline):
+        if reason := config_dropped(request.baseline, request.files.generates):
             raise SpaceError(f"Your own settings ({request.baseline}) mean nothing: {reason}.")
 
 

@@ -11,11 +11,14 @@ from autotp.files import to_type
 from autotp.measure import (
     REPORTED_CONFIDENCE,
     UNITY,
+    Interval,
     Metric,
     Patience,
     Ruling,
+    Waves,
     Workers,
     machine_lock,
+    others_of,
     seconds_needed,
     t_interval,
 )
@@ -139,7 +142,8 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
             config=winner.config,
             observed=arms[winner.key].observed,
             metrics=measured[winner.key],
-            gain=t_interval(finals.log_gains(winner.key, best.key), REPORTED_CONFIDENCE),
+            gain=_gain(finals, winner.key, best.key, session.request.objective),
+            others={m: _gain(finals, winner.key, best.key, m) for m in others_of(session.request.objectives)},
         )
     points = [
         Point(
@@ -149,7 +153,8 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
         )
         for key, metrics in measured.items()
     ]
-    return _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, points)
+    found = _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, points)
+    return msgspec.structs.replace(found, left_out=closing.left_out)
 
 
 def _with_study(
@@ -173,6 +178,10 @@ def _with_study(
         started=session.started,
         duration_s=session.elapsed_s(),
     )
+
+
+def _gain(finals: Waves, key: str, baseline: str, metric: Metric) -> Interval:
+    return t_interval(finals.log_gains(key, baseline, metric), REPORTED_CONFIDENCE)
 
 
 def _ship_interrupted(session: Session, baselines: list[Racer]) -> None:

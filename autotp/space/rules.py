@@ -67,8 +67,16 @@ def value_dropped(
     return None
 
 
-def config_dropped(config: Config) -> str | None:
-    """Return why the combination `config` has no effect of its own, None where it has."""
+def config_dropped(config: Config, generates: bool | None = None) -> str | None:
+    """Return why the combination `config` has no effect of its own, None where it has.
+
+    Args:
+        config: what is set.
+        generates: whether the model is a language model; None where that isn't known.
+    """
+    for knob, _ in config.settings:
+        if reason := model_dropped(knob, generates):
+            return reason
     streams = config.count("num_streams")
     if config.tensor_parallel:
         if streams is not None and streams > 1:
