@@ -32,7 +32,7 @@ MACHINES = {
     "native 4 on 4x4": (Described(sockets=4, cores_per_node=4), True),
 }
 MOST_GROWTH = 0.02
-TIMEOUT_S = 300
+TIMEOUT_S = 900
 
 
 def greedy(model: Path, *options: str) -> dict[str, Any]:

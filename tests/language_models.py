@@ -1,7 +1,8 @@
 """Small language models with everything that counts: state reordered by beams, positions, and a head.
 
 Attention is linear (Katharopoulos et al., 2020, https://arxiv.org/abs/2006.16236, without its normaliser): what is
-kept of the context is one sum for each sequence, so that a reader can check by hand what a token depends on.
+kept of the context is one sum for each sequence, so that a reader can check by hand what a token depends on. An
+attentive one has OpenVINO's own attention with a cache of keys and values, which can be paged.
 """
 
 import json
@@ -12,10 +13,16 @@ import openvino as ov
 from openvino import opset13 as ops
 
 VOCABULARY, HIDDEN = 97, 16
+HEADS, HEAD_SIZE = 2, 16  # of an attentive one
 
 
 def language_model(
-    folder: Path, *, vocabulary: int = VOCABULARY, hidden: int = HIDDEN, context: int | None = None
+    folder: Path,
+    *,
+    vocabulary: int = VOCABULARY,
+    hidden: int = HIDDEN,
+    context: int | None = None,
+    attentive: bool = False,
 ) -> Path:
     """Write a model into `folder` as optimum-intel would, and return the folder.
 
@@ -24,9 +31,11 @@ def language_model(
         vocabulary: tokens that there are.
         hidden: numbers that stand for one.
         context: the most tokens that the config.json beside it allows; without one where it's None.
+        attentive: whether its attention is OpenVINO's own.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    ov.save_model(build(vocabulary, hidden), folder / "openvino_model.xml", compress_to_fp16=False)
+    model = build_attentive(vocabulary) if attentive else build(vocabulary, hidden)
+    ov.save_model(model, folder / "openvino_model.xml", compress_to_fp16=False)
     if context is not None:
         (folder / "config.json").write_text(json.dumps({"max_position_embeddings": context, "model_type": "toy"}))
     return folder
@@ -35,12 +44,7 @@ def language_model(
 def build(vocabulary: int = VOCABULARY, hidden: int = HIDDEN) -> ov.Model:
     """Return the graph: logits of a position from the sum of what was read up to it, and from the position."""
     rng = np.random.default_rng(0)
-    tokens = ops.parameter([-1, -1], np.int64, name="input_ids")
-    mask = ops.parameter([-1, -1], np.int64, name="attention_mask")
-    positions = ops.parameter([-1, -1], np.int64, name="position_ids")
-    beams = ops.parameter([-1], np.int32, name="beam_idx")
-    for parameter in (tokens, mask, positions, beams):
-        parameter.output(0).set_names({parameter.friendly_name})
+    tokens, mask, positions, beams = _parameters()
     embedding = ops.constant(rng.standard_normal((vocabulary, hidden), np.float32))
     embedded = ops.gather(embedding, tokens, ops.constant(0))
     at = ops.convert(ops.unsqueeze(positions, ops.constant(2)), "f32")
@@ -59,3 +63,58 @@ def build(vocabulary: int = VOCABULARY, hidden: int = HIDDEN) -> ov.Model:
     logits.output(0).set_names({"logits"})
     kept = ops.assign(last, "context")
     return ov.Model([ops.result(logits, name="logits")], [kept], [tokens, mask, positions, beams], "toy")
+
+
+def build_attentive(vocabulary: int = VOCABULARY) -> ov.Model:
+    """Return the graph of one layer of attention with two heads, as optimum-intel writes it."""
+    rng = np.random.default_rng(0)
+    tokens, mask, positions, beams = _parameters()
+    width = HEADS * HEAD_SIZE
+    split_heads = ops.constant(np.array([0, 0, HEADS, HEAD_SIZE]))
+    batch = ops.gather(ops.shape_of(tokens), ops.constant([0]), ops.constant(0))
+    kept = []
+
+    def weights(*shape: int) -> ov.Node:
+        return ops.constant(0.3 * rng.standard_normal(shape, np.float32))
+
+    def projected() -> ov.Node:
+        heads = ops.reshape(ops.matmul(embedded, weights(width, width), False, True), split_heads, True)
+        return ops.transpose(heads, ops.constant([0, 2, 1, 3]))
+
+    def cached(name: str) -> ov.Node:
+        sizes = ops.concat([batch, ops.constant(np.array([HEADS, 0, HEAD_SIZE]))], 0)
+        nothing = ops.broadcast(ops.constant(np.float32(0)), sizes)
+        before = ops.read_value(nothing, name, np.float32, [-1, HEADS, -1, HEAD_SIZE])
+        now = ops.concat([ops.gather(before, beams, ops.constant(0)), projected()], 2)
+        kept.append(ops.assign(now, name))
+        return now
+
+    at = ops.convert(ops.unsqueeze(positions, ops.constant(2)), "f32")
+    embedded = ops.gather(weights(vocabulary, width), tokens, ops.constant(0))
+    embedded = ops.add(embedded, ops.sin(ops.multiply(at, ops.constant(np.float32(0.1)))))
+    query, key, value = projected(), cached("past_key_values.0.key"), cached("past_key_values.0.value")
+    total = ops.gather(ops.shape_of(mask), ops.constant(1), ops.constant(0))
+    known = ops.range(ops.constant(np.int64(0)), total, ops.constant(np.int64(1)), "i64")
+    seen = ops.less_equal(
+        ops.unsqueeze(known, ops.constant([0, 1, 2])), ops.unsqueeze(positions, ops.constant([1, 3]))
+    )
+    hidden_from = ops.select(seen, ops.constant(np.float32(0)), ops.constant(np.float32(-1e9)))
+    attended = ops.scaled_dot_product_attention(query, key, value, hidden_from)
+    merged = ops.reshape(
+        ops.transpose(attended, ops.constant([0, 2, 1, 3])), ops.constant(np.array([0, 0, width])), True
+    )
+    hidden = ops.add(embedded, ops.matmul(merged, weights(width, width), False, True))
+    logits = ops.matmul(hidden, weights(vocabulary, width), False, True)
+    logits.output(0).set_names({"logits"})
+    return ov.Model([ops.result(logits, name="logits")], kept, [tokens, mask, positions, beams], "attentive")
+
+
+def _parameters() -> tuple[ov.Node, ov.Node, ov.Node, ov.Node]:
+    """Return the inputs, under their names: tokens, mask, positions, beams."""
+    tokens, mask, positions = (
+        ops.parameter([-1, -1], np.int64, name=name) for name in ("input_ids", "attention_mask", "position_ids")
+    )
+    beams = ops.parameter([-1], np.int32, name="beam_idx")
+    for parameter in (tokens, mask, positions, beams):
+        parameter.output(0).set_names({parameter.friendly_name})
+    return tokens, mask, positions, beams

@@ -21,7 +21,8 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     overhead       where the time of a tuning goes
     split          SmolLM2 split in every way says the same (this and what follows needs the extra `genai`)
     second, first  `autotp tune` on SmolLM2 for five minutes, by second-token and by first-token latency
-    genai          what the former ships, and the hint, against plain OpenVINO GenAI
+    paged          the former with paged attention, as OpenVINO GenAI has it
+    genai          what `second` ships, and the hint, against plain OpenVINO GenAI
     two_sockets    the walk-through for two sockets on a pretended machine of two sockets with a core each
 """
 
@@ -109,9 +110,9 @@ def tune_and_judge(name: str) -> bool:
     return code == 0 and judged == 0 and seconds <= BUDGET_S * 1.2
 
 
-def tune_language_model(name: str) -> bool:
-    """Tune SmolLM2 for five minutes by the latency of its first token, or of those after it."""
-    flags = ["--objective", f"{name}_token_latency", "--budget", "5m"]
+def tune_language_model(name: str, token: str, *asked: str) -> bool:
+    """Tune SmolLM2 for five minutes by the latency of its first `token`, or of those after it."""
+    flags = ["--objective", f"{token}_token_latency", *asked, "--budget", "5m"]
     code, seconds = tune(f"smollm2_{name}", language_model(), *flags)
     return code == 0 and seconds <= 300 * 1.2
 
@@ -188,8 +189,9 @@ STEPS: dict[str, Callable[[], bool]] = {
     "outputs": lambda: keep_outcome("check_outputs", out="outputs"),
     "overhead": lambda: keep_outcome("measure_overhead", out="overhead"),
     "split": lambda: keep_outcome("check_split", out="split"),
-    "second": lambda: tune_language_model("second"),
-    "first": lambda: tune_language_model("first"),
+    "second": lambda: tune_language_model("second", "second"),
+    "first": lambda: tune_language_model("first", "first"),
+    "paged": lambda: tune_language_model("paged", "second", "--attention-backend", "PA"),
     "genai": lambda: keep_outcome("compare_genai", "--tuned", TUNED_TOKENS, out="genai"),
     "two_sockets": lambda: keep_outcome("walk_two_sockets", out="two_sockets"),
 }

@@ -163,13 +163,20 @@ def load_overhead() -> str:
 
 
 def language_model() -> str:
-    """SmolLM2 tuned by its second token, and what its first token says."""
-    second, first = (
-        (REFERENCE / f"smollm2_{name}" / "transcript.txt").read_text() for name in ("second", "first")
+    """SmolLM2 tuned by its second token, and what its first token says, and what is with paged attention."""
+    second, first, paged = (
+        (REFERENCE / f"smollm2_{name}" / "transcript.txt").read_text() for name in ("second", "first", "paged")
     )
-    command, *_ = first.splitlines()
-    verdict = first[re.search(r"^(WIN|TIE|UNKNOWN): ", first, re.M).start() :]  # type: ignore[union-attr]
-    return f"```text\n{second}```\n\nand by its first token:\n\n```text\n{command}\n…\n{verdict}```"
+    return (
+        f"```text\n{second}```\n\nBy its first token:\n\n{_end_of(first)}\n\n"
+        f"With paged attention, as OpenVINO GenAI has it by default:\n\n{_end_of(paged)}"
+    )
+
+
+def _end_of(transcript: str) -> str:
+    command, *_ = transcript.splitlines()
+    verdict = transcript[re.search(r"^(WIN|TIE|UNKNOWN): ", transcript, re.M).start() :]  # type: ignore[union-attr]
+    return f"```text\n{command}\n…\n{verdict}```"
 
 
 def genai() -> str:
@@ -187,6 +194,29 @@ def genai() -> str:
             words = ", ".join(f"{knob}={value}" for knob, value in config.items())
             figures = " | ".join(_ratio(ratios[key]) for key in GENAI_FIGURES)
             rows.append(f"| {backend} | {name}: {words} | {figures} |")
+    rows += [
+        "",
+        "The tuned config over the hint, by GenAI's own metrics in the same turns:",
+        "",
+        "| backend | first token | second token | tokens a second |",
+        "| --- | --- | --- | --- |",
+    ]
+    for backend, ratios in found["tuned_over_hint_in_genai"].items():
+        rows.append(f"| {backend} | {' | '.join(_ratio(ratios[key]) for key in GENAI_FIGURES)} |")
+    return "\n".join(rows)
+
+
+def split() -> str:
+    """SmolLM2 split in every way."""
+    rows = [
+        "| SmolLM2 split | layers | 64 tokens after three prompts | weights on disk | memory |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for way, found in outcome("split.json")["ways"].items():
+        layers = found.get("layers_expected", "all, by OpenVINO")
+        same = "the same" if found["same_tokens"] else "others"
+        disk = f"{found['weights_growth']:+.2%}" if "weights_growth" in found else ""
+        rows.append(f"| {way} | {layers} | {same} | {disk} | {found['resident_growth']:+.1%} |")
     return "\n".join(rows)
 
 
@@ -213,6 +243,7 @@ SECTIONS: tuple[Callable[[], str], ...] = (
     load_overhead,
     language_model,
     genai,
+    split,
     two_sockets,
 )
 

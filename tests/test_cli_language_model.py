@@ -45,7 +45,13 @@ def test_a_language_model_is_tuned_without_a_flag(done: Done) -> None:
     assert (workload.new_tokens, workload.batch, workload.seed) == (16, 1, 0)
     began = done.events[0]
     assert began["event"] == Began.__struct_config__.tag
-    assert began["generation"] == {"prompt_tokens": 24, "new_tokens": 16, "batch": 1, "timed": ["first", "second"]}
+    assert began["generation"] == {
+        "prompt_tokens": 24,
+        "new_tokens": 16,
+        "batch": 1,
+        "attention_backend": "SDPA",
+        "timed": ["first", "second"],
+    }
 
 
 def test_its_figures_are_those_of_tokens(done: Done) -> None:
@@ -96,6 +102,20 @@ def test_one_config_can_be_measured(tmp_path: Path) -> None:
     _, table, _ = autotp("measure", str(model), *ASKED, "--budget", "0.3s")
     assert "second_token_latency" in table
     assert "latency_p50" not in table
+
+
+def test_what_genai_deploys_is_tuned_with_pages(tmp_path: Path) -> None:
+    """The file says with which attention, and what deploys it; a model that has none is refused."""
+    paged = ("--attention-backend", "pa", *ASKED)
+    done = Done(language_model(tmp_path / "toy", attentive=True), tmp_path / "out", "--budget", "8s", *paged)
+    assert done.code == EXIT_CODES[done.tuned.profiles[0].result.verdict], done.err
+    assert done.tuned.workload.attention_backend == "PA"
+    assert done.tuned.profiles[0].result.metrics["first_token_latency_s"] > 0  # told, too, though not asked for
+    deploy = (tmp_path / "out" / "tuned.yaml").read_text().splitlines()[2]
+    assert deploy.endswith("with OpenVINO GenAI's LLMPipeline and ATTENTION_BACKEND=PA.")
+    code, out, err = autotp("measure", str(language_model(tmp_path / "linear")), *paged)
+    assert (code, out) == (2, "")
+    assert "can't page the attention of this model" in err
 
 
 def test_a_length_of_prompts_is_chosen_and_told(tmp_path: Path) -> None:

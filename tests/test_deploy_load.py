@@ -15,7 +15,7 @@ import autotp
 from autotp.deploy import Profile, Tuned, TunedMachine, TunedModel, TunedWorkload, load, write_tuned
 from autotp.errors import InputError, ModelError, TunedError
 from autotp.measure import Loop
-from autotp.runtime import digest, locate, reported_properties
+from autotp.runtime import Attention, digest, locate, reported_properties
 from autotp.runtime.split_fc import count_split
 from autotp.space import Effective
 from autotp.topology import probe
@@ -92,6 +92,16 @@ def test_infer_answers_by_name(model: Path) -> None:
     for answer, factor in zip(answers, (1, -2), strict=True):
         assert list(answer) == ["y"]
         np.testing.assert_allclose(answer["y"], expected(ROW * factor), atol=1e-5)
+
+
+def test_paged_attention_is_for_genai(tmp_path: Path) -> None:
+    """What was measured with pages isn't loaded with state: the sentence says what deploys it."""
+    model = language_model(tmp_path) / "openvino_model.xml"
+    workload = TunedWorkload(kind=Loop.GENERATE, nireq=1, attention_backend=Attention.PA)
+    path = model.parent / "tuned.yaml"
+    write_tuned(path, msgspec.structs.replace(content(model), workload=workload), "A test.")
+    with pytest.raises(TunedError, match=r"LLMPipeline deploys: .* ATTENTION_BACKEND=PA"):
+        load(path)
 
 
 def test_what_a_language_model_has_read_is_forgotten_on_request(tmp_path: Path) -> None:

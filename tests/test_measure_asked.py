@@ -44,6 +44,17 @@ def test_what_would_tell_nothing_is_bad_input(given: dict[str, Any], words: str)
         driven(**given)
 
 
+def test_the_attention_is_that_of_where_it_is_deployed(tmp_path: Path) -> None:
+    """State unless pages are asked for, and there are no others."""
+    files = locate(language_model(tmp_path))
+    found = [generation_for(files, (), Asked(attention_backend=word)) for word in (None, "SDPA", "PA")]
+    assert [generation and generation.attention_backend for generation in found] == ["SDPA", "SDPA", "PA"]
+    with pytest.raises(InputError, match="no attention backend 'flash'; there are SDPA and PA"):
+        generation_for(files, (), Asked(attention_backend="flash"))
+    with pytest.raises(InputError, match="--attention-backend is for language models"):
+        generation_for(PLAIN, (), Asked(attention_backend="PA"))
+
+
 def test_the_objectives_say_which_tokens_are_timed(tmp_path: Path) -> None:
     """One of them alone, or both where both are asked about, or nothing is."""
     files = locate(language_model(tmp_path))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -10,10 +11,10 @@ from autotp.measure import Generation, Workload
 from autotp.measure.drivers import CHECKED_TOKENS, Driver, driver_of
 from autotp.measure.outputs import compare_outputs, save_outputs
 from autotp.measure.workload import Generate
-from autotp.runtime import Plan, compile_plan, locate
+from autotp.runtime import Attention, Plan, compile_plan, locate
 from tests.language_models import VOCABULARY, language_model
 
-EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 ASKED = Generation(prompt_tokens=24, new_tokens=16, batch=3)
 
 
@@ -26,7 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def driver(folder: Path, generation: Generation = ASKED, seed: int = 0) -> Driver:
     """Return what drives the model in `folder`."""
     plan = Plan(files=locate(folder), shapes={}, properties=EXACT, nireq=1)
-    return driver_of(compile_plan(plan), Workload(seed=seed, generation=generation))
+    workload = Workload(seed=seed, generation=generation)
+    return driver_of(compile_plan(plan, workload.attention), workload)
 
 
 def test_a_block_times_each_token(folder: Path) -> None:
@@ -99,6 +101,18 @@ def test_outputs_of_a_batch_are_those_of_one_of_its_sequences(folder: Path, tmp_
     found = compare_outputs(reference, driver(folder, Generation(batch=5)).outputs(reference))
     assert found.differing == {"tokens": 0.0}
     assert found.max_abs_error < 1e-4
+
+
+def test_pages_are_driven_like_state(tmp_path: Path) -> None:
+    """The same blocks are timed, and the outputs are those of the model with state."""
+    folder, reference = language_model(tmp_path, attentive=True), tmp_path / "reference.npz"
+    asked = Generation(prompt_tokens=24, new_tokens=16, batch=2)
+    save_outputs(reference, driver(folder, asked).outputs(None))
+    paged = driver(folder, msgspec.structs.replace(asked, attention_backend=Attention.PA))
+    block = paged.block(Generate(prompt=24, steps=1, tokens=8, first=True))
+    assert (len(block.first_tokens_s), len(block.second_tokens_s), block.count) == (1, 8, 16)
+    assert compare_outputs(reference, paged.outputs(reference)).differing == {"tokens": 0.0}
+    assert paged.infer(0.01) > 0
 
 
 def test_nothing_is_read_beyond_the_context(tmp_path: Path) -> None:

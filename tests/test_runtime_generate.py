@@ -5,7 +5,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from autotp.runtime import Generator, Plan, compile_plan, locate
+from autotp.runtime import Attention, Generator, Plan, compile_plan, generator_of, locate
 from tests.language_models import VOCABULARY, build, language_model
 
 PROMPT = np.array([[2, 7, 1, 8, 2, 8], [3, 1, 4, 1, 5, 9]])
@@ -18,7 +18,8 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 def generator(tmp_path_factory: pytest.TempPathFactory) -> Generator:
     """One request of a small language model."""
     files = locate(language_model(tmp_path_factory.mktemp("llm")))
-    return Generator(compile_plan(Plan(files=files, shapes={}, properties=EXACT, nireq=1)).compiled_model)
+    compiled = compile_plan(Plan(files=files, shapes={}, properties=EXACT, nireq=1))
+    return generator_of(compiled.compiled_model, Attention.SDPA, 2, 16)
 
 
 def test_logits_are_found_by_their_name(generator: Generator) -> None:
@@ -28,7 +29,7 @@ def test_logits_are_found_by_their_name(generator: Generator) -> None:
     model.add_results([ops.result(ops.negative(logits.input_value(0)), name="hidden_states")])
     other = ov.Model([model.get_results()[1], logits], model.get_sinks(), model.get_parameters(), "two")
     other.outputs[0].get_tensor().set_names({"hidden_states"})
-    read = Generator(ov.Core().compile_model(other, "CPU", EXACT))
+    read = generator_of(ov.Core().compile_model(other, "CPU", EXACT), Attention.SDPA, 2, 16)
     for one in (read, generator):
         one.forget()
         one.read(PROMPT)
@@ -74,3 +75,35 @@ def test_it_says_the_likeliest_tokens(generator: Generator) -> None:
     other, _ = generator.continued(tokens, PROMPT.shape[1], forced=(said + 1) % VOCABULARY)
     assert other[0] == said[0]
     assert list(other) != list(said)
+
+
+LONG = np.random.default_rng(0).integers(0, VOCABULARY, (3, 80))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[Attention, Generator]:
+    """A model with OpenVINO's own attention, with its context as state and in pages, kept exactly."""
+    files = locate(language_model(tmp_path_factory.mktemp("attentive"), attentive=True))
+    plan = Plan(files=files, shapes={}, properties={**EXACT, "KV_CACHE_PRECISION": "f32"}, nireq=1)
+    return {
+        attention: generator_of(compile_plan(plan, attention).compiled_model, attention, *LONG.shape)
+        for attention in Attention
+    }
+
+
+@pytest.mark.parametrize("prompt", [1, 31, 32, 33, 80])
+def test_pages_hold_what_the_state_holds(both: dict[Attention, Generator], prompt: int) -> None:
+    """Sequences of a batch have the same logits either way, within a block of the cache and across several."""
+    for begin, end in [(0, prompt), *((index, index + 1) for index in range(prompt, LONG.shape[1]))]:
+        for generator in both.values():
+            if begin == 0:
+                generator.forget()
+            generator.read(LONG[:, begin:end])
+        np.testing.assert_allclose(both[Attention.PA].logits, both[Attention.SDPA].logits, rtol=1e-4, atol=1e-4)
+
+
+def test_both_say_the_same_tokens(both: dict[Attention, Generator]) -> None:
+    """Of the last sequence of a batch, while the others read their own."""
+    (said, logits), (same, alike) = (generator.continued(LONG, 40) for generator in both.values())
+    np.testing.assert_array_equal(said, same)
+    np.testing.assert_allclose(logits, alike, rtol=1e-4, atol=1e-4)

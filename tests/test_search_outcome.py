@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from autotp.deploy import read_tuned, write_tuned
-from autotp.measure import Interval, Metric, OutputError, Proof, ProofState, Ruling
+from autotp.measure import Generation, Interval, Metric, OutputError, Proof, ProofState, Ruling, Workload
+from autotp.runtime import Attention
 from autotp.search.front import Point
 from autotp.search.observed import Observed
 from autotp.search.outcome import VERDICTS, Evidence, Shipped, build_tuned, say
@@ -221,6 +222,28 @@ def test_the_last_line_says_what_properties_alone_do_not(
     last = say(request_in(tmp_path), evidence(Ruling.WIN, shipped=shipped)).splitlines()[-1]
     assert last.startswith("Deploy: ")
     assert words in last
+
+
+@pytest.mark.parametrize(
+    ("config", "masks", "words"),
+    [
+        ({}, None, "the properties below with OpenVINO GenAI's LLMPipeline and ATTENTION_BACKEND=PA."),
+        ({"numa_nodes": 1}, ((0, 1),), "ATTENTION_BACKEND=PA, in a process bound to CPUs 0-1."),
+        ({"instances": 2}, ((0,), (1,)), "PA, in 2 processes, each bound to the CPUs of its line of `affinity`."),
+        ({"split_count": 2}, None, "the properties below and what `autotp split` writes with OpenVINO GenAI's"),
+    ],
+    ids=["properties", "cpus", "instances", "graph"],
+)
+def test_paged_attention_is_deployed_by_genai(
+    config: dict[str, Any], masks: tuple[tuple[int, ...], ...] | None, words: str, tmp_path: Path
+) -> None:
+    """Which loads what autotp doesn't."""
+    shipped = Shipped(config=Config.of(config), observed=observed(1, masks=masks), metrics={}, gain=GAIN)
+    workload = Workload(generation=Generation(prompt_tokens=8, attention_backend=Attention.PA))
+    request = msgspec.structs.replace(request_in(tmp_path), workload=workload)
+    last = say(request, evidence(Ruling.WIN, shipped=shipped)).splitlines()[-1]
+    assert words in last
+    assert "autotp.load" not in last
 
 
 def test_a_win_says_what_it_costs_that_nobody_asked_for(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`autotp compare`: two settings against each other, proven as a tuning proves a gain."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,7 +30,7 @@ EXIT_CODES = {"win": 0, "tie": 0, "lose": 1, "unknown": 3}
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(
     a: str, b: str, model: Path | None, shapes: tuple[NamedShape, ...], data: Path | None, objective: str | None,
-    budget: float, seed: int | None, rate_per_s: float | None, no_wait: bool, as_json: bool, **tokens: int | None,
+    budget: float, seed: int | None, rate_per_s: float | None, no_wait: bool, as_json: bool, **tokens: Any,
 ) -> None:  # fmt: skip
     """Tell whether A is faster than B: exit code 0 where it is or where they tie, 1 where it is slower.
 

@@ -1,6 +1,7 @@
 """`autotp measure`: one config, measured the way the tuner does."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,7 +32,7 @@ from autotp.cli.params import (
 def command(
     model: Path, settings: tuple[Setting, ...], shapes: tuple[NamedShape, ...],
     data: Path | None, budget: float, seed: int, rate_per_s: float | None, no_wait: bool, as_json: bool,
-    **tokens: int | None,
+    **tokens: Any,
 ) -> None:  # fmt: skip
     """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight.
 

@@ -129,6 +129,11 @@ _TOKEN_OPTIONS = (
     click.option("--prompt-tokens", type=_TOKEN_COUNT, metavar="N", help="Of a language model: in each prompt."),
     click.option("--new-tokens", type=_TOKEN_COUNT, metavar="N", help="Of a language model: after each prompt."),
     click.option("--batch", type=_TOKEN_COUNT, metavar="N", help="Of a language model: prompts at once."),
+    click.option(
+        "--attention-backend",
+        type=click.Choice(["SDPA", "PA"], case_sensitive=False),
+        help="Of a language model, as it's deployed: SDPA, with state (default), or PA, as GenAI has it.",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ that its inputs came from it holds the name alone.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -55,7 +56,12 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
         if self.tuned is None:
             return Asked()
         workload = self.tuned.workload
-        return Asked(workload.prompt_tokens, workload.new_tokens, None if self.batch else workload.batch)
+        return Asked(
+            prompt_tokens=workload.prompt_tokens,
+            new_tokens=workload.new_tokens,
+            batch=None if self.batch else workload.batch,
+            attention_backend=workload.attention_backend,
+        )
 
 
 def read_side(text: str) -> Named:
@@ -153,7 +159,7 @@ def workload_of(
 
 def _asked_alike(sides: Sequence[Named], asked: Asked) -> Asked:
     """Return what the tuned files were asked for, which must be the same where `asked` doesn't say."""
-    found: dict[str, int] = {}
+    found: dict[str, Any] = {}
     for name, given in msgspec.structs.asdict(asked).items():
         known = {getattr(side.asked, name) for side in sides} - {None}
         if given is None and len(known) > 1:

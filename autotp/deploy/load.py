@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
-from autotp.errors import InputError
-from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
+from autotp.errors import InputError, TunedError
+from autotp.runtime import Attention, Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
 from autotp.space import Config
 from autotp.topology import Topology, parse_cpulist, probe
 
@@ -82,12 +82,17 @@ def load(tuned: str | Path, model: str | Path | None = None, instance: int | Non
 
     Raises:
         InputError: which instance this is isn't said, or there aren't so many.
-        TunedError: the file can't be used.
+        TunedError: the file can't be used, or is for GenAI's paged attention.
         ModelError: the model can't be found, read or compiled.
         EnvironmentFailure: the process may not use the CPUs of the tuned mask.
     """
     path = Path(tuned)
     content = read_tuned(path)
+    if content.workload.attention_backend is Attention.PA:
+        raise TunedError(
+            f"{path} was tuned with paged attention, which OpenVINO GenAI's LLMPipeline deploys: give it the "
+            "file's properties and ATTENTION_BACKEND=PA."
+        )
     files = locate(Path(model) if model is not None else model_files_path(content, path))
     decision, profile = decide(content, files, _process_topology())
     own = _instance(profile, instance) if decision.applied else 0

@@ -8,7 +8,7 @@ import msgspec
 from autotp.errors import SpaceError, TunedError
 from autotp.files import dump_yaml, load_yaml, to_type, write_atomically
 from autotp.measure import Interval, Loop, Proof
-from autotp.runtime import ModelKind, Shape
+from autotp.runtime import Attention, ModelKind, Shape
 from autotp.space import Config, Effective
 from autotp.topology import parse_cpulist
 
@@ -41,6 +41,7 @@ class TunedWorkload(_Part, frozen=True):
     prompt_tokens: int | None = None
     new_tokens: int | None = None
     batch: int | None = None
+    attention_backend: Attention | None = None
 
 
 class Objective(_Part, frozen=True):

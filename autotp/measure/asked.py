@@ -9,7 +9,7 @@ from autotp.errors import InputError
 from autotp.measure.arrivals import check_arrivals, check_rate
 from autotp.measure.metrics import Metric, tokens_of
 from autotp.measure.workload import PROMPTS, Generation, Workload
-from autotp.runtime import ModelFiles, context_limit
+from autotp.runtime import Attention, ModelFiles, context_limit
 from autotp.space import Config
 
 MOST_TOKENS = 1_000_000
@@ -35,6 +35,7 @@ class Asked(msgspec.Struct, frozen=True):
     prompt_tokens: int | None = None
     new_tokens: int | None = None
     batch: int | None = None
+    attention_backend: str | None = None
 
     def otherwise(self, usual: "Asked") -> "Asked":
         """Return this with what is left open as in `usual`."""
@@ -42,6 +43,7 @@ class Asked(msgspec.Struct, frozen=True):
             prompt_tokens=self.prompt_tokens or usual.prompt_tokens,
             new_tokens=self.new_tokens or usual.new_tokens,
             batch=self.batch or usual.batch,
+            attention_backend=self.attention_backend or usual.attention_backend,
         )
 
 
@@ -59,9 +61,10 @@ def generation_for(files: ModelFiles, metrics: Iterable[Metric], asked: Asked) -
             flag = "--" + min(given).replace("_", "-")
             raise InputError(f"{flag} is for language models, and {files.path.name} isn't one.")
         return None
-    if wrong := [name for name, value in given.items() if not 1 <= value <= MOST_TOKENS]:
+    counts = {name: value for name, value in given.items() if isinstance(value, int)}
+    if wrong := [name for name, value in counts.items() if not 1 <= value <= MOST_TOKENS]:
         raise InputError(f"--{wrong[0].replace('_', '-')} must be from 1 to {MOST_TOKENS}.")
-    generation = Generation(timed=tokens_of(metrics), **given)
+    generation = Generation(timed=tokens_of(metrics), **{**given, "attention_backend": _attention(asked)})
     limit, shortest = context_limit(files.path), generation.prompt_tokens or PROMPTS[0]
     if limit is not None and shortest + generation.new_tokens > limit:
         raise InputError(
@@ -69,6 +72,13 @@ def generation_for(files: ModelFiles, metrics: Iterable[Metric], asked: Asked) -
             f"context: its config.json allows {limit}."
         )
     return generation
+
+
+def _attention(asked: Asked) -> Attention:
+    backend = asked.attention_backend or Attention.SDPA
+    if backend not in tuple(Attention):
+        raise InputError(f"There is no attention backend {backend!r}; there are {' and '.join(Attention)}.")
+    return Attention(backend)
 
 
 def workload_for(

@@ -16,7 +16,14 @@ from autotp.measure.closed_loop import drive
 from autotp.measure.outputs import NamedOutputs, load_outputs
 from autotp.measure.protocol import Block, Run
 from autotp.measure.workload import PROMPTS, Generate, Generation, Loop, Workload
-from autotp.runtime import Compiled, Generator, copy_seconds, create_requests, infer_outputs, reset_states
+from autotp.runtime import (
+    Compiled,
+    copy_seconds,
+    create_requests,
+    generator_of,
+    infer_outputs,
+    reset_states,
+)
 from autotp.runtime.inputs import make_samples
 
 CHECKED_PROMPT, CHECKED_TOKENS = 32, 64
@@ -102,7 +109,9 @@ class _Tokens:
         rows = reversed(range(generation.batch))  # the same sequence is the last of any batch
         self._tokens = np.stack([_seeded(language.vocabulary, longest, seed, row) for row in rows])
         self._checked_prompt = min(CHECKED_PROMPT, longest // 2)
-        self._generator = Generator(compiled.compiled_model)
+        self._generator = generator_of(
+            compiled.compiled_model, generation.attention_backend, generation.batch, longest
+        )
 
     @property
     def copy_s(self) -> None:

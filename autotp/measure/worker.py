@@ -76,7 +76,7 @@ def _failed(error: Exception) -> Failed:
 
 def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
-    compiled = compile_plan(request.plan)
+    compiled = compile_plan(request.plan, request.workload.attention)
     driver = driver_of(compiled, request.workload)
     output_error = _check(request.outputs, driver)
     started = Started(

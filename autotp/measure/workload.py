@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from autotp.runtime import Attention
+
 NEW_TOKENS = 128
 PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 BURST_TOKENS = 8
@@ -66,11 +68,13 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """What a language model is asked for: so many new tokens after each prompt of `batch` at once.
 
     `timed` are the tokens that the objectives are about; a `prompt_tokens` of None is still to be chosen.
+    `attention_backend` is that of where it's deployed.
     """
 
     prompt_tokens: int | None = None
     new_tokens: int = NEW_TOKENS
     batch: int = 1
+    attention_backend: Attention = Attention.SDPA
     timed: tuple[Token, ...] = (Token.FIRST, Token.SECOND)
 
     def burst(self, number: int, *, bursts: int = 1, first_s: float = 0.0, lead_in_s: float = 0.0) -> Generate:
@@ -113,6 +117,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     data: Path | None = None
     rate_per_s: float | None = None
     generation: Generation | None = None
+
+    @property
+    def attention(self) -> Attention:
+        """That of a language model; of others it doesn't matter."""
+        return self.generation.attention_backend if self.generation else Attention.SDPA
 
     @property
     def prompt_tokens(self) -> int | None:

@@ -1,6 +1,7 @@
 """SI values as people read them; only here and in cli are units formatted."""
 
 from autotp.measure import Generation
+from autotp.runtime import Attention
 
 # The metrics that are told where there is little room.
 TOLD = (
@@ -28,7 +29,8 @@ def metric_name(key: str) -> str:
 def spell_generation(asked: Generation) -> str:
     """Return what a language model is asked for."""
     batch = f", {asked.batch} at once" if asked.batch > 1 else ""
-    return f"prompts of {asked.prompt_tokens} tokens, {asked.new_tokens} new ones each{batch}"
+    paged = ", paged attention" if asked.attention_backend is Attention.PA else ""
+    return f"prompts of {asked.prompt_tokens} tokens, {asked.new_tokens} new ones each{batch}{paged}"
 
 
 def spell_seconds(seconds: float) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from autotp.runtime.compile import Compiled, Plan, compile_plan, inspect_model, reported_properties
 from autotp.runtime.demo import build_demo_model
-from autotp.runtime.generate import Generator
+from autotp.runtime.generate import Generator, generator_of
 from autotp.runtime.infer import (
     Requests,
     copy_seconds,
@@ -14,7 +14,7 @@ from autotp.runtime.infer import (
     named_outputs,
     reset_states,
 )
-from autotp.runtime.language import Language, context_limit
+from autotp.runtime.language import Attention, Language, context_limit
 from autotp.runtime.model import ModelInfo, Port, Shape
 from autotp.runtime.source import Digest, ModelFiles, ModelKind, digest, locate
 from autotp.runtime.split_ir import save_split
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from openvino import InferRequest as InferRequest
 
 __all__ = [
+    "Attention",
     "Compiled",
     "Digest",
     "Generator",
@@ -43,6 +44,7 @@ __all__ = [
     "create_queue",
     "create_requests",
     "digest",
+    "generator_of",
     "infer_outputs",
     "inspect_model",
     "locate",

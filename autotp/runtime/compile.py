@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
-from autotp.runtime.language import keep_last_logits
+from autotp.runtime.language import Attention, keep_last_logits
 from autotp.runtime.model import ModelInfo, Shape, describe, read_model, reason
+from autotp.runtime.paged import page_attention
 from autotp.runtime.source import ModelFiles
 from autotp.runtime.split_fc import count_split, fully_connected, split_fc
 from autotp.space import Effective, GraphSplit, Mask
@@ -48,11 +49,11 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     compile_s: float
 
 
-def compile_plan(plan: Plan) -> Compiled:
-    """Set the process's mask, read, reshape, split and compile as `plan` says.
+def compile_plan(plan: Plan, attention: Attention = Attention.SDPA) -> Compiled:
+    """Set the process's mask, read, reshape, split and compile as `plan` says, with the `attention` that is asked.
 
     Raises:
-        ModelError: the model can't be read, reshaped, split or compiled.
+        ModelError: the model can't be read, reshaped, paged, split or compiled.
         EnvironmentFailure: the mask can't be set.
     """
     import openvino as ov
@@ -63,7 +64,7 @@ def compile_plan(plan: Plan) -> Compiled:
     model = read_model(core, plan.files, plan.shapes)
     info = describe(model, plan.files)
     if plan.files.generates:
-        keep_last_logits(model)
+        (page_attention if attention is Attention.PA else keep_last_logits)(model)
     if plan.split is not None:
         model = split_fc(model, plan.split, mapped=plan.files.weights is not None)
     started = time.perf_counter()

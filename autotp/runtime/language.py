@@ -6,6 +6,7 @@ last position say which token is next, and the head is often the largest layer; 
 position alone, and so does this, or a prompt would take a good deal longer here than where it's deployed.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,13 @@ LOGITS = "logits"
 INPUTS = frozenset({TOKENS, MASK, POSITIONS, BEAMS})
 _EACH_POSITION = frozenset({"Convert", "Add", "Multiply", "Divide", "Tanh"})  # after the head: bias, soft capping
 _LAST, _END = -1, 2**31 - 1
+
+
+class Attention(StrEnum):
+    """Where the context is kept, under the names of GenAI's `ATTENTION_BACKEND`: the model's state, or pages."""
+
+    SDPA = "SDPA"
+    PA = "PA"
 
 
 class Language(msgspec.Struct, frozen=True):
@@ -83,16 +91,21 @@ def keep_last_logits(model: "ov.Model") -> None:
     """Have `model` compute its head for the last position alone, where it ends as GenAI knows models to end."""
     import openvino.opset13 as ops
 
-    head = logits_port(model).get_node().input_value(0).get_node()
-    while head.get_type_name() in _EACH_POSITION:
-        head = head.input_value(0).get_node()
-    if head.get_type_name() != "MatMul":
+    if (head := head_of(model)) is None:
         return
     hidden = head.input_value(0)
     if hidden.partial_shape.rank.is_static and len(hidden.partial_shape) == 3:
         last = ops.slice(hidden, [_LAST], [_END], [1], [1])
         head.input(0).replace_source_output(last.output(0))
         model.validate_nodes_and_infer_types()
+
+
+def head_of(model: "ov.Model") -> "ov.Node | None":
+    """Return the MatMul that `model` ends in but for what is done to each position; None where it's none."""
+    head = logits_port(model).get_node().input_value(0).get_node()
+    while head.get_type_name() in _EACH_POSITION:
+        head = head.input_value(0).get_node()
+    return head if head.get_type_name() == "MatMul" else None
 
 
 def context_limit(model: Path) -> int | None:

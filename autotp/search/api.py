@@ -45,6 +45,8 @@ class TuneOptions(TypedDict, total=False):
     """Of a language model, after each prompt; 128 by default."""
     batch: int | None
     """Of a language model, how many sequences there are at once; 1 by default."""
+    attention_backend: str | None
+    """Of a language model, as it's deployed: `SDPA` (the default), with state, or `PA`, as GenAI has it."""
     cpus: Sequence[int] | None
     """CPUs to stay on; by default all that this process may use."""
     tolerance: float | None
@@ -114,6 +116,7 @@ def _request(model: Path, options: TuneOptions) -> TuneRequest:
             prompt_tokens=options.get("prompt_tokens"),
             new_tokens=options.get("new_tokens"),
             batch=options.get("batch"),
+            attention_backend=options.get("attention_backend"),
         ),
         cpus=None if cpus is None else tuple(cpus),
         tolerance=options.get("tolerance"),

@@ -23,7 +23,7 @@ from autotp.deploy import (
     TunedWorkload,
 )
 from autotp.measure import UNITY, Interval, Loop, Metric, ProofState, Ruling
-from autotp.runtime import ModelKind, digest
+from autotp.runtime import Attention, digest
 from autotp.search.front import Point, costs_of, front_of, trade
 from autotp.search.observed import Observed
 from autotp.search.request import TuneRequest
@@ -37,6 +37,8 @@ VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {
     Ruling.TIE: "tie",
     Ruling.UNKNOWN: "unknown",
 }
+
+GENAI = "OpenVINO GenAI's LLMPipeline and ATTENTION_BACKEND="
 
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +133,9 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
     shipped = evidence.shipped
     front = trade(evidence.points, request.objectives) if evidence.points else ""
     told = f"{why}{_others(shipped)}{_split_warning(shipped.observed)}{front}{_left_out(evidence.left_out)}"
-    deploy = _deploy(shipped.config, _affinity(shipped.observed), request.files.kind)
+    generation = request.workload.generation
+    backend = generation.attention_backend if generation else None
+    deploy = _deploy(shipped.config, _affinity(shipped.observed), backend)
     return f"{found}\n{told}\n{deploy}"
 
 
@@ -139,11 +143,14 @@ def say_earlier(verdict: Verdict, kept: Tuned) -> str:
     """Return the three lines for a file that keeps an earlier call's result."""
     found, why = "This is what an earlier call proved; the last one couldn't tell.", f"Why: {verdict.reason}."
     profile = kept.profiles[0]
-    return f"{found}\n{why}\n{_deploy(Config.of(profile.config), profile.affinity, kept.model.kind)}"
+    config, backend = Config.of(profile.config), kept.workload.attention_backend
+    return f"{found}\n{why}\n{_deploy(config, profile.affinity, backend)}"
 
 
-def _deploy(config: Config, affinity: tuple[str, ...] | None, kind: str) -> str:
+def _deploy(config: Config, affinity: tuple[str, ...] | None, backend: Attention | None) -> str:
     """Return how to apply what ships, and with what else than autotp where its properties are all of it."""
+    if backend is Attention.PA:
+        return f"Deploy: {_pipeline(config, affinity)}."
     load, done = 'autotp.load("tuned.yaml")', []
     if affinity and len(affinity) > 1:
         load = f'{len(affinity)} processes, each autotp.load("tuned.yaml", instance=I) with I from 0'
@@ -154,8 +161,17 @@ def _deploy(config: Config, affinity: tuple[str, ...] | None, kind: str) -> str:
         done.append("splits the graph")
     if done:
         return f"Deploy: {load}, which {' and '.join(done)}; the properties below alone do not."
-    other = "LLMPipeline and ATTENTION_BACKEND=SDPA" if kind == ModelKind.LLM else "compile_model"
+    other = f"{GENAI}SDPA" if backend else "compile_model"
     return f"Deploy: {load}, or the properties below with {other}."
+
+
+def _pipeline(config: Config, affinity: tuple[str, ...] | None) -> str:
+    """Return how OpenVINO GenAI applies what ships with paged attention."""
+    bound = f", in a process bound to CPUs {affinity[0]}" if affinity else ""
+    if affinity and len(affinity) > 1:
+        bound = f", in {len(affinity)} processes, each bound to the CPUs of its line of `affinity`"
+    graph = " and what `autotp split` writes" if config.graph_split else ""
+    return f"the properties below{graph} with {GENAI}PA{bound}"
 
 
 def _others(shipped: Shipped) -> str:
@@ -221,6 +237,7 @@ def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
         prompt_tokens=generation.prompt_tokens if generation else None,
         new_tokens=generation.new_tokens if generation else None,
         batch=generation.batch if generation else None,
+        attention_backend=generation.attention_backend if generation else None,
         inputs=workload.data.name if workload.data else SEEDED,
         seed=request.seed,
     )
