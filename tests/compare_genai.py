@@ -1,13 +1,14 @@
 """Does what autotp says of a language model hold in OpenVINO GenAI, where it's deployed?
 
-    python -m tests.compare_genai --tuned results/reference/smollm2_second/tuned.yaml --out genai.json
+    python -m tests.compare_genai --tuned results/reference/smollm2_paged/tuned.yaml --out genai.json
 
 The config of the tuned.yaml and OpenVINO's LATENCY hint, each by `autotp measure` and by plain
 `LLMPipeline(folder, "CPU", **properties)` in processes of their own, all in turn, so that drift falls on all; the
 ratios of a turn get a t-interval on the logarithm. Told are first-token and second-token latency and tokens a
 second, by either tool's own account, and what GenAI says of tuned against hint.
 
-GenAI has two backends, and autotp measures both: SDPA, the stateful model, and PA, paged attention, its default.
+What is split in the graph GenAI gets as `autotp split` writes it. It has two backends, and autotp measures both:
+SDPA, the stateful model, and PA, paged attention, its default.
 
 Exit 0: GenAI's latencies with either are within 10 % of autotp's, its tokens a second within 5 %, and it agrees
 with the verdict: a WIN isn't slower there, with the backend that it was tuned for. Exit 1: one of it isn't so.
@@ -15,7 +16,9 @@ with the verdict: a WIN isn't slower there, with the backend that it was tuned f
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -25,7 +28,8 @@ from typing import Any
 import numpy as np
 
 from autotp.deploy import Tuned, read_tuned
-from autotp.runtime import Attention
+from autotp.runtime import Attention, locate, save_split
+from autotp.space import Config
 from tests.outcomes import keep
 from tests.race_grid import ratio_interval
 from tests.real_models import language_model
@@ -55,7 +59,16 @@ def generated(folder: Path, properties: dict[str, str], backend: str, tokens: li
     return {key: median(found[key]) for key in KEYS}
 
 
-def compare(folder: Path, tuned: Tuned, turns: int) -> dict[str, Any]:
+def deployed(folder: Path, config: dict[str, Any], copy: Path) -> Path:
+    """Return the model in `folder` as GenAI gets it: `copy`, written here, where `config` splits its graph."""
+    if (split := Config.of(config).graph_split) is None:
+        return folder
+    shutil.copytree(folder, copy)
+    save_split(locate(folder), split, copy / "openvino_model.xml")
+    return copy
+
+
+def compare(folder: Path, tuned: Tuned, turns: int, tmp: Path) -> dict[str, Any]:
     """Take turns, and put the figures side by side."""
     profile, workload = tuned.profiles[0], tuned.workload
     tokens = ["--prompt-tokens", str(workload.prompt_tokens), "--new-tokens", str(workload.new_tokens)]
@@ -63,12 +76,13 @@ def compare(folder: Path, tuned: Tuned, turns: int) -> dict[str, Any]:
     jobs = [
         Job(name, backend, tool, *configs[name]) for name in configs for backend in Attention for tool in TOOLS
     ]
+    folders = {name: deployed(folder, config, tmp / name) for name, (config, _) in configs.items()}
     found: dict[str, dict[str, dict[str, list[Figures]]]] = {
         backend: {name: {tool: [] for tool in TOOLS} for name in configs} for backend in Attention
     }
     for turn in range(turns):
         for job in jobs if turn % 2 else reversed(jobs):
-            found[job.backend][job.name][job.tool].append(job.run(folder, tokens))
+            found[job.backend][job.name][job.tool].append(job.run(folder, folders[job.name], tokens))
         print(f"{turn + 1} of {turns} turns", file=sys.stderr, flush=True)
     return {
         "prompt_tokens": workload.prompt_tokens,
@@ -99,11 +113,11 @@ class Job:
     config: dict[str, Any]
     properties: dict[str, str]
 
-    def run(self, folder: Path, tokens: list[str]) -> Figures:
+    def run(self, folder: Path, for_genai: Path, tokens: list[str]) -> Figures:
         """Run it in a process of its own."""
         if self.tool == "autotp":
             return measured(folder, self.config, self.backend, tokens)
-        return generated(folder, self.properties, self.backend, tokens)
+        return generated(for_genai, self.properties, self.backend, tokens)
 
 
 def ratios(one: list[Figures], other: list[Figures]) -> dict[str, Any]:
@@ -135,7 +149,8 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    found = compare(language_model(), read_tuned(asked.tuned), asked.turns)
+    with tempfile.TemporaryDirectory() as tmp:
+        found = compare(language_model(), read_tuned(asked.tuned), asked.turns, Path(tmp))
     keep(found, asked.out)
     return 0 if holds(found) else 1
 

@@ -22,7 +22,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     split          SmolLM2 split in every way says the same (this and what follows needs the extra `genai`)
     second, first  `autotp tune` on SmolLM2 for five minutes, by second-token and by first-token latency
     paged          the former with paged attention, as OpenVINO GenAI has it
-    genai          what `second` ships, and the hint, against plain OpenVINO GenAI
+    genai          what `paged` ships, and the hint, against plain OpenVINO GenAI
     two_sockets    the walk-through for two sockets on a pretended machine of two sockets with a core each
 """
 
@@ -44,7 +44,7 @@ from tests.real_models import language_model, real_model
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
 TUNED = Path("results") / "reference" / "rec" / "tuned.yaml"
-TUNED_TOKENS = Path("results") / "reference" / "smollm2_second" / "tuned.yaml"
+TUNED_TOKENS = Path("results") / "reference" / "smollm2_paged" / "tuned.yaml"
 OUTPUT_KEPT = 2000  # characters of a script that ended without an outcome
 BUDGET_S = 120
 RECORDED = ("rec", "cls", "demo")

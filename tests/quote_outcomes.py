@@ -217,6 +217,11 @@ def split() -> str:
         same = "the same" if found["same_tokens"] else "others"
         disk = f"{found['weights_growth']:+.2%}" if "weights_growth" in found else ""
         rows.append(f"| {way} | {layers} | {same} | {disk} | {found['resident_growth']:+.1%} |")
+    rows += [
+        "",
+        "Memory is the whole process's. A split in the graph copies no weights: what grows is what OpenVINO "
+        "keeps for each further node, and small layers have many of those for each megabyte.",
+    ]
     return "\n".join(rows)
 
 
