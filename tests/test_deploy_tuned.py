@@ -196,7 +196,7 @@ def test_the_format_is_the_one_promised() -> None:
     assert {name: " ".join(part) for name, part in found.items()} == {
         "top": "autotp model workload objective profiles study",
         "model": "path kind graph_sha256 weights_bytes shapes",
-        "workload": "kind nireq inputs seed rate_per_s prompt_tokens new_tokens batch",
+        "workload": "kind nireq inputs seed rate_per_s prompt_tokens new_tokens batch attention_backend",
         "objective": "metrics constraints",
         "profile": "machine config properties result affinity effective proof pareto",
         "machine": "fingerprint hard soft",
@@ -226,7 +226,10 @@ def test_properties_are_strings(tmp_path: Path) -> None:
     [
         ((), "autotp, model, workload, objective, profiles, study"),
         (("model",), "path, kind, graph_sha256, weights_bytes, shapes"),
-        (("workload",), "kind, nireq, inputs, seed, rate_per_s, prompt_tokens, new_tokens, batch"),
+        (
+            ("workload",),
+            "kind, nireq, inputs, seed, rate_per_s, prompt_tokens, new_tokens, batch, attention_backend",
+        ),
         (("objective",), "metrics, constraints"),
         (("profiles", 1), "machine, config, properties, result, affinity, effective, proof, pareto"),
         (("profiles", 0, "machine"), "fingerprint, hard, soft"),
