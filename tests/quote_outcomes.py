@@ -182,8 +182,9 @@ def _end_of(transcript: str) -> str:
 def genai() -> str:
     """How autotp and OpenVINO GenAI agree on SmolLM2."""
     found = outcome("genai.json")
+    turns = len(found["figures"]["PA"]["hint"]["genai"])
     rows = [
-        "`autotp measure` over `LLMPipeline`, in turn (`tests/compare_genai.py`):",
+        f"`autotp measure` over `LLMPipeline`, the median of {turns} turns (`tests/compare_genai.py`):",
         "",
         "| backend | config | first token | second token | tokens a second |",
         "| --- | --- | --- | --- | --- |",
@@ -192,7 +193,7 @@ def genai() -> str:
         for name, ratios in of_backend.items():
             config = found["config"] if name == "tuned" else {"performance_hint": "latency"}
             words = ", ".join(f"{knob}={value}" for knob, value in config.items())
-            figures = " | ".join(_ratio(ratios[key]) for key in GENAI_FIGURES)
+            figures = " | ".join(f"{ratios[key]['median']:.3f}" for key in GENAI_FIGURES)
             rows.append(f"| {backend} | {name}: {words} | {figures} |")
     rows += [
         "",

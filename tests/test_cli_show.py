@@ -7,7 +7,8 @@ import pytest
 
 from autotp.deploy import write_tuned
 from autotp.measure import Ruling
-from autotp.search.outcome import build_tuned, say
+from autotp.search.outcome import build_tuned
+from autotp.search.words import say
 from autotp.topology import probe
 from tests.test_cli_main import autotp
 from tests.test_search_outcome import VERSIONS, evidence, request_in

@@ -18,7 +18,8 @@ from autotp.search import (
     Ruled,
     Waiting,
 )
-from autotp.search.outcome import build_tuned, say
+from autotp.search.outcome import build_tuned
+from autotp.search.words import say
 from autotp.topology import Advice, probe
 from tests.test_search_outcome import VERSIONS, evidence, request_in
 

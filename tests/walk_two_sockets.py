@@ -10,7 +10,6 @@ server's. Exit 0: every command ended well, and native splits were proven active
 """
 
 import argparse
-import json
 import re
 import shlex
 import shutil
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import rig
+from tests.outcomes import keep
 from tests.real_models import language_model
 from tests.trees import Described
 
@@ -65,8 +65,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(language_model(), Path(folder) / MODEL)
         steps = [walk(step, Path(folder)) for step in STEPS]
-    if asked.out:
-        asked.out.write_text(json.dumps({"steps": steps}, indent=2) + "\n")
+    keep({"steps": steps}, asked.out)
     tuned = steps[-2]["output"]
     return 0 if all(step["exit_code"] == 0 for step in steps) and ACTIVE in tuned else 1
 

@@ -131,7 +131,7 @@ _TOKEN_OPTIONS = (
     click.option("--batch", type=_TOKEN_COUNT, metavar="N", help="Of a language model: prompts at once."),
     click.option(
         "--attention-backend",
-        type=click.Choice(["SDPA", "PA"], case_sensitive=False),
+        metavar="SDPA|PA",
         help="Of a language model, as it's deployed: SDPA, with state (default), or PA, as GenAI has it.",
     ),
 )

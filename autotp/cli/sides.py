@@ -7,7 +7,6 @@ that its inputs came from it holds the name alone.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -143,7 +142,7 @@ def workload_of(
     """
     known = [side.tuned.workload for side in sides if side.tuned is not None]
     if files.generates:
-        asked = asked.otherwise(_asked_alike(sides, asked))
+        asked = _asked_of(sides, asked)
     rates = {workload.rate_per_s for workload in known} - {None}
     if rate_per_s is None and rates and not metric.maximize:
         if len(rates) > 1:
@@ -157,19 +156,18 @@ def workload_of(
     return workload_for([metric], budget_s, seed=seed, data=data, rate_per_s=rate_per_s, generation=generation)
 
 
-def _asked_alike(sides: Sequence[Named], asked: Asked) -> Asked:
-    """Return what the tuned files were asked for, which must be the same where `asked` doesn't say."""
-    found: dict[str, Any] = {}
-    for name, given in msgspec.structs.asdict(asked).items():
+def _asked_of(sides: Sequence[Named], asked: Asked) -> Asked:
+    """Return `asked` with what it leaves open as in the tuned files, which must be alike in that."""
+    found = msgspec.structs.asdict(asked)
+    for name in (name for name, given in found.items() if given is None):
         known = {getattr(side.asked, name) for side in sides} - {None}
-        if given is None and len(known) > 1:
+        if len(known) > 1:
             flag = name.replace("_", "-")
             raise InputError(
                 f"The two tuned files are for different {name.replace('_', ' ')}: say with --{flag} which to "
                 "compare them at."
             )
-        if len(known) == 1:
-            found[name] = known.pop()
+        found[name] = next(iter(known), None)
     return Asked(**found)
 
 

@@ -37,15 +37,6 @@ class Asked(msgspec.Struct, frozen=True):
     batch: int | None = None
     attention_backend: str | None = None
 
-    def otherwise(self, usual: "Asked") -> "Asked":
-        """Return this with what is left open as in `usual`."""
-        return Asked(
-            prompt_tokens=self.prompt_tokens or usual.prompt_tokens,
-            new_tokens=self.new_tokens or usual.new_tokens,
-            batch=self.batch or usual.batch,
-            attention_backend=self.attention_backend or usual.attention_backend,
-        )
-
 
 def generation_for(files: ModelFiles, metrics: Iterable[Metric], asked: Asked) -> Generation | None:
     """Return what a language model is asked for, to tell `metrics` (all of them where none is given).
@@ -75,9 +66,11 @@ def generation_for(files: ModelFiles, metrics: Iterable[Metric], asked: Asked) -
 
 
 def _attention(asked: Asked) -> Attention:
-    backend = asked.attention_backend or Attention.SDPA
+    backend = (asked.attention_backend or Attention.SDPA).upper()
     if backend not in tuple(Attention):
-        raise InputError(f"There is no attention backend {backend!r}; there are {' and '.join(Attention)}.")
+        raise InputError(
+            f"There is no attention backend {asked.attention_backend!r}; there are {' and '.join(Attention)}."
+        )
     return Attention(backend)
 
 

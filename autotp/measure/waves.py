@@ -19,8 +19,11 @@ from autotp.measure.statistics import (
     DECIDING_CONFIDENCE,
     MIN_P99_SAMPLES,
     MIN_PROCESSES,
+    REPORTED_CONFIDENCE,
+    Interval,
     log_gain,
     noise_floor,
+    t_interval,
     t_quantile,
 )
 from autotp.measure.weather import Patience
@@ -141,6 +144,10 @@ class Waves:
         both = [wave for wave in self.waves if key in wave and baseline in wave]
         pairs = [(metric.telling(wave[key]), metric.telling(wave[baseline])) for wave in both]
         return [log_gain(metric, mine, theirs) for mine, theirs in pairs if mine]
+
+    def gain(self, key: str, baseline: str, metric: Metric | None = None) -> Interval:
+        """Return how many times better arm `key` is than `baseline`, with the interval that is reported."""
+        return t_interval(self.log_gains(key, baseline, metric), REPORTED_CONFIDENCE)
 
     @property
     def noise_floor(self) -> float:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All that decides how a model runs: its files and shapes, OpenVINO's properties, the CPU mask, requests.
+    """What a config decides of how a model runs: files and shapes, OpenVINO's properties, CPU mask, requests.
 
     `split` is done in the graph, before OpenVINO has it.
     """

@@ -10,7 +10,6 @@ from autotp.measure import (
     AA,
     DECIDING_CONFIDENCE,
     GRACE,
-    REPORTED_CONFIDENCE,
     Metric,
     Rounds,
     Ruling,
@@ -67,7 +66,7 @@ def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]
         if key in finals.failures:
             session.store.fail(trial, finals.failures[key])
         elif finals.waves:
-            gain = t_interval(finals.log_gains(key, baselines[0].key), REPORTED_CONFIDENCE)
+            gain = finals.gain(key, baselines[0].key)
             session.store.describe(trial, gain=gain, processes=len(finals.waves))
             session.store.complete(trial, final_metrics(session, finals, key, baselines[0].key), finals.rows(key))
     return closing
@@ -85,7 +84,7 @@ def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> d
     if key != baseline and baseline not in finals.failures:
         reference = finals.metrics(baseline)
         for metric in session.request.objectives:
-            gain = t_interval(finals.log_gains(key, baseline, metric), REPORTED_CONFIDENCE).median
+            gain = finals.gain(key, baseline, metric).median
             values[metric.key] = reference[metric.key] * (gain if metric.maximize else 1 / gain)
     return values
 

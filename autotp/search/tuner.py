@@ -9,31 +9,28 @@ from autotp.deploy import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files import to_type
 from autotp.measure import (
-    REPORTED_CONFIDENCE,
     UNITY,
-    Interval,
     Metric,
     Patience,
     Ruling,
-    Waves,
     Workers,
     machine_lock,
     others_of,
     seconds_needed,
-    t_interval,
 )
 from autotp.search.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
 from autotp.search.closing import Closing, final_metrics, rounds_wanted, run_finals, skip_finals
 from autotp.search.events import Listener, Ruled, Waiting, Weathered
 from autotp.search.front import Point
 from autotp.search.hunt import Hunt
-from autotp.search.outcome import Evidence, Shipped, build_tuned, say, say_earlier
+from autotp.search.outcome import Evidence, Shipped, build_tuned
 from autotp.search.playoff import play_off
 from autotp.search.race import Racer
 from autotp.search.request import TuneRequest
 from autotp.search.session import Session, began, open_session, refuse_existing, versions
 from autotp.search.storage import talking_to
 from autotp.search.verdict import Verdict
+from autotp.search.words import say, say_earlier
 from autotp.space import Config
 
 SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest, and what the search leaves
@@ -142,8 +139,8 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
             config=winner.config,
             observed=arms[winner.key].observed,
             metrics=measured[winner.key],
-            gain=_gain(finals, winner.key, best.key, session.request.objective),
-            others={m: _gain(finals, winner.key, best.key, m) for m in others_of(session.request.objectives)},
+            gain=finals.gain(winner.key, best.key),
+            others={m: finals.gain(winner.key, best.key, m) for m in others_of(session.request.objectives)},
         )
     points = [
         Point(
@@ -153,8 +150,7 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
         )
         for key, metrics in measured.items()
     ]
-    found = _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, points)
-    return msgspec.structs.replace(found, left_out=closing.left_out)
+    return _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, points, closing.left_out)
 
 
 def _with_study(
@@ -164,6 +160,7 @@ def _with_study(
     baseline: Shipped,
     noise_floor: float | None = None,
     points: Sequence[Point] = (),
+    left_out: Sequence[Metric] = (),
 ) -> Evidence:
     with talking_to(session.request.storage_url):
         trials = len(session.store.study.get_trials(deepcopy=False))
@@ -173,15 +170,12 @@ def _with_study(
         baseline=baseline,
         noise_floor=noise_floor,
         points=points,
+        left_out=left_out,
         trials=trials,
         rounds=session.race.rounds,
         started=session.started,
         duration_s=session.elapsed_s(),
     )
-
-
-def _gain(finals: Waves, key: str, baseline: str, metric: Metric) -> Interval:
-    return t_interval(finals.log_gains(key, baseline, metric), REPORTED_CONFIDENCE)
 
 
 def _ship_interrupted(session: Session, baselines: list[Racer]) -> None:
