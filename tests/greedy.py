@@ -2,7 +2,8 @@
 
     python -m tests.greedy FOLDER_OR_XML --properties '{"PERFORMANCE_HINT": "LATENCY"}' --tokens 64
 
-Prints one JSON object: the tokens of each prompt, the largest logit of each, and what the process took.
+Prints one JSON object: the tokens of each prompt, the largest logit of each, and what the process takes with the
+model, after a prompt of one token: so what layers hand on for longer ones isn't in it.
 """
 
 import argparse
@@ -37,12 +38,13 @@ def main() -> int:
     compiled = core.compile_model(model, "CPU", asked.properties)
     del model
     request = compiled.create_infer_request()
-    said = [greedy(request, _prompt(compiled, seed), asked.tokens) for seed in range(PROMPTS)]
+    greedy(request, [0], 1)
+    resident_bytes = psutil.Process().memory_info().rss
     facts = {
-        "said": said,
+        "said": [greedy(request, _prompt(compiled, seed), asked.tokens) for seed in range(PROMPTS)],
         "split_nodes": count_split(compiled),
         "threads": compiled.get_property("INFERENCE_NUM_THREADS"),
-        "resident_bytes": psutil.Process().memory_info().rss,
+        "resident_bytes": resident_bytes,
     }
     print(json.dumps(facts))
     return 0

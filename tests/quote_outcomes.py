@@ -220,8 +220,9 @@ def split() -> str:
         rows.append(f"| {way} | {layers} | {same} | {disk} | {found['resident_growth']:+.1%} |")
     rows += [
         "",
-        "Memory is the whole process's. A split in the graph copies no weights: what grows is what OpenVINO "
-        "keeps for each further node, and small layers have many of those for each megabyte.",
+        "Memory is the whole process's after a prompt of one token. A split in the graph copies no weights: what "
+        "grows is what OpenVINO keeps for each further node, a tenth of a megabyte, and small layers have many of "
+        "those for each megabyte of weights.",
     ]
     return "\n".join(rows)
 

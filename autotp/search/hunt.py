@@ -66,7 +66,7 @@ class Hunt:
         for racer in list(self._live):
             if racer not in failed and race.hopeless(racer):
                 self._end(racer, dropped=True)
-        if self._live and self._session.race.baseline not in failed:
+        if self._live and race.baseline not in failed:
             failed += race.run(race.rounds_to_judge - ROUNDS_TO_DESPAIR, until)
         return failed
 
