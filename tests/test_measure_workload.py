@@ -31,10 +31,14 @@ def test_blocks_of_first_tokens_read_prompts_for_a_while() -> None:
 
 
 def test_both_are_timed_in_one_block() -> None:
-    """Each block reads the prompt, timed, and decodes after it and a step that isn't timed, or all of it."""
-    both = Generation(prompt_tokens=100)
-    assert both.burst(7, first_s=0.05) == Generate(prompt=100, steps=1, tokens=BURST_TOKENS, first=True)
-    assert both.burst(0, bursts=99) == Generate(prompt=100, tokens=both.new_tokens, first=True)
+    """Each block times the prompt, and the same tokens as where they alone are asked for."""
+    both = Generation(prompt_tokens=100, new_tokens=32)
+    assert both.burst(0) == SECOND.burst(0)
+    amid = Generate(prompt=100, ahead=15, steps=1, tokens=BURST_TOKENS, first=True)
+    assert both.burst(2, first_s=0.05) == amid
+    contexts = [[asked.burst(number).context for number in range(9)] for asked in (both, SECOND)]
+    assert contexts[0] == contexts[1]
+    assert both.burst(0, bursts=99) == Generate(prompt=100, tokens=32, first=True)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ SAID, LOGITS = "tokens", "logits"
 
 
 class Driver(Protocol):
-    """Drives one compiled model. `told` are the outputs whose error is told, all where None."""
+    """Drives one compiled model. `told` are the outputs that decide the others, all where None."""
 
     told: Collection[str] | None
 
@@ -165,6 +165,8 @@ class _Tokens:
             return
         if self._generator.position != request.prompt:
             self._read_prompt(request.prompt)
+        if request.ahead:
+            self._read(request.prompt, request.prompt + request.ahead)
         for _ in range(request.steps):
             self._next()
 

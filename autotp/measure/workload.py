@@ -43,14 +43,16 @@ class Token(StrEnum):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Have `prompt` tokens of each sequence read at once and `steps` one by one, then `tokens` more, timed.
+    """Have `prompt` tokens of each sequence read at once, `ahead` more at once, and `steps` one by one.
 
-    Reading the prompt is timed, too, where `first` says so, and is done anew for `first_s` seconds, at least
-    once; where it's not, it is left out if that context is what was read last. `lead_in_s` is for how long it is
-    read again and again before. `begin_s` is when to begin on the monotonic clock (None: at once).
+    Then `tokens` more, timed. Reading the prompt is timed, too, where `first` says so, and is done anew for
+    `first_s` seconds, at least once; where it's not, all before the timed ones is left out if that context is
+    what was read last. `lead_in_s` is for how long the prompt is read again and again before. `begin_s` is when
+    to begin on the monotonic clock (None: at once).
     """
 
     prompt: int
+    ahead: int = 0
     steps: int = 0
     tokens: int = 0
     first: bool = False
@@ -61,7 +63,7 @@ class Generate(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     @property
     def context(self) -> int:
         """How many tokens have been read when `tokens` begin."""
-        return self.prompt + self.steps
+        return self.prompt + self.ahead + self.steps
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,10 +82,10 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     def burst(self, number: int, *, bursts: int = 1, first_s: float = 0.0, lead_in_s: float = 0.0) -> Generate:
         """Return block `number` of a process: the same work for every arm that is given the number.
 
-        Where further tokens alone are asked for, blocks follow one another through the generation and then begin
-        it anew; else each begins with the prompt. The first block of a generation times both, so that it's known
-        what the config does to the other. OpenVINO is slower in the step after a prompt, which belongs to the
-        generation once: blocks amid it begin after such a step, or every burst would have one.
+        Bursts of tokens follow one another through the generation and then begin it anew. The first block of a
+        generation times the prompt and tokens in any case, so that it's known what the config does to the one
+        that wasn't asked for. OpenVINO is slower in the step after a prompt, which belongs to the generation
+        once: blocks amid it begin after such a step, or every burst would have one.
 
         Args:
             number: counted from 0.
@@ -93,17 +95,16 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         """
         prompt, tokens = self.prompt_tokens or 0, min(BURST_TOKENS * bursts, self.new_tokens)
         done = tokens * (number % (self.new_tokens // tokens))
+        amid = min(done, 1)
+        if Token.SECOND not in self.timed:
+            told, steps = (0, 0) if done else (tokens, min(self.new_tokens - tokens, 1))
+            return Generate(
+                prompt=prompt, steps=steps, tokens=told, first=True, first_s=first_s, lead_in_s=lead_in_s
+            )
         if done and Token.FIRST not in self.timed:
-            return Generate(prompt=prompt + done - 1, steps=1, tokens=tokens, lead_in_s=lead_in_s)
-        if done and Token.SECOND not in self.timed:
-            return Generate(prompt=prompt, first=True, first_s=first_s, lead_in_s=lead_in_s)
+            return Generate(prompt=prompt + done - amid, steps=amid, tokens=tokens, lead_in_s=lead_in_s)
         return Generate(
-            prompt=prompt,
-            steps=min(self.new_tokens - tokens, 1) if Token.FIRST in self.timed else 0,
-            tokens=tokens,
-            first=True,
-            first_s=0.0 if Token.SECOND in self.timed else first_s,
-            lead_in_s=lead_in_s,
+            prompt=prompt, ahead=done - amid, steps=amid, tokens=tokens, first=True, lead_in_s=lead_in_s
         )
 
 
