@@ -93,7 +93,7 @@ def test_wrong_outputs_cannot_win(a: str | None, b: str | None, verdict: Ruling,
 @pytest.mark.parametrize("strict", [False, True])
 def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the hints differ in as many tokens, a config as exact as they may; a less exact one may not."""
-    error = msgspec.structs.replace(EXACT, differing={"tokens": 0.1})
+    error = msgspec.structs.replace(EXACT, derived={"tokens": 0.1})
 
     @contextmanager
     def hints(*_: object) -> Iterator[list[Any]]:
@@ -116,7 +116,10 @@ def test_a_slower_a_only_ties_with_wrong_outputs() -> None:
 def test_too_little_cannot_tell() -> None:
     """Fewer than six processes, a side that fails, too few samples for a p99: UNKNOWN, with the reason."""
     few = _rule(waves_of(0.010, 0.012, processes=5), Metric.THROUGHPUT, sides())
-    assert (few.verdict, few.reason) == (Ruling.UNKNOWN, "5 of 6 processes fit into the budget")
+    assert (few.verdict, few.reason) == (
+        Ruling.UNKNOWN,
+        "5 of 6 processes fit into the budget, a longer one holds more",
+    )
     none = _rule(waves_of(0.010, 0.012, processes=0), Metric.THROUGHPUT, sides())
     assert (none.verdict, none.low, none.high, none.noise_floor) == (Ruling.UNKNOWN, 0.0, inf, None)
     failed = _rule(waves_of(0.010, 0.012, failing=True), Metric.THROUGHPUT, sides())

@@ -151,7 +151,7 @@ def test_sequences_at_once_make_another_arm(tmp_path: Path, workers: Workers) ->
     burst = Generate(prompt=8, tokens=8)
     assert 2 * one.generate(burst).count == two.generate(burst).count == 16
     assert alone.output_error is not None
-    assert alone.output_error.differing == {"tokens": 0.0}
+    assert alone.output_error.derived == {"tokens": 0.0}
     bench.close()
 
 

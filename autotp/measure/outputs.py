@@ -6,7 +6,9 @@ hints make of them is what is accepted in practice, so their error is recorded a
 Each output of floats is judged by its own size and by what the hints do to that output, so that neither a large
 one (logits) nor one that is all rounding excuses anything in a small one (scores). Whole numbers and truth values
 (classes, tokens) are the same or not: how far apart two class numbers are means nothing, so what counts is how
-many differ. NaN and Inf have to be where the reference has them; an output that is nothing else can't be judged.
+many differ. Where another output decides them, as logits do the likeliest token, that one is judged: of two tokens
+that are about as likely a more exact config may say the other. NaN and Inf have to be where the reference has
+them; an output that is nothing else can't be judged.
 """
 
 import tempfile
@@ -43,7 +45,8 @@ class Gate(msgspec.Struct, frozen=True):
     def rejects(self, error: OutputError, precision: str | None, strict: bool = False) -> str | None:
         """Return why outputs with `error` of an arm of that inference precision are wrong, None if they aren't.
 
-        With `strict` whole numbers must be the reference's, whatever the hints make of them.
+        With `strict` whole numbers must be the reference's, those that another output decides, too, whatever the
+        hints make of them.
         """
         if error.mismatch is not None:
             return error.mismatch
@@ -64,7 +67,7 @@ class Gate(msgspec.Struct, frozen=True):
         return None
 
     def _rejects_whole(self, error: OutputError, strict: bool) -> str | None:
-        for name, differing in error.differing.items():
+        for name, differing in (error.differing | error.derived if strict else error.differing).items():
             accepted = 0.0 if strict else HINT_ERROR_FACTOR * self.hints.differing.get(name, 0.0)
             if differing > accepted:
                 return f"{differing:.2%} of the whole numbers of output {name} differ, accepted is {accepted:.2%}"
@@ -80,6 +83,7 @@ def worst_error(errors: Iterable[OutputError]) -> OutputError:
         finite=all(error.finite for error in known),
         relative_errors=_largest(error.relative_errors for error in known),
         differing=_largest(error.differing for error in known),
+        derived=_largest(error.derived for error in known),
         mismatch=next((error.mismatch for error in known if error.mismatch is not None), None),
     )
 
@@ -124,7 +128,7 @@ def compare_outputs(path: Path, outputs: NamedOutputs, told: Collection[str] | N
     Args:
         path: of the reference's.
         outputs: of an arm.
-        told: names of those whose largest error and size are told; all where None.
+        told: names of those that decide the others, whose largest error and size are told; all where None.
     """
     found = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
     wanted = load_outputs(path)
@@ -136,7 +140,9 @@ def compare_outputs(path: Path, outputs: NamedOutputs, told: Collection[str] | N
     blind = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
     if blind is not None:
         mismatch = f"output {blind} can't be judged, the reference has no finite number there: give it real inputs"
-    sized = [distance for name, distance in worst.items() if told is None or name in told]
+    whole = {name: d.differing for name, d in worst.items() if d.differing is not None}
+    deciding = {name for name in worst if told is None or name in told}
+    sized = [worst[name] for name in deciding]
     return OutputError(
         max_abs_error=max((distance.error for distance in sized), default=0.0),
         max_abs_reference=max((distance.size for distance in sized), default=0.0),
@@ -144,7 +150,8 @@ def compare_outputs(path: Path, outputs: NamedOutputs, told: Collection[str] | N
         relative_errors={
             name: d.error / max(LEAST_SIZE, d.size) for name, d in worst.items() if d.differing is None
         },
-        differing={name: d.differing for name, d in worst.items() if d.differing is not None},
+        differing={name: share for name, share in whole.items() if name in deciding},
+        derived={name: share for name, share in whole.items() if name not in deciding},
         mismatch=mismatch,
     )
 

@@ -91,6 +91,7 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
         finite: whether there are numbers wherever the reference has them, and its NaN and Inf where it has those.
         relative_errors: by output of floats, the largest absolute error divided by that output's own size.
         differing: by output of whole numbers or truth values, the share that isn't the reference's.
+        derived: the same by output that another one decides, as a language model's logits do what it says.
         mismatch: what else is wrong: an output that isn't there, of another shape, or that can't be judged.
     """
 
@@ -99,6 +100,7 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
     finite: bool
     relative_errors: dict[str, float] = {}
     differing: dict[str, float] = {}
+    derived: dict[str, float] = {}
     mismatch: str | None = None
 
 
@@ -197,7 +199,7 @@ class ArmFailure(Exception):
     """An arm's worker failed; carries what the study records."""
 
     def __init__(self, status: Status, phase: Phase, message: str, log_tail: str = "") -> None:
-        super().__init__(f"{status} in {phase}: {message}")
+        super().__init__(f"{status} in {phase}: {message.rstrip('.')}")
         self.status = status
         self.phase = phase
         self.message = message

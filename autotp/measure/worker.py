@@ -37,11 +37,11 @@ from autotp.measure.protocol import (
 )
 from autotp.measure.weather import Gauge
 from autotp.measure.workload import Generate
-from autotp.runtime import compile_plan, inspect_model, reported_properties
+from autotp.runtime import compile_plan, inspect_model, reason, reported_properties
 
 Runner = Callable[[Run | Generate | Watch], Block | Footprint]
 
-_MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory")  # OpenVINO's, in errors of other kinds
+_MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory", "Failed to allocate")  # of OpenVINO's errors
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
@@ -68,10 +68,10 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 
 def _failed(error: Exception) -> Failed:
     if isinstance(error, MemoryError) or any(sign in str(error) for sign in _MEMORY_SIGNS):
-        return Failed(Status.OUT_OF_MEMORY, str(error) or "out of memory")
+        return Failed(Status.OUT_OF_MEMORY, reason(error))
     if isinstance(error, AutotpError):
         return Failed(Status.INVALID, str(error), input_error=error.exit_code == 2)
-    return Failed(Status.CRASHED, f"{type(error).__name__}: {error}")
+    return Failed(Status.CRASHED, f"{type(error).__name__}: {reason(error)}")
 
 
 def _compile(request: Compile) -> tuple[Started, Runner]:

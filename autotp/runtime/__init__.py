@@ -15,7 +15,7 @@ from autotp.runtime.infer import (
     reset_states,
 )
 from autotp.runtime.language import Attention, Language, context_limit
-from autotp.runtime.model import ModelInfo, Port, Shape
+from autotp.runtime.model import ModelInfo, Port, Shape, reason
 from autotp.runtime.source import Digest, ModelFiles, ModelKind, digest, locate
 from autotp.runtime.split_ir import save_split
 
@@ -49,6 +49,7 @@ __all__ = [
     "inspect_model",
     "locate",
     "named_outputs",
+    "reason",
     "reported_properties",
     "reset_states",
     "save_split",
