@@ -50,6 +50,14 @@ def test_text_shows_the_same(tmp_path: Path) -> None:
     assert [word for word in words if word not in out] == []
 
 
+def test_a_policy_that_does_nothing_is_told(model: str) -> None:
+    """What is measured with it on one socket isn't a tensor-parallel figure."""
+    setting = ("--set", "distribution_policy=tensor_parallel")
+    code, out, _ = autotp("measure", model, *setting, "--budget", "0.2s")
+    assert code == 0
+    assert "tensor parallelism is INERT" in " ".join(out.split())
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

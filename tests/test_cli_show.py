@@ -60,6 +60,17 @@ def test_on_another_machine_it_names_the_fallback(tmp_path: Path) -> None:
     assert "differs: sockets: tuned 4" in out
 
 
+def test_without_its_model_nothing_would_be_applied(tuned_here: Path, tmp_path: Path) -> None:
+    """autotp.load refuses it unless it's told where the model is, so that is what is said."""
+    moved = tmp_path / "away" / "tuned.yaml"
+    moved.parent.mkdir()
+    moved.write_text(tuned_here.read_text())
+    code, out, _ = autotp("show", str(moved))
+    assert code == 0
+    assert "autotp.load would apply nothing unless it's given the model's path" in " ".join(out.split())
+    assert json.loads(autotp("show", str(moved), "--json")[1])["properties"] is None
+
+
 def test_what_is_no_tuned_file_is_bad_input(tmp_path: Path) -> None:
     """A missing file, another file: one sentence that names it, exit code 2."""
     other = tmp_path / "other.yaml"

@@ -43,11 +43,13 @@ def command(
         ArmSpec,
         Asked,
         Blocks,
+        Policy,
         Workers,
         generation_for,
         inspect,
         machine_lock,
         measure,
+        places,
         plans_of,
         requests_of,
         with_prompt,
@@ -70,8 +72,12 @@ def command(
     with lock, Workers() as workers:
         inspect(workers, files, dict(shapes))
         workload = with_prompt(workers, files, workload)
-        spec = ArmSpec(plans=plans, workload=workload)
-        measurement = measure(workers, spec, budget, Blocks.within(topology.envelope, workload))
+        spec, policy = ArmSpec(plans=plans, workload=workload), None
+        if config.tensor_parallel:
+            plain = plans_of(config.without_policy, masks and masks[:1], files, dict(shapes), None)
+            spanned = places(topology.machine, masks[0] if masks else topology.envelope.cpus)
+            policy = Policy(twin=ArmSpec(plans=plain, workload=workload), spanned=spanned)
+        measurement = measure(workers, spec, budget, Blocks.within(topology.envelope, workload), policy)
     if as_json:
         echo_json(measurement)
         return

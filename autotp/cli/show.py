@@ -21,8 +21,9 @@ def command(tuned: Path, as_json: bool) -> None:
     try:
         decision, profile = decide(content, locate(model_files_path(content, tuned)), probe())
     except ModelError as error:
-        decision, profile = Decision(False, str(error)), content.profiles[0]
-    properties = profile.properties if decision.applied else fallback_properties(content, profile)
+        decision, profile, properties = Decision(False, str(error).rstrip(".")), content.profiles[0], None
+    else:
+        properties = profile.properties if decision.applied else fallback_properties(content, profile)
     if as_json:
         echo_json({"tuned": content, "decision": decision, "properties": properties})
         return

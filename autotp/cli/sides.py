@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from autotp.cli.params import Settings
-from autotp.deploy import SEEDED, Tuned, decide, model_files_path, read_tuned
+from autotp.deploy import SEEDED, Tuned, decide, model_files_path, read_tuned, tuned_plans
 from autotp.errors import InputError, SpaceError
 from autotp.files import is_file, load_yaml
 from autotp.measure import (
@@ -27,7 +27,7 @@ from autotp.measure import (
 )
 from autotp.runtime import ModelFiles, Plan, Shape, locate
 from autotp.space import Config, affinity, config_dropped, lossy
-from autotp.topology import Topology, parse_cpulist
+from autotp.topology import Topology
 
 HINT = "hint:"
 
@@ -220,15 +220,5 @@ def _plans_of_side(
         masks = affinity(side.config, topology.machine, topology.envelope)
         return plans_of(side.config, masks, files, shapes, nireq), None
     decision, profile = decide(side.tuned, files, topology)
-    plans = tuple(
-        Plan(
-            files=files,
-            shapes=dict(shapes),
-            properties=profile.properties,
-            mask=None if mask is None else parse_cpulist(mask),
-            nireq=side.tuned.workload.nireq,
-            split=Config.of(profile.config).graph_split,
-        )
-        for mask in profile.affinity or (None,)
-    )
+    plans = tuned_plans(side.tuned, profile, files, shapes)
     return plans, None if decision.applied else f"{side.text}: {decision.reason}; it is compared all the same"

@@ -2,6 +2,7 @@
 
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.load import Loaded, load
+from autotp.deploy.plans import tuned_plans
 from autotp.deploy.tuned import (
     SEEDED,
     VERSION,
@@ -42,5 +43,6 @@ __all__ = [
     "load",
     "model_files_path",
     "read_tuned",
+    "tuned_plans",
     "write_tuned",
 ]

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
+from autotp.deploy.plans import tuned_plans
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
 from autotp.errors import InputError, TunedError
 from autotp.runtime import Attention, Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
-from autotp.space import Config
-from autotp.topology import Topology, parse_cpulist, probe
+from autotp.topology import Topology, probe
 
 if TYPE_CHECKING:
     from autotp.runtime import AsyncInferQueue, CompiledModel, InferRequest
@@ -72,8 +72,10 @@ def load(tuned: str | Path, model: str | Path | None = None, instance: int | Non
     """Compile the tuned model as `tuned` (a tuned.yaml) says, where that holds here.
 
     Where the machine's hard facts or the model's graph differ from those tuned for, OpenVINO's own hint is
-    applied instead, and `.decision` says so. Call this before anything else in the process creates an
-    OpenVINO Core: a mask set later is ignored by OpenVINO, so that the hint is applied.
+    applied instead, and `.decision` says so. Call this once, before anything else in the process creates an
+    OpenVINO Core, which looks at the CPUs it may use then: where a mask that is set later makes it something else
+    than what was tuned, the hint is applied. A split in the graph keeps the weights' file mapped while the process
+    lives, so restart the process rather than loading such a config anew again and again.
 
     Args:
         tuned: path of the tuned.yaml.
@@ -95,12 +97,14 @@ def load(tuned: str | Path, model: str | Path | None = None, instance: int | Non
         )
     files = locate(Path(model) if model is not None else model_files_path(content, path))
     decision, profile = decide(content, files, _process_topology())
-    own = _instance(profile, instance) if decision.applied else 0
-    compiled = compile_plan(_plan(decision, content, profile, files, own))
-    if decision.applied and (unlike := _unlike(profile, compiled)):
+    if decision.applied:
+        plans = tuned_plans(content, profile, files, content.model.shapes)
+        compiled = compile_plan(plans[_instance(profile, instance)])
+        if not (unlike := _unlike(profile, compiled)):
+            return Loaded(compiled.compiled_model, compiled.nireq, decision)
         reason = "OpenVINO made something else of the config than when it was tuned"
         decision = Decision(False, reason, decision.differences + unlike)
-        compiled = compile_plan(_plan(decision, content, profile, files, own))
+    compiled = compile_plan(_fallback_plan(content, profile, files))
     return Loaded(compiled.compiled_model, compiled.nireq, decision)
 
 
@@ -125,19 +129,10 @@ def _instance(profile: Profile, instance: int | None) -> int:
     return instance or 0
 
 
-def _plan(decision: Decision, content: Tuned, profile: Profile, files: ModelFiles, instance: int) -> Plan:
-    if not decision.applied:
-        mask = _process_topology().envelope.cpus if profile.affinity else None  # not the tuned one, if that is set
-        properties = fallback_properties(content, profile)
-        return Plan(files=files, shapes=content.model.shapes, properties=properties, mask=mask)
-    return Plan(
-        files=files,
-        shapes=content.model.shapes,
-        properties=profile.properties,
-        mask=parse_cpulist(profile.affinity[instance]) if profile.affinity else None,
-        nireq=content.workload.nireq,
-        split=Config.of(profile.config).graph_split,
-    )
+def _fallback_plan(content: Tuned, profile: Profile, files: ModelFiles) -> Plan:
+    mask = _process_topology().envelope.cpus if profile.affinity else None  # not the tuned one, if that is set
+    properties = fallback_properties(content, profile)
+    return Plan(files=files, shapes=content.model.shapes, properties=properties, mask=mask)
 
 
 def _unlike(profile: Profile, compiled: Compiled) -> tuple[Difference, ...]:

@@ -134,12 +134,13 @@ class Tuned(_Part, frozen=True):
     study: TunedStudy
 
 
-def read_tuned(path: Path) -> Tuned:
+def read_tuned(path: str | Path) -> Tuned:
     """Read and check the tuned.yaml `path`.
 
     Raises:
         TunedError: it can't be read, isn't one, holds an unknown key, or was written by a newer autotp.
     """
+    path = Path(path)
     data = load_yaml(path, TunedError)
     if not isinstance(data, dict) or type(data.get("autotp")) is not int or data["autotp"] < 1:
         raise TunedError(f"{path} is not a tuned.yaml: it has no key `autotp` with the format's version.")

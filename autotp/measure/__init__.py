@@ -3,6 +3,7 @@
 from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.asked import Asked, generation_for, requests_of, workload_for
 from autotp.measure.comparison import Comparison, Contenders, compare
+from autotp.measure.evidence import Policy, ran, ran_once
 from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics, others_of
 from autotp.measure.noise import Noise, least_seconds, measure_noise
@@ -78,6 +79,7 @@ __all__ = [
     "Phase",
     "PhaseClock",
     "Place",
+    "Policy",
     "Proof",
     "ProofState",
     "Ran",
@@ -107,6 +109,8 @@ __all__ = [
     "prove_split",
     "proven",
     "quantile_log_gain_error",
+    "ran",
+    "ran_once",
     "record_reference",
     "reference_folder",
     "reference_plan",

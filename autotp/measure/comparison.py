@@ -225,7 +225,10 @@ def _judge(
     for key, failure in waves.failures.items():
         return Ruling.UNKNOWN, f"{'B' if key == AA else key} failed in one of the processes: {failure}"
     if len(gains) < MIN_PROCESSES or floor is None:
-        return Ruling.UNKNOWN, f"{len(gains)} of {MIN_PROCESSES} processes fit into the budget"
+        return (
+            Ruling.UNKNOWN,
+            f"{len(gains)} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more",
+        )
     if metric is Metric.LATENCY_P99 and waves.fewest_samples < MIN_P99_SAMPLES:
         fewest = waves.fewest_samples
         return Ruling.UNKNOWN, f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {fewest}"

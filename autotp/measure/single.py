@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from autotp.measure.arm import Arm, ArmSpec
+from autotp.measure.evidence import Policy, ran, ran_once
 from autotp.measure.metrics import all_metrics
+from autotp.measure.proof import Proof, prove_split
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds import Blocks
 from autotp.measure.workers import Workers
@@ -44,10 +46,20 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     effective: Effective
     properties: dict[str, str]
     generation: Generation | None = None
+    proof: Proof | None = None
 
 
-def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) -> Measurement:
+def measure(
+    workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks, policy: Policy | None = None
+) -> Measurement:
     """Run `blocks` of one arm for `budget_s` seconds after its start and warm-up.
+
+    Args:
+        workers: where it runs.
+        spec: the arm.
+        budget_s: seconds of blocks.
+        blocks: how they are made.
+        policy: what an arm with OpenVINO's distribution policy is held against, to see whether that did anything.
 
     Raises:
         InputError: the config can't be run; the text says in which phase it failed and how.
@@ -58,7 +70,8 @@ def measure(workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks) ->
         arm.launch()
         arm.await_start()
         arm.warm_up()
-        return _summarize(arm, _run_blocks(arm, budget_s, blocks))
+        measurement = _summarize(arm, _run_blocks(arm, budget_s, blocks))
+        return measurement if policy is None else _proven(workers, measurement, arm, policy)
     except ArmFailure as failure:
         raise failure.told("This config can't be measured") from failure
     finally:
@@ -78,6 +91,15 @@ def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:
     while perf_counter() < deadline:
         measured.append(run(fitted))
     return measured
+
+
+def _proven(workers: Workers, measurement: Measurement, arm: Arm, policy: Policy) -> Measurement:
+    """Return `measurement` with what `arm`, which is over then, made of the policy."""
+    seen = ran(arm)
+    arm.stop()
+    proof = prove_split(seen, ran_once(workers, policy.twin), policy.spanned)
+    effective = msgspec.structs.replace(measurement.effective, sub_streams=proof.sub_streams)
+    return msgspec.structs.replace(measurement, effective=effective, proof=proof)
 
 
 def _requests(arm: Arm) -> int:

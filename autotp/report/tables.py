@@ -1,6 +1,7 @@
 """A space, a measurement and a tuned file as things that rich prints."""
 
 from collections.abc import Mapping
+from math import isfinite
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -47,6 +48,8 @@ def measurement_table(config: Config, measurement: Measurement) -> Table:
     table.add_row("requests in flight", str(measurement.nireq))
     table.add_row("precision", str(effective.precision))
     table.add_row("inferences", f"{measurement.inferences} in {measurement.blocks} blocks")
+    if measurement.proof is not None:
+        table.add_row("split", measurement.proof.words)
     return table
 
 
@@ -59,7 +62,10 @@ def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
             table.add_row(metric_name(key), *pair)
     table.add_row("output error", *(f"{side.output_error.max_abs_error:.3g}" for side in (found.a, found.b)))
     floor = "" if found.noise_floor is None else f", smallest provable gain here {found.noise_floor:.3f}"
-    measured = f"95 % interval {found.low:.3f} to {found.high:.3f}, {found.processes} processes each{floor}"
+    interval = f"95 % interval {found.low:.3f} to {found.high:.3f}"
+    if not isfinite(found.high):
+        interval = "too few processes for an interval"
+    measured = f"{interval}, {found.processes} processes each{floor}"
     sentence = f"A is {found.ratio:.3f} times as fast as B in {found.objective} ({measured})"
     if not found.processes:
         sentence = "A and B could not be compared"
@@ -68,9 +74,9 @@ def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
 
 
 def tuned_view(
-    tuned: Tuned, profile: Profile, decision: Decision, properties: Mapping[str, str]
+    tuned: Tuned, profile: Profile, decision: Decision, properties: Mapping[str, str] | None
 ) -> RenderableType:
-    """Return what was found, on what evidence, and what would be applied here."""
+    """Return what was found, on what evidence, and what would be applied here: nothing if `properties` is None."""
     lines = [*_found(tuned, profile), *_applied(decision, properties)]
     return Group(*(Text(line) for line in lines))
 
@@ -106,7 +112,9 @@ def _ruling(verdict: str, median: float, low: float, high: float) -> str:
     return "can't tell whether anything is faster than the baseline, which ships"
 
 
-def _applied(decision: Decision, properties: Mapping[str, str]) -> list[str]:
+def _applied(decision: Decision, properties: Mapping[str, str] | None) -> list[str]:
+    if properties is None:
+        return [f"here autotp.load would apply nothing unless it's given the model's path ({decision.reason})"]
     what = ", ".join(f"{name}={value}" for name, value in properties.items()) or "OpenVINO's defaults"
     head = "here it would be applied" if decision.applied else "here the baseline's hint would be applied instead"
     lines = [f"{head} ({decision.reason}): {what}"]

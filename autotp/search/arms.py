@@ -21,6 +21,8 @@ from autotp.measure import (
     places,
     plans_of,
     prove_split,
+    ran,
+    ran_once,
     record_reference,
     reference_folder,
     reference_plan,
@@ -163,33 +165,18 @@ class Bench:
 
     def _prove(self, config: Config, masks: tuple[Mask, ...] | None, arm: Arm) -> Proof:
         cpus = masks[0] if masks else self.topology.envelope.cpus
-        return prove_split(_ran(arm), self._twin(config, masks), places(self.topology.machine, cpus))
+        return prove_split(ran(arm), self._twin(config, masks), places(self.topology.machine, cpus))
 
     def _twin(self, config: Config, masks: tuple[Mask, ...] | None) -> Ran:
         """Return what the same config does under the same mask without the policy, run once for all."""
-        plain = config.without("distribution_policy", "split_count")
+        plain = config.without_policy
         key = (plain, masks)
         if key not in self._without_policy:
             plans = plans_of(plain, masks and masks[:1], self._request.files, self._request.shapes, None)
-            twin = Arm(ArmSpec(plans=plans, workload=self._request.workload), self._workers)
-            try:
-                twin.launch()
-                twin.await_start()
-                self._without_policy[key] = _ran(twin)
-            finally:
-                twin.stop()
+            twin = ArmSpec(plans=plans, workload=self._request.workload)
+            self._without_policy[key] = ran_once(self._workers, twin)
         return self._without_policy[key]
 
     def _nireq(self, config: Config) -> int | None:
         """Return the requests in flight; None leaves OpenVINO's optimum."""
         return self._request.nireq(config)
-
-
-def _ran(arm: Arm) -> Ran:
-    started = arm.started[0]
-    return Ran(
-        streams=started.effective.streams or 1,
-        threads=started.effective.threads or 0,
-        footprint=arm.watch(),
-        hyper_threading=started.properties.get("ENABLE_HYPER_THREADING") == "YES",
-    )

@@ -46,6 +46,11 @@ class Config(msgspec.Struct, frozen=True):
         return self.get("distribution_policy") == "tensor_parallel"
 
     @property
+    def without_policy(self) -> "Config":
+        """This without OpenVINO's distribution policy, and the split that it is asked for."""
+        return self.without("distribution_policy", "split_count")
+
+    @property
     def graph_split(self) -> GraphSplit | None:
         """How fully connected layers are split in the graph, None where they aren't."""
         count, least = self.count("split_count"), self.count("split_min_weights")
