@@ -148,6 +148,7 @@ def test_two_configs_can_be_compared(tmp_path: Path) -> None:
         (("--prompt-tokens", "0"), "--prompt-tokens"),
         (("--fix", "nireq=4"), "nireq can't be set: a language model generates in one request"),
         (("--constraint", "latency_p99<20ms"), "no objective 'latency_p99' of a language model"),
+        (("--constraint", "soon"), "isn't of the form first_token_latency<2s or tokens_per_s>20"),
     ],
 )
 def test_what_means_nothing_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:

@@ -174,6 +174,15 @@ def test_channels_that_are_spread_over_axes_stay_whole() -> None:
     assert not list(fully_connected(ov.Model([ops.result(layer)], [data], "spread")))
 
 
+def test_what_lies_along_both_axes_of_a_constant_stays_whole() -> None:
+    """A row of W plus its transpose is a row and a column of W."""
+    square = ops.constant(np.eye(4, dtype=np.float32))
+    weights = ops.add(square, ops.transpose(square, np.array([1, 0])))
+    data = ops.parameter([2, 4], np.float32, name="x")
+    layer = ops.matmul(data, weights, False, True)
+    assert not list(fully_connected(ov.Model([ops.result(layer)], [data], "square")))
+
+
 def test_a_tied_table_stays_whole_for_the_embedding() -> None:
     """The head reads shards of the table, the embedding the table itself, still compressed."""
     model = tied()

@@ -2,6 +2,7 @@
 
 from math import log
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +62,16 @@ def test_each_end_tells_what_it_costs_the_other() -> None:
 def test_what_is_not_proven_costs_nothing() -> None:
     """Ends that differ by less than processes do are no trade."""
     assert trade([point(8, 0.1, 0.01001), point(4, 0.1001, 0.01, noise=5.0)], BOTH) == ""
+
+
+def test_of_a_single_process_no_cost_is_told() -> None:
+    """From one pair there is no interval, so tuned.yaml holds none from nothing to infinity."""
+    once = [
+        msgspec.structs.replace(of, log_gains={metric: gains[:1] for metric, gains in of.log_gains.items()})
+        for of in (point(8, 0.05, 0.01), point(4, 0.1, 0.005))
+    ]
+    assert front_of(once, BOTH) == once
+    assert [costs_of(of, once, BOTH) for of in once] == [{}, {}]
 
 
 def test_one_config_may_be_the_best_in_all() -> None:

@@ -6,7 +6,15 @@ from typing import Any
 import optuna
 import pytest
 
-from autotp.errors import AutotpError, EnvironmentFailure, InfeasibleError, InputError, ModelError, StudyError
+from autotp.errors import (
+    AutotpError,
+    EnvironmentFailure,
+    InfeasibleError,
+    InputError,
+    ModelError,
+    SpaceError,
+    StudyError,
+)
 from autotp.measure import Workers
 from autotp.search.request import TuneRequest
 from autotp.search.session import Session, began, open_session
@@ -76,6 +84,7 @@ def test_a_shared_storage_holds_several_studies(model: Path) -> None:
         ({"storage": "foo://x", "fresh": True}, InputError),
         ({"storage": "sqlite:///nowhere/x.db", "resume": True}, EnvironmentFailure),
         ({"storage": "sqlite:///new.db", "shapes": {"z": (1, 16)}}, ModelError),
+        ({"baseline": {"split_count": 999, "split_min_weights": 0}}, SpaceError),
     ],
 )
 def test_what_is_refused_leaves_nothing_behind(
@@ -95,6 +104,14 @@ def test_a_space_of_which_nothing_runs_here_is_infeasible(model: Path, tmp_path:
         opened(built(model, space=str(space)))
     assert raised.value.exit_code == 3
     assert list(tmp_path.iterdir()) == [space]
+
+
+def test_of_what_does_not_go_together_that_alone_is_told(model: Path) -> None:
+    """Why one value of another knob isn't tried here doesn't help."""
+    with pytest.raises(InfeasibleError) as raised:
+        opened(built(model, space="tensor_parallel", fix={"split_count": 999, "split_min_weights": 0}))
+    assert "output channels can't be split into 999" in str(raised.value)
+    assert "socket" not in str(raised.value)
 
 
 def test_a_dynamic_model_is_told_which_flag_to_add(tmp_path: Path) -> None:

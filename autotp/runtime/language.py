@@ -62,7 +62,7 @@ class _Limits(msgspec.Struct, frozen=True):
             self.seq_length,
             self.text_config.context if self.text_config else None,
         )
-        return next((limit for limit in said if limit is not None), None)
+        return next((limit for limit in said if limit is not None and limit > 0), None)
 
 
 def describe_language(model: "ov.Model", context: int | None = None) -> Language:

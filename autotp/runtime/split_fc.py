@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from autotp.errors import ModelError
+from autotp.runtime.model import reason
 from autotp.runtime.weights import Carrier, carriers, sliced
 from autotp.space import FullyConnected, GraphSplit
 
@@ -69,17 +70,21 @@ def split_fc(model: "ov.Model", split: GraphSplit, mapped: bool = False) -> "ov.
         mapped: whether its weights are mapped from a file, so that shares of them needn't be copies.
 
     Raises:
-        ModelError: no layer has so many weights, or one that has them too few output channels.
+        ModelError: no layer has so many weights, one that has them has too few output channels, or OpenVINO
+            doesn't take what came of it.
     """
     clone = model.clone()
     layers = list(fully_connected(clone))
-    if reason := split.why_not([layer.facts for layer in layers]):
-        raise ModelError(f"The model can't be split: {reason}.")
+    if obstacle := split.why_not([layer.facts for layer in layers]):
+        raise ModelError(f"The model can't be split: {obstacle}.")
     slices = _Slices(mapped)
-    for layer in layers:
-        if split.takes(layer.facts):
-            _split(layer, shard_bounds(layer.facts.channels, split.count), slices)
-    clone.validate_nodes_and_infer_types()
+    try:
+        for layer in layers:
+            if split.takes(layer.facts):
+                _split(layer, shard_bounds(layer.facts.channels, split.count), slices)
+        clone.validate_nodes_and_infer_types()
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO doesn't take the split model: {reason(error)}.") from error
     return clone
 
 

@@ -39,9 +39,14 @@ def carriers(weights: "ov.Output", axis: int) -> tuple[Carrier, ...]:
     """Return the nodes that make `weights` and have what lies along its `axis`, constants first.
 
     Raises:
-        LookupError: it isn't made of constants alone, or what lies along the axis lies along none in one of them.
+        LookupError: it isn't made of constants alone, or what lies along the axis lies along none or two in one of
+            them.
     """
-    return tuple({carrier.node.get_name(): carrier for carrier in _followed(weights, axis)}.values())
+    found: dict[str, Carrier] = {}
+    for carrier in _followed(weights, axis):
+        if found.setdefault(carrier.node.get_name(), carrier).axis != carrier.axis:
+            raise LookupError
+    return tuple(found.values())
 
 
 def sliced(constant: "ov.Node", axis: int, low: int, high: int, mapped: bool) -> "ov.Node":

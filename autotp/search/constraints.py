@@ -40,7 +40,8 @@ def parse_constraint(text: str, generates: bool = False) -> Constraint:
     """
     parts = _FORM.fullmatch(text)
     if parts is None:
-        raise InputError(f"Constraint {text!r} isn't of the form latency_p99<20ms or throughput>100.")
+        form = "first_token_latency<2s or tokens_per_s>20" if generates else "latency_p99<20ms or throughput>100"
+        raise InputError(f"Constraint {text!r} isn't of the form {form}.")
     metric = Metric.named(parts[1], generates)
     unit = parts[4].lower()
     units = {"": 1.0, "/s": 1.0} if metric.maximize else _UNITS

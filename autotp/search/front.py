@@ -6,6 +6,7 @@ nothing that is proven.
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import msgspec
 
@@ -34,9 +35,13 @@ def front_of(points: Sequence[Point], metrics: Sequence[Metric]) -> list[Point]:
 
 
 def costs_of(point: Point, front: Sequence[Point], metrics: Sequence[Metric]) -> dict[str, Interval]:
-    """Return by objective how many times worse `point` is than the best of `front`, where that is another."""
+    """Return by objective how many times worse `point` is than the best of `front`.
+
+    Left out are objectives in which it is the best, or too few processes ran to tell.
+    """
     best = {metric: _best(front, metric) for metric in metrics}
-    return {str(metric): _times_worse(point, best[metric], metric) for metric in metrics if best[metric] != point}
+    costs = {metric: _times_worse(point, best[metric], metric) for metric in metrics if best[metric] != point}
+    return {str(metric): cost for metric, cost in costs.items() if isfinite(cost.high)}
 
 
 def trade(points: Sequence[Point], metrics: Sequence[Metric]) -> str:

@@ -118,7 +118,7 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     info = inspect(workers, request.files, request.shapes)
     if not request.files.generates:
         make_samples(info, request.seed, request.workload.data)  # what can't drive the model is refused here
-    _check_baseline(request, narrowed)
+    _check_baseline(request, narrowed, info)
     bound = bind(request.space, narrowed, request.allowed_precisions, info.layers, request.files.generates)
     proposer = Proposer(bound, request.seed)
     if proposer.exhausted:
@@ -199,17 +199,22 @@ def _with_prompt(request: TuneRequest, store: Store, workers: Workers) -> TuneRe
     return msgspec.structs.replace(request, workload=workload)
 
 
-def _check_baseline(request: TuneRequest, topology: Topology) -> None:
+def _check_baseline(request: TuneRequest, topology: Topology, info: ModelInfo) -> None:
     """Refuse own settings that can't run here or mean nothing, before a study is made."""
-    if request.baseline is not None:
-        affinity(request.baseline, topology.machine, topology.envelope)
-        if reason := config_dropped(request.baseline, request.files.generates):
-            raise SpaceError(f"Your own settings ({request.baseline}) mean nothing: {reason}.")
+    own = request.baseline
+    if own is not None:
+        affinity(own, topology.machine, topology.envelope)
+        if reason := config_dropped(own, request.files.generates):
+            raise SpaceError(f"Your own settings ({own}) mean nothing: {reason}.")
+        if own.graph_split and (reason := own.graph_split.why_not(info.layers)):
+            raise SpaceError(f"Your own settings ({own}) can't run here: {reason}.")
 
 
 def _nothing_runs(bound: BoundSpace) -> str:
+    """Return why; what some values alone lack isn't it where it's the combinations that don't go."""
     reasons = [f"{d.what}: {d.reason}" for d in bound.census().dropped]
-    return f"Nothing in space {bound.name!r} can run here: {'; '.join(reasons) or 'it is empty'}."
+    combined = [d.reason for d in bound.census().dropped if d.configs is not None]
+    return f"Nothing in space {bound.name!r} can run here: {'; '.join(combined or reasons) or 'it is empty'}."
 
 
 def _identity(request: TuneRequest, info: ModelInfo, topology: Topology) -> dict[str, Any]:

@@ -74,7 +74,10 @@ def judge(
         samples: the fewest latencies that any arm has in one process.
     """
     if processes < MIN_PROCESSES:
-        return Verdict(Ruling.UNKNOWN, reason=f"{processes} of {MIN_PROCESSES} processes fit into the budget")
+        return Verdict(
+            Ruling.UNKNOWN,
+            reason=f"{processes} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more",
+        )
     if metric is Metric.LATENCY_P99 and samples < MIN_P99_SAMPLES:
         return Verdict(
             Ruling.UNKNOWN, reason=f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {samples}"
