@@ -118,7 +118,7 @@ def tune_language_model(name: str, token: str, *asked: str) -> bool:
 
 
 def check_in_genai(name: str, turns: int) -> bool:
-    """Hold what was tuned, and the hint, against plain OpenVINO GenAI; a small gain takes more turns to be seen."""
+    """Hold what was tuned, and the hint, against plain OpenVINO GenAI; a small gain takes more turns to see."""
     tuned = Path("results") / "reference" / f"smollm2_{name}" / "tuned.yaml"
     return keep_outcome("compare_genai", "--tuned", tuned, "--turns", str(turns), out=f"genai_{name}")
 
