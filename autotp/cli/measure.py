@@ -43,14 +43,13 @@ def command(
         ArmSpec,
         Asked,
         Blocks,
-        Policy,
         Workers,
         generation_for,
         inspect,
         machine_lock,
         measure,
-        places,
         plans_of,
+        policy_of,
         requests_of,
         with_prompt,
         workload_for,
@@ -74,9 +73,7 @@ def command(
         workload = with_prompt(workers, files, workload)
         spec, policy = ArmSpec(plans=plans, workload=workload), None
         if config.tensor_parallel:
-            plain = plans_of(config.without_policy, masks and masks[:1], files, dict(shapes), None)
-            spanned = places(topology.machine, masks[0] if masks else topology.envelope.cpus)
-            policy = Policy(twin=ArmSpec(plans=plain, workload=workload), spanned=spanned)
+            policy = policy_of(config, masks, files, dict(shapes), workload, topology)
         measurement = measure(workers, spec, budget, Blocks.within(topology.envelope, workload), policy)
     if as_json:
         echo_json(measurement)

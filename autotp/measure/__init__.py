@@ -3,7 +3,7 @@
 from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.asked import Asked, generation_for, requests_of, workload_for
 from autotp.measure.comparison import Comparison, Contenders, compare
-from autotp.measure.evidence import Policy, ran, ran_once
+from autotp.measure.evidence import policy_of, ran, ran_once
 from autotp.measure.lock import Holder, machine_lock
 from autotp.measure.metrics import Metric, all_metrics, others_of
 from autotp.measure.noise import Noise, least_seconds, measure_noise
@@ -11,7 +11,7 @@ from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
 from autotp.measure.phases import PhaseClock
 from autotp.measure.plans import plans_of, reference_plan
 from autotp.measure.preparation import inspect, record_reference, with_prompt
-from autotp.measure.proof import Place, Proof, ProofState, Ran, places, prove_split
+from autotp.measure.proof import Place, Proof, ProofState, Ran, prove_split
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
@@ -79,7 +79,6 @@ __all__ = [
     "Phase",
     "PhaseClock",
     "Place",
-    "Policy",
     "Proof",
     "ProofState",
     "Ran",
@@ -103,9 +102,9 @@ __all__ = [
     "measure_noise",
     "noise_floor",
     "others_of",
-    "places",
     "plan_waves",
     "plans_of",
+    "policy_of",
     "prove_split",
     "proven",
     "quantile_log_gain_error",

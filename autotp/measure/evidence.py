@@ -1,10 +1,17 @@
 """What the proof of tensor parallelism is made of: what an arm's threads do with the policy, and without it."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from autotp.measure.arm import Arm, ArmSpec
-from autotp.measure.proof import Place, Ran
+from autotp.measure.plans import plans_of
+from autotp.measure.proof import Place, Ran, places
 from autotp.measure.workers import Workers
+from autotp.measure.workload import Workload
+from autotp.runtime import ModelFiles, Shape
+from autotp.space import Config, Mask
+from autotp.topology import Topology
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,6 +19,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     twin: ArmSpec
     spanned: tuple[Place, ...]
+
+
+def policy_of(
+    config: Config,
+    masks: tuple[Mask, ...] | None,
+    files: ModelFiles,
+    shapes: Mapping[str, Shape],
+    workload: Workload,
+    topology: Topology,
+) -> Policy:
+    """Return what `config`, which has the policy, is held against under its first mask, where it has any."""
+    plans = plans_of(config.without_policy, masks and masks[:1], files, shapes, None)
+    cpus = masks[0] if masks else topology.envelope.cpus
+    return Policy(twin=ArmSpec(plans=plans, workload=workload), spanned=places(topology.machine, cpus))
 
 
 def ran(arm: Arm) -> Ran:

@@ -18,8 +18,8 @@ from autotp.measure import (
     Ran,
     Status,
     Workers,
-    places,
     plans_of,
+    policy_of,
     prove_split,
     ran,
     ran_once,
@@ -164,18 +164,12 @@ class Bench:
         return msgspec.structs.replace(predicted, requests=self._nireq(config) or predicted.streams)
 
     def _prove(self, config: Config, masks: tuple[Mask, ...] | None, arm: Arm) -> Proof:
-        cpus = masks[0] if masks else self.topology.envelope.cpus
-        return prove_split(ran(arm), self._twin(config, masks), places(self.topology.machine, cpus))
-
-    def _twin(self, config: Config, masks: tuple[Mask, ...] | None) -> Ran:
-        """Return what the same config does under the same mask without the policy, run once for all."""
-        plain = config.without_policy
-        key = (plain, masks)
+        """Hold `arm` against the same config under the same mask without the policy, which runs once for all."""
+        request, seen, key = self._request, ran(arm), (config.without_policy, masks)
+        policy = policy_of(config, masks, request.files, request.shapes, request.workload, self.topology)
         if key not in self._without_policy:
-            plans = plans_of(plain, masks and masks[:1], self._request.files, self._request.shapes, None)
-            twin = ArmSpec(plans=plans, workload=self._request.workload)
-            self._without_policy[key] = ran_once(self._workers, twin)
-        return self._without_policy[key]
+            self._without_policy[key] = ran_once(self._workers, policy.twin)
+        return prove_split(seen, self._without_policy[key], policy.spanned)
 
     def _nireq(self, config: Config) -> int | None:
         """Return the requests in flight; None leaves OpenVINO's optimum."""

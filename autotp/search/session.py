@@ -212,8 +212,9 @@ def _check_baseline(request: TuneRequest, topology: Topology, info: ModelInfo) -
 
 def _nothing_runs(bound: BoundSpace) -> str:
     """Return why; what some values alone lack isn't it where it's the combinations that don't go."""
-    reasons = [f"{d.what}: {d.reason}" for d in bound.census().dropped]
-    combined = [d.reason for d in bound.census().dropped if d.configs is not None]
+    dropped = bound.census().dropped
+    reasons = [f"{d.what}: {d.reason}" for d in dropped]
+    combined = [d.reason for d in dropped if d.configs is not None]
     return f"Nothing in space {bound.name!r} can run here: {'; '.join(combined or reasons) or 'it is empty'}."
 
 
