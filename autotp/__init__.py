@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autotp.deploy import Loaded, load
     from autotp.errors import AutotpError
-    from autotp.search import tune
     from autotp.topology import Topology, probe
+    from autotp.tuning import tune
 
 __all__ = ["AutotpError", "Loaded", "Topology", "load", "probe", "tune"]
 
@@ -25,7 +25,7 @@ _ROOMS = {
     "Topology": "autotp.topology",
     "load": "autotp.deploy",
     "probe": "autotp.topology",
-    "tune": "autotp.search",
+    "tune": "autotp.tuning",
 }
 
 

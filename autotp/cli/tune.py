@@ -82,7 +82,7 @@ def run(model: Path, as_json: bool, **options: Any) -> int:
     import signal
 
     from autotp.report import describe_event
-    from autotp.search import Event, Ruled, tune
+    from autotp.tuning import Event, Ruled, tune
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop ends like Ctrl-C

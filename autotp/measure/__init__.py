@@ -1,17 +1,15 @@
 """Measurement: workers, blocks in rounds, statistics, proof, and the output gate."""
 
-from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measure.asked import Asked, generation_for, requests_of, workload_for
 from autotp.measure.comparison import Comparison, Contenders, compare
-from autotp.measure.evidence import policy_of, ran, ran_once
 from autotp.measure.lock import Holder, machine_lock
-from autotp.measure.metrics import Metric, all_metrics, others_of
-from autotp.measure.noise import Noise, least_seconds, measure_noise
-from autotp.measure.outputs import REFERENCE_PROPERTIES, Gate, reference_folder
-from autotp.measure.phases import PhaseClock
+from autotp.measure.measurement import Measurement, measure
+from autotp.measure.outputs.gate import REFERENCE_PROPERTIES, Gate, reference_folder
+from autotp.measure.parent.pool import Workers
+from autotp.measure.parent.watchdog import PhaseClock
 from autotp.measure.plans import plans_of, reference_plan
 from autotp.measure.preparation import inspect, record_reference, with_prompt
-from autotp.measure.proof import Place, Proof, ProofState, Ran, prove_split
+from autotp.measure.proof.control import policy_of, ran, ran_once
+from autotp.measure.proof.split_proof import Place, Proof, ProofState, Ran, prove_split
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
@@ -22,9 +20,12 @@ from autotp.measure.protocol import (
     Started,
     Status,
 )
-from autotp.measure.rounds import LONGEST_BLOCK_SHARE, Blocks, run_round
-from autotp.measure.single import Measurement, measure
-from autotp.measure.statistics import (
+from autotp.measure.rounds.arm import Arm, ArmSpec, start_together, stop_all
+from autotp.measure.rounds.noise import Noise, least_seconds, measure_noise
+from autotp.measure.rounds.rounds import LONGEST_BLOCK_SHARE, Blocks, run_round
+from autotp.measure.rounds.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves, seconds_needed
+from autotp.measure.samples.metrics import Metric, all_metrics, others_of
+from autotp.measure.samples.statistics import (
     DECIDING_CONFIDENCE,
     MIN_P99_SAMPLES,
     MIN_PROCESSES,
@@ -41,10 +42,9 @@ from autotp.measure.statistics import (
     t_interval,
     t_quantile,
 )
-from autotp.measure.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves, seconds_needed
-from autotp.measure.weather import Patience, weather_counts
-from autotp.measure.workers import Workers
-from autotp.measure.workload import Generation, Loop, Workload
+from autotp.measure.samples.weather import Patience, weather_counts
+from autotp.measure.workload.asked import Asked, generation_for, requests_of, workload_for
+from autotp.measure.workload.workload import Generation, Loop, Workload
 
 __all__ = [
     "AA",

@@ -14,14 +14,16 @@ from time import monotonic
 import msgspec
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
-from autotp.measure.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measure.metrics import Metric
-from autotp.measure.outputs import Gate, reference_folder
+from autotp.measure.outputs.gate import Gate, reference_folder
+from autotp.measure.parent.pool import Workers
 from autotp.measure.plans import reference_plan
 from autotp.measure.preparation import record_reference
 from autotp.measure.protocol import ArmFailure, OutputError, Outputs
-from autotp.measure.rounds import LONGEST_BLOCK_SHARE, Blocks
-from autotp.measure.statistics import (
+from autotp.measure.rounds.arm import Arm, ArmSpec, start_together, stop_all
+from autotp.measure.rounds.rounds import LONGEST_BLOCK_SHARE, Blocks
+from autotp.measure.rounds.waves import AA, GRACE, Rounds, Waves, plan_waves
+from autotp.measure.samples.metrics import Metric
+from autotp.measure.samples.statistics import (
     MIN_P99_SAMPLES,
     MIN_PROCESSES,
     REPORTED_CONFIDENCE,
@@ -29,8 +31,6 @@ from autotp.measure.statistics import (
     proven,
     t_interval,
 )
-from autotp.measure.waves import AA, GRACE, Rounds, Waves, plan_waves
-from autotp.measure.workers import Workers
 from autotp.space import Effective
 
 A, B = "A", "B"

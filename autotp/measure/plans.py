@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from autotp.measure.outputs import EXACT_GENERATION, REFERENCE_PROPERTIES
+from autotp.measure.outputs.gate import EXACT_GENERATION, REFERENCE_PROPERTIES
 from autotp.runtime import ModelFiles, Plan, Shape
 from autotp.space import Config, Mask
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from autotp.errors import EnvironmentFailure, ModelError
-from autotp.measure.arm import Arm, ArmSpec
+from autotp.measure.parent.pool import Workers
 from autotp.measure.protocol import ArmFailure, Inspect, Inspected, Outputs, Phase, Ready
-from autotp.measure.workers import Workers
-from autotp.measure.workload import PROMPTS, Generate, Workload
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.workload.workload import PROMPTS, Generate, Workload
 from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape, context_limit
 from autotp.space import Mask
 

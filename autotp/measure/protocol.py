@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
-from autotp.measure.workload import Generate, Workload
+from autotp.measure.workload.workload import Generate, Workload
 from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
 from autotp.space import Effective
 

@@ -4,7 +4,8 @@ from functools import singledispatch
 
 from autotp.measure import Interval, ProofState
 from autotp.report.units import TOLD, metric_name, spell_generation, spell_metric, spell_seconds
-from autotp.search import (
+from autotp.space import spell_config
+from autotp.tuning import (
     ArmEnded,
     Baselined,
     Began,
@@ -17,7 +18,6 @@ from autotp.search import (
     Waiting,
     Weathered,
 )
-from autotp.space import spell_config
 
 MEANINGLESS = 100.0  # between the ends of an interval that tells nothing
 

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from autotp.runtime.compile import Compiled, Plan, compile_plan, inspect_model, reported_properties
-from autotp.runtime.demo import build_demo_model
-from autotp.runtime.generate import Generator, generator_of
-from autotp.runtime.infer import (
+from autotp.runtime.graph.split_ir import save_split
+from autotp.runtime.inference.generate import Generator, generator_of
+from autotp.runtime.inference.requests import (
     Requests,
     copy_seconds,
     create_queue,
@@ -14,10 +14,10 @@ from autotp.runtime.infer import (
     named_outputs,
     reset_states,
 )
-from autotp.runtime.language import Attention, Language, context_limit
-from autotp.runtime.model import ModelInfo, Port, Shape, reason
-from autotp.runtime.source import Digest, ModelFiles, ModelKind, digest, locate
-from autotp.runtime.split_ir import save_split
+from autotp.runtime.models.demo import build_demo_model
+from autotp.runtime.models.language import Attention, Language, context_limit
+from autotp.runtime.models.read import ModelInfo, Port, Shape, reason
+from autotp.runtime.models.source import Digest, ModelFiles, ModelKind, digest, locate
 
 if TYPE_CHECKING:
     from openvino import AsyncInferQueue as AsyncInferQueue

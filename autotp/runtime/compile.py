@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
-from autotp.runtime.language import Attention, keep_last_logits
-from autotp.runtime.model import ModelInfo, Shape, describe, read_model, reason
-from autotp.runtime.paged import page_attention
-from autotp.runtime.source import ModelFiles
-from autotp.runtime.split_fc import count_split, fully_connected, split_fc
+from autotp.runtime.graph.paged import page_attention
+from autotp.runtime.graph.split_fc import count_split, fully_connected, split_fc
+from autotp.runtime.models.language import Attention, keep_last_logits
+from autotp.runtime.models.read import ModelInfo, Shape, describe, read_model, reason
+from autotp.runtime.models.source import ModelFiles
 from autotp.space import Effective, GraphSplit, Mask
 
 if TYPE_CHECKING:

@@ -6,19 +6,19 @@ from functools import cached_property, partial
 import msgspec
 
 from autotp.errors import InfeasibleError, SpaceError
-from autotp.space.affinity import AFFINITY_KNOBS, affinity, nodes_spanned, sockets_spanned
-from autotp.space.choices import BoundKnob, Choice
-from autotp.space.conditions import settle
-from autotp.space.config import Config
-from autotp.space.effective import Predictor
-from autotp.space.graph_split import FullyConnected
-from autotp.space.grid import Grid
-from autotp.space.knobs import Word
-from autotp.space.merge import Merged, Rule
-from autotp.space.processors import split_places
-from autotp.space.quota import THREADS, beyond_quota, bounded, threads_within
-from autotp.space.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, model_dropped, value_dropped
-from autotp.space.schema import Item, KnobSpec, Space
+from autotp.space.aliases.grid import Grid
+from autotp.space.aliases.merge import Merged, Rule
+from autotp.space.aliases.predictor import Predictor
+from autotp.space.cpu_plugin.processors import split_places
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.graph_split import FullyConnected
+from autotp.space.knobs.table import Word
+from autotp.space.limits.affinity import AFFINITY_KNOBS, affinity, nodes_spanned, sockets_spanned
+from autotp.space.limits.quota import THREADS, beyond_quota, bounded, threads_within
+from autotp.space.limits.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, model_dropped, value_dropped
+from autotp.space.schema.choices import BoundKnob, Choice
+from autotp.space.schema.conditions import settle
+from autotp.space.schema.space_file import Item, KnobSpec, Space
 from autotp.topology import Topology
 
 

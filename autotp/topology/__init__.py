@@ -4,19 +4,19 @@ No other room reads those folders to describe the machine: so one set of rules d
 or a limit is, and a recorded tree answers exactly as the machine did that it was recorded on.
 """
 
-from autotp.topology.advice import Advice
-from autotp.topology.cpuinfo import brand
-from autotp.topology.cpulist import format_cpulist, parse_cpulist
-from autotp.topology.cpuset import CpusReason
-from autotp.topology.envelope import Envelope, Reasons
+from autotp.topology.envelope.cpu_accounts import TICK_S, Usage, UsageReader
+from autotp.topology.envelope.cpuset import CpusReason
+from autotp.topology.envelope.envelope import Envelope, Reasons
+from autotp.topology.envelope.memory import available_memory_bytes
 from autotp.topology.fingerprint import Fingerprint, fingerprint
-from autotp.topology.health import health
-from autotp.topology.machine import Cache, CoreKind, Cpu, Machine, Node
-from autotp.topology.memory import available_memory_bytes
+from autotp.topology.hardware.cpuinfo import brand
+from autotp.topology.hardware.machine import Cache, CoreKind, Cpu, Machine, Node
+from autotp.topology.health.advice import Advice
+from autotp.topology.health.health import health
 from autotp.topology.probe import Topology, narrow, probe
 from autotp.topology.recording import record
 from autotp.topology.summary import summary
-from autotp.topology.usage import TICK_S, Usage, UsageReader
+from autotp.topology.tree.cpulist import format_cpulist, parse_cpulist
 
 __all__ = [
     "TICK_S",

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from autotp.topology.cpuinfo import CpuModel
-from autotp.topology.envelope import Envelope
-from autotp.topology.machine import CoreKind, Machine
-from autotp.topology.tree import Tree, printable
+from autotp.topology.envelope.envelope import Envelope
+from autotp.topology.hardware.cpuinfo import CpuModel
+from autotp.topology.hardware.machine import CoreKind, Machine
+from autotp.topology.tree.tree import Tree, printable
 
 # In a recording of `autotp probe --record`: the version that was installed there.
 OPENVINO = "autotp/openvino"

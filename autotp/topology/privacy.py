@@ -8,10 +8,10 @@ jobs; each gets a stand-in, the same one wherever it occurs, so that the hierarc
 import re
 from collections.abc import Callable
 
-from autotp.topology.cgroup import CONTROLLERS, MEMBERS, UNIFIED, Mount, read_places
-from autotp.topology.cpuinfo import CPUINFO, HEAD_BYTES, MODEL_FIELDS, PLACE_FIELDS
-from autotp.topology.cpuset import ALLOWED_FIELD, STATUS
-from autotp.topology.tree import Tree, printable
+from autotp.topology.envelope.cgroup import CONTROLLERS, MEMBERS, UNIFIED, Mount, read_places
+from autotp.topology.envelope.cpuset import ALLOWED_FIELD, STATUS
+from autotp.topology.hardware.cpuinfo import CPUINFO, HEAD_BYTES, MODEL_FIELDS, PLACE_FIELDS
+from autotp.topology.tree.tree import Tree, printable
 
 # Folders of the kernel's, and groups that every systemd or container runtime has.
 # fmt: off

@@ -5,23 +5,23 @@ from pathlib import Path
 import msgspec
 
 from autotp.errors import InputError
-from autotp.topology.caches import read_caches
-from autotp.topology.cpuinfo import CpuModel, read_cpu_model
-from autotp.topology.cpulist import format_cpulist
-from autotp.topology.cpuset import CpusReason
-from autotp.topology.envelope import Envelope, read_envelope
+from autotp.topology.envelope.cpuset import CpusReason
+from autotp.topology.envelope.envelope import Envelope, read_envelope
+from autotp.topology.envelope.memory import read_total_bytes
 from autotp.topology.fingerprint import (
     Fingerprint,
     fingerprint,
     memory_class,
     read_soft,
 )
-from autotp.topology.kinds import read_kinds
-from autotp.topology.layout import read_layout
-from autotp.topology.machine import Cpu, Machine
-from autotp.topology.memory import read_total_bytes
-from autotp.topology.nodes import node_of, read_nodes
-from autotp.topology.tree import Tree
+from autotp.topology.hardware.caches import read_caches
+from autotp.topology.hardware.cpuinfo import CpuModel, read_cpu_model
+from autotp.topology.hardware.kinds import read_kinds
+from autotp.topology.hardware.layout import read_layout
+from autotp.topology.hardware.machine import Cpu, Machine
+from autotp.topology.hardware.nodes import node_of, read_nodes
+from autotp.topology.tree.cpulist import format_cpulist
+from autotp.topology.tree.tree import Tree
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from autotp.errors import InputError
 from autotp.files import writable_folder
-from autotp.topology.cpuinfo import BRAND
-from autotp.topology.cpulist import format_cpulist
-from autotp.topology.cpuset import ALLOWED_FIELD, CPUSET_FILES, STATUS, CpusReason
+from autotp.topology.envelope.cpuset import ALLOWED_FIELD, CPUSET_FILES, STATUS, CpusReason
 from autotp.topology.fingerprint import OPENVINO
-from autotp.topology.health import advise
+from autotp.topology.hardware.cpuinfo import BRAND
+from autotp.topology.health.health import advise
 from autotp.topology.privacy import public_groups, public_path, public_text
 from autotp.topology.probe import Topology, read_topology
-from autotp.topology.tree import Tree, printable
+from autotp.topology.tree.cpulist import format_cpulist
+from autotp.topology.tree.tree import Tree, printable
 
 
 def record(folder: Path, root: Path | None = None, brand: str | None = None) -> Topology:

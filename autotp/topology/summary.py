@@ -1,7 +1,7 @@
 """What `autotp probe --json` prints of a topology. People attach it to reports, so it names no private group."""
 
-from autotp.topology.envelope import Reasons
-from autotp.topology.machine import Machine
+from autotp.topology.envelope.envelope import Reasons
+from autotp.topology.hardware.machine import Machine
 from autotp.topology.privacy import public_path
 from autotp.topology.probe import Topology
 

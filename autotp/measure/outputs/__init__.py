@@ -1,0 +1,1 @@
+"""Whether a config answers as it should: output errors and the gate."""

@@ -1,0 +1,1 @@
+"""Worker processes as the parent sees them: started, watched, heard and ended."""

@@ -1,0 +1,1 @@
+"""Whether tensor parallelism took effect, from what the threads did."""

@@ -1,0 +1,1 @@
+"""Blocks' raw values, and what follows from them: metrics, statistics, weather."""

@@ -1,0 +1,1 @@
+"""How a model is driven: one module for each workload, behind one interface."""

@@ -1,0 +1,1 @@
+"""Changes to a model's graph: fully connected layers split, attention paged."""

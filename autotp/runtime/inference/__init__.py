@@ -1,0 +1,1 @@
+"""Running a compiled model: inputs, infer requests, generations of tokens."""

@@ -1,0 +1,147 @@
+"""Reading a model and giving it its shapes, with OpenVINO's errors turned into one sentence."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from autotp.errors import ModelError
+from autotp.runtime.models.language import Language, context_limit, describe_language
+from autotp.runtime.models.source import ModelFiles, ModelKind
+from autotp.space import FullyConnected
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+Shape = tuple[int, ...]
+
+_NOISE = re.compile(
+    r"Exception from|Check '.*' failed at|Exception occurred|While validating node|FrontEnd API failed|\[.*\] "
+)
+
+
+class Port(msgspec.Struct, frozen=True):
+    """An input or output: its name, OpenVINO's element type and its static shape, empty where it stays dynamic."""
+
+    name: str
+    element_type: str
+    shape: Shape
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """What a model takes and gives, after the reshape, and the `layers` that can be split where it was asked."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    layers: tuple[FullyConnected, ...] = ()
+    language: Language | None = None
+
+
+def open_model(core: "ov.Core", files: ModelFiles) -> "ov.Model":
+    """Read the model as it is, with a name for every input and output.
+
+    Raises:
+        ModelError: it can't be read.
+    """
+    try:
+        model = core.read_model(files.path)
+    except RuntimeError as error:
+        weights = files.path.with_suffix(".bin").name
+        lost = files.kind is not ModelKind.ONNX and files.weights is None
+        hint = f" {weights}, which should hold its weights, isn't beside it." if lost else ""
+        raise ModelError(f"OpenVINO can't read {files.path}: {reason(error)}.{hint}") from error
+    _name_ports(model)
+    return model
+
+
+def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) -> "ov.Model":
+    """Read the model and set the shapes of the inputs named in `shapes`; those of a language model stay dynamic.
+
+    Raises:
+        ModelError: it can't be read, an input isn't there, the shapes don't fit, or some stay dynamic.
+    """
+    model = open_model(core, files)
+    if files.generates:
+        if shapes:
+            raise ModelError(
+                f"{files.path.name} is a language model, which takes prompts of any length: no shape can be set, "
+                "but the tokens of its prompts and how many there are at once."
+            )
+        return model
+    if shapes:
+        _reshape(model, shapes)
+    if model.is_dynamic() and any(port.partial_shape.is_dynamic for port in model.inputs):
+        raise ModelError(_dynamic_advice(model))
+    return model
+
+
+def describe(model: "ov.Model", files: ModelFiles) -> ModelInfo:
+    """Return what `model`, read from `files`, takes and gives, and what it says where it's a language model.
+
+    Raises:
+        ModelError: it's a language model that can't be driven, or its limits can't be read.
+    """
+    return ModelInfo(
+        inputs=tuple(map(_port, model.inputs)),
+        outputs=tuple(map(_port, model.outputs)),
+        language=describe_language(model, context_limit(files.path)) if files.generates else None,
+    )
+
+
+def port_name(port: "ov.Output") -> str:
+    """Return the name by which people and files call `port`: the alphabetically first of its names."""
+    return str(min(port.get_names()))
+
+
+def reason(error: Exception) -> str:
+    """Return the one sentence that says what is wrong, out of OpenVINO's trace of several lines."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
+    sentence = telling[0] if telling else type(error).__name__
+    return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :!")
+
+
+def _port(port: "ov.Output") -> Port:
+    shape = tuple(port.shape) if port.partial_shape.is_static else ()
+    return Port(port_name(port), port.element_type.get_type_name(), shape)
+
+
+def _name_ports(model: "ov.Model") -> None:
+    for kind, ports in (("input", model.inputs), ("output", model.outputs)):
+        for index, port in enumerate(ports):
+            if not port.get_names():
+                port.get_tensor().set_names({f"{kind}{index}"})
+
+
+def _reshape(model: "ov.Model", shapes: Mapping[str, Shape]) -> None:
+    known = {name: port for port in model.inputs for name in port.get_names()}
+    if unknown := [name for name in shapes if name not in known]:
+        raise ModelError(f"The model has no input {unknown[0]!r}; its inputs are {_inputs(model)}.")
+    try:
+        model.reshape({known[name]: list(shape) for name, shape in shapes.items()})
+    except RuntimeError as error:
+        wanted = ", ".join(f"{name}={list(shape)}" for name, shape in shapes.items())
+        raise ModelError(f"The model can't take the shape {wanted}: {reason(error)}.") from error
+
+
+def _inputs(model: "ov.Model") -> str:
+    return ", ".join(f"{port_name(port)} {port.partial_shape}" for port in model.inputs)
+
+
+def _dynamic_advice(model: "ov.Model") -> str:
+    flags = " ".join(
+        f"--shape '{port_name(port)}={_example(port.partial_shape)}'"
+        for port in model.inputs
+        if port.partial_shape.is_dynamic
+    )
+    return (
+        f"The model is dynamic; its inputs are {_inputs(model)}. "
+        f"Say which shape to tune for, for example with {flags} (your sizes in place of the 1s)."
+    )
+
+
+def _example(shape: "ov.PartialShape") -> str:
+    if shape.rank.is_dynamic:
+        return "[1,1]"
+    return "[" + ",".join(str(max(d.min_length, 1) if d.is_dynamic else d.get_length()) for d in shape) + "]"

@@ -1,0 +1,1 @@
+"""Which configs OpenVINO treats alike: predicted, so that each is tried once."""

@@ -1,0 +1,97 @@
+"""Merging: which configs of a grid can't run, with reasons, and which are aliases of one another.
+
+Everything is reckoned on the parts of configs that matter to it, each different part once.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from autotp.errors import SpaceError
+from autotp.space.aliases.grid import Grid, Ids, distinct
+from autotp.space.aliases.predictor import FRAME_KNOBS, REST_KNOBS, STREAM_KNOBS, Frame, Identity, Predictor
+from autotp.space.knobs.config import Config
+
+_FEASIBLE = -1
+
+
+class Rule(NamedTuple):
+    """Why a config can't run or has no effect of its own (None where it can and has), by some of its knobs."""
+
+    knobs: tuple[str, ...]
+    why_not: Callable[[Config], str | None]
+
+
+class Merged:
+    """The effective configs of a grid; for each stands the simplest of its aliases, the first of equals."""
+
+    def __init__(self, grid: Grid, predictor: Predictor, rules: Iterable[Rule]) -> None:
+        reason_of, reasons = _drop(grid, rules)
+        rows = np.flatnonzero(reason_of == _FEASIBLE)
+        rows = rows[np.argsort(grid.knobs_set()[rows], kind="stable")]
+        self.feasible = len(rows)
+        counts = np.bincount(reason_of[reason_of != _FEASIBLE], minlength=len(reasons))
+        self.dropped = dict(zip(reasons, counts.tolist(), strict=True))
+        kinds, plans, plan_of = _plan(grid, rows, predictor)
+        rest_ids, rests = grid.parts(REST_KNOBS)
+        rest_of_part, self._rests = _number(predictor.rest(part) for part in rests)
+        rest = rest_of_part[rest_ids[rows]]
+        _, firsts = distinct([plan_of, rest], len(rows))
+        firsts = firsts[np.argsort(rows[firsts])]
+        self.rows = rows[firsts]
+        self._kinds = kinds
+        self._keys = np.vstack([plans[:, plan_of[firsts]], rest[firsts]])
+
+    def find(self, identity: Identity) -> int | None:
+        """Return the number of the effective config with this identity, None where there is none."""
+        kind, rest = self._kinds.get(identity.kind), self._rests.get(identity.rest)
+        if kind is None or rest is None:
+            return None
+        key = np.array([kind, *identity.plan, rest])
+        found = np.flatnonzero((self._keys == key[:, None]).all(axis=0))
+        return int(found[0]) if len(found) else None
+
+
+def _drop(grid: Grid, rules: Iterable[Rule]) -> tuple[Ids, list[str]]:
+    """The index of each row's reason, or -1; the first rule that gives one counts."""
+    numbers: dict[str, int] = {}
+    reason_of = np.full(grid.size, _FEASIBLE)
+    for rule in rules:
+        ids, parts = grid.parts(rule.knobs)
+        texts = [rule.why_not(part) for part in parts]
+        found = [_FEASIBLE if text is None else numbers.setdefault(text, len(numbers)) for text in texts]
+        reason_of = np.where(reason_of == _FEASIBLE, np.array(found)[ids], reason_of)
+    return reason_of, list(numbers)
+
+
+def _plan(grid: Grid, rows: Ids, predictor: Predictor) -> tuple[dict[Frame, int], Ids, Ids]:
+    """Numbers of the frames' kinds; the different plans as columns (kind, two numbers); each row's plan."""
+    frame_ids, parts = grid.parts(FRAME_KNOBS)
+    frame_ids = frame_ids[rows]
+    frames = [_frame(part, predictor) for part in parts]
+    streams, threads = (grid.numbers(knob)[rows] for knob in STREAM_KNOBS)
+    ids, firsts = distinct([frame_ids, streams, threads], len(rows))
+    frame_ids, streams, threads = frame_ids[firsts], streams[firsts], threads[firsts]
+    kinds: dict[Frame, int] = {}
+    plans = np.zeros((3, len(firsts)), dtype=np.int64)
+    for index, frame in enumerate(frames):
+        here = np.flatnonzero(frame_ids == index)
+        if frame is not None and len(here):
+            plans[0, here] = kinds.setdefault(frame.kind, len(kinds))
+            plans[1:, here] = frame.plan(streams[here], threads[here])
+    lowest = plans.min(axis=1, initial=0)[:, None]
+    numbers, plan_firsts = distinct(list(plans - lowest), len(firsts))
+    return kinds, plans[:, plan_firsts], numbers[ids]
+
+
+def _frame(part: Config, predictor: Predictor) -> Frame | None:
+    try:
+        return predictor.frame(part)
+    except SpaceError:
+        return None  # its rows were dropped with the reason
+
+
+def _number(values: Iterable[tuple[object, ...]]) -> tuple[Ids, dict[tuple[object, ...], int]]:
+    numbers: dict[tuple[object, ...], int] = {}
+    return np.array([numbers.setdefault(value, len(numbers)) for value in values]), numbers

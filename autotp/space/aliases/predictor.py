@@ -1,0 +1,254 @@
+"""Effective configs: what OpenVINO really does with a config here; many configs are aliases of one.
+
+The *predicted* effective config saves compiles: configs that can't differ are merged before any is tried. The
+*observed* one, read after the compile, decides what an arm is. So the prediction errs towards telling configs
+apart, and says nothing where it doesn't know.
+"""
+
+import msgspec
+import numpy as np
+
+from autotp.space.cpu_plugin.processors import Processors, is_hybrid, read_machine
+from autotp.space.cpu_plugin.streams import (
+    Counts,
+    Streams,
+    asked_of_split,
+    mixes_core_types,
+    one_stream,
+    several_streams,
+    split_stream,
+    splits,
+    streams_for_throughput,
+)
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.graph_split import FullyConnected
+from autotp.space.knobs.table import KNOBS
+from autotp.space.limits.affinity import AFFINITY_KNOBS, Mask, affinity
+from autotp.space.limits.precision import default_cache_precision, default_precision
+from autotp.topology import Topology
+
+# Threads a stream that a model may call for under the THROUGHPUT hint by its memory pressure: 0 is no opinion.
+MODEL_THREADS = (0, 1, 2)
+
+# The knobs that decide which processors a config starts from and how it shares them.
+FRAME_KNOBS = (
+    "performance_hint",
+    "distribution_policy",
+    "split_count",
+    "split_min_weights",
+    "numa_nodes",
+    "instances",
+    "enable_hyper_threading",
+    "scheduling_core_type",
+)
+
+STREAM_KNOBS = ("num_streams", "inference_num_threads")
+REST_KNOBS = tuple(name for name in KNOBS if name not in (*FRAME_KNOBS, *STREAM_KNOBS))
+
+
+class Effective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What OpenVINO does with a config: counts per process, None where it isn't known."""
+
+    streams: int | None = None
+    threads: int | None = None
+    sub_streams: int | None = None
+    split_nodes: int | None = None
+    requests: int | None = None
+    precision: str | None = None
+    pinned: bool | None = None
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What the configs that agree in `FRAME_KNOBS` have in common; equal frames treat the rest alike.
+
+    `told_apart` holds what can't be reasoned about: the frame's own knobs where `processors` is unknown, the hint
+    where there are several NUMA nodes (LATENCY binds memory to the stream's node: `graph_context.cpp`), and how
+    layers are split in the graph.
+    """
+
+    masks: tuple[Mask, ...] | None
+    processors: Processors | None
+    for_throughput: bool
+    splits: bool
+    told_apart: Config = Config()
+
+    @property
+    def kind(self) -> "Frame":
+        """What of this frame tells configs apart beside their plan, which knows of the hint's own streams."""
+        return msgspec.structs.replace(self, for_throughput=False)
+
+    def plan(self, streams: Counts, threads: Counts) -> tuple[Counts, Counts]:
+        """Return two numbers for each config, equal where OpenVINO makes the same streams.
+
+        Args:
+            streams: NUM_STREAMS, 0 where it isn't set.
+            threads: INFERENCE_NUM_THREADS, 0 where it isn't set.
+        """
+        if self.processors is None:
+            return streams, threads
+        total = self.processors.total
+        several = several_streams(self.processors, np.maximum(streams, 2), threads)
+        alone = one_stream(self.processors, threads)
+        if self.splits:
+            asked = np.where(threads > 0, np.minimum(threads, self.processors.sockets[0].total), total)
+            alone = -asked  # a split stream is told apart from a whole one
+        automatic = np.minimum(np.where(threads > 0, threads, total), total)
+        unset, one = (streams == 0) & self.for_throughput, streams <= 1
+        count = np.where(unset, 0, np.where(one, 1, several[0]))
+        return count, np.where(unset, automatic, np.where(one, alone, several[1]))
+
+    def streams(self, streams: int, threads: int, model_threads: int) -> Streams | None:
+        """Return the streams of one config, None where processors are unknown.
+
+        Args:
+            streams: NUM_STREAMS, 0 where it isn't set.
+            threads: INFERENCE_NUM_THREADS, 0 where it isn't set.
+            model_threads: threads a stream that the model calls for; they matter to the hint's own streams alone.
+        """
+        processors = self.processors
+        if processors is None:
+            return None
+        if streams == 0 and self.for_throughput:
+            found = streams_for_throughput(processors, threads, model_threads)
+        elif streams > 1:
+            count, each = several_streams(processors, np.array([streams]), np.array([threads]))
+            found = Streams(int(count[0]), int(count[0] * each[0]))
+        elif self.splits:
+            return split_stream(processors, asked_of_split(processors, threads))
+        else:
+            found = Streams(1, int(one_stream(processors, np.array([threads]))[0]))
+        return split_stream(processors, found.threads) if self.splits and found.streams == 1 else found
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Configs with equal identities are aliases: OpenVINO can't treat them differently."""
+
+    kind: Frame
+    plan: tuple[int, int]
+    rest: tuple[object, ...]
+
+
+class Predictor:
+    """What OpenVINO will make of configs on one machine."""
+
+    def __init__(self, topology: Topology, layers: tuple[FullyConnected, ...] | None = None) -> None:
+        self.topology = topology
+        self._layers = layers
+        self._reading = read_machine(topology.machine)
+        self._default_precision = default_precision(topology.machine)
+        self._hybrid = is_hybrid(topology.machine)
+        self._within: dict[Config, tuple[tuple[Mask, ...] | None, Processors | None]] = {}
+
+    def frame(self, config: Config) -> Frame:
+        """Return the frame of `config`, of which only `FRAME_KNOBS` count.
+
+        Raises:
+            SpaceError: the config is INVALID here; the text is the reason.
+        """
+        masks, found = self._processors(config.only(*AFFINITY_KNOBS))
+        for_throughput = config.get("performance_hint") == "throughput"
+        if found is None:
+            return Frame(masks, None, for_throughput, config.tensor_parallel, config.only(*FRAME_KNOBS))
+        found = found.of_type(config.get("scheduling_core_type"))
+        flag = config.get("enable_hyper_threading")
+        if flag is False or (flag is None and (not for_throughput or len(found.rows) > 1)):
+            found = found.without_siblings()
+        hint = config.only("performance_hint") if for_throughput and len(found.rows) > 1 else Config()
+        told_apart = Config((*hint.settings, *self._graph_split(config).settings))
+        return Frame(masks, found, for_throughput, config.tensor_parallel and splits(found), told_apart)
+
+    def told_apart(self, config: Config) -> Config:
+        """Return those settings of `config` whose effect no property shows.
+
+        Raises:
+            SpaceError: as `frame`.
+        """
+        return Config((*self.frame(config).told_apart.settings, *config.only("batch").settings))
+
+    def sockets(self, config: Config) -> int:
+        """Return how many sockets OpenVINO sees in a process bound as `config` says, 1 where that isn't known.
+
+        Raises:
+            SpaceError: the config is INVALID here; the text is the reason.
+        """
+        _, processors = self._processors(config.only(*AFFINITY_KNOBS))
+        return len(processors.sockets) if processors else 1
+
+    def rest(self, config: Config) -> tuple[object, ...]:
+        """Return what else tells configs apart: the values of `REST_KNOBS`, as OpenVINO takes them."""
+        own = {
+            "enable_cpu_pinning": None if self._hybrid else True,
+            "inference_precision_hint": self._default_precision,
+            "kv_cache_precision": default_cache_precision(self.topology.machine),
+        }
+        return tuple(own.get(name) if config.get(name) is None else config.get(name) for name in REST_KNOBS)
+
+    def identity(self, config: Config) -> Identity:
+        """Return the predicted identity of `config`.
+
+        Raises:
+            SpaceError: the config is INVALID here; the text is the reason.
+        """
+        frame = self.frame(config)
+        count, each = frame.plan(*(np.array([config.count(knob) or 0]) for knob in STREAM_KNOBS))
+        return Identity(frame.kind, (int(count[0]), int(each[0])), self.rest(config))
+
+    def streams(self, config: Config, model_threads: tuple[int, ...] = MODEL_THREADS) -> Streams | None:
+        """Return the streams of `config`, None where they can't be predicted; as `effective`."""
+        streams, threads = (config.count(knob) or 0 for knob in STREAM_KNOBS)
+        frame = self.frame(config)
+        found = {frame.streams(streams, threads, candidate) for candidate in model_threads}
+        return found.pop() if len(found) == 1 else None
+
+    def effective(self, config: Config, model_threads: tuple[int, ...] = MODEL_THREADS) -> Effective:
+        """Return the effective config that OpenVINO will make of `config`, with None for what can't be known.
+
+        Args:
+            config: one that can run here.
+            model_threads: threads a stream that the model may call for under the THROUGHPUT hint: of all that it
+                could, those that `model_threads` leaves.
+
+        Raises:
+            SpaceError: the config is INVALID here; the text is the reason.
+        """
+        processors, found = self.frame(config).processors, self.streams(config, model_threads)
+        precision = str(config.get("inference_precision_hint") or self._default_precision)
+        if found is None or processors is None:
+            return Effective(precision=precision)
+        mixed = found.streams == 1 and mixes_core_types(processors, config.count("inference_num_threads") or 0)
+        pinning = config.get("enable_cpu_pinning")
+        return Effective(
+            streams=found.streams,
+            threads=found.threads,
+            sub_streams=len(found.sub_streams) or 1,
+            split_nodes=self._split_nodes(config),
+            precision=precision,
+            pinned=not mixed if pinning is None else pinning is True,
+        )
+
+    def model_threads(self, config: Config, observed: Effective) -> tuple[int, ...]:
+        """Return what the model may call for, told by what OpenVINO made of a `config` with the hint's streams."""
+        wanted = (observed.streams, observed.threads)
+        found = {threads: self.streams(config, (threads,)) for threads in MODEL_THREADS}
+        return tuple(threads for threads, made in found.items() if made and (made.streams, made.threads) == wanted)
+
+    def _graph_split(self, config: Config) -> Config:
+        """Return how layers are split in the graph, in one spelling."""
+        if config.graph_split is None:
+            return Config()
+        split = config.graph_split.settled(self._layers or ())
+        return Config.of({"split_count": split.count, "split_min_weights": split.min_weights})
+
+    def _split_nodes(self, config: Config) -> int | None:
+        """Return how many layers are split in the graph, None where the model's aren't known."""
+        if config.graph_split is None:
+            return 0
+        return None if self._layers is None else len(config.graph_split.taken(self._layers))
+
+    def _processors(self, config: Config) -> tuple[tuple[Mask, ...] | None, Processors | None]:
+        if config not in self._within:
+            envelope = self.topology.envelope
+            masks = affinity(config, self.topology.machine, envelope)
+            cpus = masks[0] if masks else envelope.cpus
+            self._within[config] = masks, self._reading.within(cpus) if self._reading else None
+        return self._within[config]

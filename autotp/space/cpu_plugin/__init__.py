@@ -1,0 +1,1 @@
+"""OpenVINO's CPU plugin, modelled: how it counts processors and shares them among streams."""

@@ -1,0 +1,1 @@
+"""What a machine, its envelope and its precision allow, and which CPUs a config takes."""

@@ -1,0 +1,53 @@
+"""In which precision OpenVINO computes and keeps what it needs, and what is less exact than it chooses itself.
+
+Its own choices: `src/plugins/intel_cpu/src/config.{h,cpp}`. Less exact ones are faster on some machines, so that
+they must be asked for; more exact ones are always allowed.
+"""
+
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.table import KNOBS, Value
+from autotp.topology import Machine
+
+BF16_ISA = frozenset({"avx512_bf16", "amx_bf16"})
+F16_ISA = frozenset({"asimdhp"})  # arm64 with arithmetic in half precision
+
+COMPUTED, CACHED, QUANTIZED = "inference_precision_hint", "kv_cache_precision", "dynamic_quantization_group_size"
+PRECISION_KNOBS = (COMPUTED, CACHED, QUANTIZED)
+ALLOWABLE = tuple(dict.fromkeys((*KNOBS[COMPUTED].choices, *KNOBS[CACHED].choices, QUANTIZED)))
+DEFAULT_GROUP = 32  # of dynamic quantization; 0 is none, larger groups are coarser
+_LOSSINESS = {"f32": 0, "bf16": 1, "f16": 1, "u8": 2, "u4": 3}
+
+
+def default_precision(machine: Machine) -> str:
+    """Return OpenVINO's own inference precision here."""
+    isa = set(machine.isa)
+    return "f16" if F16_ISA & isa else "bf16" if BF16_ISA & isa else "f32"
+
+
+def default_cache_precision(machine: Machine) -> str:
+    """Return the precision in which OpenVINO itself keeps the KV cache here."""
+    return "f16" if F16_ISA & set(machine.isa) else "u8"
+
+
+def lossy(config: Config, machine: Machine) -> bool:
+    """Whether `config` computes or keeps anything less exactly than OpenVINO does by default."""
+    return any(
+        _more_exact(knob, value, machine) is not None for knob, value in config.settings if knob in PRECISION_KNOBS
+    )
+
+
+def precision_dropped(knob: str, value: Value, machine: Machine, allowed: tuple[str, ...]) -> str | None:
+    """Return why `value` of one of `PRECISION_KNOBS` has to be asked for, None where it hasn't or is `allowed`."""
+    word = QUANTIZED if knob == QUANTIZED else str(value)
+    default = _more_exact(knob, value, machine)
+    if default is None or word in allowed:
+        return None
+    return f"less exact than the default {default} here; `--allow-precision {word}` admits it"
+
+
+def _more_exact(knob: str, value: Value, machine: Machine) -> Value | None:
+    """Return OpenVINO's own value of `knob` where `value` isn't at least as exact, else None."""
+    if knob == QUANTIZED:
+        return DEFAULT_GROUP if isinstance(value, int) and value > DEFAULT_GROUP else None
+    default = default_precision(machine) if knob == COMPUTED else default_cache_precision(machine)
+    return None if value == default or _LOSSINESS[str(value)] < _LOSSINESS[default] else default

@@ -1,0 +1,121 @@
+"""What can't run on a machine, or can't have an effect there, with the reason in words.
+
+Each rule is a fact about OpenVINO's CPU plugin (`src/plugins/intel_cpu/src/{config,cpu_streams_calculation}.cpp`).
+"""
+
+from autotp.space.cpu_plugin.processors import is_hybrid, read_machine, split_places
+from autotp.space.cpu_plugin.streams import splits
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.table import Value
+from autotp.space.limits.affinity import nodes_spanned, sockets_spanned
+from autotp.space.limits.precision import PRECISION_KNOBS, precision_dropped
+from autotp.space.limits.quota import beyond_quota, threads_within
+from autotp.topology import Envelope, Topology
+
+# What `config_dropped` looks at.
+COMBINED_KNOBS = (
+    "performance_hint",
+    "distribution_policy",
+    "split_count",
+    "split_min_weights",
+    "num_streams",
+)
+
+# What decides how layers are split in the graph.
+SPLIT_KNOBS = ("distribution_policy", "split_count", "split_min_weights")
+
+
+# What only a language model has, and what only others have.
+GENERATING_KNOBS = ("kv_cache_precision", "key_cache_group_size", "value_cache_group_size", "batch")
+ANSWERING_KNOBS = ("nireq",)
+
+
+def model_dropped(knob: str, generates: bool | None) -> str | None:
+    """Return why `knob` means nothing to a language model or to any other; None where it does, or isn't known."""
+    if generates is True and knob in ANSWERING_KNOBS:
+        return "a language model generates in one request"
+    if generates is False and knob in GENERATING_KNOBS:
+        return "only a language model has it"
+    return None
+
+
+def value_dropped(
+    knob: str, value: Value, topology: Topology, allowed_precisions: tuple[str, ...], held: bool = False
+) -> str | None:
+    """Return why `value` of `knob` can't run here, None where it can.
+
+    Args:
+        knob: its name.
+        value: one of its values.
+        topology: the machine and what the process may use of it.
+        allowed_precisions: precisions below OpenVINO's default that the person accepts.
+        held: whether the person insists on it: then a CPU quota, which only slows it, is no reason.
+    """
+    match knob:
+        case "distribution_policy":
+            return _policy_dropped(value, topology)
+        case _ if knob in PRECISION_KNOBS:
+            return precision_dropped(knob, value, topology.machine, allowed_precisions)
+        case "enable_hyper_threading" if topology.machine.smt == 1:
+            return "no SMT here, so the property has no effect"
+        case "scheduling_core_type" if not is_hybrid(topology.machine):
+            return "all cores are of one type here, so the property has no effect"
+        case "num_streams" | "inference_num_threads" | "instances" if isinstance(value, int):
+            return _count_dropped(value, topology.envelope, held)
+        case "numa_nodes":
+            return _nodes_dropped(value, topology)
+    return None
+
+
+def config_dropped(config: Config, generates: bool | None = None) -> str | None:
+    """Return why the combination `config` has no effect of its own, None where it has.
+
+    Args:
+        config: what is set.
+        generates: whether the model is a language model; None where that isn't known.
+    """
+    for knob, _ in config.settings:
+        if reason := model_dropped(knob, generates):
+            return reason
+    streams = config.count("num_streams")
+    if config.tensor_parallel:
+        if streams is not None and streams > 1:
+            return f"tensor_parallel with {streams} streams: no effect, same as none"
+        if streams is None and config.get("performance_hint") == "throughput":
+            return "tensor_parallel with the THROUGHPUT hint's streams: no effect, same as none"
+    if config.get("split_min_weights") is not None and config.graph_split is None:
+        return "split_min_weights without a split in the graph: no effect"
+    return None
+
+
+def _count_dropped(value: int, envelope: Envelope, held: bool) -> str | None:
+    cpus, fitting = len(envelope.cpus), threads_within(envelope)
+    if value > cpus:
+        return f"the process may use {cpus} CPU(s)"
+    return beyond_quota(envelope) if fitting is not None and value > fitting and not held else None
+
+
+def _policy_dropped(value: Value, topology: Topology) -> str | None:
+    if value == "pipeline_parallel":
+        return "the CPU plugin refuses it"
+    if value != "tensor_parallel":
+        return None
+    machine, cpus = topology.machine, topology.envelope.cpus
+    sockets, nodes = len(sockets_spanned(machine, cpus)), len(nodes_spanned(machine, cpus))
+    reading = read_machine(machine)
+    processors = reading.within(cpus) if reading else None
+    if len(split_places(machine, cpus)) > 1 and (splits(processors) if processors else nodes > 1):
+        return None
+    if sockets > 1 and nodes < 2:
+        return f"no NUMA nodes separate the {sockets} sockets, so the policy does nothing: same as none"
+    if sockets > 1:
+        return f"OpenVINO sees the {sockets} sockets as one, so the policy does nothing: same as none"
+    return f"the process spans {sockets} socket(s), so the policy does nothing: same as none"
+
+
+def _nodes_dropped(value: Value, topology: Topology) -> str | None:
+    present = nodes_spanned(topology.machine, topology.envelope.cpus)
+    if isinstance(value, int):
+        return f"the process may use {len(present)} node(s)" if value > len(present) else None
+    missing = set(value) - set(present) if isinstance(value, tuple) else set()
+    return f"the process may not use node {min(missing)}" if missing else None

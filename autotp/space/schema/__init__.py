@@ -1,0 +1,1 @@
+"""A space as it is written, and the choices that it offers."""

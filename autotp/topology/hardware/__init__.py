@@ -1,0 +1,1 @@
+"""What the machine is: processors, where they are, caches, nodes and kinds of cores."""

@@ -1,0 +1,33 @@
+"""One thing that makes a measurement untrustworthy, and the facts from which that is told."""
+
+import msgspec
+
+from autotp.topology.hardware.machine import Cpu
+from autotp.topology.probe import Topology
+from autotp.topology.tree.tree import Tree
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen, with figures, why it matters, and what to do; `id` is a stable word.
+
+    It is kept in studies and attached to reports, so it names no private group.
+    """
+
+    id: str
+    seen: str
+    why: str
+    do: str
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a measurement would run; `sample_s` is how long it may be watched (0 in a recording)."""
+
+    tree: Tree
+    topology: Topology
+    sample_s: float
+
+    @property
+    def allowed(self) -> tuple[Cpu, ...]:
+        """The machine's CPUs that the envelope has."""
+        within = frozenset(self.topology.envelope.cpus)
+        return tuple(cpu for cpu in self.topology.machine.cpus if cpu.id in within)

@@ -1,0 +1,1 @@
+"""Files below `/proc` and `/sys`: found, read and parsed, live or recorded."""

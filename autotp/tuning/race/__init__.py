@@ -1,0 +1,1 @@
+"""Candidates raced against the baseline, and what is known of each."""

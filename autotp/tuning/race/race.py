@@ -1,0 +1,261 @@
+"""The race: arms run in rounds against the baseline, and those that are behind a leader are dropped.
+
+An arm's standing is its log-gain against the baseline's blocks of the same rounds, as in the finals: a quantile is
+that of all their latencies, because that of one short block is biased. Its error is read from the single rounds,
+that of a quantile from rounds drawn anew.
+
+An arm is dropped where the t-interval of its gain over a leader ends below 1, at a level that shares the chance of
+error among all looks and leaders (Bonferroni); against a leader of the same rounds the gain is paired. One process
+stands for each arm here and has its own luck, which rounds don't show: on recorded rounds equals are dropped two
+to four times as often as the level says, an arm that is 5 % better in 0 to 1 % of races
+(tests/evidence/simulate_races.py).
+
+What is proven to be far behind the baseline goes after a few rounds already: where blocks are long, such arms
+would take most of the time.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from math import exp, log
+from time import monotonic
+
+import msgspec
+import numpy as np
+from optuna.trial import Trial
+
+from autotp.measure import (
+    Arm,
+    ArmFailure,
+    Block,
+    Blocks,
+    Metric,
+    Patience,
+    all_metrics,
+    log_gain,
+    quantile_log_gain_error,
+    round_log_gains,
+    run_round,
+)
+from autotp.space import Config
+from autotp.tuning.observed import Observed
+from autotp.tuning.race.estimate import Standing
+from autotp.tuning.study.block_columns import Row
+
+ROUNDS_TO_DESPAIR = 3
+ROUNDS_TO_JUDGE = 10
+ROUNDS_TO_SETTLE = 30
+FEWEST_TO_JUDGE = 6  # where blocks are long: with fewer, twice as many equals as now would be dropped
+LOOKS = ROUNDS_TO_SETTLE // ROUNDS_TO_JUDGE
+FAR_BEHIND = 0.8  # of the baseline
+DESPAIR_CONFIDENCE = 0.998  # two-sided
+DROP_ERROR = 0.01  # of dropping an equal, over all its looks and all leaders
+OUT_CONFIDENCE = 0.90  # of a contender being behind another, in the search's view
+
+
+class Racer(msgspec.Struct, eq=False):
+    """An arm in the race: its process group and its block of each round that it took part in."""
+
+    key: str
+    config: Config
+    observed: Observed
+    arm: Arm
+    trial: Trial
+    blocks: dict[int, Block] = {}
+    failure: ArmFailure | None = None
+    is_second: bool = False  # of its processes, as the first failed
+
+    @property
+    def rows(self) -> list[Row]:
+        """The raw blocks, for the study."""
+        return [(0, round_, block) for round_, block in self.blocks.items()]
+
+
+class Race:
+    """Rounds over live racers, one of which is the baseline; it keeps the score."""
+
+    def __init__(
+        self,
+        metrics: tuple[Metric, ...],
+        seed: int,
+        blocks: Blocks,
+        longest_block_s: float,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self.live: dict[str, Racer] = {}
+        self.rounds = 0
+        self.patience = Patience()
+        self._metrics = metrics
+        self._rng = random.Random(seed)
+        self._blocks = blocks
+        self._now = now
+        self._longest_block_s = longest_block_s
+        self._length_since = 0  # the first round whose blocks have the length that they have now
+        self._stretch = 1.0  # of that length over the one before
+        self._baseline: Racer | None = None
+
+    @property
+    def baseline(self) -> Racer:
+        """The racer that all gains are relative to."""
+        assert self._baseline is not None, "no baseline has been chosen"
+        return self._baseline
+
+    @property
+    def blocks(self) -> Blocks:
+        """How blocks are made, the same for all arms."""
+        return self._blocks
+
+    @property
+    def rounds_to_judge(self) -> int:
+        """After how many rounds an arm may be dropped, and between two looks."""
+        return max(FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_JUDGE))
+
+    @property
+    def rounds_to_settle(self) -> int:
+        """After how many rounds an arm that wasn't dropped has been raced enough."""
+        return max(2 * FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_SETTLE))
+
+    def seconds_a_block(self, racers: Iterable[Racer]) -> float:
+        """Return how long a block of `racers` takes on average, with the lead-in and the drain."""
+        blocks, stretch = self._recent(racers)
+        return float(np.mean([stretch * block.elapsed_s + block.untimed_s for block in blocks]))
+
+    def samples_a_block(self, racers: Iterable[Racer]) -> float:
+        """Return how many latencies the block of `racers` with the fewest has."""
+        blocks, stretch = self._recent(racers)
+        return stretch * min(len(block.latencies_s) for block in blocks)
+
+    def _recent(self, racers: Iterable[Racer]) -> tuple[list[Block], float]:
+        """Return the blocks of today's length and 1; if there are none, all and what stretches them to it."""
+        blocks = [item for racer in racers for item in racer.blocks.items()]
+        recent = [block for round_, block in blocks if round_ >= self._length_since]
+        return (recent, 1.0) if recent else ([block for _, block in blocks], self._stretch)
+
+    def choose_baseline(self, racer: Racer) -> None:
+        """Make `racer` the one that all gains are relative to."""
+        self._baseline = racer
+
+    def set_block_length(self, duration_s: float) -> None:
+        """Make blocks of `duration_s` from now on."""
+        if duration_s == self._blocks.duration_s:
+            return
+        self._length_since = self.rounds
+        self._stretch = duration_s / self._blocks.duration_s
+        self._blocks = msgspec.structs.replace(self._blocks, duration_s=duration_s)
+
+    def fit_blocks(self) -> list[Racer]:
+        """Set the block length from the slowest arm, so that each block holds several turns of its requests.
+
+        Returns:
+            The racers that failed, already out.
+        """
+        blocks, failed = self._round(self._blocks.fitting)
+        for key, block in blocks.items():
+            self._blocks = self._blocks.fit(self.live[key].arm.turn_s(block), self._longest_block_s)
+        return failed
+
+    def enter(self, racer: Racer) -> None:
+        """Let `racer` take part from the next round on."""
+        self.live[racer.key] = racer
+
+    def leave(self, racer: Racer) -> None:
+        """Take `racer` out and stop its processes; its blocks stay."""
+        self.live.pop(racer.key, None)
+        racer.arm.stop()
+
+    def run(self, rounds: int, until: float) -> list[Racer]:
+        """Run `rounds` rounds, fewer if `until` (monotonic) passes or the baseline fails.
+
+        Returns:
+            The racers that failed, already out.
+        """
+        failed: list[Racer] = []
+        for _ in range(rounds):
+            if self._now() > until:
+                break
+            blocks, out = self._round(self._blocks)
+            failed += out
+            for key, block in blocks.items():
+                self.live[key].blocks[self.rounds] = block
+            self.rounds += 1
+            if self._baseline in out:
+                break
+        return failed
+
+    def _round(self, how: Blocks) -> tuple[dict[str, Block], list[Racer]]:
+        """Run a block of each live racer; return the blocks, and the racers that failed, already out."""
+        blocks: dict[str, Block] = {}
+        failed: list[Racer] = []
+        arms = {key: racer.arm for key, racer in self.live.items()}
+        for key, result in run_round(arms, how, self._rng, self.patience, self.rounds).items():
+            if isinstance(result, ArmFailure):
+                racer = self.live[key]
+                racer.failure = result
+                failed.append(racer)
+                self.leave(racer)
+            else:
+                blocks[key] = result
+        return blocks, failed
+
+    def standing(self, racer: Racer, metric: Metric | None = None) -> Standing:
+        """Return the standing of `racer` against the baseline in `metric`, by default the first objective."""
+        return self._over(racer, self.baseline, metric or self._metrics[0])
+
+    def gain(self, racer: Racer, other: Racer, metric: Metric | None = None) -> Standing:
+        """Return the gain of `racer` over `other`: paired, where they shared rounds enough to be judged by."""
+        metric = metric or self._metrics[0]
+        if len(racer.blocks.keys() & other.blocks.keys()) >= self.rounds_to_judge:
+            return self._over(racer, other, metric)
+        return self.standing(racer, metric).over(self.standing(other, metric))
+
+    def hopeless(self, racer: Racer) -> bool:
+        """Whether `racer` is proven to be far behind the baseline in every objective, before it can be judged."""
+        if not ROUNDS_TO_DESPAIR <= len(racer.blocks) < self.rounds_to_judge:
+            return False
+        mine, theirs = self._shared(racer, self.baseline)
+        standings = (Standing.of(round_log_gains(metric, mine, theirs)) for metric in self._metrics)
+        return all(standing.below(log(FAR_BEHIND), DESPAIR_CONFIDENCE) for standing in standings)
+
+    def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
+        """Whether some leader is ahead of `racer` in every objective, as far as the rounds show."""
+        rivals = [leader for leader in leaders if leader is not racer]
+        if len(racer.blocks) < self.rounds_to_judge:
+            return False
+        confidence = 1.0 - 2.0 * DROP_ERROR / (LOOKS * max(1, len(rivals)))  # one-sided
+        return any(
+            all(self.gain(racer, rival, m).below(0.0, confidence) for m in self._metrics) for rival in rivals
+        )
+
+    def _over(self, racer: Racer, other: Racer, metric: Metric) -> Standing:
+        mine, theirs = self._shared(racer, other)
+        if metric.quantile is None or len(mine) < 2:
+            return Standing.of(round_log_gains(metric, mine, theirs))
+        error = quantile_log_gain_error(metric, mine, theirs)
+        return Standing(log_gain(metric, mine, theirs), error, len(mine))
+
+    @staticmethod
+    def _shared(racer: Racer, other: Racer) -> tuple[list[Block], list[Block]]:
+        """Return the blocks of both in the rounds that both took part in."""
+        shared = [round_ for round_ in racer.blocks if round_ in other.blocks]
+        return [racer.blocks[r] for r in shared], [other.blocks[r] for r in shared]
+
+    def metrics(self, racer: Racer) -> dict[str, float]:
+        """Return every metric of `racer`: for objectives the baseline's value times the paired gain."""
+        values = all_metrics(list(racer.blocks.values()))
+        if racer is self.baseline:
+            return values
+        reference = list(self.baseline.blocks.values())
+        for metric in self._metrics:
+            gain = exp(self.standing(racer, metric).log_gain)
+            values[metric.key] = metric.of(reference) * (gain if metric.maximize else 1 / gain)
+        return values
+
+
+def still_in(race: Race, racers: Sequence[Racer]) -> list[Racer]:
+    """Return those of `racers` that may be the best, the best first: not `OUT_CONFIDENCE` behind the one ahead."""
+    ranked = sorted(racers, key=lambda racer: race.standing(racer).log_gain, reverse=True)
+    return [racer for racer in ranked if not race.gain(racer, ranked[0]).below(0.0, OUT_CONFIDENCE)]
+
+
+def best_in(race: Race, racers: Sequence[Racer], metric: Metric) -> Racer:
+    """Return that of `racers` which is the best in `metric`, as far as the rounds show."""
+    return max(racers, key=lambda racer: race.standing(racer, metric).log_gain)

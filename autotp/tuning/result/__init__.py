@@ -1,0 +1,1 @@
+"""What a tuning found: the verdict, the Pareto front, the content of tuned.yaml."""

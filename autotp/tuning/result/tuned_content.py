@@ -1,0 +1,201 @@
+"""From a verdict to tuned.yaml: what ships, with the evidence for it."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from autotp.deploy import (
+    SEEDED,
+    VERSION,
+    Objective,
+    ParetoPoint,
+    Profile,
+    Result,
+    Tuned,
+    TunedBaseline,
+    TunedMachine,
+    TunedModel,
+    TunedOutputs,
+    TunedStudy,
+    TunedWorkload,
+)
+from autotp.measure import UNITY, Interval, Loop, Metric, Ruling
+from autotp.runtime import digest
+from autotp.space import Config
+from autotp.topology import Topology, format_cpulist
+from autotp.tuning.observed import Observed
+from autotp.tuning.request import TuneRequest
+from autotp.tuning.result.pareto import Point, costs_of, front_of
+from autotp.tuning.result.verdict import Verdict
+from autotp.tuning.study.storage_url import public_url
+
+VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {
+    Ruling.WIN: "win",
+    Ruling.TIE: "tie",
+    Ruling.UNKNOWN: "unknown",
+}
+
+
+class Shipped(msgspec.Struct, frozen=True, kw_only=True):
+    """The config that ships, as observed, with its metrics and its gain over the best baseline.
+
+    `others` are its gains in what wasn't asked for and was measured all the same.
+    """
+
+    config: Config
+    observed: Observed | None
+    metrics: Mapping[str, float]
+    gain: Interval = UNITY
+    others: Mapping[Metric, Interval] = {}
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a tuning found; `left_out` are objectives whose best candidate wasn't in the finals."""
+
+    verdict: Verdict
+    shipped: Shipped
+    baseline: Shipped
+    noise_floor: float | None
+    points: Sequence[Point]
+    left_out: Sequence[Metric] = ()
+    trials: int
+    rounds: int
+    started: str
+    duration_s: float
+
+
+def build_tuned(
+    request: TuneRequest, topology: Topology, evidence: Evidence, versions: Mapping[str, Any]
+) -> Tuned:
+    """Return the content of tuned.yaml."""
+    shipped = evidence.shipped
+    observed = shipped.observed
+    return Tuned(
+        autotp=VERSION,
+        model=_model(request),
+        workload=_workload(request, shipped),
+        objective=Objective(
+            metrics=tuple(str(m) for m in request.objectives),
+            constraints=tuple(c.text for c in request.constraints),
+        ),
+        profiles=(
+            Profile(
+                machine=_machine(topology),
+                config=shipped.config.to_dict(),
+                properties=shipped.config.properties(),
+                affinity=affinity_of(observed),
+                effective=observed.effective if observed else None,
+                proof=observed.proof if observed else None,
+                result=_result(evidence),
+                pareto=_pareto(request, evidence),
+            ),
+        ),
+        study=TunedStudy(
+            name=request.name,
+            storage=_storage(request),
+            trials=evidence.trials,
+            rounds=evidence.rounds,
+            seed=request.seed,
+            started=evidence.started,
+            duration_s=round(evidence.duration_s, 1),
+            autotp=versions["autotp"],
+            openvino=versions["openvino"],
+        ),
+    )
+
+
+def _model(request: TuneRequest) -> TunedModel:
+    found = digest(request.files)
+    return TunedModel(
+        path=_relative(request.files.path, request.out),
+        kind=request.files.kind,
+        graph_sha256=found.graph_sha256,
+        weights_bytes=found.weights_bytes,
+        shapes=request.shapes,
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return os.path.relpath(path.resolve(), folder.resolve())
+    except ValueError:
+        return str(path.resolve())
+
+
+def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
+    workload = request.workload
+    requests = shipped.observed.effective.requests if shipped.observed else None
+    nireq = requests or request.nireq(shipped.config)
+    generation = workload.batched(shipped.config.count("batch")).generation
+    return TunedWorkload(
+        kind=Loop.of(nireq, workload.rate_per_s) if generation is None else Loop.GENERATE,
+        nireq=nireq,
+        rate_per_s=workload.rate_per_s,
+        prompt_tokens=generation.prompt_tokens if generation else None,
+        new_tokens=generation.new_tokens if generation else None,
+        batch=generation.batch if generation else None,
+        attention_backend=generation.attention_backend if generation else None,
+        inputs=workload.data.name if workload.data else SEEDED,
+        seed=request.seed,
+    )
+
+
+def _machine(topology: Topology) -> TunedMachine:
+    fingerprint = topology.fingerprint
+    return TunedMachine(fingerprint=fingerprint.id, hard=dict(fingerprint.hard), soft=dict(fingerprint.soft))
+
+
+def affinity_of(observed: Observed | None) -> tuple[str, ...] | None:
+    """Return the CPUs of each process as tuned.yaml has them; None where they weren't bound."""
+    if observed is None or observed.masks is None:
+        return None
+    return tuple(format_cpulist(mask) for mask in observed.masks)
+
+
+def _result(evidence: Evidence) -> Result:
+    shipped, baseline = evidence.shipped, evidence.baseline
+    return Result(
+        verdict=VERDICTS[evidence.verdict.ruling],
+        gain=shipped.gain,
+        baseline=TunedBaseline(config=baseline.config.to_dict(), metrics=_metrics(baseline)),
+        metrics=_metrics(shipped),
+        noise_floor=evidence.noise_floor,
+        outputs=_outputs(shipped.observed, baseline.observed),
+    )
+
+
+def _metrics(one: Shipped) -> dict[str, float]:
+    """Return what was measured, and what copying would add to each latency."""
+    if one.observed is None or one.observed.copy_s is None:
+        return dict(one.metrics)
+    return {**one.metrics, "copy_s": one.observed.copy_s}
+
+
+def _outputs(shipped: Observed | None, baseline: Observed | None) -> TunedOutputs | None:
+    if not shipped or not baseline or not shipped.output_error or not baseline.output_error:
+        return None
+    return TunedOutputs(
+        max_abs_error=shipped.output_error.max_abs_error,
+        baseline_max_abs_error=baseline.output_error.max_abs_error,
+    )
+
+
+def _pareto(request: TuneRequest, evidence: Evidence) -> tuple[ParetoPoint, ...]:
+    if len(request.objectives) < 2:
+        return ()
+    front = front_of(evidence.points, request.objectives)
+    return tuple(
+        ParetoPoint(
+            config=point.config.to_dict(),
+            metrics=dict(point.metrics),
+            costs=costs_of(point, front, request.objectives),
+        )
+        for point in front
+    )
+
+
+def _storage(request: TuneRequest) -> str:
+    return "study.db" if request.storage is None else public_url(request.storage)

@@ -1,0 +1,1 @@
+"""The stages of a tuning: baselines, search, play-off, finals."""

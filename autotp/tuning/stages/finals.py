@@ -1,0 +1,208 @@
+"""The finals of one tuning: who goes, how long they run, and what the study records of them."""
+
+from collections.abc import Sequence
+from functools import partial
+from statistics import fmean
+
+import msgspec
+
+from autotp.measure import (
+    AA,
+    DECIDING_CONFIDENCE,
+    GRACE,
+    Metric,
+    Rounds,
+    Ruling,
+    Schedule,
+    Waves,
+    all_metrics,
+    plan_waves,
+    t_interval,
+)
+from autotp.tuning.constraints import violations
+from autotp.tuning.events import FinalsBegan, FinalsEnded
+from autotp.tuning.race.race import OUT_CONFIDENCE, Racer, best_in, still_in
+from autotp.tuning.result.verdict import Contest, Verdict, judge
+from autotp.tuning.session import Session
+from autotp.tuning.study.study import Role
+
+MAX_FINALISTS = 2
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """What the finals found: the verdict, the floor, and the finals themselves for the figures of each arm.
+
+    `fallback` is the baseline that ships where nothing wins; `left_out` are the objectives whose best candidate
+    didn't fit into the finals.
+    """
+
+    verdict: Verdict
+    finals: Waves
+    finalists: tuple[Racer, ...]
+    noise_floor: float | None
+    fallback: Racer
+    left_out: tuple[Metric, ...] = ()
+
+
+def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]) -> Closing:
+    """Measure the best contenders and the baselines in fresh processes and rule on them.
+
+    Args:
+        session: the tuning.
+        contenders: arms that the search didn't drop, all stopped.
+        baselines: the best baseline first, then those not proven slower, all stopped.
+    """
+    finalists, schedule = _line_up(session, contenders, baselines)
+    arms = {racer.key: racer for racer in [*baselines, *finalists]}
+    session.tell(_began(finalists, baselines, schedule))
+    trials = {key: session.store.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
+    finals = _waves(session, [*baselines, *finalists])
+    finals.run(schedule, session.at(1.0), session.at(GRACE), session.store.beat)
+    ends = _ends(session, contenders)
+    left_out = tuple(metric for metric, racer in ends.items() if racer not in (*finalists, *baselines))
+    closing = msgspec.structs.replace(_rule(session, finals, finalists, baselines), left_out=left_out)
+    for key, trial in trials.items():
+        session.store.describe_observed(trial, arms[key].observed)
+        if key in finals.failures:
+            session.store.fail(trial, finals.failures[key])
+        elif finals.waves:
+            gain = finals.gain(key, baselines[0].key)
+            session.store.describe(trial, gain=gain, processes=len(finals.waves))
+            session.store.complete(trial, final_metrics(session, finals, key, baselines[0].key), finals.rows(key))
+    return closing
+
+
+def skip_finals(session: Session, baselines: list[Racer], reason: str) -> Closing:
+    """Return the closing of a tuning that measured no candidate: there is nothing to rule on."""
+    verdict = Verdict(Ruling.UNKNOWN, reason=reason)
+    return Closing(verdict, _waves(session, baselines), (), None, baselines[0])
+
+
+def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> dict[str, float]:
+    """Return the metrics of arm `key` over all its processes; the objectives as the paired gains have them."""
+    values = finals.metrics(key)
+    if key != baseline and baseline not in finals.failures:
+        reference = finals.metrics(baseline)
+        for metric in session.request.objectives:
+            gain = finals.gain(key, baseline, metric).median
+            values[metric.key] = reference[metric.key] * (gain if metric.maximize else 1 / gain)
+    return values
+
+
+def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
+    """Return how many rounds a process runs: a p99 is told only from 500 samples."""
+    samples = session.race.samples_a_block(racers)
+    return Rounds.of(session.race.blocks).telling(session.request.objective, samples)
+
+
+def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:
+    """Choose as many of the best contenders as can be measured well in the time left."""
+    to_beat = session.keeps_constraints(baselines[0])
+    hopeful = [r for r in contenders if not (to_beat and session.race.standing(r).below(0.0, OUT_CONFIDENCE))]
+    room = session.bench.room - len(baselines) - 1
+    most = max(MAX_FINALISTS, len(session.request.objectives))
+    finalists = _the_best(session, contenders, session.keeping(hopeful))[: max(1, min(most, room))]
+    while True:
+        arms = len(baselines) + len(finalists) + 1
+        seconds = session.at(1.0) - session.now()
+        block_s = session.race.seconds_a_block([*baselines, *finalists])
+        wanted = rounds_wanted(session, [*baselines, *finalists])
+        schedule = plan_waves(seconds, arms, arms * session.bench.arm_start_s, block_s, wanted)
+        if schedule.rounds >= wanted.enough or len(finalists) <= 1:
+            return finalists, schedule
+        finalists = finalists[:-1]
+
+
+def _the_best(session: Session, contenders: list[Racer], hopeful: list[Racer]) -> list[Racer]:
+    """Return the `hopeful` ones that may be the best; of several objectives the best of the first, then of others.
+
+    Those needn't be better than the baseline in the first: they show what being so in another costs.
+    """
+    first = still_in(session.race, hopeful)
+    return list(dict.fromkeys((*first[:1], *_ends(session, contenders).values(), *first)))
+
+
+def _ends(session: Session, contenders: list[Racer]) -> dict[Metric, Racer]:
+    """Return the best contender in each objective but the first, as far as the search knows."""
+    keeping = session.keeping(contenders)
+    others = session.request.objectives[1:] if keeping else ()
+    return {metric: best_in(session.race, keeping, metric) for metric in others}
+
+
+def _waves(session: Session, racers: Sequence[Racer]) -> Waves:
+    """Return the waves of `racers`, the best baseline first, none run yet."""
+    objective, seed = session.request.objective, session.request.seed
+    makers = {racer.key: partial(session.bench.arm, racer.config, checked=False) for racer in racers}
+    return Waves(makers, racers[0].key, objective, session.race.blocks, seed, session.now)
+
+
+def _rule(session: Session, finals: Waves, finalists: list[Racer], baselines: list[Racer]) -> Closing:
+    best = baselines[0].key
+    if best in finals.failures or AA in finals.failures or not finals.waves:
+        verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")
+        return Closing(verdict, finals, tuple(finalists), None, baselines[0])
+    rivals = [racer for racer in baselines if racer.key not in finals.failures]
+    keeping = [rival for rival in rivals if _feasible(session, finals.metrics(rival.key))]
+    floor = finals.noise_floor if len(finals.waves) > 1 else None
+    contests = _contests(session, finals, finalists, rivals)
+    for contest in contests:
+        session.tell(
+            FinalsEnded(
+                config=contest.config.to_dict(),
+                gain=contest.gain(best),
+                noise_floor=floor,
+                processes=len(finals.waves),
+            )
+        )
+    verdict = judge(
+        contests,
+        best_baseline=best,
+        must_beat=[rival.key for rival in rivals if not _surely_breaks(session, finals, rival.key)],
+        baseline_keeps=bool(keeping),
+        noise_floor=floor or float("inf"),
+        processes=len(finals.waves),
+        metric=session.request.objective,
+        samples=finals.fewest_samples,
+    )
+    return Closing(verdict, finals, tuple(finalists), floor, _fallback(finals, keeping or rivals, best))
+
+
+def _contests(session: Session, finals: Waves, finalists: list[Racer], rivals: list[Racer]) -> list[Contest]:
+    return [
+        Contest(
+            key=racer.key,
+            config=racer.config,
+            log_gains={rival.key: finals.log_gains(racer.key, rival.key) for rival in rivals},
+            feasible=_feasible(session, finals.metrics(racer.key)),
+        )
+        for racer in finalists
+        if racer.key not in finals.failures
+    ]
+
+
+def _fallback(finals: Waves, baselines: list[Racer], best: str) -> Racer:
+    """Return the best of `baselines` where it is one of them, else the one that the finals found the fastest."""
+    alike = [racer for racer in baselines if racer.key == best]
+    return max(alike or baselines, key=lambda racer: fmean(finals.log_gains(racer.key, best)))
+
+
+def _surely_breaks(session: Session, finals: Waves, key: str) -> bool:
+    """Whether arm `key` is proven to break a constraint, as strictly as a gain is: its processes differ, too."""
+    processes = [all_metrics(wave[key]) for wave in finals.waves]
+    return any(
+        t_interval([constraint.log_excess(found) for found in processes], DECIDING_CONFIDENCE).low > 1.0
+        for constraint in session.request.constraints
+    )
+
+
+def _feasible(session: Session, metrics: dict[str, float]) -> bool:
+    return all(violation <= 0 for violation in violations(session.request.constraints, metrics).values())
+
+
+def _began(finalists: list[Racer], baselines: list[Racer], schedule: Schedule) -> FinalsBegan:
+    return FinalsBegan(
+        finalists=tuple(racer.config.to_dict() for racer in finalists),
+        baselines=tuple(racer.config.to_dict() for racer in baselines),
+        processes=schedule.processes,
+        rounds=schedule.rounds,
+    )

@@ -1,0 +1,198 @@
+"""The search: a few candidates at a time race against the baseline; contenders are those not beaten."""
+
+from collections import deque
+
+from optuna.trial import FrozenTrial, Trial
+
+from autotp.measure import ArmFailure
+from autotp.space import Config, split_places
+from autotp.tuning.events import ArmEnded
+from autotp.tuning.observed import Observed
+from autotp.tuning.propose.recipes import recipes
+from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, Racer
+from autotp.tuning.session import Session
+from autotp.tuning.stages.baselines import HINTS, keep_baselines
+from autotp.tuning.study.study import Role
+
+SIDE_BY_SIDE = 3
+PAST_LEADERS = 3
+
+
+class Hunt:
+    """One search over one session's space."""
+
+    def __init__(self, session: Session, baselines: list[Racer]) -> None:
+        self.contenders: list[Racer] = []
+        self.aliases = 0
+        self.measured = 0  # arms that were, or turned out to be aliases of what was
+        self.failures: list[ArmFailure] = []
+        self._session = session
+        self._baselines = baselines
+        for config in HINTS:
+            session.proposer.take(config)
+        self._live: list[Racer] = []
+        self._begun = 0
+        self._first = deque(_first_configs(session))
+
+    def run(self, until: float) -> None:
+        """Search until the monotonic time `until`, the wanted number of trials, or the end of the space.
+
+        Raises:
+            EnvironmentFailure: the best baseline failed for good.
+        """
+        session = self._session
+        while session.now() < until:
+            self._start_some()
+            if not self._live:
+                if self._nothing_left:
+                    break
+                continue
+            failed = self._race(until)
+            for racer in [racer for racer in failed if racer in self._live]:
+                self._fail(racer.trial, racer.config, racer.failure)
+                self._live.remove(racer)
+            keep_baselines(session, self._baselines, failed)
+            session.store.beat()
+            self._judge()
+        for racer in list(self._live):
+            self._end(racer, dropped=False)
+        judged = [racer for racer in self.contenders if len(racer.blocks) >= session.race.rounds_to_judge]
+        self.contenders = judged or self.contenders  # of a round or two, luck would choose the first
+
+    def _race(self, until: float) -> list[Racer]:
+        """Run rounds up to the next look, after the first few without what is hopeless; return what failed."""
+        race = self._session.race
+        failed = race.run(ROUNDS_TO_DESPAIR, until)
+        for racer in list(self._live):
+            if racer not in failed and race.hopeless(racer):
+                self._end(racer, dropped=True)
+        if self._live and race.baseline not in failed:
+            failed += race.run(race.rounds_to_judge - ROUNDS_TO_DESPAIR, until)
+        return failed
+
+    @property
+    def nothing_measured(self) -> str | None:
+        """Why no candidate was measured; None if one was."""
+        if self.measured:
+            return None
+        if self.failures and len(self.failures) == self._begun:
+            return f"every candidate failed; the first: {self.failures[0]}"
+        if not self._begun and self._session.proposer.exhausted:
+            return "the space holds nothing besides OpenVINO's hints and what was tried before"
+        return "no candidate could be measured within the budget"
+
+    @property
+    def _nothing_left(self) -> bool:
+        wanted = self._session.request.trials
+        if wanted is not None and self._begun >= wanted:
+            return True
+        return not self._first and self._session.proposer.exhausted
+
+    def _start_some(self) -> None:
+        entries: list[tuple[Trial, Config]] = []
+        most = min(SIDE_BY_SIDE - len(self._live), max(self._session.bench.room, not self._live))
+        while len(entries) < most and not self._nothing_left:
+            entries.append(self._next())
+        outcomes = self._session.bench.start([config for _, config in entries])
+        for (trial, config), (arm, outcome) in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, ArmFailure):
+                self._fail(trial, config, outcome)
+            elif outcome.key in self._session.known:
+                arm.stop()
+                self._session.store.describe_observed(trial, outcome)
+                self._alias(trial, config, outcome)
+            else:
+                self._enter(Racer(f"trial {trial.number}", config, outcome, arm, trial))
+
+    def _next(self) -> tuple[Trial, Config]:
+        session = self._session
+        if self._first:
+            config = self._first.popleft()
+            trial = session.store.begin_known(session.proposer, config)
+        else:
+            trial, config = session.store.propose(session.proposer)
+        session.proposer.take(config)
+        self._begun += 1
+        return trial, config
+
+    def _enter(self, racer: Racer) -> None:
+        self._session.known[racer.observed.key] = racer.trial.number
+        self._session.store.describe_observed(racer.trial, racer.observed)
+        self._session.race.enter(racer)
+        self._live.append(racer)
+
+    def _judge(self) -> None:
+        race = self._session.race
+        measured = (r for r in self._live if len(r.blocks) >= race.rounds_to_judge)
+        ahead = (*self._baselines, *self.contenders, *measured)
+        leaders = [racer for racer in ahead if self._session.keeps_constraints(racer)]
+        for racer in list(self._live):
+            if race.beaten(racer, leaders):
+                self._end(racer, dropped=True)
+            elif len(racer.blocks) >= race.rounds_to_settle:
+                self._end(racer, dropped=False)
+
+    def _end(self, racer: Racer, dropped: bool) -> None:
+        session = self._session
+        self._live.remove(racer)
+        session.race.leave(racer)
+        if not racer.blocks:
+            return  # started as the time ran out; the store abandons its trial
+        session.store.describe(racer.trial, dropped=dropped)
+        if session.complete(racer.trial, racer, racer.rows) and not dropped:
+            self.contenders.append(racer)
+        session.proposer.learn(racer.config, failed=False)
+        self.measured += 1
+
+    def _fail(self, trial: Trial, config: Config, failure: ArmFailure | None) -> None:
+        assert failure is not None
+        self._session.fail(trial, config, failure)
+        self._session.proposer.learn(config, failed=True)
+        self.failures.append(failure)
+
+    def _alias(self, trial: Trial, config: Config, observed: Observed) -> None:
+        """Tell a trial whose config only the compile showed to be an alias."""
+        of = self._session.known[observed.key]
+        self.aliases += 1
+        self._session.store.alias(trial, of)
+        self.measured += 1
+        self._session.tell(
+            ArmEnded(
+                trial=trial.number,
+                config=config.to_dict(),
+                status="ALIAS",
+                proof=observed.proof.state if observed.proof else None,
+                reason=f"OpenVINO makes the same of it as of trial {of}",
+            )
+        )
+
+
+def _first_configs(session: Session) -> list[Config]:
+    """Return what is tried first: the best of an earlier call, then recipes. Everything measured is taken."""
+    topology, proposer = session.bound.topology, session.proposer
+    cpus = set(topology.envelope.cpus)
+    cores = len({cpu.core for cpu in topology.machine.cpus if cpu.id in cpus})
+    sockets = len(split_places(topology.machine, topology.envelope.cpus))
+    tried = recipes(cores, sockets, session.request.files.generates)
+    known = [found for settings in tried if (found := proposer.find(settings))]
+    measured = dict.fromkeys(_config_of(trial) for trial in _past_trials(session))
+    leaders = [config for config in measured if proposer.holds(config)][:PAST_LEADERS]
+    for config in measured:
+        proposer.take(config)
+    for trial in session.store.finished(Role.ALIAS):
+        proposer.take(_config_of(trial))
+    for trial in session.store.failed():
+        proposer.take(_config_of(trial))
+        proposer.learn(_config_of(trial), failed=True)
+    return [*leaders, *(config for config in dict.fromkeys(known) if proposer.holds(config))]
+
+
+def _past_trials(session: Session) -> list[FrozenTrial]:
+    """Return the trials that earlier calls have measured, the best first."""
+    metric = session.request.objective
+    trials = session.store.finished(Role.SEARCH)
+    return sorted(trials, key=lambda trial: trial.values[0], reverse=metric.maximize)
+
+
+def _config_of(trial: FrozenTrial) -> Config:
+    return Config.of(trial.user_attrs["config"])

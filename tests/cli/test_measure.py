@@ -1,0 +1,83 @@
+"""`autotp measure`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_main import autotp
+from tests.support.models import dynamic_model, matmul_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small IR."""
+    return str(matmul_model(tmp_path_factory.mktemp("model")))
+
+
+def test_json_has_the_agreed_keys(
+    model: str,
+) -> None:
+    """Figures with their units, and the properties as OpenVINO reports them."""
+    code, out, err = autotp(
+        "measure", model, "--budget", "0.3s", "--json", "--set", "num_streams=1", "--set", "nireq=3"
+    )
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    figures = ["throughput_per_s", "latency_p50_s", "latency_p90_s", "latency_p99_s", "memory_bytes", "compile_s"]
+    assert all(found[key] > 0 for key in figures)
+    assert found["latency_p50_s"] <= found["latency_p90_s"] <= found["latency_p99_s"]
+    assert found["properties"]["NUM_STREAMS"] == "1"
+    assert found["nireq"] == 3
+
+
+def test_at_a_rate_latency_counts_from_the_arrival(model: str) -> None:
+    """With --rate about that many inferences a second are run, however many could be."""
+    code, out, err = autotp("measure", model, "--budget", "1s", "--json", "--rate", "200", "--set", "nireq=2")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert 100 < found["throughput_per_s"] < 300
+    assert found["latency_p50_s"] > 0
+    assert found["copy_s"] > 0
+
+
+def test_text_shows_the_same(tmp_path: Path) -> None:
+    """Without --json a table; a dynamic model is measured at the shape that was given."""
+    model = str(dynamic_model(tmp_path))
+    code, out, _ = autotp("measure", model, "--budget", "0.2s", "--shape", "x=[2,16]")
+    assert code == 0
+    words = ("throughput", "latency_p99", "memory", "copies", "precision")
+    assert [word for word in words if word not in out] == []
+
+
+def test_a_policy_that_does_nothing_is_told(model: str) -> None:
+    """What is measured with it on one socket isn't a tensor-parallel figure."""
+    setting = ("--set", "distribution_policy=tensor_parallel")
+    code, out, _ = autotp("measure", model, *setting, "--budget", "0.2s")
+    assert code == 0
+    assert "tensor parallelism is INERT" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--set", "num_streams=0"),
+        ("--set", "nstreams=1"),
+        ("--set", "distribution_policy=pipeline_parallel"),
+        ("--shape", "x=[1,3]"),
+        ("--budget", "soon"),
+        ("--rate", "0"),
+        ("--rate", "nan"),
+        ("--rate", "0.01"),
+        ("--data", "gone.npz"),
+        ("--set", "batch=8"),
+    ],
+)
+def test_what_cannot_be_measured_is_bad_input(
+    arguments: tuple[str, ...],
+    model: str,
+) -> None:
+    """One sentence, exit code 2, no trace."""
+    code, out, err = autotp("measure", model, *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("autotp: ")

@@ -1,0 +1,81 @@
+"""`autotp show`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from autotp.deploy import write_tuned
+from autotp.measure import Ruling
+from autotp.topology import probe
+from autotp.tuning.result.headline import say
+from autotp.tuning.result.tuned_content import build_tuned
+from tests.cli.test_main import autotp
+from tests.support.trees import Described, build
+from tests.tuning.result.test_tuned_content import VERSIONS, evidence, request_in
+
+
+@pytest.fixture
+def tuned_here(tmp_path: Path) -> Path:
+    """A WIN found on this machine."""
+    return tuned_on(tmp_path, None)
+
+
+def tuned_on(folder: Path, sysroot: Path | None) -> Path:
+    """The tuned.yaml of a WIN found on the live or a recorded machine."""
+    request, found = request_in(folder), evidence(Ruling.WIN)
+    path = request.out / "tuned.yaml"
+    write_tuned(path, build_tuned(request, probe(sysroot), found, VERSIONS), say(request, found))
+    return path
+
+
+def test_it_says_what_was_found_and_applies_here(
+    tuned_here: Path,
+) -> None:
+    """The verdict in words, then the properties that a load would apply."""
+    code, out, err = autotp("show", str(tuned_here))
+    assert (code, err) == (0, "")
+    assert "WIN: 1.840 times the baseline" in out
+    assert "here it would be applied" in out
+    assert "INFERENCE_PRECISION_HINT=f32" in out
+
+
+def test_json_holds_file_decision_and_properties(
+    tuned_here: Path,
+) -> None:
+    """One object for programs."""
+    found = json.loads(autotp("show", str(tuned_here), "--json")[1])
+    assert set(found) == {"tuned", "decision", "properties"}
+    assert found["decision"]["applied"] is True
+    assert found["properties"] == {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def test_on_another_machine_it_names_the_fallback(tmp_path: Path) -> None:
+    """What was tuned elsewhere isn't applied: the hint is, and what differs is listed."""
+    elsewhere = tuned_on(tmp_path, build(Described(sockets=4, cores_per_node=4), tmp_path / "machine"))
+    code, out, _ = autotp("show", str(elsewhere))
+    assert code == 0
+    assert "would be applied instead" in out
+    assert "PERFORMANCE_HINT=THROUGHPUT" in out
+    assert "differs: sockets: tuned 4" in out
+
+
+def test_without_its_model_nothing_would_be_applied(tuned_here: Path, tmp_path: Path) -> None:
+    """autotp.load refuses it unless it's told where the model is, so that is what is said."""
+    moved = tmp_path / "away" / "tuned.yaml"
+    moved.parent.mkdir()
+    moved.write_text(tuned_here.read_text())
+    code, out, _ = autotp("show", str(moved))
+    assert code == 0
+    assert "autotp.load would apply nothing unless it's given the model's path" in " ".join(out.split())
+    assert json.loads(autotp("show", str(moved), "--json")[1])["properties"] is None
+
+
+def test_what_is_no_tuned_file_is_bad_input(tmp_path: Path) -> None:
+    """A missing file, another file: one sentence that names it, exit code 2."""
+    other = tmp_path / "other.yaml"
+    other.write_text("a: 1\n")
+    for path in (tmp_path / "gone.yaml", other, tmp_path):
+        code, out, err = autotp("show", str(path))
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert str(path) in err

@@ -1,0 +1,284 @@
+"""`autotp tune`, end to end on the real OpenVINO, and what it refuses."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+import autotp as package
+from autotp.deploy import read_tuned
+from autotp.tuning import Began, Event
+from autotp.tuning.study.block_columns import decode_blocks
+from tests.cli.test_main import autotp
+from tests.runtime.models.test_source import MODEL as ONNX
+from tests.support import rig
+from tests.support.models import dynamic_model, matmul_model
+from tests.support.trees import Described
+
+TUNE = (sys.executable, "-m", "autotp", "tune")
+EXIT_CODES = {"win": 0, "tie": 0, "unknown": 3}
+LOAD = """
+import json, sys
+import numpy as np, autotp
+with autotp.load(sys.argv[1]) as model:
+    (port,) = model.compiled_model.inputs
+    outputs = model.infer({"x": np.ones(port.shape, np.float32)})
+    print(json.dumps([model.decision.applied, sorted(outputs), model.nireq]))
+"""
+
+
+def trials_of(folder: Path, name: str) -> list[FrozenTrial]:
+    """The trials of the study `name` in `folder`."""
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder / 'study.db'}").trials
+
+
+class Done:
+    """A tuning of `model` that ran to its end: its folder, its exit code, its lines."""
+
+    def __init__(self, model: Path, out: Path, *asked: str) -> None:
+        self.model, self.out = model, out
+        options = ("--trials", "2", "--json", "--out", str(out))
+        process = subprocess.run([*TUNE, str(model), *options, *asked], capture_output=True, text=True)
+        self.code, self.err = process.returncode, process.stderr
+        self.events: list[dict[str, Any]] = [json.loads(line) for line in process.stdout.splitlines()]
+        self.tuned = read_tuned(self.out / "tuned.yaml")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """One short tuning with a baseline of one's own and a constraint."""
+    folder = tmp_path_factory.mktemp("done")
+    asked = ("--budget", "12s", "--baseline", "num_streams=1", "--constraint", "latency_p99<10s")
+    return Done(matmul_model(folder, width=256), folder / "out", *asked)
+
+
+def test_each_line_is_an_event_and_the_last_the_verdict(done: Done) -> None:
+    """`--json` gives JSON lines alone; the last one holds tuned.yaml's content, and the exit code fits it."""
+    kinds = [event.pop("event") for event in json.loads(json.dumps(done.events))]
+    assert kinds[:2] == ["began", "baselined"]
+    assert set(kinds[2:-1]) <= {"noise", "arm", "play_off", "finals", "final", "weather"}
+    assert kinds[-1] == "verdict"
+    content = {key: value for key, value in done.events[-1].items() if key != "event"}
+    assert content == json.loads(msgspec.json.encode(done.tuned))
+    assert (done.code, done.err) == (EXIT_CODES[done.tuned.profiles[0].result.verdict], "")
+
+
+def test_no_more_arms_than_asked_for_are_searched(done: Done) -> None:
+    """`--trials 2` begins two trials of the search at most."""
+    roles = [trial.user_attrs["role"] for trial in trials_of(done.out, "model-throughput")]
+    assert 1 <= roles.count("search") <= 2
+    assert sum(event["event"] == "arm" and event["trial"] >= 0 for event in done.events) <= len(roles)
+
+
+def test_the_study_holds_every_role(done: Done) -> None:
+    """Baselines, search and finals are trials; none is left running, all attributes are JSON values."""
+    trials = trials_of(done.out, "model-throughput")
+    assert {trial.user_attrs["role"] for trial in trials} == {"baseline", "search", "final"}
+    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.FAIL}
+    for trial in trials:
+        json.dumps(trial.user_attrs, allow_nan=False)
+        assert isinstance(trial.user_attrs["config"], dict)
+
+
+def test_a_complete_trial_holds_its_evidence(done: Done) -> None:
+    """Status, metrics, effective config, proof, output error, violation and decodable raw blocks are there."""
+    measured = [t for t in trials_of(done.out, "model-throughput") if t.user_attrs.get("status") == "OK"]
+    assert measured
+    for trial in measured:
+        kept = trial.user_attrs
+        assert trial.values == [kept["metrics"]["throughput_per_s"]]
+        assert kept["effective"]["streams"] >= 1
+        assert kept["proof"] == {"state": "none"}
+        assert kept["output_error"]["finite"] is True
+        assert list(trial.constraints) == ["latency_p99<10s"]
+        rows = [row for key in kept if key.startswith("blocks:") for row in decode_blocks(kept[key])]
+        assert len(rows) == kept["rounds"] > 0
+
+
+def test_ones_own_settings_are_a_baseline(done: Done) -> None:
+    """`--baseline` is raced as one, or told to be the same as a hint."""
+    baselines = [t.user_attrs["config"] for t in trials_of(done.out, "model-throughput")]
+    aliases = next(event for event in done.events if event["event"] == "baselined")["aliases"]
+    assert {"num_streams": 1} in [*baselines, *aliases]
+
+
+def test_the_file_says_in_three_lines_what_was_found(done: Done) -> None:
+    """Three lines of comment, then the YAML; the model is named relative to it."""
+    lines = (done.out / "tuned.yaml").read_text().splitlines()
+    assert [line.startswith("# ") for line in lines[:4]] == [True, True, True, False]
+    assert done.tuned.model.path == "../model.xml"
+    assert done.tuned.study.storage == "study.db"
+    assert done.tuned.objective.constraints == ("latency_p99<10s",)
+
+
+def test_the_file_loads_and_infers(done: Done) -> None:
+    """A fresh process loads what was tuned, applies it and answers."""
+    argv = [sys.executable, "-c", LOAD, str(done.out / "tuned.yaml")]
+    loaded = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert json.loads(loaded.stdout) == [True, ["y"], done.tuned.workload.nireq]
+
+
+def test_the_file_can_be_shown(done: Done) -> None:
+    """`autotp show` tells the verdict and that it would be applied here."""
+    code, out, _ = autotp("show", str(done.out / "tuned.yaml"))
+    assert code == 0
+    assert f"{done.tuned.profiles[0].result.verdict.upper()}: " in out
+    assert "here it would be applied" in out
+
+
+def test_an_existing_study_is_refused_with_both_flags_named(done: Done) -> None:
+    """Without `--resume` or `--fresh` nothing is touched, exit code 2."""
+    before = {path.name: path.read_bytes() for path in done.out.iterdir()}
+    code, out, err = autotp("tune", str(done.model), "--out", str(done.out))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--resume" in err
+    assert "--fresh" in err
+    assert {path.name: path.read_bytes() for path in done.out.iterdir()} == before
+
+
+def test_an_interrupted_resume_keeps_what_was_proven(done: Done) -> None:
+    """Ctrl-C in a later call leaves the earlier call's verdict in tuned.yaml."""
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Began):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        package.tune(done.model, out=done.out, resume=True, listener=interrupt)
+    found = read_tuned(done.out / "tuned.yaml").profiles[0].result
+    assert (found.verdict, found.gain) == (
+        done.tuned.profiles[0].result.verdict,
+        done.tuned.profiles[0].result.gain,
+    )
+
+
+def test_ctrl_c_leaves_a_study_that_resume_continues(tmp_path: Path) -> None:
+    """SIGINT: exit code 130, `unknown` in tuned.yaml; `--resume` goes on with more trials and tells in words."""
+    model, out = matmul_model(tmp_path), tmp_path / "out"
+    argv = [*TUNE, str(model), "--out", str(out), "--trials", "1"]
+    with subprocess.Popen(
+        [*argv, "--budget", "60s", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=30)
+    assert [json.loads(line)["event"] for line in lines] == ["began", "baselined"]
+    assert (process.returncode, err.strip()) == (130, "autotp: stopped.")
+    assert json.loads(rest.splitlines()[-1])["profiles"][0]["result"]["verdict"] == "unknown"
+    assert read_tuned(out / "tuned.yaml").profiles[0].result.verdict == "unknown"
+    before = trials_of(out, "model-throughput")
+    assert not [trial for trial in before if not trial.state.is_finished()]
+    resumed = subprocess.run([*argv, "--budget", "9s", "--resume"], capture_output=True, text=True)
+    assert (resumed.returncode, resumed.stderr) == (
+        EXIT_CODES[read_tuned(out / "tuned.yaml").profiles[0].result.verdict],
+        "",
+    )
+    assert resumed.stdout.startswith("study     model-throughput in ")
+    assert "\nbaseline  performance_hint=" in resumed.stdout
+    assert f"Written to {out / 'tuned.yaml'}." in resumed.stdout
+    after = trials_of(out, "model-throughput")
+    assert [trial.state for trial in after[: len(before)]] == [trial.state for trial in before]
+    assert "search" in [trial.user_attrs["role"] for trial in after[len(before) :]]
+
+
+@rig.requires_rig(shim=False)
+def test_two_sockets_run_a_native_split(tmp_path: Path) -> None:
+    """On the pretended 2x1 machine the space `tensor_parallel` proves two sub-streams: 2 threads, 1 without."""
+    model, out = matmul_model(tmp_path, width=512), tmp_path / "out"
+    options = ("--space", "tensor_parallel", "--budget", "15s", "--fix", "inference_precision_hint=f32")
+    argv = (*TUNE, str(model), *options, "--out", str(out), "--json")
+    done = rig.run(Described(sockets=2), argv, shim=False, tmp=tmp_path, timeout_s=60)
+    verdict = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == EXIT_CODES[verdict["profiles"][0]["result"]["verdict"]], done.stderr
+    assert verdict["profiles"][0]["machine"]["hard"]["sockets"] == 2
+    native = {("distribution_policy", "tensor_parallel"), ("split_count", 2)}
+    split = [
+        [trial.user_attrs["proof"][key] for key in ("state", "sub_streams", "threads", "threads_without")]
+        for trial in trials_of(out, "model-throughput")
+        if native <= set(trial.user_attrs["config"].items()) and trial.user_attrs["role"] == "search"
+    ]
+    assert ["active", 2, 2, 1] in split
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sound model, a dynamic one, and broken ones."""
+    folder = tmp_path_factory.mktemp("models")
+    matmul_model(folder, "sound", width=256)
+    dynamic_model(folder, "dynamic")
+    (folder / "broken.xml").write_text("<net><layers>")
+    (folder / "empty.xml").write_text("")
+    (folder / "truncated.onnx").write_bytes(ONNX[: len(ONNX) // 2])
+    (folder / "empty.onnx").write_bytes(b"")
+    (folder / "text.txt").write_text("no model")
+    shorter = matmul_model(folder, "shorter", width=256).with_suffix(".bin")
+    shorter.write_bytes(shorter.read_bytes()[:1000])
+    matmul_model(folder, "unweighted", width=256).with_suffix(".bin").unlink()
+    (folder / "space.yaml").write_text("knobs: {num_streams: [-1]}\n")
+    (folder / "yaml.yaml").write_text("knobs: [\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("code", "model", "options", "words"),
+    [
+        (2, "gone.xml", (), "gone.xml doesn't exist"),
+        (2, "text.txt", (), "neither an OpenVINO .xml"),
+        (2, ".", (), "holds no openvino_model.xml"),
+        (2, "broken.xml", (), "broken.xml"),
+        (2, "empty.xml", (), "empty.xml"),
+        (2, "truncated.onnx", (), "truncated.onnx"),
+        (2, "empty.onnx", (), "empty.onnx"),
+        (2, "shorter.xml", (), "shorter"),
+        (2, "unweighted.xml", (), "unweighted"),
+        (2, "dynamic.xml", (), "--shape 'x=[1,16]'"),
+        (2, "sound.xml", ("--shape", "x=[1,3]"), "x=[1, 3]"),
+        (2, "sound.xml", ("--shape", "z=[1,256]"), "no input 'z'"),
+        (2, "sound.xml", ("--shape", "x"), "--shape"),
+        (2, "sound.xml", ("--fix", "nstreams=2"), "no knob 'nstreams'"),
+        (2, "sound.xml", ("--fix", "num_streams=0"), "num_streams"),
+        (2, "sound.xml", ("--fix", "num_streams"), "knob=value"),
+        (2, "sound.xml", ("--objective", "speed"), "no objective 'speed'"),
+        (2, "sound.xml", ("--out", "/proc/nothing"), "/proc/nothing"),
+        (2, "sound.xml", ("--out", "text.txt"), "text.txt"),
+        (2, "sound.xml", ("--budget", "soon"), "90s, 5m or 1h30m"),
+        (2, "sound.xml", ("--budget", "0s"), "duration"),
+        (2, "sound.xml", ("--constraint", "latency_p99=3"), "latency_p99<20ms"),
+        (2, "sound.xml", ("--cpus", "x"), "list of CPUs"),
+        (2, "sound.xml", ("--cpus", "4095"), "4095"),
+        (2, "sound.xml", ("--trials", "0"), "--trials"),
+        (2, "sound.xml", ("--tolerance", "-1"), "--tolerance"),
+        (2, "sound.xml", ("--storage", "nonsense"), "storage URL"),
+        (2, "sound.xml", ("--storage", "foo://x", "--fresh"), "storage URL foo://x"),
+        (5, "sound.xml", ("--storage", "sqlite:////nowhere/x.db", "--resume"), "/nowhere"),
+        (2, "sound.xml", ("--space", "gone"), "no space 'gone'"),
+        (2, "sound.xml", ("--space", "space.yaml"), "num_streams"),
+        (2, "sound.xml", ("--space", "yaml.yaml"), "yaml.yaml"),
+        (2, "sound.xml", ("--baseline", "gone.yaml"), "gone.yaml"),
+        (2, "sound.xml", ("--data", "gone.npz"), "gone.npz"),
+        (2, "sound.xml", ("--data", "text.txt"), "text.txt"),
+        (2, "sound.xml", ("--allow-precision", "f8"), "no precision 'f8'"),
+        (2, "sound.xml", ("--resume", "--fresh"), "resume and fresh"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_bad_input_is_one_sentence(
+    code: int, model: str, options: tuple[str, ...], words: str, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One clear sentence on stderr, the exit code of its kind, no trace, and nothing written."""
+    monkeypatch.chdir(models)
+    before = {path.name: path.read_bytes() for path in models.iterdir()}
+    found, out, err = autotp("tune", model, *options)
+    assert (found, out) == (code, "")
+    assert err.startswith("autotp: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert {path.name: path.read_bytes() for path in models.iterdir()} == before

@@ -1,0 +1,360 @@
+"""`autotp.load` runs exactly what was measured, or says what it did instead; with the real OpenVINO."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+import autotp
+from autotp.deploy import Profile, Tuned, TunedMachine, TunedModel, TunedWorkload, load, write_tuned
+from autotp.errors import InputError, ModelError, TunedError
+from autotp.measure import Loop
+from autotp.runtime import Attention, digest, locate, reported_properties
+from autotp.runtime.graph.split_fc import count_split
+from autotp.space import Effective
+from autotp.topology import probe
+from tests.deploy.test_tuned import profile, tuned
+from tests.space.limits.test_affinity import topology
+from tests.support import rig
+from tests.support.language_models import language_model
+from tests.support.models import WIDTH, dynamic_model, expected, matmul_model
+from tests.support.trees import Described
+
+ALLOWED = sorted(os.sched_getaffinity(0))
+STREAMS = min(2, len(ALLOWED))
+SETTINGS: dict[str, Any] = {
+    "num_streams": STREAMS,
+    "inference_num_threads": STREAMS,
+    "enable_cpu_pinning": False,
+    "inference_precision_hint": "f32",
+}
+ROW = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None]
+
+
+def here(settings: dict[str, Any] | None = None, **facts: Any) -> Profile:
+    """A profile for the machine that the tests run on."""
+    known = probe().fingerprint
+    machine = TunedMachine(fingerprint=known.id, hard=dict(known.hard), soft=dict(known.soft))
+    return profile(SETTINGS if settings is None else settings, **{"machine": machine, **facts})
+
+
+def content(model: Path, *profiles: Profile, nireq: int = 3, **facts: Any) -> Tuned:
+    """What a tune of `model` would have written into the folder that holds it."""
+    files = locate(model)
+    found = digest(files)
+    written = TunedModel(
+        path=model.name,
+        kind=files.kind,
+        graph_sha256=found.graph_sha256,
+        weights_bytes=found.weights_bytes,
+        **facts,
+    )
+    workload = TunedWorkload(kind=Loop.of(nireq), nireq=nireq)
+    return tuned(*(profiles or (here(),)), model=written, workload=workload)
+
+
+def ship(model: Path, *profiles: Profile, **facts: Any) -> Path:
+    """Write that next to the model and return its path."""
+    path = model.with_name("tuned.yaml")
+    write_tuned(path, content(model, *profiles, **facts), "A test.")
+    return path
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A small real model."""
+    return matmul_model(tmp_path)
+
+
+def test_properties_are_exactly_those_written(model: Path) -> None:
+    """OpenVINO reports every written property with the written value, and the requests are the tuned ones."""
+    path = ship(model)
+    loaded = load(path)
+    assert loaded.decision.applied, loaded.decision
+    assert loaded.decision.differences == ()
+    written = here().properties
+    assert len(written) == len(SETTINGS)
+    reported = reported_properties(loaded.compiled_model)
+    assert {name: reported[name] for name in written} == written
+    assert loaded.nireq == 3
+
+
+def test_infer_answers_by_name(model: Path) -> None:
+    """Inputs go in and outputs come out by name, again and again, each answer its own."""
+    loaded = load(str(ship(model)))
+    answers = [loaded.infer({"x": ROW * factor}) for factor in (1, -2)]
+    for answer, factor in zip(answers, (1, -2), strict=True):
+        assert list(answer) == ["y"]
+        np.testing.assert_allclose(answer["y"], expected(ROW * factor), atol=1e-5)
+
+
+def test_paged_attention_is_for_genai(tmp_path: Path) -> None:
+    """What was measured with pages isn't loaded with state: the sentence says what deploys it."""
+    model = language_model(tmp_path) / "openvino_model.xml"
+    workload = TunedWorkload(kind=Loop.GENERATE, nireq=1, attention_backend=Attention.PA)
+    path = model.parent / "tuned.yaml"
+    write_tuned(path, msgspec.structs.replace(content(model), workload=workload), "A test.")
+    with pytest.raises(TunedError, match=r"LLMPipeline deploys: .* ATTENTION_BACKEND=PA"):
+        load(path)
+
+
+def test_what_a_language_model_has_read_is_forgotten_on_request(tmp_path: Path) -> None:
+    """Inferences go on from one another until then; logits are those of the last position."""
+    model = language_model(tmp_path) / "openvino_model.xml"
+    inputs = {
+        "input_ids": np.array([[3, 5, 8]]),
+        "attention_mask": np.ones((1, 3), np.int64),
+        "position_ids": np.arange(3)[np.newaxis],
+        "beam_idx": np.zeros(1, np.int32),
+    }
+    with load(ship(model)) as loaded:
+        first, second = (loaded.infer(inputs)["logits"] for _ in range(2))
+        loaded.reset()
+        again = loaded.infer(inputs)["logits"]
+    assert first.shape[1] == 1
+    assert np.abs(second - first).max() > 0.1
+    np.testing.assert_array_equal(again, first)
+
+
+def test_infer_queue_keeps_the_tuned_requests_in_flight(model: Path) -> None:
+    """The queue has `nireq` requests and calls back with each request and what was given with it."""
+    loaded = load(ship(model, nireq=4))
+    seen: dict[int, Any] = {}
+    queue = loaded.infer_queue(
+        lambda request, number: seen.update({number: request.get_output_tensor().data.copy()})
+    )
+    assert len(queue) == loaded.nireq == 4
+    for number in range(20):
+        queue.start_async({"x": ROW * number}, number)
+    queue.wait_all()
+    assert sorted(seen) == list(range(20))
+    for number, answer in seen.items():
+        np.testing.assert_allclose(answer, expected(ROW * number), atol=1e-4)
+
+
+def test_a_queue_needs_no_callback(model: Path) -> None:
+    """Without a callback the requests hold their results."""
+    queue = load(ship(model)).infer_queue()
+    queue.start_async({"x": ROW})
+    queue.wait_all()
+    np.testing.assert_allclose(queue[0].get_output_tensor().data, expected(ROW), atol=1e-5)
+
+
+def test_it_is_a_context_manager(model: Path) -> None:
+    """`with autotp.load(...)` gives the loaded model, and an error inside passes through."""
+    with autotp.load(ship(model)) as loaded:
+        assert isinstance(loaded, autotp.Loaded)
+        np.testing.assert_allclose(loaded.infer({"x": ROW})["y"], expected(ROW), atol=1e-5)
+    with pytest.raises(ZeroDivisionError), autotp.load(ship(model)):
+        raise ZeroDivisionError
+
+
+def test_the_model_is_found_next_to_the_file_or_where_told(model: Path, tmp_path: Path) -> None:
+    """The path is relative to the file, not to the current folder; `model` overrides it."""
+    path = ship(model)
+    away = tmp_path / "away"
+    away.mkdir()
+    for part in (model, model.with_suffix(".bin")):
+        part.rename(away / part.name)
+    with pytest.raises(ModelError, match=r"model\.xml doesn't exist"):
+        load(path)
+    loaded = load(path, model=away / "model.xml")
+    assert loaded.decision.applied
+    assert load(path, model=str(away / "model.xml")).decision.applied
+
+
+def test_a_dynamic_model_gets_the_tuned_shape(tmp_path: Path) -> None:
+    """The shapes in the file are applied before the compile."""
+    loaded = load(ship(dynamic_model(tmp_path), shapes={"x": (5, WIDTH)}))
+    assert loaded.decision.applied
+    assert loaded.infer({"x": np.repeat(ROW, 5, axis=0)})["y"].shape == (5, WIDTH)
+
+
+def test_another_machine_gets_the_hint(model: Path) -> None:
+    """Tuned for other hard facts: OpenVINO's hint is compiled with its own requests, and the decision says why."""
+    other = topology("4x4").fingerprint
+    machine = TunedMachine(fingerprint=other.id, hard=dict(other.hard), soft=dict(other.soft))
+    loaded = load(ship(model, here(machine=machine, affinity=("8-11",)), nireq=7))
+    assert not loaded.decision.applied
+    assert "not one that was tuned for" in loaded.decision.reason
+    assert {"sockets", "isa"} & {difference.fact for difference in loaded.decision.differences}
+    assert reported_properties(loaded.compiled_model)["PERFORMANCE_HINT"] == "LATENCY"
+    assert loaded.nireq == loaded.compiled_model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+    np.testing.assert_allclose(loaded.infer({"x": ROW})["y"], expected(ROW), atol=0.05)
+    assert sorted(os.sched_getaffinity(0)) == ALLOWED
+
+
+def test_other_software_is_told_and_applied(model: Path) -> None:
+    """A soft fact that differs is in the decision; the tuned config runs."""
+    known = probe().fingerprint
+    machine = TunedMachine(
+        fingerprint=known.id, hard=dict(known.hard), soft={**known.soft, "openvino": "2025.0.0"}
+    )
+    decision = load(ship(model, here(machine=machine))).decision
+    assert decision.applied
+    assert [(d.fact, d.tuned) for d in decision.differences] == [("openvino", "2025.0.0")]
+
+
+def test_a_changed_model_gets_the_hint(model: Path) -> None:
+    """A model that isn't the one tuned runs with the hint, and the decision says so."""
+    path = ship(model)
+    matmul_model(model.parent, width=2 * WIDTH)
+    loaded = load(path)
+    assert not loaded.decision.applied
+    assert "not the model that was tuned" in loaded.decision.reason
+    assert loaded.infer({"x": np.ones((1, 2 * WIDTH), np.float32)})["y"].shape == (1, 2 * WIDTH)
+
+
+def test_what_openvino_made_of_it_is_compared(model: Path) -> None:
+    """If OpenVINO makes something else of the config than when tuned, that isn't what was measured."""
+    as_tuned = Effective(streams=STREAMS, threads=STREAMS, requests=3, precision="f32", pinned=False)
+    assert load(ship(model, here(effective=as_tuned))).decision.applied
+    other = msgspec.structs.replace(as_tuned, threads=STREAMS + 5)
+    decision = load(ship(model, here(effective=other))).decision
+    assert not decision.applied
+    assert [(d.fact, d.tuned, d.here) for d in decision.differences] == [("threads", STREAMS + 5, STREAMS)]
+
+
+def test_a_split_in_the_graph_is_made_again(model: Path) -> None:
+    """The deployed model is split as the measured one was; where it can't be counted, the hint is applied."""
+    split = {**SETTINGS, "split_count": 2, "split_min_weights": 0}
+    loaded = load(ship(model, here(split, effective=Effective(split_nodes=1))))
+    assert (loaded.decision.applied, count_split(loaded.compiled_model)) == (True, 1)
+    np.testing.assert_allclose(loaded.infer({"x": ROW})["y"], expected(ROW), atol=1e-5)
+    loaded = load(ship(model, here(SETTINGS, effective=Effective(split_nodes=1))))
+    assert "split_nodes: tuned 1, here 0" in [str(difference) for difference in loaded.decision.differences]
+
+
+def test_bad_files_are_told(model: Path, tmp_path: Path) -> None:
+    """A missing file and a property that OpenVINO refuses are errors of a kind."""
+    with pytest.raises(TunedError, match="absent"):
+        load(tmp_path / "absent.yaml")
+    with pytest.raises(ModelError, match=r"can't compile model\.xml"):
+        load(ship(model, here(properties={"NUM_STREAMS": "many"})))
+
+
+@pytest.mark.skipif(len(ALLOWED) < 2, reason="it takes two CPUs")
+def test_each_of_several_processes_says_which_it_is(model: Path) -> None:
+    """A config for instances side by side isn't applied before it's known which one this is; each has its CPUs."""
+    masks = tuple(str(cpu) for cpu in ALLOWED[:2])
+    path = ship(model, here({"instances": 2}, affinity=masks))
+    with pytest.raises(InputError, match=r"for 2 processes side by side: say with `instance`, from 0 to 1"):
+        load(path)
+    with pytest.raises(InputError, match="There is no instance 2"):
+        load(path, instance=2)
+    code = (
+        "import os, sys, autotp\n"
+        "loaded = autotp.load(sys.argv[1], instance=1)\n"
+        "print(loaded.decision.applied, sorted(os.sched_getaffinity(0)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1) == ["True", f"[{masks[1]}]\n"]
+
+
+def test_cpus_that_are_not_there_get_the_hint(model: Path) -> None:
+    """A mask of CPUs that this process may not use isn't set: the hint runs on those that it may."""
+    loaded = load(ship(model, here(affinity=("9999",))))
+    assert not loaded.decision.applied
+    assert "may not use CPU 9999" in loaded.decision.reason
+    assert sorted(os.sched_getaffinity(0)) == ALLOWED
+    assert loaded.infer({"x": ROW})["y"].shape == (1, WIDTH)
+
+
+PROGRAM = """
+import json, os, sys
+before = sys.argv[2] == "core before"
+if before:
+    import openvino
+    core = openvino.Core()
+    core.compile_model(openvino.Core().read_model(sys.argv[3]), "CPU")
+import autotp
+light = sorted({"openvino", "optuna", "numpy"} & set(sys.modules)) if not before else []
+loaded = autotp.load(sys.argv[1])
+again = autotp.load(sys.argv[1])
+print(json.dumps({
+    "again": again.decision.applied,
+    "hint": loaded.compiled_model.get_property("PERFORMANCE_HINT"),
+    "light": light,
+    "heavy": sorted({"optuna", "cpuinfo", "sqlalchemy", "plotly"} & {name.split(".")[0] for name in sys.modules}),
+    "applied": loaded.decision.applied,
+    "differences": [[d.fact, d.tuned, d.here] for d in loaded.decision.differences],
+    "threads": loaded.compiled_model.get_property("INFERENCE_NUM_THREADS"),
+    "mask": sorted(os.sched_getaffinity(0)),
+}))
+"""
+
+
+def in_a_fresh_process(path: Path, order: str = "load first") -> dict[str, Any]:
+    """What `load` did in an interpreter of its own."""
+    argv = (sys.executable, "-c", PROGRAM, str(path), order, str(path.with_name("model.xml")))
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def on_one_cpu() -> Profile:
+    """A profile that was measured on the last CPU alone."""
+    effective = Effective(streams=1, threads=1, requests=1)
+    return here({"num_streams": 1}, affinity=(str(ALLOWED[-1]),), effective=effective)
+
+
+def test_a_deploy_process_stays_light(model: Path) -> None:
+    """Loading leaves optuna and py-cpuinfo alone, and `import autotp` even OpenVINO and numpy."""
+    found = in_a_fresh_process(ship(model))
+    assert (found["light"], found["heavy"]) == ([], [])
+    assert found["applied"]
+
+
+def test_the_mask_is_set_before_the_first_core(model: Path) -> None:
+    """With a mask of one CPU OpenVINO makes one thread, and the process runs there."""
+    found = in_a_fresh_process(ship(model, on_one_cpu(), nireq=1))
+    assert found["applied"]
+    assert found["differences"] == []
+    assert (found["threads"], found["mask"]) == (1, ALLOWED[-1:])
+
+
+def test_a_second_load_in_one_process_is_applied_too(model: Path) -> None:
+    """The mask that the first load set isn't mistaken for another machine by the second."""
+    assert in_a_fresh_process(ship(model, on_one_cpu(), nireq=1))["again"]
+
+
+@pytest.mark.skipif(len(ALLOWED) < 2, reason="needs two CPUs: a mask of one must be less than all")
+def test_a_core_made_before_shows(model: Path) -> None:
+    """Where a Core was made before, the mask came too late: the hint is applied, and the decision says so."""
+    found = in_a_fresh_process(ship(model, on_one_cpu(), nireq=1), "core before")
+    assert not found["applied"]
+    assert [fact for fact, _, _ in found["differences"]] == ["threads"]
+    assert found["differences"][0][1:] == [1, found["threads"]]
+    assert found["threads"] > 1
+
+
+SPLIT = """
+import json, sys
+from pathlib import Path
+import autotp
+from tests.deploy.test_load import ROW, here, ship
+settings = {"distribution_policy": "tensor_parallel", "split_count": 2, "num_streams": 1}
+path = ship(Path(sys.argv[1]), here({**settings, "inference_precision_hint": "f32"}, affinity=("0-7",)), nireq=1)
+loaded = autotp.load(path)
+threads = loaded.compiled_model.get_property("INFERENCE_NUM_THREADS")
+print(json.dumps([loaded.decision.applied, threads, loaded.infer({"x": ROW})["y"].tolist()]))
+"""
+
+
+@rig.requires_rig(shim=True)
+def test_a_split_runs_on_the_sockets_of_its_mask(model: Path, tmp_path: Path) -> None:
+    """On a pretended 4x4 machine a degree of two is applied by its mask: eight threads, the same outputs."""
+    argv = (sys.executable, "-c", SPLIT, str(model))
+    machine = Described(sockets=4, cores_per_node=4)
+    done = rig.run(machine, argv, shim=True, tmp=tmp_path, timeout_s=60, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    applied, threads, answer = json.loads(done.stdout.splitlines()[-1])
+    assert (applied, threads) == (True, 8)
+    np.testing.assert_allclose(answer, expected(ROW), atol=1e-5)

@@ -1,0 +1,128 @@
+"""The events of a tuning as lines of text."""
+
+from pathlib import Path
+
+import pytest
+
+from autotp.measure import Holder, Interval, Noise, Ruling
+from autotp.report import describe_event
+from autotp.topology import Advice, probe
+from autotp.tuning import (
+    ArmEnded,
+    Baselined,
+    Began,
+    Event,
+    FinalsBegan,
+    FinalsEnded,
+    Gauged,
+    PlayOffBegan,
+    Ruled,
+    Waiting,
+)
+from autotp.tuning.result.headline import say
+from autotp.tuning.result.tuned_content import build_tuned
+from tests.tuning.result.test_tuned_content import VERSIONS, evidence, request_in
+
+F32 = {"inference_precision_hint": "f32"}
+GAIN = Interval(median=1.8412, low=1.8, high=1.87)
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (
+            Began(
+                study="s",
+                out="results/s",
+                budget_s=300,
+                configs=14,
+                effective_configs=12,
+                dropped=(("a", "b"),),
+                advice=(Advice(id="turbo", seen="turbo is on", why="it drifts", do="turn it off"),),
+            ),
+            [
+                "s in results/s",
+                "14 configs",
+                "12",
+                "5 min",
+                "a: b",
+                "health    turbo is on",
+                "`autotp health` says",
+            ],
+        ),
+        (
+            Baselined(
+                baseline={"performance_hint": "latency"},
+                metrics={"throughput_per_s": 50.0, "latency_p50_s": 0.02, "memory_bytes": 5},
+                aliases=({"performance_hint": "none"},),
+            ),
+            [
+                "performance_hint=latency",
+                "throughput 50/s",
+                "latency_p50 20 ms",
+                "performance_hint=none is the same",
+            ],
+        ),
+        (
+            ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="active", reason="breaks x"),
+            ["trial   7", "1.841× [1.800, 1.870]", "inference_precision_hint=f32", "[split active]", "(breaks x)"],
+        ),
+        (
+            ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="inert"),
+            ["[split INERT: the policy did nothing]"],
+        ),
+        (ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="capped"), ["[split CAPPED: "]),
+        (ArmEnded(trial=8, config={}, status="CRASHED", reason="gone"), ["CRASHED", "no knob set", "(gone)"]),
+        (
+            FinalsBegan(finalists=(F32,), baselines=({"performance_hint": "latency"},), processes=6, rounds=100),
+            ["6 fresh processes", "100 rounds", "inference_precision_hint=f32; against performance_hint=latency"],
+        ),
+        (
+            Waiting(holder=Holder(pid=7, command="autotp tune m.xml", since="2026-11-23T05:00:00+00:00")),
+            [
+                "waiting   for process 7 (autotp tune m.xml, since 2026-11-23T05:00:00+00:00)",
+                "the budget begins after",
+            ],
+        ),
+        (Waiting(holder=Holder()), ["waiting   for another process, which"]),
+        (
+            Gauged(noise=Noise(smallest_gain=1.0123, block_s=0.02, errors={0.02: 0.01})),
+            ["gains below about 1.012× may be too small to prove here", "blocks of 20 ms"],
+        ),
+        (Gauged(reason="no memory"), ["noise     not gauged, the finals will tell: no memory"]),
+        (
+            PlayOffBegan(candidates=(F32, {}, {}, {})),
+            ["play-off  4 candidates that can't be told apart race again"],
+        ),
+        (FinalsBegan(finalists=(), baselines=(F32,), processes=6, rounds=10), [": none; against"]),
+        (
+            FinalsEnded(config=F32, gain=GAIN, noise_floor=1.012, processes=8),
+            ["1.841×", "8 processes", "smallest provable gain here 1.012×"],
+        ),
+        (FinalsEnded(config=F32, gain=GAIN, noise_floor=None, processes=1), ["(1 processes)"]),
+        (
+            ArmEnded(trial=9, config={}, status="OK", gain=Interval(median=0.5, low=0.0, high=5e21), rounds=2),
+            ["0.500× [too few rounds to tell]"],
+        ),
+    ],
+)
+def test_an_event_is_told_in_words(event: Event, words: list[str]) -> None:
+    """Each event's facts stand in its lines."""
+    text = "\n".join(describe_event(event))
+    assert not [word for word in words if word not in text]
+
+
+def test_the_verdict_is_told_with_its_evidence(tmp_path: Path) -> None:
+    """The last lines name the ruling, say what was found and where it is written."""
+    request, found = request_in(tmp_path), evidence(Ruling.WIN)
+    tuned = build_tuned(request, probe(), found, VERSIONS)
+    lines = describe_event(Ruled(tuned=tuned, path="results/s/tuned.yaml", words=say(request, found)))
+    assert lines[1].startswith("WIN: 1.84 times as fast in throughput")
+    assert "95 % interval" in lines[2]
+    assert "results/s/tuned.yaml" in lines[3]
+
+
+def test_an_unknown_event_is_a_mistake_of_ours() -> None:
+    """Every kind of event needs words of its own."""
+    with pytest.raises(TypeError, match="no words for Event"):
+        describe_event(Event())

@@ -1,0 +1,232 @@
+"""Which files a model is, and digests that follow the graph but not the weights' bulk."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autotp.errors import ModelError
+from autotp.runtime import inspect_model
+from autotp.runtime.models.source import Digest, ModelFiles, ModelKind, digest, locate
+from tests.support.models import matmul_model
+from tests.support.real_models import real_model_or_skip
+
+WIDTH = 24
+RAW, FLOATS, INT64S, DOUBLES = 9, 4, 7, 10
+PAYLOAD = bytes(range(256)) * (WIDTH * WIDTH * 4 // 256)
+
+
+def varint(value: int) -> bytes:
+    """The protobuf coding of a whole number."""
+    if value < 0x80:
+        return bytes([value])
+    return bytes([value & 0x7F | 0x80]) + varint(value >> 7)
+
+
+def field(number: int, value: int | str | bytes) -> bytes:
+    """One field of a protobuf message."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def tensor(payload: bytes = PAYLOAD, name: str = "w", payload_field: int = RAW, width: int = WIDTH) -> bytes:
+    """An ONNX TensorProto, f32 [width, width]."""
+    return field(1, width) + field(1, width) + field(2, 1) + field(8, name) + field(payload_field, payload)
+
+
+def port(name: str) -> bytes:
+    """An ONNX ValueInfoProto, f32 [1, WIDTH]."""
+    shape = b"".join(field(1, field(1, size)) for size in (1, WIDTH))
+    return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
+
+
+def node(op: str = "MatMul", attribute: bytes = b"") -> bytes:
+    """An ONNX NodeProto that makes `y` of `x` and `w`."""
+    return field(1, "x") + field(1, "w") + field(2, "y") + field(4, op) + attribute
+
+
+def model(graph: bytes) -> bytes:
+    """An ONNX ModelProto, opset 13."""
+    return field(1, 8) + field(8, field(2, 13)) + field(7, graph)
+
+
+def graph(node_: bytes | None = None, weights: bytes | None = None) -> bytes:
+    """An ONNX GraphProto: y = x w."""
+    initializer = tensor() if weights is None else weights
+    inner = field(1, node() if node_ is None else node_) + field(2, "g") + field(5, initializer)
+    return inner + field(11, port("x")) + field(12, port("y"))
+
+
+MODEL = model(graph())
+
+
+def digest_of(data: bytes) -> Digest:
+    """The digest of an .onnx file with this content."""
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(data)
+        file.flush()
+        return digest(locate(Path(file.name)))
+
+
+def digest_or_none(data: bytes) -> Digest | None:
+    """The same, None where it's refused in one sentence."""
+    try:
+        return digest_of(data)
+    except ModelError as error:
+        assert "\n" not in str(error)
+        return None
+
+
+def test_an_ir_is_its_xml_with_its_bin(tmp_path: Path) -> None:
+    """An .xml brings the .bin beside it where there is one, and a folder stands for its openvino_model.xml."""
+    path = matmul_model(tmp_path, "openvino_model")
+    files = ModelFiles(path, ModelKind.IR, path.with_suffix(".bin"))
+    assert locate(path) == locate(tmp_path) == files
+    path.with_suffix(".bin").unlink()
+    assert locate(path) == ModelFiles(path, ModelKind.IR, None)
+
+
+def test_an_onnx_is_one_file(tmp_path: Path) -> None:
+    """An .onnx has no separate weights."""
+    path = tmp_path / "m.onnx"
+    path.write_bytes(MODEL)
+    assert locate(path) == ModelFiles(path, ModelKind.ONNX)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("missing.xml", "missing.xml doesn't exist"), (".", "holds no openvino_model.xml"), ("a.pb", "neither")],
+)
+def test_what_is_no_model_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    """A missing file, a folder without a model, and another format are named."""
+    (tmp_path / "a.pb").touch()
+    with pytest.raises(ModelError, match=text):
+        locate(tmp_path / name)
+
+
+def test_ir_digest_is_the_xmls_hash_and_the_bins_size(tmp_path: Path) -> None:
+    """New weights of the same size keep an IR's digest; another graph or size changes it."""
+    path = matmul_model(tmp_path)
+    weights = path.with_suffix(".bin")
+    before = digest(locate(path))
+    assert before == Digest(hashlib.sha256(path.read_bytes()).hexdigest(), weights.stat().st_size)
+    weights.write_bytes(bytes(weights.stat().st_size))
+    assert digest(locate(path)) == before
+    weights.write_bytes(b"")
+    assert digest(locate(path)) == Digest(before.graph_sha256, 0)
+    path.write_text(path.read_text().replace("relu", "relv") + "\n")
+    assert digest(locate(path)).graph_sha256 != before.graph_sha256
+
+
+def test_the_hand_written_onnx_is_one(tmp_path: Path) -> None:
+    """OpenVINO reads the bytes that the tests below change."""
+    path = tmp_path / "m.onnx"
+    path.write_bytes(MODEL)
+    info = inspect_model(locate(path), {})
+    assert [(p.name, p.shape) for p in (*info.inputs, *info.outputs)] == [("x", (1, WIDTH)), ("y", (1, WIDTH))]
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.integers(0, len(MODEL) - 1), st.integers(1, 255))
+def test_onnx_digest_changes_with_any_byte_but_the_weights(position: int, change: int) -> None:
+    """A changed byte inside the weights keeps the digest; anywhere else it changes it or is refused."""
+    data = bytearray(MODEL)
+    data[position] ^= change
+    start = MODEL.index(PAYLOAD)
+    same = digest_or_none(bytes(data)) == digest_of(MODEL)
+    assert same == (start <= position < start + len(PAYLOAD))
+
+
+@pytest.mark.parametrize("payload_field", [RAW, FLOATS, INT64S, DOUBLES])
+def test_weights_are_passed_over_in_every_field_that_holds_them(payload_field: int) -> None:
+    """Raw bytes and packed floats, whole numbers and doubles are counted and not hashed."""
+    found = digest_of(model(graph(weights=tensor(PAYLOAD, payload_field=payload_field))))
+    other = digest_of(model(graph(weights=tensor(bytes(len(PAYLOAD)), payload_field=payload_field))))
+    assert found == other
+    assert found.weights_bytes == len(PAYLOAD)
+
+
+@pytest.mark.parametrize("holder", ["tensor", "tensors", "graph", "graphs"])
+def test_weights_in_attributes_and_inner_graphs_are_passed_over(holder: str) -> None:
+    """A Constant's value and the initializers of a branch count as weights, too."""
+
+    def with_inner(payload: bytes) -> Digest:
+        number = {"tensor": 5, "tensors": 10, "graph": 6, "graphs": 11}[holder]
+        inner = tensor(payload) if holder.startswith("tensor") else graph(weights=tensor(payload))
+        attribute = field(5, field(1, "value") + field(number, inner))
+        return digest_of(model(graph(node("If", attribute), weights=b"")))
+
+    assert with_inner(PAYLOAD) == with_inner(PAYLOAD[::-1])
+    assert with_inner(PAYLOAD) != with_inner(PAYLOAD + bytes(4))
+
+
+def test_small_constants_belong_to_the_graph() -> None:
+    """Axes and shapes, which decide what the graph does, are hashed."""
+    small = bytes(64)
+    found = digest_of(model(graph(weights=tensor(small, width=4))))
+    assert found.weights_bytes == 0
+    assert found != digest_of(model(graph(weights=tensor(b"\1" + small[1:], width=4))))
+
+
+def test_onnx_digest_tells_sizes_of_weights_apart() -> None:
+    """More weights are another digest even where nothing else differs."""
+    longer = digest_of(model(graph(weights=tensor(PAYLOAD + bytes(4)))))
+    assert longer.weights_bytes == len(PAYLOAD) + 4
+    assert longer.graph_sha256 != digest_of(MODEL).graph_sha256
+
+
+def test_onnx_cut_short_anywhere_in_its_graph_is_refused() -> None:
+    """Each of 300 cuts inside the graph is refused in one sentence."""
+    start = MODEL.index(graph())
+    cuts = range(start + 1, len(MODEL), len(graph()) // 300)
+    assert [cut for cut in cuts if digest_or_none(MODEL[:cut]) is not None] == []
+
+
+def test_an_empty_onnx_is_refused() -> None:
+    """A file of no bytes says that it can't be read."""
+    with pytest.raises(ModelError, match=r"\.onnx can't be read as a model"):
+        digest_of(b"")
+
+
+def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
+    """A model deleted after it was located is an error of the model, in either format."""
+    for kind in ModelKind:
+        with pytest.raises(ModelError, match="gone"):
+            digest(ModelFiles(tmp_path / "gone", kind))
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.binary(max_size=4000), st.integers(0, len(MODEL)))
+def test_random_bytes_give_a_digest_or_one_sentence(noise: bytes, keep: int) -> None:
+    """Whatever follows a whole or cut model, there is a digest or a refusal, nothing else."""
+    for data in (noise, MODEL[:keep] + noise):
+        found = digest_or_none(data)
+        assert found is None or len(found.graph_sha256) == 64
+
+
+def test_endless_nesting_is_refused() -> None:
+    """Graphs in attributes in graphs, thousands deep, are refused and don't bring the reader down."""
+    data = bytes(2000)
+    for _ in range(2000):
+        data = field(1, field(5, field(6, data)))
+    assert digest_or_none(model(data)) is None
+
+
+def test_a_real_models_digest_passes_over_its_weights(tmp_path: Path) -> None:
+    """Of the OCR recogniser most bytes are weights, a flip among them keeps the digest, a cut is refused."""
+    real = real_model_or_skip("rec").path
+    data = bytearray(real.read_bytes())
+    before = digest(locate(real))
+    assert 0.8 * len(data) < before.weights_bytes < len(data)
+    copy = tmp_path / "copy.onnx"
+    data[len(data) // 2] ^= 0xFF
+    copy.write_bytes(data)
+    assert digest(locate(copy)) == before
+    copy.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match="cut short"):
+        digest(locate(copy))

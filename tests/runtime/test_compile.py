@@ -1,0 +1,165 @@
+"""From a plan to a compiled model: properties, requests, the mask, and what is observed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotp.errors import EnvironmentFailure, ModelError
+from autotp.runtime import Plan, compile_plan, locate, reported_properties
+from autotp.runtime.compile import set_process_mask
+from autotp.runtime.models.read import Shape
+from autotp.space import Effective
+from tests.support import rig
+from tests.support.models import WIDTH, dynamic_model, matmul_model
+from tests.support.trees import Described
+
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def plan(
+    path: Path, properties: dict[str, str] | None = None, *, nireq: int | None = None, **shapes: Shape
+) -> Plan:
+    """A plan in f32 with these properties besides."""
+    return Plan(files=locate(path), shapes=shapes, properties={**F32, **(properties or {})}, nireq=nireq)
+
+
+def test_properties_are_honoured_and_observed(tmp_path: Path) -> None:
+    """Streams, threads, pinning and precision are as asked for, in what is observed and in what is reported."""
+    asked = {"NUM_STREAMS": "2", "INFERENCE_NUM_THREADS": "2", "ENABLE_CPU_PINNING": "NO"}
+    compiled = compile_plan(plan(matmul_model(tmp_path), asked))
+    as_asked = Effective(streams=2, threads=2, split_nodes=0, requests=2, precision="f32", pinned=False)
+    assert compiled.effective == as_asked
+    reported = reported_properties(compiled.compiled_model)
+    assert {name: reported[name] for name in asked} == asked
+    assert compiled.compile_s > 0
+
+
+def test_every_property_is_reported_in_openvinos_spelling(tmp_path: Path) -> None:
+    """Types, hints and truth values are OpenVINO's words, not Python's."""
+    compiled = compile_plan(plan(matmul_model(tmp_path), {"PERFORMANCE_HINT": "THROUGHPUT"}))
+    reported = reported_properties(compiled.compiled_model)
+    supported = set(compiled.compiled_model.get_property("SUPPORTED_PROPERTIES"))
+    assert set(reported) == supported - {"SUPPORTED_PROPERTIES"}
+    assert reported["PERFORMANCE_HINT"] == "THROUGHPUT"
+    assert reported["INFERENCE_PRECISION_HINT"] == "f32"
+    assert reported["ENABLE_CPU_PINNING"] in ("YES", "NO")
+    assert reported["EXECUTION_DEVICES"] == "CPU"
+    assert not [text for text in reported.values() if text in ("True", "False") or text.startswith("<")]
+
+
+@pytest.mark.parametrize(
+    ("properties", "nireq", "expected"),
+    [({"NUM_STREAMS": "1"}, None, 1), ({"NUM_STREAMS": "2"}, None, 2), ({"NUM_STREAMS": "2"}, 5, 5)],
+)
+def test_requests_default_to_openvinos_optimum(
+    tmp_path: Path, properties: dict[str, str], nireq: int | None, expected: int
+) -> None:
+    """Without a number of requests it's the one that OpenVINO reports as optimal."""
+    compiled = compile_plan(plan(matmul_model(tmp_path), properties, nireq=nireq))
+    assert compiled.nireq == compiled.effective.requests == expected
+
+
+def test_shapes_are_compiled_in(tmp_path: Path) -> None:
+    """A dynamic model is compiled with the static shape of the plan."""
+    compiled = compile_plan(plan(dynamic_model(tmp_path), x=(3, WIDTH)))
+    assert tuple(compiled.compiled_model.input("x").shape) == (3, WIDTH)
+    assert compiled.info.outputs[0].shape == (3, WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("properties", "text"),
+    [
+        ({"FOO": "1"}, "Unsupported property FOO"),
+        ({"NUM_STREAMS": "many"}, "many"),
+        ({"MODEL_DISTRIBUTION_POLICY": "PIPELINE_PARALLEL"}, "PIPELINE_PARALLEL"),
+        ({"INFERENCE_PRECISION_HINT": "u3"}, "u3"),
+    ],
+)
+def test_a_property_that_openvino_refuses_is_one_sentence(
+    tmp_path: Path, properties: dict[str, str], text: str
+) -> None:
+    """An unknown property or a bad value names the model and repeats OpenVINO's reason."""
+    with pytest.raises(ModelError, match=rf"OpenVINO can't compile model\.xml: .*{text}") as caught:
+        compile_plan(plan(matmul_model(tmp_path), properties))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mask_that_cannot_be_is_refused() -> None:
+    """CPUs that don't exist leave the process where it was and are an error of the environment."""
+    before = os.sched_getaffinity(0)
+    with pytest.raises(EnvironmentFailure, match=r"Can't bind the process to CPUs \(100000,\)"):
+        set_process_mask((100000,))
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_thread_that_has_ended_since_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread listed and gone before its turn, as in a server's pool, doesn't fail the rest."""
+    bound: list[tuple[int, tuple[int, ...]]] = []
+
+    def bind(task: int, mask: tuple[int, ...]) -> None:
+        if task:
+            raise ProcessLookupError(3, "No such process")
+        bound.append((task, mask))
+
+    monkeypatch.setattr(os, "sched_setaffinity", bind)
+    set_process_mask((0, 1))
+    assert bound == [(0, (0, 1))]
+
+
+MASKED = """
+import json, os, sys, threading
+from pathlib import Path
+from autotp.runtime import Plan, compile_plan, locate
+
+wait = threading.Event()
+threading.Thread(target=wait.wait, daemon=True).start()
+mask = tuple(json.loads(sys.argv[2]))
+compiled = compile_plan(Plan(files=locate(Path(sys.argv[1])), shapes={}, properties={}, mask=mask))
+masks = [sorted(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")]
+print(json.dumps([compiled.effective.threads, masks]))
+"""
+
+
+def masked(path: Path, mask: list[int]) -> tuple[int, list[list[int]]]:
+    """The threads that OpenVINO takes under `mask`, and the masks of all threads of that process."""
+    argv = (sys.executable, "-c", MASKED, str(path), json.dumps(mask))
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)
+    threads, masks = json.loads(done.stdout)
+    return threads, masks
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs to leave one out")
+def test_the_mask_holds_for_every_thread_and_for_openvino(tmp_path: Path) -> None:
+    """Bound to one CPU of several, OpenVINO takes one thread and no thread of the process may leave the CPU."""
+    cpu = max(os.sched_getaffinity(0))
+    threads, masks = masked(matmul_model(tmp_path), [cpu])
+    assert threads == 1
+    assert masks == [[cpu]] * len(masks)
+    assert len(masks) >= 2
+
+
+SPLIT = """
+import json, sys
+from pathlib import Path
+from autotp.runtime import Plan, compile_plan, locate
+
+properties = {"NUM_STREAMS": "1", "MODEL_DISTRIBUTION_POLICY": "TENSOR_PARALLEL"}
+mask = tuple(json.loads(sys.argv[2]))
+plan = Plan(files=locate(Path(sys.argv[1])), shapes={}, properties=properties, mask=mask)
+print(compile_plan(plan).effective.threads)
+"""
+
+
+@rig.requires_rig(shim=True)
+@pytest.mark.parametrize(("cpus", "threads"), [(4, 4), (12, 12)])
+def test_the_mask_sets_the_native_split(tmp_path: Path, cpus: int, threads: int) -> None:
+    """On four pretended sockets of four cores the plan's mask decides over how many the policy splits."""
+    model = matmul_model(tmp_path)
+    argv = (sys.executable, "-c", SPLIT, str(model), json.dumps(list(range(cpus))))
+    done = rig.run(Described(sockets=4, cores_per_node=4), argv, shim=True, tmp=tmp_path, timeout_s=60, cwd=ROOT)
+    assert done.stdout.split() == [str(threads)], done.stderr

@@ -1,0 +1,81 @@
+"""The Pareto front, and what its ends cost."""
+
+from math import log
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotp.measure import Metric
+from autotp.space import Config
+from autotp.tuning.result.pareto import Point, costs_of, front_of, trade
+
+FIRST, SECOND = Metric.FIRST_TOKEN_LATENCY, Metric.SECOND_TOKEN_LATENCY
+BOTH = (FIRST, SECOND)
+SPREAD = (-0.003, -0.002, -0.001, 0.001, 0.002, 0.003)
+POINTS = st.lists(
+    st.builds(
+        Point,
+        config=st.just(Config()),
+        metrics=st.fixed_dictionaries({"throughput_per_s": st.integers(1, 5), "latency_p50_s": st.integers(1, 5)}),
+    ),
+    max_size=12,
+)
+
+
+def point(threads: int, first_s: float, second_s: float, noise: float = 1.0) -> Point:
+    """An arm beside a baseline of 0.1 s and 0.01 s, measured in six processes."""
+    gains = {FIRST: 0.1 / first_s, SECOND: 0.01 / second_s}
+    return Point(
+        config=Config.of({"inference_num_threads": threads}),
+        metrics={FIRST.key: first_s, SECOND.key: second_s},
+        log_gains={metric: tuple(log(gain) + noise * off for off in SPREAD) for metric, gain in gains.items()},
+    )
+
+
+@given(POINTS)
+def test_the_front_holds_what_nothing_beats(points: list[Point]) -> None:
+    """A point is left out exactly where another is as good in both metrics and better in one."""
+    front = front_of(points, (Metric.THROUGHPUT, Metric.LATENCY_P50))
+    for one in points:
+        rate, latency = one.metrics["throughput_per_s"], one.metrics["latency_p50_s"]
+        beaten = any(
+            other.metrics["throughput_per_s"] >= rate
+            and other.metrics["latency_p50_s"] <= latency
+            and (other.metrics["throughput_per_s"], other.metrics["latency_p50_s"]) != (rate, latency)
+            for other in points
+        )
+        assert (one in front) is not beaten
+
+
+def test_each_end_tells_what_it_costs_the_other() -> None:
+    """Twice the threads halve the first token and make the second 1.25 times as long: both are said."""
+    wide, narrow = point(8, 0.05, 0.01), point(4, 0.1, 0.008)
+    assert costs_of(wide, [wide, narrow], BOTH)["second_token_latency"].median == pytest.approx(1.25)
+    assert set(costs_of(narrow, [wide, narrow], BOTH)) == {"first_token_latency"}
+    words = trade([wide, narrow, point(2, 0.2, 0.02)], BOTH)
+    assert "The best in first_token_latency (inference_num_threads=8) is 1.25 times worse in second" in words
+    assert "The best in second_token_latency (inference_num_threads=4) is 2 times worse in first" in words
+
+
+def test_what_is_not_proven_costs_nothing() -> None:
+    """Ends that differ by less than processes do are no trade."""
+    assert trade([point(8, 0.1, 0.01001), point(4, 0.1001, 0.01, noise=5.0)], BOTH) == ""
+
+
+def test_of_a_single_process_no_cost_is_told() -> None:
+    """From one pair there is no interval, so tuned.yaml holds none from nothing to infinity."""
+    once = [
+        msgspec.structs.replace(of, log_gains={metric: gains[:1] for metric, gains in of.log_gains.items()})
+        for of in (point(8, 0.05, 0.01), point(4, 0.1, 0.005))
+    ]
+    assert front_of(once, BOTH) == once
+    assert [costs_of(of, once, BOTH) for of in once] == [{}, {}]
+
+
+def test_one_config_may_be_the_best_in_all() -> None:
+    """Then the front is that one, and there is nothing to trade."""
+    best, worse = point(8, 0.05, 0.005), point(4, 0.1, 0.008)
+    assert front_of([best, worse], BOTH) == [best]
+    assert (costs_of(best, [best], BOTH), trade([best, worse], BOTH)) == ({}, "")

@@ -1,0 +1,183 @@
+"""From a verdict to tuned.yaml."""
+
+from math import log
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from autotp.deploy import read_tuned, write_tuned
+from autotp.measure import Interval, Metric, OutputError, Ruling
+from autotp.space import Config, Effective
+from autotp.topology import Topology, probe
+from autotp.tuning.observed import Observed
+from autotp.tuning.request import TuneRequest
+from autotp.tuning.result.headline import say
+from autotp.tuning.result.pareto import Point
+from autotp.tuning.result.tuned_content import VERDICTS, Evidence, Shipped, build_tuned
+from autotp.tuning.result.verdict import Verdict
+from tests.support.trees import Described, build
+from tests.tuning.test_request import built
+
+HINT = Config.of({"performance_hint": "throughput"})
+F32 = Config.of({"inference_precision_hint": "f32", "nireq": 4})
+GAIN = Interval(median=1.84, low=1.8, high=1.87)
+SPREAD = (-0.003, -0.002, -0.001, 0.001, 0.002, 0.003)
+VERSIONS = {"autotp": "0.1.0", "openvino": "2026.4.1"}
+ALIKE = {Metric.THROUGHPUT: (0.0,) * 6, Metric.LATENCY_P50: (0.0,) * 6}
+TRADED = {
+    Metric.THROUGHPUT: tuple(log(1.8) + off for off in SPREAD),
+    Metric.LATENCY_P50: tuple(-log(2.0) + off for off in SPREAD),
+}
+
+
+def observed(requests: int, masks: tuple[tuple[int, ...], ...] | None = None) -> Observed:
+    """An arm as it was observed."""
+    return Observed(
+        effective=Effective(streams=1, threads=2, requests=requests, precision="f32"),
+        masks=masks,
+        proof=None,
+        output_error=OutputError(max_abs_error=0.001, max_abs_reference=1.0, finite=True),
+        properties={"NUM_STREAMS": "1"},
+    )
+
+
+def evidence(ruling: Ruling, **given: Any) -> Evidence:
+    """What a tuning with this ruling found, but for what is `given`."""
+    baseline = Shipped(config=HINT, observed=observed(2), metrics={"throughput_per_s": 50.0})
+    won = Shipped(config=F32, observed=observed(4), metrics={"throughput_per_s": 92.0}, gain=GAIN)
+    defaults: dict[str, Any] = {
+        "verdict": Verdict(ruling, reason="2 of 6 processes fit into the budget, a longer one holds more"),
+        "shipped": won if ruling is Ruling.WIN else baseline,
+        "baseline": baseline,
+        "noise_floor": 1.012,
+        "points": (),
+        "trials": 9,
+        "rounds": 120,
+        "started": "2026-01-02T03:04:05+00:00",
+        "duration_s": 118.04,
+    }
+    return Evidence(**{**defaults, **given})
+
+
+@pytest.fixture
+def topology(tmp_path: Path) -> Topology:
+    """Two sockets of two cores."""
+    return probe(build(Described(sockets=2, cores_per_node=2), tmp_path / "machine"))
+
+
+def request_in(folder: Path, **given: Any) -> TuneRequest:
+    """A request for a model in `folder` whose study lies two folders below."""
+    model = folder / "rec.xml"
+    model.write_text("<net/>")
+    out = folder / "results" / "rec"
+    out.mkdir(parents=True, exist_ok=True)
+    return built(model, **{"out": out, **given})
+
+
+def test_a_win_ships_the_winner_with_its_evidence(tmp_path: Path, topology: Topology) -> None:
+    """Config, properties, gain, metrics, outputs and the baseline's figures stand in the profile."""
+    tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.WIN), VERSIONS)
+    (profile,) = tuned.profiles
+    assert profile.config == {"nireq": 4, "inference_precision_hint": "f32"}
+    assert profile.properties == {"INFERENCE_PRECISION_HINT": "f32"}
+    assert (profile.result.verdict, profile.result.gain) == ("win", GAIN)
+    assert profile.result.metrics == {"throughput_per_s": 92.0}
+    assert profile.result.baseline.config == {"performance_hint": "throughput"}
+    assert profile.result.baseline.metrics == {"throughput_per_s": 50.0}
+    assert profile.result.noise_floor == 1.012
+    assert profile.result.outputs is not None
+    assert profile.machine.fingerprint == topology.fingerprint.id
+    assert (tuned.workload.kind, tuned.workload.nireq) == ("async", 4)
+
+
+def test_copies_stand_beside_the_metrics(tmp_path: Path, topology: Topology) -> None:
+    """What copying would add is reported of what ships and of the baseline, apart from the latencies."""
+    copied = msgspec.structs.replace(observed(2), copy_s=2e-5)
+    one = Shipped(config=HINT, observed=copied, metrics={"throughput_per_s": 50.0})
+    (profile,) = build_tuned(
+        request_in(tmp_path), topology, evidence(Ruling.TIE, shipped=one, baseline=one), VERSIONS
+    ).profiles
+    assert profile.result.metrics == {"throughput_per_s": 50.0, "copy_s": 2e-5}
+    assert profile.result.baseline.metrics == profile.result.metrics
+
+
+def test_a_rate_is_part_of_the_workload(tmp_path: Path, topology: Topology) -> None:
+    """A tuning at a rate says so: an open loop, at how many a second."""
+    request = request_in(tmp_path, objectives=["latency_p99"], rate_per_s=20.0)
+    workload = build_tuned(request, topology, evidence(Ruling.WIN), VERSIONS).workload
+    assert (workload.kind, workload.rate_per_s, workload.nireq) == ("open", 20.0, 4)
+
+
+@pytest.mark.parametrize("ruling", [Ruling.TIE, Ruling.UNKNOWN])
+def test_without_a_win_the_hint_ships_with_a_gain_of_one(
+    ruling: Ruling, tmp_path: Path, topology: Topology
+) -> None:
+    """`gain` is that of what ships: 1, 1, 1."""
+    (profile,) = build_tuned(request_in(tmp_path), topology, evidence(ruling), VERSIONS).profiles
+    gain = profile.result.gain
+    assert (profile.result.verdict, profile.config) == (ruling.value, {"performance_hint": "throughput"})
+    assert (gain.median, gain.low, gain.high) == (1.0, 1.0, 1.0)
+
+
+def test_what_is_built_can_be_written_and_read(tmp_path: Path, topology: Topology) -> None:
+    """The file reads back as it was built, for each ruling of a tuning."""
+    request = request_in(tmp_path)
+    for ruling in VERDICTS:
+        found = evidence(ruling)
+        tuned = build_tuned(request, topology, found, VERSIONS)
+        write_tuned(request.out / "tuned.yaml", tuned, say(request, found))
+        assert read_tuned(request.out / "tuned.yaml") == tuned
+
+
+def test_the_model_is_named_relative_to_the_file(tmp_path: Path, topology: Topology) -> None:
+    """Moving the folder with model and study together keeps the path right."""
+    tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
+    assert tuned.model.path == "../../rec.xml"
+
+
+def test_the_storage_is_named_without_secrets(tmp_path: Path, topology: Topology) -> None:
+    """The folder's own storage is `study.db`; another one is its URL without user and password."""
+    own = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
+    url = "postgresql://ann:hunter2@host/db?password=hunter2"
+    shared = build_tuned(request_in(tmp_path, storage=url), topology, evidence(Ruling.TIE), VERSIONS)
+    assert own.study.storage == "study.db"
+    assert shared.study.storage == "postgresql://host/db"
+
+
+def test_masks_are_written_as_cpu_lists(tmp_path: Path, topology: Topology) -> None:
+    """The affinity of what ships is a list for each instance, null where it's the whole envelope."""
+    bound = Shipped(config=HINT, observed=observed(1, masks=((0, 1, 2),)), metrics={})
+    tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE, shipped=bound), VERSIONS)
+    free = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
+    assert tuned.profiles[0].affinity == ("0-2",)
+    assert tuned.workload.kind == "sync"
+    assert free.profiles[0].affinity is None
+
+
+def test_nothing_measured_still_makes_a_file(tmp_path: Path, topology: Topology) -> None:
+    """Stopped before a baseline ran: the likely hint ships without effective config, proof and outputs."""
+    bare = Shipped(config=HINT, observed=None, metrics={})
+    found = evidence(Ruling.UNKNOWN, shipped=bare, baseline=bare, noise_floor=None)
+    (profile,) = build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles
+    assert (profile.effective, profile.proof, profile.result.outputs) == (None, None, None)
+
+
+def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) -> None:
+    """With two objectives the points that no other beats are in the file with their costs, with one none are."""
+    points = (
+        Point(config=HINT, metrics={"throughput_per_s": 50.0, "latency_p50_s": 0.01}, log_gains=ALIKE),
+        Point(config=F32, metrics={"throughput_per_s": 90.0, "latency_p50_s": 0.02}, log_gains=TRADED),
+        Point(config=Config.of({"num_streams": 1}), metrics={"throughput_per_s": 40.0, "latency_p50_s": 0.02}),
+    )
+    both = request_in(tmp_path, objectives=["throughput", "latency_p50"])
+    found = evidence(Ruling.TIE, points=points)
+    hint, f32 = build_tuned(both, topology, found, VERSIONS).profiles[0].pareto
+    assert (hint.config, f32.config) == (HINT.to_dict(), F32.to_dict())
+    assert hint.costs["throughput"].median == pytest.approx(1.8, rel=0.01)
+    assert f32.costs["latency_p50"].low > 1.9
+    assert f"The best in latency_p50 ({HINT}) is 1.8 times worse in throughput" in say(both, found)
+    one = request_in(tmp_path)
+    assert build_tuned(one, topology, found, VERSIONS).profiles[0].pareto == ()
+    assert "The best in" not in say(one, found)

@@ -1,0 +1,107 @@
+"""The finals' figures of each arm, and what they say under a constraint."""
+
+from math import inf
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from autotp.measure import AA, Block, Blocks, Metric, Ruling
+from autotp.measure.rounds.waves import Rounds, Schedule, plan_waves
+from autotp.space import Config
+from autotp.tuning.constraints import parse_constraint
+from autotp.tuning.stages.finals import Closing, _rule, final_metrics, rounds_wanted
+from tests.measure.rounds.test_waves import finals_of, nothing
+
+
+def session(objective: Metric) -> Any:
+    """What the finals need to know of a tuning."""
+    race = SimpleNamespace(blocks=Blocks(), samples_a_block=lambda racers: 8.0)
+    return SimpleNamespace(request=SimpleNamespace(objective=objective, objectives=(objective,)), race=race)
+
+
+SESSION = session(Metric.THROUGHPUT)
+
+
+def test_a_finalists_objective_is_the_baselines_times_its_gain() -> None:
+    """The value is the baseline's pooled figure times the paired gain; the other metrics are its own."""
+    finals = finals_of({"hint": 0.02, "fast": 0.01})
+    finals.run(Schedule(6, 10), inf, inf, nothing)
+    found = final_metrics(SESSION, finals, "fast", "hint")
+    hint = final_metrics(SESSION, finals, "hint", "hint")
+    assert found["throughput_per_s"] == pytest.approx(2 * hint["throughput_per_s"], rel=0.02)
+    assert found["latency_p50_s"] == finals.metrics("fast")["latency_p50_s"]
+    assert hint == finals.metrics("hint")
+
+
+def test_without_the_baseline_an_arm_has_its_own_figures() -> None:
+    """Where the baseline failed in the finals, what was measured of the others stays usable."""
+    finals = finals_of({"hint": 0.02, "fast": 0.01}, frail=("hint", 3))
+    finals.run(Schedule(6, 10), inf, inf, nothing)
+    assert final_metrics(SESSION, finals, "fast", "hint") == finals.metrics("fast")
+
+
+def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
+    """Blocks of eight latencies need some 70 rounds for 500 samples; other metrics need no more than ever."""
+    wanted = rounds_wanted(session(Metric.LATENCY_P99), [])
+    assert wanted.enough * 8 >= 500
+    assert rounds_wanted(SESSION, []) == Rounds()
+    long, short = (plan_waves(s, 3, 2.0, 0.05, wanted) for s in (500.0, 80.0))
+    assert long.rounds * 8 >= 500
+    assert short.processes == 6
+
+
+def racer(key: str) -> Any:
+    """A racer that has raced."""
+    return SimpleNamespace(key=key, config=Config())
+
+
+def ruled(latencies_s: dict[str, float], constraint: str, spread: float = 0.0) -> tuple[Closing, list[Any]]:
+    """What six processes of hints and a candidate say under a constraint, and the baselines."""
+    finals = finals_of(latencies_s)
+    for step in (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0):
+        processes = {key: latency_s * (1.0 + spread * step) for key, latency_s in latencies_s.items()}
+        twin = {AA: processes["hint"]}
+        finals.waves.append({key: [block(latency_s)] for key, latency_s in (processes | twin).items()})
+    request = SimpleNamespace(objective=Metric.THROUGHPUT, constraints=(parse_constraint(constraint),))
+    tuning: Any = SimpleNamespace(request=request, tell=lambda event: None)
+    baselines = [racer(key) for key in latencies_s if key != "candidate"]
+    finalists = [racer(key) for key in latencies_s if key == "candidate"]
+    return _rule(tuning, finals, finalists, baselines), baselines
+
+
+def block(latency_s: float) -> Block:
+    """A block of a hundred inferences, one after the other."""
+    return Block(count=100, elapsed_s=100 * latency_s, latencies_s=(latency_s,) * 100, memory_bytes=1)
+
+
+def test_a_baseline_on_the_edge_of_a_bound_must_be_beaten() -> None:
+    """A hint whose processes lie about the bound isn't proven to break it: a slower candidate doesn't win."""
+    closing, _ = ruled({"hint": 0.02, "candidate": 0.03}, "latency_p50>20.1ms", spread=0.02)
+    assert closing.verdict.ruling is Ruling.UNKNOWN
+    assert "may keep" in closing.verdict.reason
+
+
+def test_a_baseline_that_is_proven_to_break_a_bound_need_not_be_beaten() -> None:
+    """Where the hint has half the latency that is asked for at least, the slower candidate that keeps it wins."""
+    closing, _ = ruled({"hint": 0.01, "candidate": 0.02}, "latency_p50>15ms")
+    assert closing.verdict.ruling is Ruling.WIN
+    assert closing.verdict.winner is not None
+    assert closing.verdict.winner.gain("hint").high < 1.0
+
+
+def test_a_tie_ships_a_baseline_that_keeps_the_constraint() -> None:
+    """The best hint breaks the bound, the other one doesn't, and the candidate beats neither: the other ships."""
+    closing, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50>15ms")
+    assert closing.verdict.ruling is Ruling.TIE
+    assert closing.fallback is baselines[1]
+    kept, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50<1s")
+    assert (kept.verdict.ruling, kept.fallback) == (Ruling.TIE, baselines[0])
+
+
+def test_nothing_that_keeps_the_constraint_is_unknown() -> None:
+    """Where all break the bound nothing wins, and the text says so."""
+    closing, baselines = ruled({"hint": 0.01, "candidate": 0.005}, "latency_p50>15ms")
+    assert closing.verdict.ruling is Ruling.UNKNOWN
+    assert "nothing that was measured keeps" in closing.verdict.reason
+    assert closing.fallback is baselines[0]

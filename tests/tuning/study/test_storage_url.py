@@ -1,0 +1,120 @@
+"""The storage's URL: what it may be, what is told of it, and that asking writes nothing."""
+
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from autotp.errors import AutotpError, EnvironmentFailure, InputError, StudyError
+from autotp.tuning.study.storage_url import check_storage, open_storage, public_url, study_names, talking_to
+
+SECRETS = (
+    "postgresql://ann:hunter2@host:5432/db",
+    "postgresql://host/db?user=ann&password=hunter2",
+    "postgresql+psycopg2://ann:p%40hunter2@host/db?sslmode=require",
+    "mysql://ann:hunter2@host/db",
+    "postgresql://ann:hunter2@host:port/db",
+    "ann:hunter2@host",
+)
+
+
+def press_ctrl_c() -> None:
+    """Call the handler of SIGINT. No signal is sent: OpenVINO, once it has compiled, may crash on one."""
+    handler = signal.getsignal(signal.SIGINT)
+    assert callable(handler)
+    handler(signal.SIGINT, None)
+
+
+@pytest.mark.parametrize("url", SECRETS)
+def test_a_public_url_has_no_user_and_no_password(url: str) -> None:
+    """Wherever the URL holds them, neither is in what is shown."""
+    shown = public_url(url)
+    assert "hunter2" not in shown
+    assert "ann" not in shown
+
+
+def test_a_public_url_still_says_where() -> None:
+    """Driver, host, port and database stay."""
+    assert public_url("postgresql://ann:x@host:5432/db") == "postgresql://host:5432/db"
+    assert public_url("sqlite:////data/study.db") == "sqlite:////data/study.db"
+
+
+@pytest.mark.parametrize("url", [*SECRETS, "nonsense", "", "foo://x", "sqlite+nodriver:///x.db"])
+@pytest.mark.parametrize("ask", [study_names, check_storage, open_storage])
+def test_a_url_that_cannot_be_used_is_bad_input(url: str, ask: type) -> None:
+    """No scheme, an unknown or missing driver, a port that isn't a number: exit code 2, and no password told."""
+    with pytest.raises(InputError) as raised:
+        ask(url)
+    assert raised.value.exit_code == 2
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_file_to_be_made_holds_no_studies_and_is_not_made(tmp_path: Path) -> None:
+    """Asking a SQLite file that isn't there for its studies leaves the folder as it was."""
+    assert study_names(f"sqlite:///{tmp_path / 'new.db'}") == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_no_folder_is_a_failed_environment(tmp_path: Path) -> None:
+    """A SQLite file whose folder is missing can't be made: exit code 5, the folder is named."""
+    with pytest.raises(EnvironmentFailure, match="gone") as raised:
+        study_names(f"sqlite:///{tmp_path / 'gone' / 'x.db'}")
+    assert raised.value.exit_code == 5
+
+
+def test_a_file_that_is_no_database_is_a_failed_environment(tmp_path: Path) -> None:
+    """A file of another kind can't be opened as a storage: exit code 5, and it stays as it was."""
+    path = tmp_path / "x.db"
+    path.write_text("not a database " * 100)
+    with pytest.raises(EnvironmentFailure) as raised:
+        study_names(f"sqlite:///{path}")
+    assert raised.value.exit_code == 5
+    assert path.read_text() == "not a database " * 100
+
+
+def test_checking_a_missing_file_names_it(tmp_path: Path) -> None:
+    """A storage that is to be read but isn't there is a StudyError, and no file is made."""
+    with pytest.raises(StudyError, match=r"x\.db"):
+        check_storage(f"sqlite:///{tmp_path / 'x.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_are_for_people() -> None:
+    """Whatever is wrong with a URL is told in one sentence of one line."""
+    with pytest.raises(AutotpError, match=r"^The storage URL .*\.$") as raised:
+        study_names("foo://x")
+    assert "\n" not in str(raised.value)
+
+
+def test_ctrl_c_waits_for_the_end_of_a_write() -> None:
+    """A first SIGINT interrupts after the storage is done, within nested uses too; then all is as before."""
+    before, steps = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt), talking_to("sqlite://"):
+        with talking_to("sqlite://"):
+            press_ctrl_c()
+            steps.append("inner")
+        steps.append("outer")
+    assert steps == ["inner", "outer"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    """Should the storage hang, the second SIGINT gets through."""
+    steps = []
+    with pytest.raises(KeyboardInterrupt), talking_to("sqlite://"):
+        press_ctrl_c()
+        steps.append("first")
+        press_ctrl_c()
+        steps.append("second")
+    assert steps == ["first"]
+
+
+def test_storages_are_used_from_other_threads(tmp_path: Path) -> None:
+    """Only the main thread has signals to hold; another one asks all the same."""
+    found: list[tuple[str, ...]] = []
+    open_storage(f"sqlite:///{tmp_path / 'x.db'}")
+    thread = threading.Thread(target=lambda: found.append(study_names(f"sqlite:///{tmp_path / 'x.db'}")))
+    thread.start()
+    thread.join()
+    assert found == [()]

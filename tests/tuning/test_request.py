@@ -1,0 +1,124 @@
+"""What a person asks of a tuning, checked before anything is written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autotp.errors import AutotpError, InputError, ModelError, SpaceError
+from autotp.measure import Asked, Metric
+from autotp.space import Config
+from autotp.tuning.request import TuneRequest, build_request
+from tests.support.language_models import language_model
+
+
+def built(model: Path, **given: Any) -> TuneRequest:
+    """The request for `model` with the command line's defaults, but for what is `given`."""
+    defaults: dict[str, Any] = {
+        "objectives": ("throughput",),
+        "constraints": (),
+        "space": "default",
+        "fix": {},
+        "baseline": None,
+        "budget_s": 300.0,
+        "allow_precision": (),
+        "out": None,
+        "study": None,
+        "asked": Asked(),
+    }
+    return build_request(model, **{**defaults, **given})
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A file that looks like a model; a request only locates it."""
+    path = tmp_path / "rec.xml"
+    path.write_text("<net/>")
+    return path
+
+
+def test_the_study_is_named_after_model_and_objective(model: Path) -> None:
+    """The name defaults to `<model>-<objective>`, the folder to `results/<name>`, the storage lies in it."""
+    request = built(model)
+    assert (request.name, request.out) == ("rec-throughput", Path("results/rec-throughput"))
+    assert request.storage_url == f"sqlite:///{Path('results/rec-throughput/study.db').resolve()}"
+
+
+def test_a_folder_model_gives_its_own_name(tmp_path: Path) -> None:
+    """The study of `folder/openvino_model.xml` is named after the folder."""
+    folder = tmp_path / "llama"
+    folder.mkdir()
+    (folder / "openvino_model.xml").write_text("<net/>")
+    assert built(folder).name == "llama-throughput"
+    assert built(folder / "openvino_model.xml").name == "llama-throughput"
+
+
+def test_objectives_keep_their_order_without_repeats(model: Path) -> None:
+    """The first objective decides; one named twice counts once."""
+    request = built(model, objectives=["latency_p90", "throughput", "latency_p90"])
+    assert request.objectives == (Metric.LATENCY_P90, Metric.THROUGHPUT)
+    assert request.objective is Metric.LATENCY_P90
+    assert request.name == "rec-latency_p90-throughput"
+
+
+def test_own_storage_moves_only_the_storage(model: Path, tmp_path: Path) -> None:
+    """`--storage` is where the study lies; the folder stays."""
+    request = built(model, out=tmp_path / "out", storage="sqlite:////elsewhere/x.db")
+    assert (request.out, request.storage_url) == (tmp_path / "out", "sqlite:////elsewhere/x.db")
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        ({"objectives": ["speed"]}, InputError, "no objective 'speed'"),
+        ({"constraints": ["latency_p99=3"]}, InputError, "isn't of the form"),
+        ({"space": "nowhere"}, SpaceError, "no space 'nowhere'"),
+        ({"fix": {"nstreams": 2}}, SpaceError, "no knob 'nstreams'"),
+        ({"fix": {"num_streams": 0}}, SpaceError, "num_streams"),
+        ({"baseline": {"nireq": "many"}}, SpaceError, "nireq"),
+        ({"budget_s": 0.0}, InputError, "budget"),
+        ({"budget_s": float("nan")}, InputError, "budget"),
+        ({"budget_s": float("inf")}, InputError, "budget"),
+        ({"trials": 0}, InputError, "trials"),
+        ({"tolerance": -1.0}, InputError, "tolerance"),
+        ({"tolerance": float("nan")}, InputError, "tolerance"),
+        ({"allow_precision": ["f8"]}, InputError, "no precision 'f8'"),
+        ({"resume": True, "fresh": True}, InputError, "resume and fresh"),
+        ({"data": Path("missing.npz")}, InputError, "missing.npz"),
+        ({"rate_per_s": 10.0}, InputError, "--rate fixes the throughput; choose a latency objective"),
+        ({"rate_per_s": 0.0, "objectives": ["latency_p99"]}, InputError, "rate must be more than 0"),
+        ({"rate_per_s": float("nan"), "objectives": ["latency_p99"]}, InputError, "rate must be more than 0"),
+        ({"rate_per_s": 0.1, "objectives": ["latency_p99"]}, InputError, "a budget of 500 s or more"),
+        ({"study": "a/b"}, InputError, "'a/b'"),
+        ({"study": ".."}, InputError, "folder"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    model: Path, given: dict[str, Any], kind: type[AutotpError], words: str
+) -> None:
+    """Each bad value is an error of its kind whose text names it."""
+    with pytest.raises(kind, match=words):
+        built(model, **given)
+
+
+def test_without_an_objective_or_a_space_they_are_the_usual_ones(model: Path, tmp_path: Path) -> None:
+    """Throughput in the default space; of a language model its second token in a space for such models."""
+    plain = built(model, objectives=(), space=None)
+    assert (plain.objectives, plain.space.name, plain.name) == ((Metric.THROUGHPUT,), "default", "rec-throughput")
+    generates = built(language_model(tmp_path / "toy"), objectives=(), space=None)
+    assert (generates.objectives, generates.space.name) == ((Metric.SECOND_TOKEN_LATENCY,), "language_model")
+    assert generates.name == "toy-second_token_latency"
+
+
+def test_how_many_are_in_flight_where_a_config_does_not_say(model: Path) -> None:
+    """One for a latency; OpenVINO's optimum for throughput, and at a rate, where the arrivals decide."""
+    assert built(model).nireq(Config()) is None
+    assert built(model, objectives=["latency_p50"]).nireq(Config()) == 1
+    assert built(model, objectives=["latency_p50"], rate_per_s=10.0).nireq(Config()) is None
+    assert built(model).nireq(Config.of({"nireq": 3})) == 3
+
+
+def test_a_missing_model_is_refused(tmp_path: Path) -> None:
+    """The text names the file that isn't there."""
+    with pytest.raises(ModelError, match=r"none\.onnx doesn't exist"):
+        built(tmp_path / "none.onnx")

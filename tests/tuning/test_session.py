@@ -1,0 +1,131 @@
+"""Opening a tuning: bad input is found before anything is written."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from autotp.errors import (
+    AutotpError,
+    EnvironmentFailure,
+    InfeasibleError,
+    InputError,
+    ModelError,
+    SpaceError,
+    StudyError,
+)
+from autotp.measure import Workers
+from autotp.tuning.request import TuneRequest
+from autotp.tuning.session import Session, began, open_session
+from tests.support.models import dynamic_model, matmul_model
+from tests.tuning.test_request import built
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small IR."""
+    return matmul_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in a folder that shows what was written."""
+    monkeypatch.chdir(tmp_path)
+
+
+def opened(request: TuneRequest) -> Session:
+    """A session that was opened and closed."""
+    with Workers() as workers:
+        session = open_session(request, lambda event: None, workers)
+    session.close()
+    return session
+
+
+def test_opening_makes_the_study_and_tells_the_space(model: Path) -> None:
+    """The folder, its storage and the first event are there; a second opening is refused with both flags named."""
+    first = began(opened(built(model)))
+    assert (first.study, first.out) == ("model-throughput", "results/model-throughput")
+    assert first.effective_configs >= 1
+    assert optuna.get_all_study_names("sqlite:///results/model-throughput/study.db") == ["model-throughput"]
+    with pytest.raises(StudyError, match=r"--resume.*--fresh"):
+        opened(built(model))
+    opened(built(model, resume=True))
+    opened(built(model, fresh=True))
+
+
+def test_a_folder_holds_one_study(model: Path) -> None:
+    """Another study's name in the same folder is refused, even with `resume`; `fresh` replaces what is there."""
+    opened(built(model, out=Path("out")))
+    latency = {"out": Path("out"), "objectives": ["latency_p50"]}
+    for flags in ({}, {"resume": True}):
+        with pytest.raises(StudyError, match=r"holds study 'model-throughput'"):
+            opened(built(model, **latency, **flags))
+    opened(built(model, **latency, fresh=True))
+    assert optuna.get_all_study_names("sqlite:///out/study.db") == ["model-latency_p50"]
+
+
+def test_a_shared_storage_holds_several_studies(model: Path) -> None:
+    """In a storage that was named, only the same study's name is refused."""
+    url = "sqlite:///shared.db"
+    opened(built(model, storage=url))
+    opened(built(model, storage=url, objectives=["latency_p50"]))
+    with pytest.raises(StudyError, match=r"--resume.*--fresh"):
+        opened(built(model, storage=url))
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({"shapes": {"x": (1, 3)}}, ModelError),
+        ({"shapes": {"z": (1, 16)}}, ModelError),
+        ({"cpus": (4095,)}, InputError),
+        ({"storage": "foo://x"}, InputError),
+        ({"storage": "foo://x", "fresh": True}, InputError),
+        ({"storage": "sqlite:///nowhere/x.db", "resume": True}, EnvironmentFailure),
+        ({"storage": "sqlite:///new.db", "shapes": {"z": (1, 16)}}, ModelError),
+        ({"baseline": {"split_count": 999, "split_min_weights": 0}}, SpaceError),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(
+    given: dict[str, Any], kind: type[AutotpError], model: Path, tmp_path: Path
+) -> None:
+    """No folder and no database is made where the input can't be used."""
+    with pytest.raises(kind):
+        opened(built(model, **given))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_space_of_which_nothing_runs_here_is_infeasible(model: Path, tmp_path: Path) -> None:
+    """More threads than CPUs everywhere: exit code 3, the reason is told, nothing is written."""
+    space = tmp_path / "space.yaml"
+    space.write_text("knobs: {num_streams: [1], inference_num_threads: {multiple_of: num_streams, by: [99999]}}\n")
+    with pytest.raises(InfeasibleError, match="inference_num_threads=99999: the process may use") as raised:
+        opened(built(model, space=str(space)))
+    assert raised.value.exit_code == 3
+    assert list(tmp_path.iterdir()) == [space]
+
+
+def test_of_what_does_not_go_together_that_alone_is_told(model: Path) -> None:
+    """Why one value of another knob isn't tried here doesn't help."""
+    with pytest.raises(InfeasibleError) as raised:
+        opened(built(model, space="tensor_parallel", fix={"split_count": 999, "split_min_weights": 0}))
+    assert "output channels can't be split into 999" in str(raised.value)
+    assert "socket" not in str(raised.value)
+
+
+def test_a_dynamic_model_is_told_which_flag_to_add(tmp_path: Path) -> None:
+    """The error lists the inputs and shows the `--shape` that is missing; with it the session opens."""
+    model = dynamic_model(tmp_path)
+    with pytest.raises(ModelError, match=r"x \[\?,16\].*--shape 'x=\[1,16\]'"):
+        opened(built(model))
+    session = opened(built(model, shapes={"x": (4, 16)}))
+    assert session.request.shapes == {"x": (4, 16)}
+
+
+def test_another_shape_is_another_study(tmp_path: Path) -> None:
+    """Resuming with other shapes would mix what can't be compared: it's refused."""
+    model = dynamic_model(tmp_path)
+    opened(built(model, shapes={"x": (4, 16)}))
+    with pytest.raises(StudyError, match="differs in its inputs"):
+        opened(built(model, shapes={"x": (8, 16)}, resume=True))

@@ -1,0 +1,191 @@
+"""The tuning itself, on the real OpenVINO: too short a budget, an interrupt, what is left behind."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+import optuna
+import psutil
+import pytest
+from optuna.trial import TrialState
+
+import autotp
+from autotp.deploy import Tuned, read_tuned
+from autotp.errors import EnvironmentFailure, InputError, StudyError
+from autotp.measure import ArmFailure, Phase, Ruling, Status
+from autotp.tuning import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled, tuner
+from autotp.tuning.result.verdict import Verdict
+from autotp.tuning.session import Session
+from tests.project.test_simulated import made_up
+from tests.support.models import matmul_model
+from tests.support.simulated import candidates, simulated_session
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small IR."""
+    return matmul_model(tmp_path_factory.mktemp("model"))
+
+
+def workers() -> list[psutil.Process]:
+    """The processes that this one started and that still run."""
+    children = psutil.Process(os.getpid()).children(recursive=True)
+    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_too_short_a_budget_ships_the_hint_as_unknown(model: Path, tmp_path: Path) -> None:
+    """Half a second suffices for no candidate: the verdict is `unknown`, with figures of the hint."""
+    events: list[Event] = []
+    study = autotp.tune(model, budget_s=0.5, out=tmp_path, listener=events.append)
+    tuned = read_tuned(tmp_path / "tuned.yaml")
+    result = tuned.profiles[0].result
+    assert result.verdict == "unknown"
+    assert result.metrics["throughput_per_s"] > 0
+    assert list(tuned.profiles[0].config) == ["performance_hint"]
+    assert "tuned" not in study.user_attrs
+    assert [type(event) for event in events if not isinstance(event, ArmEnded)][:2] == [Began, Baselined]
+    assert isinstance(events[-1], Ruled)
+    assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
+    assert workers() == []
+
+
+@pytest.mark.parametrize("moment", [Began, ArmEnded])
+def test_an_interrupt_leaves_a_study_and_a_file(moment: type[Event], model: Path, tmp_path: Path) -> None:
+    """Ctrl-C at any time: `unknown` in tuned.yaml, no trial and no process left running, no temporary files."""
+    before = set(Path(tempfile.gettempdir()).glob("autotp-*"))
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, moment):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        autotp.tune(model, budget_s=60, trials=1, out=tmp_path, study="s", listener=interrupt)
+    assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
+    assert workers() == []
+    assert set(Path(tempfile.gettempdir()).glob("autotp-*")) <= before
+
+
+def test_bad_input_is_an_error_and_writes_nothing(model: Path, tmp_path: Path) -> None:
+    """From Python, too, what can't be used is an InputError before anything is written."""
+    with pytest.raises(InputError, match="no objective 'speed'"):
+        autotp.tune(model, objectives="speed", out=tmp_path / "out")
+    with pytest.raises(InputError, match="isn't of the form"):
+        autotp.tune(model, constraints="fast please", out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def tune_and_prove(model: Path, out: Path) -> None:
+    """Tune for a moment, then have the study say that it proved a win."""
+    study = autotp.tune(model, budget_s=0.5, out=out)
+    unknown = read_tuned(out / "tuned.yaml")
+    (profile,) = unknown.profiles
+    proven = msgspec.structs.replace(profile, result=msgspec.structs.replace(profile.result, verdict="win"))
+    study.set_user_attr("tuned", msgspec.to_builtins(msgspec.structs.replace(unknown, profiles=(proven,))))
+
+
+def test_a_call_that_cannot_tell_keeps_what_an_earlier_one_proved(model: Path, tmp_path: Path) -> None:
+    """A resumed study whose last call ends in UNKNOWN still ships the earlier verdict, and says so."""
+    tune_and_prove(model, tmp_path)
+    autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True)
+    assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "win"
+    assert "an earlier call proved" in (tmp_path / "tuned.yaml").read_text().splitlines()[0]
+
+
+def test_a_constraint_is_kept_by_what_ships_or_nothing_is_claimed(model: Path, tmp_path: Path) -> None:
+    """A bound that nothing can keep ends in UNKNOWN, never in a WIN or TIE for what breaks it."""
+    autotp.tune(model, budget_s=8, trials=2, constraints="latency_p99<1us", out=tmp_path)
+    result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
+    assert result.verdict == "unknown"
+
+
+def test_another_constraint_does_not_inherit_what_was_proven(model: Path, tmp_path: Path) -> None:
+    """What an earlier call proved without a bound doesn't ship where this one asks for it and can't tell."""
+    tune_and_prove(model, tmp_path)
+    autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True, constraints="latency_p99<20s")
+    assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
+
+
+def test_an_existing_study_is_refused_before_anybody_waits(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad input is told at once, even while something else measures on this machine."""
+    autotp.tune(model, budget_s=0.5, out=tmp_path)
+
+    def waiting(*given: object) -> None:
+        raise AssertionError("waited for the lock first")
+
+    monkeypatch.setattr(tuner, "machine_lock", waiting)
+    with pytest.raises(StudyError, match=r"--resume.*--fresh"):
+        autotp.tune(model, budget_s=0.5, out=tmp_path)
+
+
+def simulated(model: Path, out: Path, speed: float = 1.2) -> Session:
+    """A tuning on quiet rounds whose only candidate is `speed` times as fast."""
+    return simulated_session(made_up(0.01), {candidates(1)[0]: speed}, model, out, seed=1, budget_s=60.0)
+
+
+def test_where_every_candidate_fails_nothing_is_claimed(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No finals are run for nobody; the hint ships as `unknown`, and the first failure is told."""
+    session = simulated(model, tmp_path)
+    gone = ArmFailure(Status.CRASHED, Phase.START, "gone")
+    start = session.bench.start
+    monkeypatch.setattr(session.store, "fail", lambda trial, failure: None)
+    monkeypatch.setattr(
+        session.bench,
+        "start",
+        lambda configs, gated=True: [(arm, gone if gated else found) for arm, found in start(configs)],
+    )
+    events: list[Event] = []
+    session.tell = events.append
+    closing = tuner.conduct(session)
+    assert closing.verdict == Verdict(Ruling.UNKNOWN, reason=f"every candidate failed; the first: {gone}")
+    assert closing.finals.waves == []
+    assert not [event for event in events if isinstance(event, FinalsBegan)]
+    result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
+    assert result.verdict == "unknown"
+    assert result.metrics["throughput_per_s"] > 0
+
+
+def test_what_is_proven_is_in_the_study_before_the_file(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt while tuned.yaml is written doesn't turn a WIN into `unknown`: it is written all the same."""
+    session = simulated(model, tmp_path)
+    attributes = session.store.study.user_attrs
+    monkeypatch.setattr(session.store, "note", lambda **given: attributes.update(given))
+    written: list[str] = []
+
+    def interrupted(path: Path, tuned: Tuned, comment: str) -> None:
+        written.append(tuned.profiles[0].result.verdict)
+        if len(written) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuner, "write_tuned", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tuner.conduct(session)
+    assert written == ["win", "win"]
+
+
+def test_an_interrupt_writes_the_file_before_it_tidies_the_study(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage that went away meanwhile is told, but what was found stands in tuned.yaml."""
+    session = simulated(model, tmp_path)
+
+    def gone() -> None:
+        raise EnvironmentFailure("The storage went away.")
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, ArmEnded):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(session.store, "abandon", gone)
+    session.tell = interrupt
+    with pytest.raises(EnvironmentFailure):
+        tuner.conduct(session)
+    assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
