@@ -150,7 +150,8 @@ def effective() -> str:
         f"{len(swept['wrong_merges'])} pairs were merged wrongly (`python -m "
         f"tests.evidence.sweep_effective`);"
         f" on one of 8 sockets and 512 cores {merged['configs']:,} configs are merged into"
-        f" {merged['effective_configs']:,} in {merged['seconds']:.1f} s (`python -m tests.evidence.measure_merging`)."
+        f" {merged['effective_configs']:,} in {merged['seconds']:.1f} s "
+        "(`python -m tests.evidence.measure_merging`)."
     )
 
 
