@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from autotp.errors import AutotpError, EnvironmentFailure
+from autotp.options import Spelling, spelled_for
 
 COMMANDS = ("probe", "health", "space", "tune", "measure", "compare", "split", "show", "dashboard", "demo")
 INTERRUPTED = 130
@@ -31,6 +32,7 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="autotp")
 def cli() -> None:
     """Find, prove and deploy the fastest OpenVINO settings for a model on this machine."""
+    click.get_current_context().with_resource(spelled_for(Spelling.COMMAND_LINE))
 
 
 def main() -> None:

@@ -1,23 +1,35 @@
 """`autotp demo`: the main job on a model that is built on the spot."""
 
 from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
 import click
 
-from autotp.cli.params import Duration, no_wait_option
+from autotp.cli.options import given, options
+from autotp.options import Flag, Form
 
 OUT = Path("results/demo")
+BUDGET_S = 60.0
+
+
+class DemoOptions(TypedDict, total=False):
+    """What can be asked of the demo."""
+
+    budget_s: Annotated[float, Flag(Form.SECONDS, "Wall time, finals included.", default=BUDGET_S)]
+    no_wait: Annotated[
+        bool, Flag(Form.SWITCH, "Fail if something else measures on this machine, rather than wait.", default=False)
+    ]
 
 
 @click.command("demo", epilog="Example: autotp demo --budget 60s")
-@click.option("--budget", type=Duration(), default="60s", show_default=True, help="Wall time, finals included.")
-@no_wait_option
+@options(DemoOptions)
 @click.option("--json", "as_json", is_flag=True, help="JSON lines; the last one is the verdict.")
-def command(budget: float, no_wait: bool, as_json: bool) -> None:
+def command(as_json: bool, **values: Any) -> None:
     """Build a small transformer, tune it for throughput, and write results/demo/tuned.yaml."""
     from autotp.cli.tune import run
     from autotp.files import writable_folder
-    from autotp.runtime import build_demo_model
+    from autotp.runtime.models.demo import build_demo_model
 
     model = build_demo_model(writable_folder(OUT))
-    run(model, as_json, budget_s=budget, out=OUT, study="demo", fresh=True, no_wait=no_wait)
+    fixed = {"out": OUT, "study": "demo", "fresh": True}
+    run(model, as_json, {"budget_s": BUDGET_S, **given(DemoOptions, values), **fixed})

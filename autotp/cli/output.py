@@ -1,11 +1,8 @@
 """How the commands write: one JSON object, or text."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from autotp.measure import Holder
 
 _LEAST_WIDTH = 120
 _WIDEST = 1_000_000
@@ -18,9 +15,9 @@ def echo_json(value: Any) -> None:
     click.echo(msgspec.json.encode(value))
 
 
-def say_waiting(holder: "Holder") -> None:
-    """Say on stderr whose measurement this one waits for."""
-    click.echo(f"autotp: waiting for {holder}, which measures on this machine.", err=True)
+def notice(sentence: str) -> None:
+    """Print on stderr what somebody should know who waits for the answer."""
+    click.echo(f"autotp: {sentence}", err=True)
 
 
 def show(renderable: Any) -> None:

@@ -1,21 +1,14 @@
 """What people type, parsed: durations, shapes, knobs, CPU lists. Each type says what it wanted."""
 
 import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from autotp.errors import AutotpError
 
-Callback = TypeVar("Callback", bound=Callable[..., Any])
 Setting = tuple[str, Any]
 NamedShape = tuple[str, tuple[int, ...]]
-
-no_wait_option = click.option(
-    "--no-wait", is_flag=True, help="Fail if something else measures here, rather than wait."
-)
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
@@ -109,53 +102,9 @@ class Settings(click.ParamType[dict[str, Any]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
+        from autotp.measure.sides import read_settings
+
         try:
-            return _settings(value)
+            return read_settings(value).to_dict()
         except AutotpError as error:
             return self.fail(str(error), param, ctx)
-
-
-rate_option = click.option(
-    "--rate",
-    "rate_per_s",
-    type=click.FLOAT,
-    metavar="R",
-    help="Inferences a second that arrive by chance; latency counts from the arrival.",
-)
-
-
-_TOKEN_COUNT = click.IntRange(min=1)
-_TOKEN_OPTIONS = (
-    click.option("--prompt-tokens", type=_TOKEN_COUNT, metavar="N", help="Of a language model: in each prompt."),
-    click.option("--new-tokens", type=_TOKEN_COUNT, metavar="N", help="Of a language model: after each prompt."),
-    click.option("--batch", type=_TOKEN_COUNT, metavar="N", help="Of a language model: prompts at once."),
-    click.option(
-        "--attention-backend",
-        metavar="SDPA|PA",
-        help="Of a language model, as it's deployed: SDPA, with state (default), or PA, as GenAI has it.",
-    ),
-)
-
-
-def token_options(command: Callback) -> Callback:
-    """Give `command` the options that say what a language model is asked for."""
-    for option in reversed(_TOKEN_OPTIONS):
-        command = option(command)
-    return command
-
-
-def _settings(value: str) -> dict[str, Any]:
-    from autotp.deploy import read_tuned
-    from autotp.errors import InputError
-    from autotp.files import load_yaml, parse_yaml
-    from autotp.space import Config
-
-    path = Path(value)
-    if not path.is_file() and "=" not in value:
-        raise InputError(f"{value!r} is neither a file nor of the form num_streams=4,nireq=8.")
-    data = load_yaml(path) if path.is_file() else parse_yaml("{" + value.replace("=", ": ") + "}", value)
-    if isinstance(data, dict) and "autotp" in data:
-        data = read_tuned(path).profiles[0].config
-    if not isinstance(data, dict) or not data:
-        raise InputError(f"{value!r} holds no knobs.")
-    return Config.of(data).to_dict()

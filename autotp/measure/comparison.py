@@ -6,32 +6,30 @@ here comes from the same minutes. A side whose outputs are wrong can't win. What
 outputs is accepted in practice, so they are run, too, but only where a side would be rejected without.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 import msgspec
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
-from autotp.measure.outputs.gate import Gate, reference_folder
+from autotp.findings import REPORTED_CONFIDENCE, Metric, Ruling
+from autotp.measure.failure import ArmFailure
+from autotp.measure.outputs.error import OutputError
+from autotp.measure.outputs.gate import Gate
+from autotp.measure.outputs.reference import Outputs, reference_folder
 from autotp.measure.parent.pool import Workers
-from autotp.measure.plans import reference_plan
 from autotp.measure.preparation import record_reference
-from autotp.measure.protocol import ArmFailure, OutputError, Outputs
 from autotp.measure.rounds.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measure.rounds.rounds import LONGEST_BLOCK_SHARE, Blocks
+from autotp.measure.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
 from autotp.measure.rounds.waves import AA, GRACE, Rounds, Waves, plan_waves
-from autotp.measure.samples.metrics import Metric
-from autotp.measure.samples.statistics import (
-    MIN_P99_SAMPLES,
-    MIN_PROCESSES,
-    REPORTED_CONFIDENCE,
-    Ruling,
-    proven,
-    t_interval,
-)
-from autotp.space import Effective
+from autotp.measure.rounds.worker_arm import WorkerArm
+from autotp.measure.samples.metrics import samples_of
+from autotp.measure.samples.statistics import t_interval
+from autotp.measure.verdict import Contest, Verdict, judge
+from autotp.space import Config, Effective
 
 A, B = "A", "B"
 ARMS = 3  # that run side by side: A, B, and the twin of B
@@ -54,7 +52,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     verdict: Ruling
     reason: str
-    objective: Metric
+    objective: str
     processes: int
     rounds: int
     noise_floor: float | None
@@ -63,25 +61,23 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contenders(msgspec.Struct, frozen=True, kw_only=True):
-    """What is compared, and what the outputs are held against: the hints of the same model and workload.
+    """What is compared, what the outputs are held against, and the CPUs that all of it may use.
 
-    Which of both are `strict` have to say the reference's tokens, all of them.
+    Attributes:
+        sides: the arms A and B.
+        reference: the arm that computes the reference outputs; where it saves them is set here.
+        hints: the arms of OpenVINO's hints for the same model and workload.
+        strict: the sides that must give the reference's whole numbers, all of them.
+        blocks: how blocks are made.
+        seed: of their order.
     """
 
-    a: ArmSpec
-    b: ArmSpec
+    sides: Mapping[str, ArmSpec]
+    reference: ArmSpec
     hints: tuple[ArmSpec, ...]
-    strict: tuple[bool, bool] = (False, False)
-
-    def prompted(self, tokens: int | None) -> "Contenders":
-        """Return these of a language model with prompts of so many tokens; as they are where None."""
-        if tokens is None:
-            return self
-        a, b, *hints = (
-            msgspec.structs.replace(spec, workload=spec.workload.prompted(tokens))
-            for spec in (self.a, self.b, *self.hints)
-        )
-        return Contenders(a=a, b=b, hints=tuple(hints), strict=self.strict)
+    strict: frozenset[str] = frozenset()
+    blocks: Blocks
+    seed: int = 0
 
 
 class _Opening(msgspec.Struct, frozen=True):
@@ -94,9 +90,7 @@ class _Opening(msgspec.Struct, frozen=True):
     samples: int
 
 
-def compare(
-    workers: Workers, contenders: Contenders, metric: Metric, budget_s: float, blocks: Blocks, seed: int
-) -> Comparison:
+def compare_arms(workers: Workers, contenders: Contenders, metric: Metric, budget_s: float) -> Comparison:
     """Compare two arms for about `budget_s` seconds, starts included.
 
     Raises:
@@ -104,40 +98,38 @@ def compare(
         EnvironmentFailure: the reference or a hint can't be run, no process starts, or memory doesn't hold both.
     """
     end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
-    opening = _open(workers, contenders, blocks, budget_s * LONGEST_BLOCK_SHARE)
-    specs = {A: contenders.a, B: contenders.b}
-    waves = Waves({key: _maker(workers, spec) for key, spec in specs.items()}, B, metric, opening.blocks, seed)
-    rounds = Rounds.of(opening.blocks).telling(metric, opening.samples)
+    opening = _open(workers, contenders, metric, budget_s * LONGEST_BLOCK_SHARE)
+    makers = {key: partial(WorkerArm, spec, workers) for key, spec in contenders.sides.items()}
+    waves = Waves(makers, B, metric, opening.blocks, contenders.seed)
+    rounds = Rounds.of(opening.blocks).sufficient(metric, opening.samples)
     schedule = plan_waves(end - monotonic(), ARMS, opening.start_s, opening.block_s, rounds)
     waves.run(schedule, end, last, lambda: None)
-    return _rule(waves, metric, opening.sides)
+    return _conclude(waves, metric, opening.sides)
 
 
-def _maker(workers: Workers, spec: ArmSpec) -> Callable[[], Arm]:
-    return lambda: Arm(spec, workers)
-
-
-def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: float) -> _Opening:
+def _open(workers: Workers, contenders: Contenders, metric: Metric, longest_s: float) -> _Opening:
     with reference_folder() as folder:
         reference = Path(folder) / "reference.npz"
-        _record_reference(workers, contenders.b, reference)
+        _record_reference(workers, contenders.reference, reference)
         _check_room(workers)
-        began = monotonic()
-        with _started(workers, (contenders.a, contenders.b), reference) as arms:
+        began, blocks, specs = monotonic(), contenders.blocks, contenders.sides
+        with _started(workers, list(specs.values()), reference) as arms:
             start_s = (monotonic() - began) * ARMS / len(arms)
-            errors = {key: arm.output_error for key, arm in zip((A, B), arms, strict=True)}
-            effective = {key: arm.started[0].effective for key, arm in zip((A, B), arms, strict=True)}
+            sides = {key: _side(arm) for key, arm in zip(specs, arms, strict=True)}
             try:
                 for arm in arms:
                     blocks = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), longest_s)
                 trials = [blocks.run(arm) for arm in arms]
             except ArmFailure as failure:
-                raise failure.told("A side can't be measured") from failure
+                raise failure.as_error("A side can't be measured") from failure
         _check_room(workers)
-        sides = {key: Side(effective=effective[key], metrics={}, output_error=errors[key]) for key in (A, B)}
         sides = _judge_outputs(workers, contenders, reference, sides)
     block_s = max(block.elapsed_s + block.untimed_s for block in trials)
-    return _Opening(sides, start_s, blocks, block_s, min(len(block.latencies_s) for block in trials))
+    return _Opening(sides, start_s, blocks, block_s, min(len(samples_of(metric, block)) for block in trials))
+
+
+def _side(arm: Arm) -> Side:
+    return Side(effective=arm.started[0].effective, metrics={}, output_error=arm.output_error)
 
 
 def _judge_outputs(
@@ -145,11 +137,9 @@ def _judge_outputs(
 ) -> dict[str, Side]:
     """Return `sides` with why their outputs are wrong; the hints are run where one would be rejected without."""
 
-    strict = dict(zip((A, B), contenders.strict, strict=True))
-
     def judged(gate: Gate) -> dict[str, Side]:
         reasons = {
-            key: gate.rejects(side.output_error, side.effective.precision, strict[key])
+            key: gate.rejects(side.output_error, side.effective.precision, key in contenders.strict)
             for key, side in sides.items()
         }
         return {key: msgspec.structs.replace(side, wrong=reasons[key]) for key, side in sides.items()}
@@ -162,9 +152,8 @@ def _judge_outputs(
 
 
 def _record_reference(workers: Workers, spec: ArmSpec, path: Path) -> None:
-    plan = reference_plan(spec.plans[0].files, spec.plans[0].shapes)
     try:
-        record_reference(workers, plan, spec.workload, path)
+        record_reference(workers, msgspec.structs.replace(spec, outputs=Outputs(str(path), save=True)))
     except ArmFailure as failure:
         raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
 
@@ -184,17 +173,17 @@ def _started(
     try:
         for index, failure in start_together(arms).items():
             properties = specs[index].plans[0].properties
-            raise failure.told(f"A config ({properties}) can't be measured", kind) from failure
+            raise failure.as_error(f"A config ({properties}) can't be measured", kind) from failure
         yield arms
     finally:
         stop_all(arms)
 
 
-def _rule(waves: Waves, metric: Metric, sides: dict[str, Side]) -> Comparison:
+def _conclude(waves: Waves, metric: Metric, sides: Mapping[str, Side]) -> Comparison:
     gains = waves.log_gains(A, B)
     floor = waves.noise_floor if AA not in waves.failures and len(gains) > 1 else None
     interval = t_interval(gains, REPORTED_CONFIDENCE)
-    ruling, reason = _judge(waves, metric, gains, floor, sides)
+    verdict = _judge(waves, metric, floor, sides)
     measured = {
         key: msgspec.structs.replace(side, metrics=waves.metrics(key) if _has(waves, key) else {})
         for key, side in sides.items()
@@ -203,9 +192,9 @@ def _rule(waves: Waves, metric: Metric, sides: dict[str, Side]) -> Comparison:
         ratio=interval.median,
         low=interval.low,
         high=interval.high,
-        verdict=ruling,
-        reason=reason,
-        objective=metric,
+        verdict=verdict.ruling,
+        reason=verdict.reason,
+        objective=metric.name,
         processes=len(waves.waves),
         rounds=sum(len(wave.get(B, ())) for wave in waves.waves),
         noise_floor=floor,
@@ -218,27 +207,38 @@ def _has(waves: Waves, key: str) -> bool:
     return bool(waves.waves) and key not in waves.failures
 
 
-def _judge(
-    waves: Waves, metric: Metric, gains: Sequence[float], floor: float | None, sides: dict[str, Side]
-) -> tuple[Ruling, str]:
-    """Rule on A over B: a proof either way, as of a finalist over a baseline, but never for wrong outputs."""
+def _judge(waves: Waves, metric: Metric, floor: float | None, sides: Mapping[str, Side]) -> Verdict:
+    """Rule on A over B: a proof either way, as of a candidate over a baseline, but never for wrong outputs."""
     for key, failure in waves.failures.items():
-        return Ruling.UNKNOWN, f"{'B' if key == AA else key} failed in one of the processes: {failure}"
-    if len(gains) < MIN_PROCESSES or floor is None:
-        return (
-            Ruling.UNKNOWN,
-            f"{len(gains)} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more",
-        )
-    if metric is Metric.LATENCY_P99 and waves.fewest_samples < MIN_P99_SAMPLES:
-        fewest = waves.fewest_samples
-        return Ruling.UNKNOWN, f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {fewest}"
+        return Verdict(Ruling.UNKNOWN, reason=f"{'B' if key == AA else key} failed in one of the processes: {failure}")
     wrong = {key: side.wrong for key, side in sides.items() if side.wrong}
+    forwards = _one_way(waves, metric, floor, A, B, feasible=A not in wrong)
+    if forwards.ruling is Ruling.UNKNOWN:
+        return forwards
     if len(wrong) == len(sides):
-        return Ruling.UNKNOWN, f"the outputs of both are wrong, so neither can win: {wrong[A]}"
+        return Verdict(Ruling.UNKNOWN, reason=f"the outputs of both are wrong, so neither can win: {wrong[A]}")
     if A in wrong:
-        return Ruling.LOSE, f"A's outputs are wrong, so it can't win: {wrong[A]}"
-    if proven(gains, floor):
-        return Ruling.WIN, ""
+        return Verdict(Ruling.LOSE, reason=f"A's outputs are wrong, so it can't win: {wrong[A]}")
+    if forwards.ruling is Ruling.WIN:
+        return forwards
     if B in wrong:
-        return Ruling.TIE, f"B's outputs are wrong, so it can't win: {wrong[B]}"
-    return (Ruling.LOSE if proven([-gain for gain in gains], floor) else Ruling.TIE), ""
+        return Verdict(Ruling.TIE, reason=f"B's outputs are wrong, so it can't win: {wrong[B]}")
+    backwards = _one_way(waves, metric, floor, B, A, feasible=True)
+    return Verdict(Ruling.LOSE) if backwards.ruling is Ruling.WIN else forwards
+
+
+def _one_way(
+    waves: Waves, metric: Metric, floor: float | None, candidate: str, other: str, *, feasible: bool
+) -> Verdict:
+    """Rule on `candidate` with `other` as its baseline."""
+    gains = waves.log_gains(candidate, other)
+    return judge(
+        [Contest(key=candidate, config=Config(), log_gains={other: gains}, feasible=feasible)],
+        best_baseline=other,
+        must_beat=[other],
+        baseline_keeps=True,
+        noise_floor=float("inf") if floor is None else floor,
+        processes=len(gains),
+        metric=metric,
+        samples=waves.fewest_samples,
+    )

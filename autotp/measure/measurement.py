@@ -1,42 +1,42 @@
 """One config on its own: figures to look at, from which nothing is proven, as nothing is compared.
 
-The arms and blocks are those of a tuning, so that it sees the same, but of a language model blocks are whole
-generations; outputs aren't checked, and disturbed blocks count.
+The arms and blocks are those of a tuning, so that it sees the same, but blocks that are so much work hold all of it;
+outputs aren't checked, and disturbed blocks count.
 """
 
+from collections.abc import Mapping
 from itertools import count
 from time import perf_counter
 from typing import Any
 
 import msgspec
 
+from autotp.errors import InputError
+from autotp.findings import METRICS, Proof
+from autotp.measure.bench import WorkerBench
+from autotp.measure.failure import ArmFailure
+from autotp.measure.job import Job
 from autotp.measure.parent.pool import Workers
-from autotp.measure.proof.control import Policy, ran, ran_once
-from autotp.measure.proof.split_proof import Proof, prove_split
-from autotp.measure.protocol import ArmFailure, Block
-from autotp.measure.rounds.arm import Arm, ArmSpec
-from autotp.measure.rounds.rounds import Blocks
+from autotp.measure.rounds.arm import Arm
+from autotp.measure.rounds.blocks import Blocks
+from autotp.measure.samples.block import Block
 from autotp.measure.samples.metrics import all_metrics
-from autotp.measure.workload.workload import Generation
-from autotp.space import Effective
+from autotp.measure.workload.registry import AnyWorkload
+from autotp.space import Config, Effective, Predictor
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """What one config does; keys carry their units, `properties` are as OpenVINO reports them.
+    """What one config does; `properties` are as OpenVINO reports them.
 
-    Metrics that the model doesn't have are None. `throughput_per_s` is the median of blocks, which a neighbour's
-    burst doesn't move; `inferences` (of a language model: tokens) over `measured_s`, the seconds of all windows,
-    is the mean. `copy_s` is what copying a request's inputs in and its outputs out would add; no latency has it.
+    Attributes:
+        metrics: by key, with the unit; those of the workload. A rate is the median of blocks, which a neighbour's
+            burst doesn't move.
+        inferences: of a language model: tokens. Over `measured_s`, the seconds of all windows, that is the mean rate.
+        copy_s: what copying a request's inputs in and its outputs out would add; no latency has it.
+        proof: of the distribution policy, where it is set.
     """
 
-    throughput_per_s: float | None = None
-    latency_p50_s: float | None = None
-    latency_p90_s: float | None = None
-    latency_p99_s: float | None = None
-    first_token_latency_s: float | None = None
-    second_token_latency_s: float | None = None
-    tokens_per_s: float | None = None
-    memory_bytes: int
+    metrics: dict[str, float]
     compile_s: float
     copy_s: float | None
     inferences: int
@@ -45,41 +45,40 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     nireq: int
     effective: Effective
     properties: dict[str, str]
-    generation: Generation | None = None
+    workload: AnyWorkload
     proof: Proof | None = None
 
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values, each metric under its own key (None where the workload doesn't have it)."""
+        rest: Mapping[str, Any] = msgspec.structs.asdict(self)
+        keys = dict.fromkeys(metric.key for metric in METRICS.values())
+        return {**keys, **self.metrics, **{name: value for name, value in rest.items() if name != "metrics"}}
 
-def measure(
-    workers: Workers, spec: ArmSpec, budget_s: float, blocks: Blocks, policy: Policy | None = None
-) -> Measurement:
-    """Run `blocks` of one arm for `budget_s` seconds after its start and warm-up.
 
-    Args:
-        workers: where it runs.
-        spec: the arm.
-        budget_s: seconds of blocks.
-        blocks: how they are made.
-        policy: what an arm with OpenVINO's distribution policy is held against, to see whether that did anything.
+def measure_config(workers: Workers, job: Job, config: Config, budget_s: float) -> Measurement:
+    """Run blocks of `config` for `budget_s` seconds after its start and warm-up.
 
     Raises:
-        InputError: the config can't be run; the text says in which phase it failed and how.
+        SpaceError: the config can't run here.
+        InputError: it fails; the text says in which phase and how.
         EnvironmentFailure: no process can be started.
     """
-    arm = Arm(spec, workers)
+    bench = WorkerBench(job, Predictor(job.topology), workers)
     try:
+        arm = bench.arm(config, checked=False)
         arm.launch()
         arm.await_start()
         arm.warm_up()
-        measurement = _summarize(arm, _run_blocks(arm, budget_s, blocks))
-        return measurement if policy is None else _proven(workers, measurement, arm, policy)
+        blocks = _run_blocks(arm, job.workload.seed, budget_s, Blocks.within(job.topology.envelope, job.workload))
+        return _summary(arm, blocks, bench.proof(config, arm))
     except ArmFailure as failure:
-        raise failure.told("This config can't be measured") from failure
+        raise failure.as_error("This config can't be measured", InputError) from failure
     finally:
-        arm.stop()
+        bench.close()
 
 
-def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:
-    numbers, seed = count(), arm.spec.workload.seed
+def _run_blocks(arm: Arm, seed: int, budget_s: float, blocks: Blocks) -> list[Block]:
+    numbers = count()
 
     def run(how: Blocks) -> Block:
         number = next(numbers)
@@ -93,31 +92,21 @@ def _run_blocks(arm: Arm, budget_s: float, blocks: Blocks) -> list[Block]:
     return measured
 
 
-def _proven(workers: Workers, measurement: Measurement, arm: Arm, policy: Policy) -> Measurement:
-    """Return `measurement` with what `arm`, which is over then, made of the policy."""
-    seen = ran(arm)
-    arm.stop()
-    proof = prove_split(seen, ran_once(workers, policy.twin), policy.spanned)
-    effective = msgspec.structs.replace(measurement.effective, sub_streams=proof.sub_streams)
-    return msgspec.structs.replace(measurement, effective=effective, proof=proof)
-
-
-def _requests(arm: Arm) -> int:
-    return arm.started[0].effective.requests or 1
-
-
-def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
+def _summary(arm: Arm, blocks: list[Block], proof: Proof | None) -> Measurement:
     started = arm.started[0]
-    metrics: dict[str, Any] = {**all_metrics(blocks)}
+    effective = started.effective
+    if proof is not None:
+        effective = msgspec.structs.replace(effective, sub_streams=proof.sub_streams)
     return Measurement(
-        **metrics,
+        metrics=all_metrics(blocks),
         compile_s=started.compile_s,
         copy_s=started.copy_s,
         inferences=sum(block.count for block in blocks),
         measured_s=sum(block.elapsed_s for block in blocks),
         blocks=len(blocks),
-        nireq=_requests(arm),
-        effective=started.effective,
+        nireq=effective.requests or 1,
+        effective=effective,
         properties=started.properties,
-        generation=arm.spec.workload.generation,
+        workload=arm.spec.workload,
+        proof=proof,
     )

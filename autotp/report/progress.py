@@ -3,7 +3,7 @@
 from functools import singledispatch
 
 from autotp.measure import Interval, ProofState
-from autotp.report.units import TOLD, metric_name, spell_generation, spell_metric, spell_seconds
+from autotp.report.units import TOLD, metric_name, spell_metric, spell_seconds
 from autotp.space import spell_config
 from autotp.tuning import (
     ArmEnded,
@@ -43,8 +43,8 @@ def _(event: Waiting) -> list[str]:
 def _(event: Began) -> list[str]:
     configs = f"{event.configs} configs, {event.effective_configs} that may differ"
     lines = [f"study     {event.study} in {event.out}: {configs}; budget {spell_seconds(event.budget_s)}"]
-    if (asked := event.generation) is not None:
-        lines.append(f"workload  {spell_generation(asked)}")
+    if event.workload.words is not None:
+        lines.append(f"workload  {event.workload.words}")
     lines += [f"dropped   {what}: {reason}" for what, reason in event.dropped]
     lines += [f"health    {advice.seen}" for advice in event.advice]
     return [*lines, "          `autotp health` says why that matters and what to do"] if event.advice else lines
@@ -64,7 +64,7 @@ def _(event: Gauged) -> list[str]:
     if noise is None:
         return [f"noise     not gauged, the finals will tell: {event.reason}"]
     least = f"gains below about {noise.smallest_gain:.3f}× may be too small to prove here"
-    length = "" if event.by_token else f"; blocks of {spell_seconds(noise.block_s)}"
+    length = "" if event.by_count else f"; blocks of {spell_seconds(noise.block_s)}"
     return [f"noise     the best baseline against itself: {least}{length}"]
 
 

@@ -1,8 +1,5 @@
 """SI values as people read them; only here and in cli are units formatted."""
 
-from autotp.measure import Generation
-from autotp.runtime import Attention
-
 # The metrics that are told where there is little room.
 TOLD = (
     "throughput_per_s",
@@ -24,13 +21,6 @@ def spell_metric(key: str, value: float) -> str:
 def metric_name(key: str) -> str:
     """Return the key of a metric without its unit: `throughput`, `latency_p50`, `memory`."""
     return key.removesuffix("_per_s").removesuffix("_s").removesuffix("_bytes")
-
-
-def spell_generation(asked: Generation) -> str:
-    """Return what a language model is asked for."""
-    batch = f", {asked.batch} at once" if asked.batch > 1 else ""
-    paged = ", paged attention" if asked.attention_backend is Attention.PA else ""
-    return f"prompts of {asked.prompt_tokens} tokens, {asked.new_tokens} new ones each{batch}{paged}"
 
 
 def spell_seconds(seconds: float) -> str:

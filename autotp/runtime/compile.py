@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a config decides of how a model runs: files and shapes, OpenVINO's properties, CPU mask, requests.
+    """What decides how a model runs: its files and shapes, OpenVINO's properties, CPU mask, requests in flight.
 
-    `split` is done in the graph, before OpenVINO has it.
+    `split` is done in the graph, before OpenVINO has it; `attention` is how a language model keeps its context.
     """
 
     files: ModelFiles
@@ -37,6 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     mask: Mask | None = None
     nireq: int | None = None
     split: GraphSplit | None = None
+    attention: Attention = Attention.SDPA
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +50,8 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     compile_s: float
 
 
-def compile_plan(plan: Plan, attention: Attention = Attention.SDPA) -> Compiled:
-    """Set the process's mask, read, reshape, split and compile as `plan` says, with the `attention` that is asked.
+def compile_plan(plan: Plan) -> Compiled:
+    """Set the process's mask, read, reshape, split and compile as `plan` says.
 
     Raises:
         ModelError: the model can't be read, reshaped, paged, split or compiled.
@@ -63,8 +64,8 @@ def compile_plan(plan: Plan, attention: Attention = Attention.SDPA) -> Compiled:
     core = ov.Core()
     model = read_model(core, plan.files, plan.shapes)
     info = describe(model, plan.files)
-    if plan.files.generates:
-        (page_attention if attention is Attention.PA else keep_last_logits)(model)
+    if plan.files.is_language_model:
+        (page_attention if plan.attention is Attention.PA else keep_last_logits)(model)
     if plan.split is not None:
         model = split_fc(model, plan.split, mapped=plan.files.weights is not None)
     started = time.perf_counter()

@@ -1,6 +1,6 @@
 """Binding: a space's words become this machine's numbers, and what can't run here is dropped, with reasons."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 
 import msgspec
@@ -15,7 +15,7 @@ from autotp.space.knobs.graph_split import FullyConnected
 from autotp.space.knobs.table import Word
 from autotp.space.limits.affinity import AFFINITY_KNOBS, affinity, nodes_spanned, sockets_spanned
 from autotp.space.limits.quota import THREADS, beyond_quota, bounded, threads_within
-from autotp.space.limits.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, model_dropped, value_dropped
+from autotp.space.limits.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, value_dropped
 from autotp.space.schema.choices import BoundKnob, Choice
 from autotp.space.schema.conditions import settle
 from autotp.space.schema.space_file import Item, KnobSpec, Space
@@ -119,7 +119,7 @@ def bind(
     topology: Topology,
     allowed_precisions: tuple[str, ...] = (),
     layers: tuple[FullyConnected, ...] | None = None,
-    generates: bool | None = None,
+    void_knobs: Mapping[str, str] = {},
 ) -> BoundSpace:
     """Bind `space` to the machine and envelope of `topology`.
 
@@ -128,16 +128,16 @@ def bind(
         topology: the machine and what the process may use of it.
         allowed_precisions: precisions below OpenVINO's default that the person accepts, for example `bf16`.
         layers: those of the model that can be split in the graph; None where there is no model.
-        generates: whether it's a language model; None where there is no model.
+        void_knobs: knobs that mean nothing to what is to be measured, with the reason.
 
     Raises:
         InfeasibleError: a knob is held at a value that can't run here.
-        SpaceError: a knob is held that means nothing to the model.
+        SpaceError: a knob is held that means nothing to what is to be measured.
     """
     dropped: list[Dropped] = []
     knobs: list[BoundKnob] = []
     for spec in space.specs:
-        if reason := model_dropped(spec.knob.name, generates):
+        if reason := void_knobs.get(spec.knob.name):
             if spec.held:
                 raise SpaceError(f"{spec.knob.name} can't be set: {reason}.")
             dropped.append(Dropped(spec.knob.name, reason))

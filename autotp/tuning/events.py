@@ -6,7 +6,10 @@ from typing import Any
 import msgspec
 
 from autotp.deploy import Tuned
-from autotp.measure import Generation, Holder, Interval, Noise
+from autotp.findings import Interval
+from autotp.measure.lock import Holder
+from autotp.measure.rounds.noise import Noise
+from autotp.measure.workload.registry import AnyWorkload
 from autotp.topology import Advice
 
 
@@ -23,7 +26,7 @@ class Waiting(Event, frozen=True, tag="waiting"):
 class Began(Event, frozen=True, tag="began"):
     """The study is open and the space is bound; `advice` says what may disturb the measurements.
 
-    `generation` is what a language model is asked for.
+    `workload` is what drives the model.
     """
 
     study: str
@@ -33,7 +36,7 @@ class Began(Event, frozen=True, tag="began"):
     effective_configs: int
     dropped: tuple[tuple[str, str], ...]
     advice: tuple[Advice, ...] = ()
-    generation: Generation | None = None
+    workload: AnyWorkload
 
 
 class Baselined(Event, frozen=True, tag="baselined"):
@@ -50,7 +53,7 @@ class Gauged(Event, frozen=True, tag="noise"):
 
     noise: Noise | None = None
     reason: str | None = None
-    by_token: bool = False
+    by_count: bool = False
 
 
 class ArmEnded(Event, frozen=True, tag="arm"):

@@ -2,15 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure import Asked, Metric, Workload, generation_for, requests_of, workload_for
+from autotp.findings import Metric
+from autotp.measure.job import Job
+from autotp.measure.workload.registry import (
+    AnyWorkload,
+    WorkloadOptions,
+    objective_named,
+    workload_class,
+    workload_for,
+)
+from autotp.measure.workload.workload import Wanted, Workload
+from autotp.options import spell
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.space import ALLOWABLE, Config, Space, load_space
+from autotp.topology import Topology
 from autotp.tuning.constraints import Constraint, parse_constraint
+from autotp.tuning.options import BUDGET_S, TuneOptions
 
 
 class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +31,7 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     out: Path
     objectives: tuple[Metric, ...]
-    workload: Workload
+    workload: AnyWorkload
     space: Space
     budget_s: float
     constraints: tuple[Constraint, ...] = ()
@@ -45,9 +56,16 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
         """That of the samples, the proposer and the order of blocks."""
         return self.workload.seed
 
-    def nireq(self, config: Config) -> int | None:
-        """Return the requests in flight with `config`; None leaves OpenVINO's optimum."""
-        return requests_of(config, self.objectives, self.workload)
+    def job(self, topology: Topology) -> Job:
+        """Return what configs are measured for, within `topology`, where `cpus` have been narrowed already."""
+        return Job(
+            files=self.files,
+            workload=self.workload,
+            topology=topology,
+            objectives=self.objectives,
+            shapes=self.shapes,
+            narrowed=self.cpus is not None,
+        )
 
     @property
     def storage_url(self) -> str:
@@ -55,59 +73,52 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.storage or f"sqlite:///{self.out.resolve() / 'study.db'}"
 
 
-def build_request(
-    model: Path,
-    *,
-    objectives: Sequence[str],
-    constraints: Sequence[str],
-    space: str | None,
-    fix: dict[str, Any],
-    baseline: dict[str, Any] | None,
-    budget_s: float,
-    allow_precision: Sequence[str],
-    out: Path | None,
-    study: str | None,
-    seed: int = 0,
-    data: Path | None = None,
-    rate_per_s: float | None = None,
-    asked: Asked,
-    **rest: Any,
-) -> TuneRequest:
-    """Check what the person gave and return it as a request; the other fields pass through.
+def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
+    """Check what the person gave and return it as a request.
 
-    Where no objective or no space is named, it's the usual one of such a model.
+    Where no objective or no space is named, it is the usual one of the workload.
 
     Raises:
         InputError: of the kind that fits; nothing has been written.
     """
-    files = locate(model)
-    generates = files.generates
-    metrics = tuple(dict.fromkeys(Metric.named(name, generates) for name in objectives)) or (
-        Metric.usual(generates),
-    )
-    bounds = tuple(parse_constraint(text, generates) for text in constraints)
-    name = _study_name(study, files, metrics)
-    _check_numbers(budget_s, seed, rest)
-    generation = generation_for(files, [*metrics, *(bound.metric for bound in bounds)], asked)
-    workload = workload_for(metrics, budget_s, seed=seed, data=data, rate_per_s=rate_per_s, generation=generation)
+    files = locate(Path(model))
+    of_workload = {name: value for name, value in options.items() if name in WorkloadOptions.__annotations__}
+    workload = workload_class(files, {name: value for name, value in of_workload.items() if value is not None})
+    objectives = _objectives(_several(options.get("objectives", ())), workload)
+    constraints = tuple(parse_constraint(text, workload) for text in _several(options.get("constraints", ())))
+    budget_s, name = options.get("budget_s", BUDGET_S), _study_name(options.get("study"), files, objectives)
+    _check_numbers(budget_s, options)
+    wanted = Wanted(objectives, tuple(constraint.metric for constraint in constraints), budget_s)
+    out, baseline, cpus = options.get("out"), options.get("baseline"), options.get("cpus")
     return TuneRequest(
-        workload=workload,
+        workload=workload_for(files, wanted, of_workload),
         files=files,
         name=name,
-        out=out or Path("results") / name,
-        objectives=metrics,
-        constraints=bounds,
-        space=load_space(space or usual_space(generates)).fixed(fix),
+        out=Path("results") / name if out is None else Path(out),
+        objectives=objectives,
+        constraints=constraints,
+        space=load_space(options.get("space") or workload.usual_space).fixed(options.get("fix", {})),
         baseline=None if baseline is None else Config.of(baseline),
         budget_s=budget_s,
-        allowed_precisions=_precisions(allow_precision),
-        **rest,
+        trials=options.get("trials"),
+        shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
+        cpus=None if cpus is None else tuple(cpus),
+        tolerance=options.get("tolerance"),
+        allowed_precisions=_precisions(_several(options.get("allow_precision", ()))),
+        storage=options.get("storage"),
+        resume=options.get("resume", False),
+        fresh=options.get("fresh", False),
+        no_wait=options.get("no_wait", False),
     )
 
 
-def usual_space(generates: bool) -> str:
-    """Return the name of the space where none is given."""
-    return "language_model" if generates else "default"
+def _several(words: str | Sequence[str]) -> Sequence[str]:
+    return [words] if isinstance(words, str) else words
+
+
+def _objectives(names: Sequence[str], workload: type[Workload]) -> tuple[Metric, ...]:
+    chosen = names or [workload.usual_objective]
+    return tuple(dict.fromkeys(objective_named(name, workload) for name in chosen))
 
 
 def _precisions(names: Sequence[str]) -> tuple[str, ...]:
@@ -116,21 +127,24 @@ def _precisions(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_numbers(budget_s: float, seed: int, rest: dict[str, Any]) -> None:
+def _check_numbers(budget_s: float, options: TuneOptions) -> None:
+    trials, tolerance, seed = options.get("trials"), options.get("tolerance"), options.get("seed", 0)
     if not 0 < budget_s < 1e7:
-        raise InputError("The budget must be more than 0 seconds.")
-    if rest.get("trials") is not None and rest["trials"] < 1:
-        raise InputError("The number of trials must be 1 or more.")
-    if rest.get("tolerance") is not None and not rest["tolerance"] >= 0:
-        raise InputError("The tolerance must be 0 or more.")
+        raise InputError(f"{spell('budget_s')} must be more than 0 seconds.")
+    if trials is not None and trials < 1:
+        raise InputError(f"{spell('trials')} must be 1 or more.")
+    if tolerance is not None and not tolerance >= 0:
+        raise InputError(f"{spell('tolerance')} must be 0 or more.")
     if not 0 <= seed < 2**32:
-        raise InputError("The seed must be from 0 to 4294967295.")
-    if rest.get("resume") and rest.get("fresh"):
-        raise InputError("Choose one of resume and fresh: go on with the study, or replace it.")
+        raise InputError(f"{spell('seed')} must be from 0 to 4294967295.")
+    if options.get("resume") and options.get("fresh"):
+        raise InputError(
+            f"Choose one of {spell('resume')} and {spell('fresh')}: go on with the study, or replace it."
+        )
 
 
 def _study_name(study: str | None, files: ModelFiles, metrics: Sequence[Metric]) -> str:
-    name = study or f"{_model_name(files)}-{'-'.join(metrics)}"
+    name = study or f"{_model_name(files)}-{'-'.join(map(str, metrics))}"
     if "/" in name or name in (".", ".."):
         raise InputError(f"Study name {name!r} can't be a folder's name.")
     return name

@@ -1,6 +1,5 @@
 """What one call of tune holds on to, opened so that bad input is found before anything is written."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,12 +11,15 @@ from optuna.trial import Trial
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measure import LONGEST_BLOCK_SHARE, ArmFailure, Blocks, Workers, inspect, with_prompt
+from autotp.measure.bench import Bench, WorkerBench
+from autotp.measure.failure import ArmFailure
+from autotp.measure.job import Job
+from autotp.measure.parent.pool import Workers
+from autotp.measure.preparation import inspect, settled
+from autotp.measure.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
 from autotp.runtime import ModelInfo, digest
-from autotp.runtime.inference.inputs import make_samples
-from autotp.space import BoundSpace, Config, affinity, bind, config_dropped
+from autotp.space import BoundSpace, Config, bind
 from autotp.topology import Topology, format_cpulist, health, narrow, probe
-from autotp.tuning.arms import Bench
 from autotp.tuning.constraints import violations
 from autotp.tuning.events import ArmEnded, Began, Listener
 from autotp.tuning.propose.proposer import Proposer
@@ -115,11 +117,11 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     refuse_existing(request)
     topology = probe()
     narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
+    job = request.job(narrowed)
     info = inspect(workers, request.files, request.shapes)
-    if not request.files.generates:
-        make_samples(info, request.seed, request.workload.data)  # what can't drive the model is refused here
-    _check_baseline(request, narrowed, info)
-    bound = bind(request.space, narrowed, request.allowed_precisions, info.layers, request.files.generates)
+    request.workload.check_inputs(info)
+    _check_baseline(request, job, info)
+    bound = bind(request.space, narrowed, request.allowed_precisions, info.layers, job.void_knobs)
     proposer = Proposer(bound, request.seed)
     if proposer.exhausted:
         raise InfeasibleError(_nothing_runs(bound))
@@ -128,8 +130,9 @@ def open_session(request: TuneRequest, listener: Listener, workers: Workers) -> 
     store = Store.open(request, identity, proposer)
     if request.fresh:
         (request.out / "tuned.yaml").unlink(missing_ok=True)
-    request = _with_prompt(request, store, workers)
-    bench = Bench(request, bound.predictor, request.cpus is not None, workers)
+    job = _settled(job, store, workers)
+    request = msgspec.structs.replace(request, workload=job.workload)
+    bench = WorkerBench(job, bound.predictor, workers, request.tolerance)
     return Session(request, topology, bound, store, proposer, bench, listener, monotonic, started_s)
 
 
@@ -146,7 +149,7 @@ def began(session: Session) -> Began:
         effective_configs=census.effective_configs,
         dropped=tuple((dropped.what, dropped.reason) for dropped in census.dropped),
         advice=advice,
-        generation=request.workload.generation,
+        workload=request.workload,
     )
 
 
@@ -186,26 +189,23 @@ def refuse_existing(request: TuneRequest) -> None:
         )
 
 
-def _with_prompt(request: TuneRequest, store: Store, workers: Workers) -> TuneRequest:
-    """Return `request` with a length of prompts: that asked for, else that of an earlier call, else what fits."""
-    workload = request.workload
-    if workload.generation is None or workload.prompt_tokens is not None:
-        return request
-    if (tokens := store.noted("prompt_tokens")) is not None:
-        workload = workload.prompted(tokens)
-    else:
-        workload = with_prompt(workers, request.files, workload, request.cpus)
-        store.note(prompt_tokens=workload.prompt_tokens)
-    return msgspec.structs.replace(request, workload=workload)
+def _settled(job: Job, store: Store, workers: Workers) -> Job:
+    """Return `job` with what its workload left open as an earlier call chose it, else chosen now and kept."""
+    open_fields = job.workload.open
+    known = {name: value for name in open_fields if (value := store.noted(name)) is not None}
+    if len(known) == len(open_fields):
+        return msgspec.structs.replace(job, workload=job.workload.chosen(known))
+    job = settled(workers, job)
+    store.note(**{name: getattr(job.workload, name) for name in open_fields})
+    return job
 
 
-def _check_baseline(request: TuneRequest, topology: Topology, info: ModelInfo) -> None:
+def _check_baseline(request: TuneRequest, job: Job, info: ModelInfo) -> None:
     """Refuse own settings that can't run here or mean nothing, before a study is made."""
     own = request.baseline
     if own is not None:
-        affinity(own, topology.machine, topology.envelope)
-        if reason := config_dropped(own, request.files.generates):
-            raise SpaceError(f"Your own settings ({own}) mean nothing: {reason}.")
+        job.masks(own)
+        job.refuse_void(own, "Your own settings mean nothing: ")
         if own.graph_split and (reason := own.graph_split.why_not(info.layers)):
             raise SpaceError(f"Your own settings ({own}) can't run here: {reason}.")
 
@@ -220,17 +220,13 @@ def _nothing_runs(bound: BoundSpace) -> str:
 
 def _identity(request: TuneRequest, info: ModelInfo, topology: Topology) -> dict[str, Any]:
     """Return what two calls must share for their trials to be comparable."""
-    data = request.workload.data
     facts = {
         "machine": topology.fingerprint.id,
         "model": msgspec.to_builtins(digest(request.files)),
         "inputs": info.inputs,
         "objectives": [str(metric) for metric in request.objectives],
-        "rate": request.workload.rate_per_s,
-        "data": None if data is None else hashlib.sha256(data.read_bytes()).hexdigest(),
         "cpus": None if request.cpus is None else format_cpulist(request.cpus),
+        **request.workload.identity(),
     }
-    if request.workload.generation is not None:
-        facts["generation"] = request.workload.generation
     stored: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
     return stored

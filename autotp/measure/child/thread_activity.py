@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event, Thread, get_native_id
 from time import perf_counter_ns
 
-from autotp.measure.protocol import Footprint
+from autotp.measure.protocol import ThreadActivity
 from autotp.topology import parse_cpulist
 
 SLICE_S = 0.1
@@ -31,7 +31,7 @@ _TASKS = Path("/proc/self/task")
 _LAST_CPU_FIELD = 36  # field 39 of stat, counted from the state, which follows the name in brackets
 
 
-def watch(drive: Callable[[float], int], process_cpus: frozenset[int], threads: int) -> Footprint:
+def watch(drive: Callable[[float], int], process_cpus: frozenset[int], threads: int) -> ThreadActivity:
     """Run `drive` for a fifth of a second or more and return what the threads did meanwhile.
 
     Args:
@@ -50,7 +50,7 @@ def watch(drive: Callable[[float], int], process_cpus: frozenset[int], threads: 
     finally:
         watcher.stop()
     busy_ns = BUSY_SHARE * (perf_counter_ns() - began_ns)
-    return Footprint(
+    return ThreadActivity(
         tasks=watcher.tasks,
         busy_threads=sum(ns >= busy_ns for ns in watcher.thread_ns.values()),
         caller_sleeps=sleeps,

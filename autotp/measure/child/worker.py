@@ -14,32 +14,32 @@ from typing import BinaryIO
 import msgspec
 
 from autotp.errors import AutotpError
+from autotp.measure.child.cpu_weather import CpuWeather
 from autotp.measure.child.thread_activity import watch
-from autotp.measure.outputs.gate import compare_outputs, save_outputs
+from autotp.measure.failure import Status
+from autotp.measure.outputs.error import OutputError, compare_outputs
+from autotp.measure.outputs.reference import Outputs, save_outputs
 from autotp.measure.protocol import (
-    Block,
+    Choose,
+    Chosen,
     Compile,
     Failed,
-    Footprint,
     Inspect,
     Inspected,
-    OutputError,
-    Outputs,
     Ready,
     Reply,
-    Run,
     Started,
-    Status,
+    ThreadActivity,
     Watch,
     decode_request,
     encode,
 )
-from autotp.measure.samples.weather import Gauge
-from autotp.measure.workload.drivers import Driver, driver_of
-from autotp.measure.workload.workload import Generate
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.workload import Driver, Run
+from autotp.options import spelled_for
 from autotp.runtime import compile_plan, inspect_model, reason, reported_properties
 
-Runner = Callable[[Run | Generate | Watch], Block | Footprint]
+Runner = Callable[[Run | Watch | Choose], Block | ThreadActivity | Chosen]
 
 _MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory", "Failed to allocate")  # of OpenVINO's errors
 
@@ -54,10 +54,11 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
         try:
             match decode_request(line):
                 case Inspect() as request:
-                    reply = Inspected(inspect_model(request.files, request.shapes))
+                    with spelled_for(request.spelling):
+                        reply = Inspected(inspect_model(request.files, request.shapes))
                 case Compile() as request:
                     reply, runner = _compile(request)
-                case (Run() | Generate() | Watch()) as request:
+                case (Run() | Watch() | Choose()) as request:
                     assert runner is not None, "a block was asked for before the start"
                     reply = runner(request)
         except Exception as error:
@@ -76,8 +77,8 @@ def _failed(error: Exception) -> Failed:
 
 def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
-    compiled = compile_plan(request.plan, request.workload.attention)
-    driver = driver_of(compiled, request.workload)
+    compiled = compile_plan(request.plan)
+    driver = request.workload.driver(compiled)
     output_error = _check(request.outputs, driver)
     started = Started(
         effective=compiled.effective,
@@ -91,20 +92,22 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
 
 
 def _runner(driver: Driver, process_cpus: frozenset[int], threads: int) -> Runner:
-    gauge = Gauge(process_cpus)
+    weather = CpuWeather(process_cpus)
     reset_peak_memory()
 
-    def run(request: Run | Generate | Watch) -> Block | Footprint:
+    def run(request: Run | Watch | Choose) -> Block | ThreadActivity | Chosen:
         if isinstance(request, Watch):
             driver.infer(0.0)  # the first inference makes threads
             return watch(driver.infer, process_cpus, threads)
-        return _block(driver, request, gauge)
+        if isinstance(request, Choose):
+            return Chosen(dict(driver.choose()))
+        return _block(driver, request, weather)
 
     return run
 
 
-def _block(driver: Driver, request: Run | Generate, gauge: Gauge) -> Block:
-    look = gauge.read()  # before the barrier: with hundreds of CPUs it takes milliseconds
+def _block(driver: Driver, request: Run, weather: CpuWeather) -> Block:
+    before = weather.read()  # before the barrier: with hundreds of CPUs it takes milliseconds
     if request.begin_s is not None:
         sleep(max(0.0, request.begin_s - monotonic()))
     began = monotonic()
@@ -113,7 +116,7 @@ def _block(driver: Driver, request: Run | Generate, gauge: Gauge) -> Block:
         block,
         memory_bytes=peak_memory_bytes(),
         untimed_s=monotonic() - began - block.elapsed_s,
-        weather=gauge.since(look),
+        weather=weather.since(before),
     )
 
 
@@ -124,7 +127,7 @@ def _check(outputs: Outputs | None, driver: Driver) -> OutputError | None:
     if outputs.save:
         save_outputs(path, driver.outputs(None))
         return None
-    return compare_outputs(path, driver.outputs(path), driver.told)
+    return compare_outputs(path, driver.outputs(path), driver.deciding)
 
 
 def reset_peak_memory() -> None:

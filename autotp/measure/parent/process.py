@@ -14,7 +14,8 @@ import msgspec
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measure.parent.capture import Log
 from autotp.measure.parent.watchdog import PhaseClock
-from autotp.measure.protocol import ArmFailure, Failed, Phase, Reply, Request, Status, decode_reply, encode
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.protocol import Failed, Reply, Request, decode_reply, encode
 
 R = TypeVar("R")
 

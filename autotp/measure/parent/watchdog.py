@@ -15,7 +15,7 @@ from time import monotonic
 
 import msgspec
 
-from autotp.measure.protocol import Phase
+from autotp.measure.failure import Phase
 
 TIMES_LONGER = 10.0
 FLOOR_S = 10.0

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
-from autotp.measure.protocol import Footprint
+from autotp.measure.protocol import ThreadActivity
 from autotp.space import SUB_STREAM_THREADS, sockets_spanned, split_places
 from autotp.topology import Machine, format_cpulist
 
@@ -68,12 +68,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     sockets: int
 
 
-class Ran(msgspec.Struct, frozen=True, kw_only=True):
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
     """A compiled model that has run: the streams and threads that OpenVINO reports, what the kernel saw."""
 
     streams: int
     threads: int
-    footprint: Footprint
+    seen: ThreadActivity
     hyper_threading: bool = False
 
 
@@ -90,20 +90,20 @@ def places(machine: Machine, mask: Sequence[int]) -> tuple[Place, ...]:
     )
 
 
-def prove_split(ran: Ran, without: Ran, spanned: Sequence[Place]) -> Proof:
+def prove_split(activity: Activity, without: Activity, spanned: Sequence[Place]) -> Proof:
     """Judge a tensor-parallel arm that has run.
 
     Args:
-        ran: the arm.
-        without: the same config under the same mask without the policy.
+        activity: of the arm.
+        without: of the same config under the same mask without the policy.
         spanned: where sub-streams could be under that mask.
     """
-    sub_streams = _sub_streams(ran, without, spanned) if _handed_over(ran, without) else 1
-    seen = ran.footprint
+    sub_streams = _sub_streams(activity, without, spanned) if _handed_over(activity, without) else 1
+    seen = activity.seen
     return Proof(
-        state=_state(sub_streams, ran, without, spanned),
+        state=_state(sub_streams, activity, without, spanned),
         sub_streams=sub_streams,
-        threads=ran.threads,
+        threads=activity.threads,
         threads_without=without.threads,
         busy_threads=seen.busy_threads,
         busy_cpus=format_cpulist(sorted({*seen.bound_cpus, *seen.cpu_s})) or None,
@@ -111,43 +111,43 @@ def prove_split(ran: Ran, without: Ran, spanned: Sequence[Place]) -> Proof:
     )
 
 
-def _state(sub_streams: int, ran: Ran, without: Ran, spanned: Sequence[Place]) -> ProofState:
+def _state(sub_streams: int, activity: Activity, without: Activity, spanned: Sequence[Place]) -> ProofState:
     if sub_streams < 2:
         return ProofState.INERT
     # OpenVINO reports threads that it never starts where a sub-stream takes several nodes or SMT siblings, or
     # where the model has too little work for them.
-    threads = min(ran.threads, ran.footprint.tasks)
+    threads = min(activity.threads, activity.seen.tasks)
     every_core = threads >= sum(_share(place, without) for place in spanned)
     every_socket = sub_streams == sum(place.sockets for place in spanned)
     return ProofState.ACTIVE if every_core and every_socket else ProofState.CAPPED
 
 
-def _handed_over(ran: Ran, without: Ran) -> bool:
+def _handed_over(activity: Activity, without: Activity) -> bool:
     """Whether the calling thread left the work to sub-streams, which only a single stream has.
 
     Where the twin's caller sleeps as well, as it may on crowded CPUs, that tells nothing: more threads must do.
     """
-    if ran.streams > 1:
+    if activity.streams > 1:
         return False
-    if without.footprint.caller_sleeps >= HANDED_OVER:
-        return ran.threads > without.threads
-    return ran.footprint.caller_sleeps >= HANDED_OVER
+    if without.seen.caller_sleeps >= HANDED_OVER:
+        return activity.threads > without.threads
+    return activity.seen.caller_sleeps >= HANDED_OVER
 
 
-def _sub_streams(ran: Ran, without: Ran, spanned: Sequence[Place]) -> int:
+def _sub_streams(activity: Activity, without: Activity, spanned: Sequence[Place]) -> int:
     """Return on how many of the places threads were at work."""
-    seen = ran.footprint
+    seen = activity.seen
     bound = sum(not place.cpus.isdisjoint(seen.bound_cpus) for place in spanned)
-    if bound == len(spanned) or len(seen.bound_cpus) >= ran.threads:
+    if bound == len(spanned) or len(seen.bound_cpus) >= activity.threads:
         return bound
     if seen.cpu_s:
         fair_s = sum(seen.cpu_s.values()) / len(spanned)
         at_work = [sum(s for cpu, s in seen.cpu_s.items() if cpu in place.cpus) for place in spanned]
         return sum(used_s >= fair_s / 2 for used_s in at_work)
-    return _needed(ran.threads, sorted((_share(place, without) for place in spanned), reverse=True))
+    return _needed(activity.threads, sorted((_share(place, without) for place in spanned), reverse=True))
 
 
-def _share(place: Place, without: Ran) -> int:
+def _share(place: Place, without: Activity) -> int:
     """Return the threads that the config would have on `place` alone."""
     return min(without.threads, len(place.cpus) if without.hyper_threading else place.cores)
 

@@ -10,55 +10,16 @@ where all are busy a window may hold a tick of each more than its length has, an
 as taken grows with their number like what agents, the kernel and a host's other guests take of a large machine.
 """
 
-import resource
 from collections.abc import Iterable, Sequence
 from math import sqrt
-from time import perf_counter, process_time
 
-import msgspec
-
-from autotp.measure.protocol import Block, Weather
-from autotp.topology import TICK_S, Usage, UsageReader
+from autotp.measure.samples.block import Block, Weather
+from autotp.topology import TICK_S
 
 MOST_TAKEN = 0.2  # of the CPUs' time
 TICK_ERRORS = 1.5  # ticks, times the square root of the CPUs where those are few
 REPEATED_SHARE = 0.25
 REPEATS_OF_A_BLOCK = 2
-
-
-class Gauge:
-    """Reads the accounts of the CPUs of this process before and after a block."""
-
-    def __init__(self, cpus: Iterable[int]) -> None:
-        self._cpus = frozenset(cpus)
-        self._reader = UsageReader(self._cpus)
-
-    def read(self) -> "Look":
-        """Return the accounts as they are now."""
-        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-        return Look(at_s=perf_counter(), own_s=process_time(), switches=switches, usage=self._reader.read())
-
-    def since(self, before: "Look") -> Weather:
-        """Return the weather since `before`."""
-        now = self.read()
-        used = now.usage.since(before.usage)
-        return Weather(
-            watched_s=now.at_s - before.at_s,
-            cpus=len(self._cpus),
-            steal_s=used.steal_s,
-            others_s=max(0.0, used.busy_s - (now.own_s - before.own_s)),
-            throttled_s=used.throttled_s,
-            switches=now.switches - before.switches,
-        )
-
-
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """The accounts at one moment; those of this process beside those of all."""
-
-    at_s: float
-    own_s: float
-    switches: int
-    usage: Usage
 
 
 def disturbed(weather: Weather) -> bool:

@@ -12,24 +12,111 @@ most as many inferences as there are requests are in flight; further arrivals wa
 first served. It sleeps until each is due and never spins, which would take a CPU from the model.
 
 Beyond saturation the queue has no end, so a block has one: once its window has passed twice, arrivals that haven't
-been started are given up. They count with the latency that they have had by then, and not as inferences.
+been started are given up. They count with the latency that they have had by then, and not as inferences. A block
+begins with an empty queue, which near saturation takes its time to build up: so blocks at a rate are longer.
 """
 
 import ctypes
+from collections.abc import Mapping, Sequence
 from math import ceil
 from random import Random
 from time import perf_counter, sleep
+from typing import Annotated, Any, ClassVar, Self, TypedDict
 
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure.workload.closed_loop import Burst
-from autotp.runtime import Requests
+from autotp.findings.loop import Loop
+from autotp.findings.metric import Metric
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.closed_loop import Burst, ClosedLoop, InferenceDriver, data_file
+from autotp.measure.workload.workload import Driver, Run, Wanted
+from autotp.options import Flag, Form, spell
+from autotp.runtime import Compiled, ModelFiles, Requests
+from autotp.space import Config
 
+OPEN_BLOCK_S = 0.5
+ARRIVALS_PER_TURN = 5
 LEAD_IN_SHARE = 0.2  # of the window: a queue has to build up before it's watched
 MOST_PER_S = 100_000  # from Python some tens of thousands can be started
 FEWEST_ARRIVALS = 50
 _PR_SET_TIMERSLACK = 29  # prctl(2)
+
+
+class OpenLoopOptions(TypedDict, total=False):
+    """What can be asked of arrivals."""
+
+    rate_per_s: Annotated[
+        float | None,
+        Flag(Form.NUMBER, "Arrivals a second, at random times; latency counts from the arrival.", "R"),
+    ]
+
+
+class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
+    """Inferences that arrive at random, `rate_per_s` of them a second."""
+
+    rate_per_s: float
+
+    options: ClassVar[type] = OpenLoopOptions
+    option_needed: ClassVar[str | None] = "rate_per_s"
+    block_s: ClassVar[float] = OPEN_BLOCK_S
+
+    @classmethod
+    def of(cls, files: ModelFiles, wanted: Wanted, given: Mapping[str, Any]) -> Self:
+        rate_per_s = given["rate_per_s"]
+        check_rate(rate_per_s)
+        if not all(cls.suits(metric) for metric in wanted.objectives):
+            raise InputError(
+                f"{spell('rate_per_s')} fixes the throughput; choose a latency objective, for example latency_p99."
+            )
+        check_arrivals(rate_per_s, wanted.budget_s)
+        return cls(seed=given.get("seed", 0), data=data_file(given.get("data")), rate_per_s=rate_per_s)
+
+    @classmethod
+    def suits(cls, metric: Metric) -> bool:
+        return super().suits(metric) and not metric.maximize  # the rate decides that itself
+
+    def shared_by(self, instances: int) -> Self:
+        """Return the rate of each: a Poisson process split evenly is several, each of them Poisson."""
+        return msgspec.structs.replace(self, rate_per_s=self.rate_per_s / instances)
+
+    def nireq(self, config: Config, objectives: Sequence[Metric]) -> int | None:
+        """Return how many may run side by side."""
+        return config.count("nireq")
+
+    def driver(self, compiled: Compiled) -> Driver:
+        return _ArrivalDriver(compiled, self)
+
+    def run_seconds(self, run: Run, instances: int) -> float:
+        """Return how long arrivals are awaited, and as long again for a backlog."""
+        if run.flat_out:
+            return run.lead_in_s + run.duration_s
+        return 2 * (run.lead_in_s + run.duration_s) + 2 * ARRIVALS_PER_TURN * instances / self.rate_per_s
+
+    def turn_s(self, block: Block, in_flight: int) -> float:
+        return ARRIVALS_PER_TURN / self.rate_per_s
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "rate": self.rate_per_s}
+
+    def kind(self, nireq: int | None) -> str:
+        return Loop.OPEN
+
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts(), "rate_per_s": self.rate_per_s}
+
+
+class _ArrivalDriver(InferenceDriver):
+    """Requests that start as inferences arrive."""
+
+    def __init__(self, compiled: Compiled, workload: OpenLoop) -> None:
+        super().__init__(compiled, workload)
+        self._rate_per_s = workload.rate_per_s
+
+    def _burst(self, run: Run) -> Burst:
+        if run.flat_out:
+            return super()._burst(run)
+        return drive_open(self._requests, Schedule.poisson(self._rate_per_s, run.duration_s, run.lead_in_s, run.seed))
 
 
 def check_rate(rate_per_s: float) -> None:
@@ -39,11 +126,11 @@ def check_rate(rate_per_s: float) -> None:
         InputError: it isn't more than 0, or more than one process could start.
     """
     if not 0 < rate_per_s <= MOST_PER_S:
-        raise InputError(f"The rate must be more than 0 and at most {MOST_PER_S} a second.")
+        raise InputError(f"{spell('rate_per_s')} must be more than 0 and at most {MOST_PER_S} a second.")
 
 
 def check_arrivals(rate_per_s: float, budget_s: float) -> None:
-    """Refuse a rate at which there would be nothing to tell.
+    """Refuse a rate at which too little arrives to judge anything.
 
     Raises:
         InputError: hardly anything arrives within the budget; the text names one that would do.

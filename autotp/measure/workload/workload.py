@@ -1,147 +1,220 @@
-"""What a model is driven with: how requests are issued, with which inputs, and what a language model is asked for.
+"""How a model is driven: the interface behind which the workloads differ, one module each.
 
-A language model is judged by two figures whose best settings differ: the first token, for which the whole prompt
-is read at once and which the CPU's arithmetic bounds, and each further one, which the bandwidth of memory does. A
-block of the latter is a burst of tokens at the same place in the context for every arm, since attention takes
-longer the more it has to read. The tokens that are fed come from the seed, not from what the model says: so all
-arms do the same work, whatever they answer.
+A workload answers all that is specific to it: which metrics its blocks hold, which space and which configs are tried
+first, which knobs mean nothing to it, how long its blocks are, how many requests are in flight, what drives the
+compiled model in a worker, and what tuned.yaml says of it. Nothing else asks which workload it has.
 """
 
-from enum import StrEnum
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
 
 import msgspec
 
-from autotp.runtime import Attention
+from autotp.findings.metric import Metric, Samples, metrics_of
+from autotp.measure.outputs.reference import NamedOutputs
+from autotp.measure.samples.block import Block
+from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo
+from autotp.runtime.models.source import ModelKind
+from autotp.space import Config
 
-NEW_TOKENS = 128
-PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
-BURST_TOKENS = 8
-
-
-class Loop(StrEnum):
-    """How requests are issued: one after the other, `nireq` kept in flight, at a rate, or token by token."""
-
-    SYNC = "sync"
-    ASYNC = "async"
-    OPEN = "open"
-    GENERATE = "generate"
-
-    @classmethod
-    def of(cls, nireq: int | None, rate_per_s: float | None = None) -> "Loop":
-        """Return the loop for `nireq` requests (None: OpenVINO's optimum); a single one is run synchronously."""
-        if rate_per_s is not None:
-            return cls.OPEN
-        return cls.SYNC if nireq == 1 else cls.ASYNC
+BLOCK_S = 0.05  # where nothing speaks for longer ones
+WARM_UP_BLOCK_S = 0.05
 
 
-class Token(StrEnum):
-    """Which token of a generation is timed."""
+class Run(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The request for one block.
 
-    FIRST = "first"
-    SECOND = "second"
-
-
-class Generate(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Have `prompt` tokens of each sequence read at once, `ahead` more at once, and `steps` one by one.
-
-    Then `tokens` more, timed. Reading the prompt is timed, too, where `first` says so, and is done anew for
-    `first_s` seconds, at least once; where it's not, all before the timed ones is left out if that context is
-    what was read last. `lead_in_s` is for how long the prompt is read again and again before. `begin_s` is when
-    to begin on the monotonic clock (None: at once).
+    Attributes:
+        number: of the block in its process, from 0; the arms of a round run blocks of one number.
+        duration_s: seconds to time, to the end of the turn, at least one.
+        lead_in_s: untimed seconds before, to the end of the turn, at least one.
+        bursts: how much work a block holds that isn't measured out in seconds.
+        seed: of what is random in the block.
+        flat_out: whether it is to warm up, as fast as can be, with nothing to wait for.
+        begin_s: when to begin on the monotonic clock, which all processes share; None at once.
     """
 
-    prompt: int
-    ahead: int = 0
-    steps: int = 0
-    tokens: int = 0
-    first: bool = False
-    first_s: float = 0.0
+    number: int = 0
+    duration_s: float = 0.0
     lead_in_s: float = 0.0
+    bursts: int = 1
+    seed: int = 0
+    flat_out: bool = False
     begin_s: float | None = None
 
-    @property
-    def context(self) -> int:
-        """How many tokens have been read when `tokens` begin."""
-        return self.prompt + self.ahead + self.steps
 
+class Wanted(msgspec.Struct, frozen=True):
+    """What a model is measured for, and for how long.
 
-class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a language model is asked for: so many new tokens after each prompt of `batch` at once.
-
-    `timed` are the tokens that the objectives are about; a `prompt_tokens` of None is still to be chosen.
-    `attention_backend` is that of where it's deployed.
+    Attributes:
+        objectives: metrics, the deciding one first; none where all are of interest.
+        bounded: metrics that constraints bound.
+        budget_s: wall time in seconds.
     """
 
-    prompt_tokens: int | None = None
-    new_tokens: int = NEW_TOKENS
-    batch: int = 1
-    attention_backend: Attention = Attention.SDPA
-    timed: tuple[Token, ...] = (Token.FIRST, Token.SECOND)
-
-    def burst(self, number: int, *, bursts: int = 1, first_s: float = 0.0, lead_in_s: float = 0.0) -> Generate:
-        """Return block `number` of a process: the same work for every arm that is given the number.
-
-        Bursts of tokens follow one another through the generation and then begin it anew. The first block of a
-        generation times the prompt and tokens in any case, so that it's known what the config does to the one
-        that wasn't asked for. OpenVINO is slower in the step after a prompt, which belongs to the generation
-        once: blocks amid it begin after such a step, or every burst would have one.
-
-        Args:
-            number: counted from 0.
-            bursts: how many bursts of tokens a block holds.
-            first_s: for how long prompts are read where nothing else is timed.
-            lead_in_s: untimed, before.
-        """
-        prompt, tokens = self.prompt_tokens or 0, min(BURST_TOKENS * bursts, self.new_tokens)
-        done = tokens * (number % (self.new_tokens // tokens))
-        amid = min(done, 1)
-        if Token.SECOND not in self.timed:
-            told, steps = (0, 0) if done else (tokens, min(self.new_tokens - tokens, 1))
-            return Generate(
-                prompt=prompt, steps=steps, tokens=told, first=True, first_s=first_s, lead_in_s=lead_in_s
-            )
-        if done and Token.FIRST not in self.timed:
-            return Generate(prompt=prompt + done - amid, steps=amid, tokens=tokens, lead_in_s=lead_in_s)
-        return Generate(
-            prompt=prompt, ahead=done - amid, steps=amid, tokens=tokens, first=True, lead_in_s=lead_in_s
-        )
+    objectives: tuple[Metric, ...]
+    bounded: tuple[Metric, ...]
+    budget_s: float
 
 
-class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model is driven with: samples from `data` (.npz), or made from `seed`; arrivals at `rate_per_s`.
+class Driver(Protocol):
+    """Drives one compiled model, in the worker. `deciding` are the outputs that decide the others; None: all do."""
 
-    A language model is driven with a `generation` instead, of tokens made from `seed`.
+    deciding: Collection[str] | None
+
+    @property
+    def copy_s(self) -> float | None:
+        """How long copying a request's inputs in and outputs out takes; None where that isn't measured."""
+
+    def outputs(self, reference: Path | None) -> NamedOutputs:
+        """Return the outputs to be judged, for a `reference` to hold them against."""
+
+    def infer(self, seconds: float) -> int:
+        """Run inferences one after the other for so long; return how many they were, at least one."""
+
+    def block(self, run: Run) -> Block:
+        """Run one block and return what was timed in it."""
+
+    def choose(self) -> Mapping[str, Any]:
+        """Return values for what the workload leaves open (`Workload.open`), read off the running model."""
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
+    """What a model is driven with. `seed` makes the inputs where no data are given.
+
+    Attributes:
+        title: what it is for, as in "only a language model has it".
+        options: the TypedDict of the options that are its own.
+        option_needed: the option that chooses it among those for the same kind of model; None: what is usual.
+        kinds: the kinds of model that it drives.
+        samples: what its blocks hold, so which metrics it has.
+        usual_objective: the metric to tune for where none is named.
+        usual_space: the search space where none is named.
+        own_knobs: knobs that mean something to it alone.
+        void_knobs: knobs that mean nothing to it, with the reason.
+        block_s: the usual length of a block.
+        by_count: whether a block is so much work, the same for every arm, rather than so many seconds.
+        exact_when_lossy: whether a config that computes less exactly than OpenVINO's default must give the reference's
+            whole numbers, all of them.
+        reference_properties: what the reference outputs are computed with besides f32 on one stream.
     """
 
     seed: int = 0
-    data: Path | None = None
-    rate_per_s: float | None = None
-    generation: Generation | None = None
+
+    title: ClassVar[str]
+    options: ClassVar[type]
+    option_needed: ClassVar[str | None] = None
+    kinds: ClassVar[frozenset[ModelKind]]
+    samples: ClassVar[tuple[Samples, ...]]
+    usual_objective: ClassVar[str]
+    usual_space: ClassVar[str]
+    own_knobs: ClassVar[frozenset[str]] = frozenset()
+    void_knobs: ClassVar[Mapping[str, str]] = {}
+    block_s: ClassVar[float] = BLOCK_S
+    by_count: ClassVar[bool] = False
+    exact_when_lossy: ClassVar[bool] = False
+    reference_properties: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def of(cls, files: ModelFiles, wanted: Wanted, given: Mapping[str, Any]) -> Self:
+        """Return the workload that drives `files` so that what is wanted can be measured.
+
+        Args:
+            files: a model of one of `kinds`.
+            wanted: what it is measured for.
+            given: options that are set, `seed` among them, none that another workload owns.
+
+        Raises:
+            InputError: a value can't be used, or doesn't go with the metrics.
+            ModelError: what the model says of itself can't be read.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def metrics(cls) -> tuple[Metric, ...]:
+        """Return the metrics that can be computed from its blocks."""
+        return metrics_of(cls.samples)
+
+    @classmethod
+    def suits(cls, metric: Metric) -> bool:
+        """Return whether it can be tuned for `metric`."""
+        return metric.objective and metric in cls.metrics()
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The fields that are still to be chosen, by a driver, before anything is compared."""
+        return ()
 
     @property
     def attention(self) -> Attention:
-        """That of a language model; of others it doesn't matter."""
-        return self.generation.attention_backend if self.generation else Attention.SDPA
+        """How a language model keeps its context; of others it doesn't matter."""
+        return Attention.SDPA
 
     @property
-    def prompt_tokens(self) -> int | None:
-        """How long the prompts of a language model are; None of others, or where it's still to be chosen."""
-        return self.generation.prompt_tokens if self.generation else None
+    def words(self) -> str | None:
+        """What it is in words; None where what was measured says it all."""
+        return None
 
-    def prompted(self, tokens: int) -> "Workload":
-        """Return this of a language model, with prompts of so many tokens."""
-        assert self.generation is not None, "only a language model has prompts"
-        generation = msgspec.structs.replace(self.generation, prompt_tokens=tokens)
-        return msgspec.structs.replace(self, generation=generation)
+    def chosen(self, values: Mapping[str, Any]) -> Self:
+        """Return this with `values` for fields that were open."""
+        return msgspec.structs.replace(self, **values)
 
-    def batched(self, batch: int | None) -> "Workload":
-        """Return this of a language model with so many sequences at once; as it is where None."""
-        if batch is None or self.generation is None:
-            return self
-        return msgspec.structs.replace(self, generation=msgspec.structs.replace(self.generation, batch=batch))
+    def of_config(self, config: Config) -> Self:
+        """Return this as `config` has it, some of whose knobs may change what is asked of the model."""
+        return self
 
-    def shared_by(self, instances: int) -> "Workload":
-        """Return what each of `instances` gets: a Poisson process split evenly is several, each Poisson."""
-        rate_per_s = None if self.rate_per_s is None else self.rate_per_s / instances
-        return msgspec.structs.replace(self, rate_per_s=rate_per_s)
+    def shared_by(self, instances: int) -> Self:
+        """Return what each of so many processes gets that share it evenly."""
+        return self
+
+    def nireq(self, config: Config, objectives: Sequence[Metric]) -> int | None:
+        """Return the requests to keep in flight with `config`; None leaves OpenVINO's optimum."""
+        raise NotImplementedError
+
+    def first_settings(self, cores: int, sockets: int) -> tuple[dict[str, Any], ...]:
+        """Return what experience tries first where a process may use so many cores on so many sockets.
+
+        They are partial settings, which the space completes where it holds them.
+        """
+        raise NotImplementedError
+
+    def check_inputs(self, info: ModelInfo) -> None:
+        """Refuse inputs that don't fit the model.
+
+        Raises:
+            ModelError: names the input.
+        """
+        raise NotImplementedError
+
+    def driver(self, compiled: Compiled) -> Driver:
+        """Return what drives `compiled`, in the worker.
+
+        Raises:
+            ModelError: its inputs can't be made.
+        """
+        raise NotImplementedError
+
+    def run_seconds(self, run: Run, instances: int) -> float:
+        """Return how long `run` takes by itself with so many processes, for the watchdog."""
+        return run.lead_in_s + run.duration_s
+
+    def turn_s(self, block: Block, in_flight: int) -> float:
+        """Return how long a turn of all `in_flight` requests takes, read off `block`."""
+        raise NotImplementedError
+
+    def unasked(self, metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+        """Return the metrics that `metrics` say nothing of and that a gain in them may cost."""
+        return ()
+
+    def identity(self) -> dict[str, Any]:
+        """Return what two calls must share for their figures to be comparable, as plain JSON values."""
+        raise NotImplementedError
+
+    def kind(self, nireq: int | None) -> str:
+        """Return its `kind` in tuned.yaml, with so many requests in flight (None: OpenVINO's optimum)."""
+        raise NotImplementedError
+
+    def facts(self) -> dict[str, Any]:
+        """Return what tuned.yaml's `workload` says of it besides `kind` and `nireq`."""
+        return {"seed": self.seed}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autotp.errors import ModelError
+from autotp.options import spell
 from autotp.runtime.models.language import Language, context_limit, describe_language
 from autotp.runtime.models.source import ModelFiles, ModelKind
 from autotp.space import FullyConnected
@@ -62,7 +63,7 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
         ModelError: it can't be read, an input isn't there, the shapes don't fit, or some stay dynamic.
     """
     model = open_model(core, files)
-    if files.generates:
+    if files.is_language_model:
         if shapes:
             raise ModelError(
                 f"{files.path.name} is a language model, which takes prompts of any length: no shape can be set, "
@@ -85,7 +86,7 @@ def describe(model: "ov.Model", files: ModelFiles) -> ModelInfo:
     return ModelInfo(
         inputs=tuple(map(_port, model.inputs)),
         outputs=tuple(map(_port, model.outputs)),
-        language=describe_language(model, context_limit(files.path)) if files.generates else None,
+        language=describe_language(model, context_limit(files.path)) if files.is_language_model else None,
     )
 
 
@@ -130,18 +131,16 @@ def _inputs(model: "ov.Model") -> str:
 
 
 def _dynamic_advice(model: "ov.Model") -> str:
-    flags = " ".join(
-        f"--shape '{port_name(port)}={_example(port.partial_shape)}'"
-        for port in model.inputs
-        if port.partial_shape.is_dynamic
-    )
+    shapes = {
+        port_name(port): _example(port.partial_shape) for port in model.inputs if port.partial_shape.is_dynamic
+    }
     return (
         f"The model is dynamic; its inputs are {_inputs(model)}. "
-        f"Say which shape to tune for, for example with {flags} (your sizes in place of the 1s)."
+        f"Give the shape to tune for, for example with {spell('shapes', shapes)} (your sizes in place of the 1s)."
     )
 
 
-def _example(shape: "ov.PartialShape") -> str:
+def _example(shape: "ov.PartialShape") -> list[int]:
     if shape.rank.is_dynamic:
-        return "[1,1]"
-    return "[" + ",".join(str(max(d.min_length, 1) if d.is_dynamic else d.get_length()) for d in shape) + "]"
+        return [1, 1]
+    return [max(d.min_length, 1) if d.is_dynamic else d.get_length() for d in shape]

@@ -34,8 +34,8 @@ class ModelFiles(msgspec.Struct, frozen=True):
     weights: Path | None = None
 
     @property
-    def generates(self) -> bool:
-        """Whether it is a language model."""
+    def is_language_model(self) -> bool:
+        """Whether it is a language model, which takes prompts of any length."""
         return self.kind is ModelKind.LLM
 
 
@@ -64,11 +64,11 @@ def locate(model: Path) -> ModelFiles:
     if path.suffix == ".onnx":
         return ModelFiles(path, ModelKind.ONNX)
     weights = path.with_suffix(".bin")
-    kind = ModelKind.LLM if _generates(path) else ModelKind.IR
+    kind = ModelKind.LLM if _is_language_model(path) else ModelKind.IR
     return ModelFiles(path, kind, weights if weights.is_file() else None)
 
 
-def _generates(path: Path) -> bool:
+def _is_language_model(path: Path) -> bool:
     """Whether the graph at `path` is that of a language model, as optimum-intel and OpenVINO GenAI write them."""
     try:
         graph = path.read_bytes()

@@ -3,6 +3,8 @@
 Each rule is a fact about OpenVINO's CPU plugin (`src/plugins/intel_cpu/src/{config,cpu_streams_calculation}.cpp`).
 """
 
+from collections.abc import Mapping
+
 from autotp.space.cpu_plugin.processors import is_hybrid, read_machine, split_places
 from autotp.space.cpu_plugin.streams import splits
 from autotp.space.knobs.config import Config
@@ -23,20 +25,6 @@ COMBINED_KNOBS = (
 
 # What decides how layers are split in the graph.
 SPLIT_KNOBS = ("distribution_policy", "split_count", "split_min_weights")
-
-
-# What only a language model has, and what only others have.
-GENERATING_KNOBS = ("kv_cache_precision", "key_cache_group_size", "value_cache_group_size", "batch")
-ANSWERING_KNOBS = ("nireq",)
-
-
-def model_dropped(knob: str, generates: bool | None) -> str | None:
-    """Return why `knob` means nothing to a language model or to any other; None where it does, or isn't known."""
-    if generates is True and knob in ANSWERING_KNOBS:
-        return "a language model generates in one request"
-    if generates is False and knob in GENERATING_KNOBS:
-        return "only a language model has it"
-    return None
 
 
 def value_dropped(
@@ -67,16 +55,16 @@ def value_dropped(
     return None
 
 
-def config_dropped(config: Config, generates: bool | None = None) -> str | None:
+def config_dropped(config: Config, void_knobs: Mapping[str, str] = {}) -> str | None:
     """Return why the combination `config` has no effect of its own, None where it has.
 
     Args:
         config: what is set.
-        generates: whether the model is a language model; None where that isn't known.
+        void_knobs: knobs that mean nothing to what is measured, with the reason.
     """
     for knob, _ in config.settings:
-        if reason := model_dropped(knob, generates):
-            return reason
+        if knob in void_knobs:
+            return void_knobs[knob]
     streams = config.count("num_streams")
     if config.tensor_parallel:
         if streams is not None and streams > 1:

@@ -126,21 +126,10 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
-    workload = request.workload
     requests = shipped.observed.effective.requests if shipped.observed else None
-    nireq = requests or request.nireq(shipped.config)
-    generation = workload.batched(shipped.config.count("batch")).generation
-    return TunedWorkload(
-        kind=Loop.of(nireq, workload.rate_per_s) if generation is None else Loop.GENERATE,
-        nireq=nireq,
-        rate_per_s=workload.rate_per_s,
-        prompt_tokens=generation.prompt_tokens if generation else None,
-        new_tokens=generation.new_tokens if generation else None,
-        batch=generation.batch if generation else None,
-        attention_backend=generation.attention_backend if generation else None,
-        inputs=workload.data.name if workload.data else SEEDED,
-        seed=request.seed,
-    )
+    nireq = requests or request.workload.nireq(shipped.config, request.objectives)
+    workload = request.workload.of_config(shipped.config)
+    return TunedWorkload(kind=workload.kind(nireq), nireq=nireq, **workload.facts())
 
 
 def _machine(topology: Topology) -> TunedMachine:

@@ -79,7 +79,7 @@ def gauge_noise(session: Session, best: Racer) -> None:
         else:
             session.race.set_block_length(noise.block_s)
             session.store.note(noise=noise)
-            session.tell(Gauged(noise=noise, by_token=session.race.blocks.by_token))
+            session.tell(Gauged(noise=noise, by_count=session.race.blocks.by_count))
 
 
 def _noise(session: Session, best: Racer, deadline: float) -> Noise:

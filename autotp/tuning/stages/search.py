@@ -8,7 +8,6 @@ from autotp.measure import ArmFailure
 from autotp.space import Config, split_places
 from autotp.tuning.events import ArmEnded
 from autotp.tuning.observed import Observed
-from autotp.tuning.propose.recipes import recipes
 from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, keep_baselines
@@ -173,7 +172,7 @@ def _first_configs(session: Session) -> list[Config]:
     cpus = set(topology.envelope.cpus)
     cores = len({cpu.core for cpu in topology.machine.cpus if cpu.id in cpus})
     sockets = len(split_places(topology.machine, topology.envelope.cpus))
-    tried = recipes(cores, sockets, session.request.files.generates)
+    tried = session.request.workload.first_settings(cores, sockets)
     known = [found for settings in tried if (found := proposer.find(settings))]
     measured = dict.fromkeys(_config_of(trial) for trial in _past_trials(session))
     leaders = [config for config in measured if proposer.holds(config)][:PAST_LEADERS]

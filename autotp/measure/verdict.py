@@ -1,4 +1,4 @@
-"""The verdict, a pure function of what the fresh processes measured.
+"""The verdict, a pure function of what the fresh processes measured, for the finals of a tuning and for comparisons.
 
 WIN: the lower end of the strict interval is above 1 and the gain is at or above the noise floor,
 against every baseline. TIE: measured in full, but nothing wins. UNKNOWN: can't tell.
@@ -8,23 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autotp.measure import (
-    MIN_P99_SAMPLES,
-    MIN_PROCESSES,
-    REPORTED_CONFIDENCE,
-    Interval,
-    Metric,
-    Ruling,
-    proven,
-    t_interval,
-)
+from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric, Ruling
+from autotp.measure.samples.statistics import MIN_PROCESSES, proven, t_interval
 from autotp.space import Config
 
 SAME_WITHIN = 0.01
 
 
 class Contest(msgspec.Struct, frozen=True, kw_only=True):
-    """One finalist against the baselines: for each, one log-gain a process."""
+    """One candidate against the baselines: for each of them, one log-gain a process. `feasible`: it may win."""
 
     key: str
     config: Config
@@ -43,7 +35,7 @@ class Contest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The ruling, the finalist that ships (None: the best hint does), and why where it isn't plain."""
+    """The ruling, what has won (None: nothing), and why where it isn't plain."""
 
     ruling: Ruling
     winner: Contest | None = None
@@ -61,10 +53,10 @@ def judge(
     metric: Metric,
     samples: int,
 ) -> Verdict:
-    """Rule on the finals.
+    """Rule on candidates measured against baselines in fresh processes.
 
     Args:
-        contests: one for each finalist.
+        contests: one for each candidate.
         best_baseline: key of the baseline that reported gains are relative to.
         must_beat: keys of the baselines that aren't proven to break a constraint; one that is can't ship.
         baseline_keeps: whether some baseline, as it was measured, keeps the constraints and so can ship.
@@ -73,20 +65,22 @@ def judge(
         metric: the objective that decides.
         samples: the fewest latencies that any arm has in one process.
     """
-    if processes < MIN_PROCESSES:
-        return Verdict(
-            Ruling.UNKNOWN,
-            reason=f"{processes} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more",
-        )
-    if metric is Metric.LATENCY_P99 and samples < MIN_P99_SAMPLES:
-        return Verdict(
-            Ruling.UNKNOWN, reason=f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {samples}"
-        )
+    if reason := too_little(processes, metric, samples):
+        return Verdict(Ruling.UNKNOWN, reason=reason)
     winners = [contest for contest in contests if contest.wins(must_beat, noise_floor, len(contests))]
     if not winners:
         return Verdict(Ruling.TIE) if baseline_keeps else _nothing_ships(contests)
     best = max(winners, key=lambda contest: contest.gain(best_baseline).median)
     return Verdict(Ruling.WIN, min(_as_good_as(best, winners, best_baseline), key=_complexity))
+
+
+def too_little(processes: int, metric: Metric, samples: int) -> str | None:
+    """Return why so few processes, or samples in one of them, tell nothing of `metric`; None where they suffice."""
+    if processes < MIN_PROCESSES:
+        return f"{processes} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more"
+    if samples < metric.min_samples:
+        return f"{metric} needs {metric.min_samples} samples a process, there were {samples}"
+    return None
 
 
 def _nothing_ships(contests: Sequence[Contest]) -> Verdict:

@@ -1,0 +1,48 @@
+"""The reference outputs on disk: each sample's arrays by name, in a temporary folder."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from autotp.errors import EnvironmentFailure
+
+NamedOutputs = Sequence[dict[str, NDArray[Any]]]
+
+
+class Outputs(msgspec.Struct, frozen=True):
+    """Where the reference outputs lie, and whether this worker writes them or compares its own with them."""
+
+    path: str
+    save: bool = False
+
+
+def reference_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Make a folder for the reference outputs that goes with its owner.
+
+    Raises:
+        EnvironmentFailure: there is no place for it.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix="autotp-")
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"No folder for temporary files can be made ({error.strerror}): set TMPDIR to one that can be written."
+        ) from error
+
+
+def save_outputs(path: Path, outputs: NamedOutputs) -> None:
+    """Write the outputs of each sample to `path` (.npz)."""
+    arrays = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def load_outputs(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the outputs saved at `path`, by the sample's index and the name: `0/logits`."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}

@@ -1,0 +1,113 @@
+"""Options: each is declared once, as a key of a TypedDict, for the command line and for Python alike.
+
+`Annotated[type, Flag(...)]` says how the command line shows a key; `tune`, `measure` and `compare` take the same keys
+as keyword arguments. Errors name an option with `spell`, so that a person reads `--rate` where that was typed and
+`rate_per_s` where a program passed it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, get_type_hints
+
+# Where the flag isn't just `--` and the key: keys carry units and plurals, flags don't.
+FLAGS = {
+    "objectives": "--objective",
+    "constraints": "--constraint",
+    "shapes": "--shape",
+    "settings": "--set",
+    "budget_s": "--budget",
+    "rate_per_s": "--rate",
+}
+
+
+class Form(StrEnum):
+    """What the command line reads a value as."""
+
+    TEXT = "text"
+    TEXTS = "texts"  # the flag may be repeated
+    WORDS = "words"  # separated by commas
+    COUNT = "count"  # 1 or more
+    SEED = "seed"
+    NUMBER = "number"
+    SECONDS = "seconds"
+    PATH = "path"
+    SWITCH = "switch"
+    SHAPES = "shapes"  # name=[dims], may be repeated
+    KNOBS = "knobs"  # knob=value, may be repeated
+    KNOB_VALUES = "knob values"  # the same, without words that only a machine gives a value
+    SETTINGS = "settings"  # a file of knobs, or knob=value,…
+    CPUS = "cpus"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How the command line shows an option. `default` is what leaving it out means, where that is one value."""
+
+    form: Form
+    help: str
+    metavar: str | None = None
+    default: Any = None
+
+
+class Spelling(StrEnum):
+    """Who reads an error: somebody who typed flags, or one who passed keyword arguments."""
+
+    COMMAND_LINE = "command line"
+    PYTHON = "python"
+
+
+_spelling: ContextVar[Spelling] = ContextVar("spelling", default=Spelling.PYTHON)
+
+
+def flag_of(name: str) -> str:
+    """Return the command line's flag for the option `name`."""
+    return FLAGS.get(name, "--" + name.replace("_", "-"))
+
+
+def spelling() -> Spelling:
+    """Return how options are spelled for the present caller."""
+    return _spelling.get()
+
+
+@contextmanager
+def spelled_for(caller: Spelling) -> Iterator[None]:
+    """Spell options for `caller` meanwhile."""
+    token = _spelling.set(caller)
+    try:
+        yield
+    finally:
+        _spelling.reset(token)
+
+
+def spell(name: str, value: Any = None) -> str:
+    """Return the option `name` as the caller spells it, with `value` as an example where one is given.
+
+    Values are numbers, words, or shapes by input name.
+    """
+    if _spelling.get() is Spelling.PYTHON:
+        return name if value is None else f"{name}={value!r}"
+    flag = flag_of(name)
+    if isinstance(value, Mapping):
+        return " ".join(f"{flag} '{key}=[{','.join(map(str, item))}]'" for key, item in value.items())
+    return flag if value is None else f"{flag} {value}"
+
+
+def flags_of(options: type) -> dict[str, Flag]:
+    """Return the flag of each key of the TypedDict `options`, in the order of declaration."""
+    hints = get_type_hints(options, include_extras=True)
+    return {
+        name: flag for name, hint in hints.items() for flag in getattr(hint, "__metadata__", ()) if isinstance(flag, Flag)
+    }
+
+
+def refuse_unknown(options: type, given: Mapping[str, Any], function: str) -> None:
+    """Refuse keyword arguments that `options` doesn't declare, as Python does.
+
+    Raises:
+        TypeError: names the first of them and `function`.
+    """
+    if unknown := given.keys() - options.__annotations__.keys():
+        raise TypeError(f"{function}() got an unexpected keyword argument {min(unknown)!r}")
