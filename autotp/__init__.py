@@ -12,10 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autotp.deploy import Loaded, load
+    from autotp.deploy.load import Loaded, load
     from autotp.errors import AutotpError
     from autotp.topology import Topology, probe
-    from autotp.tuning import tune
+    from autotp.tuning.api import tune
 
 __all__ = ["AutotpError", "Loaded", "Topology", "load", "probe", "tune"]
 

@@ -1,8 +1,8 @@
 """Options: each is declared once, as a key of a TypedDict, for the command line and for Python alike.
 
-`Annotated[type, Flag(...)]` says how the command line shows a key; `tune`, `measure` and `compare` take the same keys
-as keyword arguments. Errors name an option with `spell`, so that a person reads `--rate` where that was typed and
-`rate_per_s` where a program passed it.
+`Annotated[type, Flag(...)]` says how the command line shows a key; `tune`, `measure` and `compare` take the same
+keys as keyword arguments. Errors name an option with `spell`, so that a person reads `--rate` where that was
+typed and `rate_per_s` where a program passed it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 # Where the flag isn't just `--` and the key: keys carry units and plurals, flags don't.
 FLAGS = {
@@ -50,6 +50,11 @@ class Flag:
     help: str
     metavar: str | None = None
     default: Any = None
+
+
+NoWait = Annotated[
+    bool, Flag(Form.SWITCH, "Fail if something else measures on this machine, rather than wait.", default=False)
+]
 
 
 class Spelling(StrEnum):
@@ -98,9 +103,8 @@ def spell(name: str, value: Any = None) -> str:
 def flags_of(options: type) -> dict[str, Flag]:
     """Return the flag of each key of the TypedDict `options`, in the order of declaration."""
     hints = get_type_hints(options, include_extras=True)
-    return {
-        name: flag for name, hint in hints.items() for flag in getattr(hint, "__metadata__", ()) if isinstance(flag, Flag)
-    }
+    found = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+    return {name: flag for name, notes in found.items() for flag in notes if isinstance(flag, Flag)}
 
 
 def refuse_unknown(options: type, given: Mapping[str, Any], function: str) -> None:

@@ -9,7 +9,7 @@ import click
 def command(source: str, port: int) -> None:
     """Serve the study in DIR (or the newest below it), or in the storage at URL, on 127.0.0.1."""
     from autotp.report.dashboard import find_storage, serve_dashboard
-    from autotp.tuning import public_url
+    from autotp.tuning.study.storage_url import public_url
 
     url = find_storage(source)
     click.echo(f"Dashboard of {public_url(url)}: http://127.0.0.1:{port}/ (Ctrl-C stops it)")

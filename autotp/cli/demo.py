@@ -16,9 +16,7 @@ class DemoOptions(TypedDict, total=False):
     """What can be asked of the demo."""
 
     budget_s: Annotated[float, Flag(Form.SECONDS, "Wall time, finals included.", default=BUDGET_S)]
-    no_wait: Annotated[
-        bool, Flag(Form.SWITCH, "Fail if something else measures on this machine, rather than wait.", default=False)
-    ]
+    no_wait: NoWait
 
 
 @click.command("demo", epilog="Example: autotp demo --budget 60s")

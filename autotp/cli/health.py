@@ -18,6 +18,6 @@ def command(as_json: bool, sysroot: Path | None) -> None:
     if as_json:
         echo_json({"advice": advice})
         return
-    from autotp.report import health_view
+    from autotp.report.machine import health_view
 
     show(health_view(advice))

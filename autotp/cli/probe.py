@@ -29,6 +29,6 @@ def command(as_json: bool, sysroot: Path | None, recording: Path | None) -> None
     if as_json:
         echo_json(facts)
         return
-    from autotp.report import topology_tree
+    from autotp.report.machine import topology_tree
 
     show(topology_tree(topology, facts))

@@ -12,7 +12,8 @@ from autotp.cli.output import echo_json, show
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(tuned: Path, as_json: bool) -> None:
     """Say in words what TUNED found, and what autotp.load would apply on this machine."""
-    from autotp.deploy import Decision, decide, fallback_properties, model_files_path, read_tuned
+    from autotp.deploy.guard import Decision, decide, fallback_properties, model_files_path
+    from autotp.deploy.tuned import read_tuned
     from autotp.errors import ModelError
     from autotp.runtime import locate
     from autotp.topology import probe
@@ -27,6 +28,6 @@ def command(tuned: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"tuned": content, "decision": decision, "properties": properties})
         return
-    from autotp.report import tuned_view
+    from autotp.report.tables import tuned_view
 
     show(tuned_view(content, profile, decision, properties))

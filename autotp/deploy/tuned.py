@@ -7,7 +7,7 @@ import msgspec
 
 from autotp.errors import SpaceError, TunedError
 from autotp.files import dump_yaml, load_yaml, to_type, write_atomically
-from autotp.measure import Interval, Loop, Proof
+from autotp.findings import Interval, Proof
 from autotp.runtime import Attention, ModelKind, Shape
 from autotp.space import Config, Effective
 from autotp.topology import parse_cpulist
@@ -33,7 +33,7 @@ class TunedModel(_Part, frozen=True):
 class TunedWorkload(_Part, frozen=True):
     """How the model was driven. `nireq` ships (null: OpenVINO's optimum); `inputs`: `seeded` or a file's name."""
 
-    kind: Loop
+    kind: str
     nireq: Annotated[int, msgspec.Meta(ge=1)] | None
     inputs: str = SEEDED
     seed: int = 0

@@ -26,9 +26,7 @@ def _silent(sentence: str) -> None:
     """Say nothing."""
 
 
-def measure(
-    model: str | Path, *, notice: Notice = _silent, **options: Unpack[MeasureOptions]
-) -> Measurement:
+def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[MeasureOptions]) -> Measurement:
     """Measure `model` with the knobs in `settings`, the way a tuning does.
 
     A single request runs synchronously, several are kept in flight.
@@ -69,7 +67,8 @@ def compare(
     """Compare A with B in fresh processes, with the proof that a tuning asks of a gain.
 
     Args:
-        a: a tuned.yaml, a hint such as `hint:THROUGHPUT`, or knobs: a mapping, a YAML file, `num_streams=4,nireq=8`.
+        a: a tuned.yaml, a hint such as `hint:THROUGHPUT`, or knobs: a mapping, a YAML file,
+            `num_streams=4,nireq=8`.
         b: likewise.
         notice: gets a sentence for each warning, and where something else measures here and is waited for.
         **options: as `CompareOptions` describes them.

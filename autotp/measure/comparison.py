@@ -101,7 +101,7 @@ def compare_arms(workers: Workers, contenders: Contenders, metric: Metric, budge
     opening = _open(workers, contenders, metric, budget_s * LONGEST_BLOCK_SHARE)
     makers = {key: partial(WorkerArm, spec, workers) for key, spec in contenders.sides.items()}
     waves = Waves(makers, B, metric, opening.blocks, contenders.seed)
-    rounds = Rounds.of(opening.blocks).sufficient(metric, opening.samples)
+    rounds = Rounds.of(opening.blocks).enough_for(metric, opening.samples)
     schedule = plan_waves(end - monotonic(), ARMS, opening.start_s, opening.block_s, rounds)
     waves.run(schedule, end, last, lambda: None)
     return _conclude(waves, metric, opening.sides)
@@ -169,7 +169,7 @@ def _started(
 ) -> Iterator[list[Arm]]:
     """Give started arms of `specs` that compare their outputs; a failure is an error of `kind`."""
     outputs = Outputs(str(reference))
-    arms = [Arm(msgspec.structs.replace(spec, outputs=outputs), workers) for spec in specs]
+    arms: list[Arm] = [WorkerArm(msgspec.structs.replace(spec, outputs=outputs), workers) for spec in specs]
     try:
         for index, failure in start_together(arms).items():
             properties = specs[index].plans[0].properties
@@ -210,7 +210,8 @@ def _has(waves: Waves, key: str) -> bool:
 def _judge(waves: Waves, metric: Metric, floor: float | None, sides: Mapping[str, Side]) -> Verdict:
     """Rule on A over B: a proof either way, as of a candidate over a baseline, but never for wrong outputs."""
     for key, failure in waves.failures.items():
-        return Verdict(Ruling.UNKNOWN, reason=f"{'B' if key == AA else key} failed in one of the processes: {failure}")
+        failed = B if key == AA else key
+        return Verdict(Ruling.UNKNOWN, reason=f"{failed} failed in one of the processes: {failure}")
     wrong = {key: side.wrong for key, side in sides.items() if side.wrong}
     forwards = _one_way(waves, metric, floor, A, B, feasible=A not in wrong)
     if forwards.ruling is Ruling.UNKNOWN:

@@ -66,7 +66,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return self.workload.nireq(config, self.objectives)
 
     def strict(self, config: Config) -> bool:
-        """Whether `config` must give the reference's whole numbers, as it computes less exactly than the default."""
+        """Whether `config` must give the reference's whole numbers, being less exact than the default."""
         return self.workload.exact_when_lossy and lossy(config, self.topology.machine)
 
     def spec(self, config: Config, outputs: Outputs | None = None) -> ArmSpec:

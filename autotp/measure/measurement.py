@@ -1,7 +1,7 @@
 """One config on its own: figures to look at, from which nothing is proven, as nothing is compared.
 
-The arms and blocks are those of a tuning, so that it sees the same, but blocks that are so much work hold all of it;
-outputs aren't checked, and disturbed blocks count.
+The arms and blocks are those of a tuning, so that it sees the same, but a language model's blocks are whole
+generations; outputs aren't checked, and disturbed blocks count.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         metrics: by key, with the unit; those of the workload. A rate is the median of blocks, which a neighbour's
             burst doesn't move.
-        inferences: of a language model: tokens. Over `measured_s`, the seconds of all windows, that is the mean rate.
+        inferences: of a language model: tokens. Over `measured_s`, the seconds of all windows, it's the mean rate.
         copy_s: what copying a request's inputs in and its outputs out would add; no latency has it.
         proof: of the distribution policy, where it is set.
     """

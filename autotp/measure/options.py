@@ -18,9 +18,7 @@ class JobOptions(WorkloadOptions, total=False):
         Mapping[str, Sequence[int]],
         Flag(Form.SHAPES, "Static shape of an input, needed where the model is dynamic.", default={}),
     ]
-    no_wait: Annotated[
-        bool, Flag(Form.SWITCH, "Fail if something else measures on this machine, rather than wait.", default=False)
-    ]
+    no_wait: NoWait
 
 
 class MeasureOptions(JobOptions, total=False):

@@ -1,8 +1,8 @@
 """The two sides of a comparison: what a person names, as arms.
 
 A tuned file runs as `autotp.load` would run it: with exactly its properties, requests in flight and CPUs. It
-brings its model, shapes, objective and workload, too, as far as the caller gives nothing else. Of the file that its
-inputs came from it holds the name alone.
+brings its model, shapes, objective and workload, too, as far as the caller gives nothing else. Of the file that
+its inputs came from it holds the name alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,22 +136,21 @@ def options_of(sides: Sequence[Side], given: Mapping[str, Any], metric: Metric) 
         InputError: two tuned files differ in one that isn't given.
     """
     found = dict(given)
-    unfit = {name for workload in WORKLOADS if not workload.suits(metric) for name in workload.options.__annotations__}
     fit = {name for workload in WORKLOADS if workload.suits(metric) for name in workload.options.__annotations__}
     for side in sides:
         for name, value in side.brought().items():
-            if given.get(name) is not None or name in unfit - fit:
+            if given.get(name) is not None or name not in {*fit, "seed"}:
                 continue
             if found.setdefault(name, value) != value and name != "seed":
                 what = name.removesuffix("_per_s").replace("_", " ")
                 raise InputError(
-                    f"The two tuned files differ in their {what}: give the one to compare them at with {spell(name)}."
+                    f"The two tuned files differ in their {what}: give the one to compare at with {spell(name)}."
                 )
     return found
 
 
 def contenders_of(sides: Sequence[Side], job: Job) -> tuple[Contenders, tuple[str, ...]]:
-    """Return the arms of both sides, of the reference and of the hints, and warnings where a side was tuned otherwise.
+    """Return the arms of both sides, of the reference and of the hints, and what to warn of.
 
     Raises:
         SpaceError: a config can't run here, or means nothing to the model.
@@ -160,7 +159,7 @@ def contenders_of(sides: Sequence[Side], job: Job) -> tuple[Contenders, tuple[st
     specs = [_spec(side, job) for side in sides]
     warnings = [warning for side in sides for warning in _warnings(side, job)]
     contenders = Contenders(
-        sides={key: spec for key, spec in zip((A, B), specs, strict=True)},
+        sides=dict(zip((A, B), specs, strict=True)),
         reference=job.reference(""),
         hints=tuple(job.spec(Config.of({"performance_hint": hint})) for hint in HINTS),
         strict=frozenset(key for key, side in zip((A, B), sides, strict=True) if job.strict(side.config)),

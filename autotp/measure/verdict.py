@@ -1,4 +1,4 @@
-"""The verdict, a pure function of what the fresh processes measured, for the finals of a tuning and for comparisons.
+"""The verdict, a pure function of what fresh processes measured, for the finals of a tuning and for comparisons.
 
 WIN: the lower end of the strict interval is above 1 and the gain is at or above the noise floor,
 against every baseline. TIE: measured in full, but nothing wins. UNKNOWN: can't tell.
@@ -75,7 +75,7 @@ def judge(
 
 
 def too_little(processes: int, metric: Metric, samples: int) -> str | None:
-    """Return why so few processes, or samples in one of them, tell nothing of `metric`; None where they suffice."""
+    """Return why so few processes, or samples in one, prove nothing of `metric`; None where they suffice."""
     if processes < MIN_PROCESSES:
         return f"{processes} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more"
     if samples < metric.min_samples:

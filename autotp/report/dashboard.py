@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna_dashboard
 
 from autotp.errors import InputError, StudyError
-from autotp.tuning import check_storage
+from autotp.tuning.study.storage_url import check_storage
 
 HOST = "127.0.0.1"
 

@@ -2,10 +2,10 @@
 
 from functools import singledispatch
 
-from autotp.measure import Interval, ProofState
-from autotp.report.units import TOLD, metric_name, spell_metric, spell_seconds
+from autotp.findings import Interval, ProofState
+from autotp.report.units import BRIEF, metric_name, spell_metric, spell_seconds
 from autotp.space import spell_config
-from autotp.tuning import (
+from autotp.tuning.events import (
     ArmEnded,
     Baselined,
     Began,
@@ -117,4 +117,4 @@ def _times(gain: Interval) -> str:
 
 
 def _short(metrics: dict[str, float]) -> list[tuple[str, float]]:
-    return [(key, metrics[key]) for key in TOLD if key in metrics]
+    return [(key, metrics[key]) for key in BRIEF if key in metrics]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from autotp.deploy import Tuned
+from autotp.deploy.tuned import Tuned
 from autotp.findings import Interval
 from autotp.measure.lock import Holder
 from autotp.measure.rounds.noise import Noise
@@ -34,9 +34,9 @@ class Began(Event, frozen=True, tag="began"):
     budget_s: float
     configs: int
     effective_configs: int
+    workload: AnyWorkload
     dropped: tuple[tuple[str, str], ...]
     advice: tuple[Advice, ...] = ()
-    workload: AnyWorkload
 
 
 class Baselined(Event, frozen=True, tag="baselined"):

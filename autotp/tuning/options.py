@@ -49,12 +49,8 @@ class TuneOptions(JobOptions, total=False):
         Sequence[str],
         Flag(Form.WORDS, "Precisions below OpenVINO's default that may be tried, for example bf16.", "LIST"),
     ]
-    out: Annotated[
-        str | Path | None, Flag(Form.PATH, "Folder of the study.  [default: results/STUDY]", "DIR")
-    ]
+    out: Annotated[str | Path | None, Flag(Form.PATH, "Folder of the study.  [default: results/STUDY]", "DIR")]
     study: Annotated[str | None, Flag(Form.TEXT, "Name of the study.  [default: MODEL-OBJECTIVE]", "NAME")]
-    storage: Annotated[
-        str | None, Flag(Form.TEXT, "Optuna storage.  [default: study.db in the folder]", "URL")
-    ]
+    storage: Annotated[str | None, Flag(Form.TEXT, "Optuna storage.  [default: study.db in the folder]", "URL")]
     resume: Annotated[bool, Flag(Form.SWITCH, "Go on with an existing study.", default=False)]
     fresh: Annotated[bool, Flag(Form.SWITCH, "Replace an existing study.", default=False)]

@@ -56,6 +56,11 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
         """That of the samples, the proposer and the order of blocks."""
         return self.workload.seed
 
+    @property
+    def unasked(self) -> tuple[Metric, ...]:
+        """The metrics that the objectives say nothing of and that a gain may cost."""
+        return self.workload.unasked(self.objectives)
+
     def job(self, topology: Topology) -> Job:
         """Return what configs are measured for, within `topology`, where `cpus` have been narrowed already."""
         return Job(
@@ -85,7 +90,8 @@ def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
     of_workload = {name: value for name, value in options.items() if name in WorkloadOptions.__annotations__}
     workload = workload_class(files, {name: value for name, value in of_workload.items() if value is not None})
     objectives = _objectives(_several(options.get("objectives", ())), workload)
-    constraints = tuple(parse_constraint(text, workload) for text in _several(options.get("constraints", ())))
+    bounds = _several(options.get("constraints", ()))
+    constraints = tuple(parse_constraint(text, workload.metrics(), f" of {workload.title}") for text in bounds)
     budget_s, name = options.get("budget_s", BUDGET_S), _study_name(options.get("study"), files, objectives)
     _check_numbers(budget_s, options)
     wanted = Wanted(objectives, tuple(constraint.metric for constraint in constraints), budget_s)

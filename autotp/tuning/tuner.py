@@ -5,19 +5,15 @@ from collections.abc import Sequence
 import msgspec
 import optuna
 
-from autotp.deploy import Tuned, write_tuned
+from autotp.deploy.tuned import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files import to_type
-from autotp.measure import (
-    UNITY,
-    Metric,
-    Patience,
-    Ruling,
-    Workers,
-    machine_lock,
-    others_of,
-    seconds_needed,
-)
+from autotp.findings import UNITY, Metric, Ruling
+from autotp.measure.lock import machine_lock
+from autotp.measure.parent.pool import Workers
+from autotp.measure.rounds.waves import seconds_needed
+from autotp.measure.samples.weather import Patience
+from autotp.measure.verdict import Verdict
 from autotp.space import Config
 from autotp.tuning.events import Listener, Ruled, Waiting, Weathered
 from autotp.tuning.race.race import Racer
@@ -25,7 +21,6 @@ from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.headline import say, say_earlier
 from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import Evidence, Shipped, build_tuned
-from autotp.tuning.result.verdict import Verdict
 from autotp.tuning.session import Session, began, open_session, refuse_existing, versions
 from autotp.tuning.stages.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
 from autotp.tuning.stages.finals import Closing, final_metrics, rounds_wanted, run_finals, skip_finals
@@ -140,7 +135,7 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
             observed=arms[winner.key].observed,
             metrics=measured[winner.key],
             gain=finals.gain(winner.key, best.key),
-            others={m: finals.gain(winner.key, best.key, m) for m in others_of(session.request.objectives)},
+            others={m: finals.gain(winner.key, best.key, m) for m in session.request.unasked},
         )
     points = [
         Point(
@@ -192,8 +187,7 @@ def _ship_interrupted(session: Session, baselines: list[Racer]) -> None:
 
 
 def _likely_hint(request: TuneRequest) -> Config:
-    latency, throughput = HINTS[:2]
-    return throughput if request.objective is Metric.THROUGHPUT else latency
+    return next(config for config in HINTS if config.get("performance_hint") == request.objective.hint)
 
 
 def _ship(session: Session, evidence: Evidence) -> None:

@@ -2,8 +2,8 @@
 
 Outputs on the same samples are compared with a reference (f32, one stream, no split). What OpenVINO's own hints
 make of them is accepted in practice, so their error is the bar, output by output. Where another output decides
-one of whole numbers, as logits do the likeliest token, that one is judged: of two tokens that are about as likely a
-more exact config may name the other.
+one of whole numbers, as logits do the likeliest token, that one is judged: of two tokens that are about as likely
+a more exact config may name the other.
 """
 
 from collections.abc import Iterable

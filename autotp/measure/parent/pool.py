@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 
 from autotp.errors import EnvironmentFailure
+from autotp.measure.failure import ArmFailure, Phase, Status
 from autotp.measure.parent.capture import Log
 from autotp.measure.parent.fork_server import START
 from autotp.measure.parent.process import WorkerProcess
 from autotp.measure.parent.watchdog import PhaseClock
-from autotp.measure.failure import ArmFailure, Phase, Status
 from autotp.topology import available_memory_bytes
 
 ENTRY = "autotp.measure.child.worker"

@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
+from autotp.measure.failure import ArmFailure, Phase, Status
 from autotp.measure.parent.capture import Log
 from autotp.measure.parent.watchdog import PhaseClock
-from autotp.measure.failure import ArmFailure, Phase, Status
 from autotp.measure.protocol import Failed, Reply, Request, decode_reply, encode
 
 R = TypeVar("R")

@@ -28,9 +28,11 @@ class Arm(Protocol):
     """What runs blocks of one config. Launch, await the start, warm up, run blocks, stop.
 
     Attributes:
+        spec: what its processes do.
         started: what each of its processes reported once it had compiled.
     """
 
+    spec: ArmSpec
     started: tuple[Started, ...]
 
     @property

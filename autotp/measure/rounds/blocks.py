@@ -27,7 +27,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         duration_s: seconds that are timed.
-        lead_in_s: untimed seconds before, besides a turn of the requests: a period of the CPU quota where there is one.
+        lead_in_s: untimed seconds before, besides a turn of the requests: a period of the CPU quota, if any.
         usual_s: how long blocks of the workload usually are.
         by_count: whether a block is so much work, `bursts` of it, rather than so many seconds.
         bursts: of work in a block.
@@ -50,12 +50,12 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fitting(self) -> "Blocks":
-        """The first blocks, from which a latency is read: a single turn of the requests, which a quota could stop midway."""
+        """The first blocks, from which a latency is read: a single turn, which a quota could stop midway."""
         return self if self.lead_in_s or self.by_count else Blocks(duration_s=0.0)
 
     @property
     def fixed(self) -> bool:
-        """Whether their length isn't free to choose: whole periods, so much work, or longer than is usual already."""
+        """Whether their length isn't free to choose: whole periods, so much work, or longer than usual already."""
         return self.by_count or self.lead_in_s > 0.0 or self.duration_s > BLOCK_S
 
     @property

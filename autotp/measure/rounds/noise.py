@@ -16,12 +16,15 @@ from time import monotonic
 import msgspec
 import numpy as np
 
-from autotp.measure.protocol import ArmFailure, Block
+from autotp.findings import Metric
+from autotp.measure.failure import ArmFailure
 from autotp.measure.rounds.arm import Arm, start_together, stop_all
-from autotp.measure.rounds.rounds import BLOCK_S, TURNS_PER_BLOCK, Blocks, run_round
-from autotp.measure.samples.metrics import Metric
+from autotp.measure.rounds.blocks import TURNS_PER_BLOCK, Blocks
+from autotp.measure.rounds.rounds import run_round
+from autotp.measure.samples.block import Block
 from autotp.measure.samples.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, round_log_gains, t_quantile
 from autotp.measure.samples.weather import Patience
+from autotp.measure.workload.workload import BLOCK_S
 
 PAIRS = 3
 LENGTHS_S = (BLOCK_S, 0.02, 0.1)  # the usual one, then those that are tried where the time allows

@@ -12,10 +12,10 @@ from autotp.measure.outputs.error import OutputError, worst_error
 from autotp.measure.parent.pool import Workers
 from autotp.measure.parent.process import WorkerProcess
 from autotp.measure.protocol import Choose, Chosen, Compile, Ready, Started, ThreadActivity, Watch
+from autotp.measure.rounds.arm import ArmSpec
 from autotp.measure.samples.block import Block
 from autotp.measure.samples.weather import all_over
 from autotp.measure.workload.registry import AnyWorkload
-from autotp.measure.rounds.arm import ArmSpec
 from autotp.measure.workload.workload import WARM_UP_BLOCK_S, Run
 
 R = TypeVar("R")

@@ -10,7 +10,7 @@ where all are busy a window may hold a tick of each more than its length has, an
 as taken grows with their number like what agents, the kernel and a host's other guests take of a large machine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import sqrt
 
 from autotp.measure.samples.block import Block, Weather

@@ -46,7 +46,11 @@ class ClosedLoopOptions(TypedDict, total=False):
 
     data: Annotated[
         str | Path | None,
-        Flag(Form.PATH, "Real inputs: an array for each, with one more leading dimension for several samples.", "FILE.npz"),
+        Flag(
+            Form.PATH,
+            "Real inputs: an array for each, with one more leading dimension for several samples.",
+            "FILE.npz",
+        ),
     ]
 
 
@@ -72,9 +76,9 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
         return 1 if objectives and not any(metric.maximize for metric in objectives) else None
 
     def first_settings(self, cores: int, sockets: int) -> tuple[dict[str, Any], ...]:
-        """One stream per core with twice as many requests in flight, in the default precision and in f32; f32 alone.
+        """One stream per core with twice as many requests in flight, in the default precision and in f32.
 
-        Last is tensor parallelism over all sockets.
+        Then f32 alone, and tensor parallelism over all sockets.
         """
         exact = {"inference_precision_hint": "f32"}
         streams = {"num_streams": cores, "nireq": 2 * cores}

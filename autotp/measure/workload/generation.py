@@ -1,8 +1,8 @@
 """Language models: prompts are read, and tokens follow one after the other.
 
 A language model is judged by two figures whose best settings differ: the first token, for which the whole prompt
-is read at once and which the CPU's arithmetic bounds, and each further one, which the bandwidth of memory bounds. A
-block of the latter is a burst of tokens at the same place in the context for every arm, since attention takes
+is read at once and which the CPU's arithmetic bounds, and each further one, which the bandwidth of memory bounds.
+A block of the latter is a burst of tokens at the same place in the context for every arm, since attention takes
 longer the more it has to read. The tokens that are fed come from the seed, not from what the model answers: so all
 arms do the same work, whatever they answer.
 """
@@ -17,7 +17,7 @@ from autotp.errors import InputError
 from autotp.findings.loop import Loop
 from autotp.findings.metric import METRICS, Metric, Samples
 from autotp.measure.samples.block import Block
-from autotp.measure.workload.token_driver import TokenBlock, TokenDriver
+from autotp.measure.workload.token_driver import PROMPTS, TokenBlock, TokenDriver
 from autotp.measure.workload.workload import Driver, Run, Wanted, Workload
 from autotp.options import Flag, Form, spell
 from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo, context_limit
@@ -25,7 +25,6 @@ from autotp.runtime.models.source import ModelKind
 from autotp.space import Config
 
 NEW_TOKENS = 128
-PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 BURST_TOKENS = 8
 MOST_TOKENS = 1_000_000
 WHOLE = sys.maxsize  # bursts: all tokens of a generation
@@ -38,7 +37,7 @@ class GenerationOptions(TypedDict, total=False):
         int | None,
         Flag(
             Form.COUNT,
-            "Language models: tokens in each prompt.  [default: the most of 1024, 512, 256, 128 read in half a second]",
+            "Language models: tokens in each prompt.  [default: the most of 1024, 512, 256, 128 read in 0.5 s]",
             "N",
         ),
     ]
@@ -172,7 +171,7 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         }
 
     def fitting_prompts(self, context: int) -> list[int]:
-        """Return the usual lengths of prompts that a context holds together with the new tokens, shortest first."""
+        """Return the usual lengths of prompts that a context holds with the new tokens, shortest first."""
         return [tokens for tokens in PROMPTS if tokens + self.new_tokens <= context]
 
     def burst(self, run: Run) -> TokenBlock:

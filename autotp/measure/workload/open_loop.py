@@ -116,7 +116,9 @@ class _ArrivalDriver(InferenceDriver):
     def _burst(self, run: Run) -> Burst:
         if run.flat_out:
             return super()._burst(run)
-        return drive_open(self._requests, Schedule.poisson(self._rate_per_s, run.duration_s, run.lead_in_s, run.seed))
+        return drive_open(
+            self._requests, Arrivals.poisson(self._rate_per_s, run.duration_s, run.lead_in_s, run.seed)
+        )
 
 
 def check_rate(rate_per_s: float) -> None:
@@ -143,7 +145,7 @@ def check_arrivals(rate_per_s: float, budget_s: float) -> None:
         )
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class Arrivals(msgspec.Struct, frozen=True):
     """When inferences arrive, in seconds from the start; the last of the first `untimed` ones opens the window."""
 
     arrivals_s: tuple[float, ...]
@@ -151,7 +153,7 @@ class Schedule(msgspec.Struct, frozen=True):
     ends_s: float
 
     @classmethod
-    def poisson(cls, rate_per_s: float, duration_s: float, lead_in_s: float, seed: int) -> "Schedule":
+    def poisson(cls, rate_per_s: float, duration_s: float, lead_in_s: float, seed: int) -> "Arrivals":
         """Return at least one untimed arrival and `lead_in_s` of them, then one and `duration_s` at least."""
         random = Random(seed)
         arrivals = _arrivals(random, rate_per_s, 0.0, max(lead_in_s, LEAD_IN_SHARE * duration_s))
@@ -160,25 +162,25 @@ class Schedule(msgspec.Struct, frozen=True):
         return cls((*arrivals, *within), len(arrivals), max(within[-1], arrivals[-1] + duration_s))
 
 
-def drive_open(requests: Requests, schedule: Schedule) -> Burst:
-    """Start an inference at each arrival of `schedule` or as soon after as a request is idle.
+def drive_open(requests: Requests, arrivals: Arrivals) -> Burst:
+    """Start an inference at each arrival of `arrivals` or as soon after as a request is idle.
 
     Returns:
         The inferences of the window that were done, the seconds in which they were, and for each arrival of the
         window the latency in seconds.
     """
     _wake_on_time()
-    untimed, window_s = schedule.untimed, schedule.ends_s - schedule.arrivals_s[schedule.untimed - 1]
-    give_up_s = schedule.ends_s + window_s
-    latencies_s = _serve(requests, schedule, give_up_s)
-    done_s = [arrival + took for arrival, took in zip(schedule.arrivals_s, latencies_s, strict=False)]
-    given_up = [give_up_s - arrival for arrival in schedule.arrivals_s[max(untimed, len(done_s)) :]]
+    untimed, window_s = arrivals.untimed, arrivals.ends_s - arrivals.arrivals_s[arrivals.untimed - 1]
+    give_up_s = arrivals.ends_s + window_s
+    latencies_s = _serve(requests, arrivals, give_up_s)
+    done_s = [arrival + took for arrival, took in zip(arrivals.arrivals_s, latencies_s, strict=False)]
+    given_up = [give_up_s - arrival for arrival in arrivals.arrivals_s[max(untimed, len(done_s)) :]]
     first = untimed if len(done_s) > untimed else 0  # where not even the lead-in was done, it's all there is
     began_s = done_s[first - 1] if first else 0.0
     return len(done_s) - first, max(window_s, max(done_s) - began_s), (*latencies_s[untimed:], *given_up)
 
 
-def _serve(requests: Requests, schedule: Schedule, give_up_s: float) -> list[float]:
+def _serve(requests: Requests, arrivals: Arrivals, give_up_s: float) -> list[float]:
     """Return the latency of each arrival, up to the first that is given up; the very first never is."""
     queue, in_queue = requests.queue, requests.requests
     latencies_s: list[float] = []
@@ -188,7 +190,7 @@ def _serve(requests: Requests, schedule: Schedule, give_up_s: float) -> list[flo
         latencies_s[running.pop(index)] += in_queue[index].latency / 1e3
 
     began = perf_counter()
-    for number, arrival_s in enumerate(schedule.arrivals_s):
+    for number, arrival_s in enumerate(arrivals.arrivals_s):
         if (ahead_s := began + arrival_s - perf_counter()) > 0:
             sleep(ahead_s)
         index = queue.get_idle_request_id()

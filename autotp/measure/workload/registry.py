@@ -69,8 +69,6 @@ def workload_for(files: ModelFiles, wanted: Wanted, options: Mapping[str, Any]) 
 def void_knobs(workload: type[Workload]) -> dict[str, str]:
     """Return the knobs that mean nothing to `workload`, with the reason."""
     others = {
-        knob: f"only {other.title} has it"
-        for other in WORKLOADS
-        for knob in other.own_knobs - workload.own_knobs
+        knob: f"only {other.title} has it" for other in WORKLOADS for knob in other.own_knobs - workload.own_knobs
     }
     return {**others, **workload.void_knobs}

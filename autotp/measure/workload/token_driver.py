@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 CHECKED_PROMPT, CHECKED_TOKENS = 32, 64
 SAID, LOGITS = "tokens", "logits"
+PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 PROMPT_WITHIN_S = 0.5
 READS = 2  # the first of a length prepares for it
 
 
 class TokenBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """A block of a generation: have `prompt` tokens of each sequence read at once, then `ahead` at once, then `steps`.
+    """A block of a generation: `prompt` tokens of each sequence are read at once, then `ahead` more at once.
 
-    Then `tokens` more, timed. Reading the prompt is timed, too, where `first` says so, and is done anew for
-    `first_s` seconds, at least once; where it's not, all before the timed ones is left out if that context is
-    what was read last. `lead_in_s` is for how long the prompt is read again and again before.
+    Then `steps` one by one, and `tokens` more, which are timed. Reading the prompt is timed, too, where `first`
+    says so, and is done anew for `first_s` seconds, at least once; where it isn't, all before the timed tokens is
+    left out if that context is what was read last. `lead_in_s` is for how long the prompt is read again and again before.
     """
 
     prompt: int

@@ -1,8 +1,8 @@
 """How a model is driven: the interface behind which the workloads differ, one module each.
 
-A workload answers all that is specific to it: which metrics its blocks hold, which space and which configs are tried
-first, which knobs mean nothing to it, how long its blocks are, how many requests are in flight, what drives the
-compiled model in a worker, and what tuned.yaml says of it. Nothing else asks which workload it has.
+A workload answers all that is specific to it: which metrics its blocks hold, which space and which configs are
+tried first, which knobs mean nothing to it, how long its blocks are, how many requests are in flight, what drives
+the compiled model in a worker, and what tuned.yaml says of it. Nothing else asks which workload it has.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -59,7 +59,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Driver(Protocol):
-    """Drives one compiled model, in the worker. `deciding` are the outputs that decide the others; None: all do."""
+    """Drives one compiled model, in the worker. `deciding` are the outputs that decide the others; None: all."""
 
     deciding: Collection[str] | None
 
@@ -95,7 +95,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         void_knobs: knobs that mean nothing to it, with the reason.
         block_s: the usual length of a block.
         by_count: whether a block is so much work, the same for every arm, rather than so many seconds.
-        exact_when_lossy: whether a config that computes less exactly than OpenVINO's default must give the reference's
+        exact_when_lossy: whether a config that is less exact than OpenVINO's default must give the reference's
             whole numbers, all of them.
         reference_properties: what the reference outputs are computed with besides f32 on one stream.
     """

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from autotp.deploy import Tuned
-from autotp.measure import Metric, ProofState, Ruling
+from autotp.deploy.tuned import Tuned
+from autotp.findings import Metric, ProofState, Ruling
+from autotp.measure.observed import Observed
+from autotp.measure.verdict import Verdict
 from autotp.runtime import Attention
 from autotp.space import Config
-from autotp.tuning.observed import Observed
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.pareto import trade
 from autotp.tuning.result.tuned_content import Evidence, Shipped, affinity_of
-from autotp.tuning.result.verdict import Verdict
 
 GENAI = "OpenVINO GenAI's LLMPipeline and ATTENTION_BACKEND="
 
@@ -39,8 +39,7 @@ def say(request: TuneRequest, evidence: Evidence) -> str:
     shipped = evidence.shipped
     front = trade(evidence.points, request.objectives) if evidence.points else ""
     told = f"{why}{_others(shipped)}{_split_warning(shipped.observed)}{front}{_left_out(evidence.left_out)}"
-    generation = request.workload.generation
-    backend = generation.attention_backend if generation else None
+    backend = request.workload.facts().get("attention_backend")
     deploy = _deploy(shipped.config, affinity_of(shipped.observed), backend)
     return f"{found}\n{told}\n{deploy}"
 
@@ -103,7 +102,7 @@ def _left_out(metrics: Sequence[Metric]) -> str:
     """Return what isn't known of several objectives."""
     if not metrics:
         return ""
-    return f" What the search found best in {' and '.join(metrics)} didn't fit into the finals."
+    return f" What the search found best in {' and '.join(map(str, metrics))} didn't fit into the finals."
 
 
 def _floor(evidence: Evidence) -> str:

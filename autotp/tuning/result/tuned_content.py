@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from autotp.deploy import (
-    SEEDED,
+from autotp.deploy.tuned import (
     VERSION,
     Objective,
     ParetoPoint,
@@ -22,14 +21,14 @@ from autotp.deploy import (
     TunedStudy,
     TunedWorkload,
 )
-from autotp.measure import UNITY, Interval, Loop, Metric, Ruling
+from autotp.findings import UNITY, Interval, Metric, Ruling
+from autotp.measure.observed import Observed
+from autotp.measure.verdict import Verdict
 from autotp.runtime import digest
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist
-from autotp.tuning.observed import Observed
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.pareto import Point, costs_of, front_of
-from autotp.tuning.result.verdict import Verdict
 from autotp.tuning.study.storage_url import public_url
 
 VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {

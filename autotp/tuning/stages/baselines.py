@@ -7,10 +7,12 @@ from functools import partial
 from math import inf
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import ArmFailure, Noise, ProofState, Status, least_seconds, measure_noise
+from autotp.findings import ProofState
+from autotp.measure.failure import ArmFailure, Status
+from autotp.measure.observed import Observed, Outcome
+from autotp.measure.rounds.noise import Noise, least_seconds, measure_noise
 from autotp.space import Config
 from autotp.tuning.events import ArmEnded, Baselined, Gauged
-from autotp.tuning.observed import Observed, Outcome
 from autotp.tuning.race.race import Racer
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role

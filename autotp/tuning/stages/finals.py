@@ -6,23 +6,14 @@ from statistics import fmean
 
 import msgspec
 
-from autotp.measure import (
-    AA,
-    DECIDING_CONFIDENCE,
-    GRACE,
-    Metric,
-    Rounds,
-    Ruling,
-    Schedule,
-    Waves,
-    all_metrics,
-    plan_waves,
-    t_interval,
-)
+from autotp.findings import Metric, Ruling
+from autotp.measure.rounds.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves
+from autotp.measure.samples.metrics import all_metrics
+from autotp.measure.samples.statistics import DECIDING_CONFIDENCE, t_interval
+from autotp.measure.verdict import Contest, Verdict, judge
 from autotp.tuning.constraints import violations
 from autotp.tuning.events import FinalsBegan, FinalsEnded
 from autotp.tuning.race.race import OUT_CONFIDENCE, Racer, best_in, still_in
-from autotp.tuning.result.verdict import Contest, Verdict, judge
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
 
@@ -90,9 +81,9 @@ def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> d
 
 
 def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
-    """Return how many rounds a process runs: a p99 is told only from 500 samples."""
+    """Return how many rounds a process runs: some objectives need many samples."""
     samples = session.race.samples_a_block(racers)
-    return Rounds.of(session.race.blocks).telling(session.request.objective, samples)
+    return Rounds.of(session.race.blocks).enough_for(session.request.objective, samples)
 
 
 def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:

@@ -4,10 +4,10 @@ from collections import deque
 
 from optuna.trial import FrozenTrial, Trial
 
-from autotp.measure import ArmFailure
+from autotp.measure.failure import ArmFailure
+from autotp.measure.observed import Observed
 from autotp.space import Config, split_places
 from autotp.tuning.events import ArmEnded
-from autotp.tuning.observed import Observed
 from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, keep_baselines

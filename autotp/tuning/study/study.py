@@ -15,10 +15,11 @@ from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import Trial, TrialState
 
 from autotp.errors import StudyError
-from autotp.measure import ArmFailure, Status, weather_counts
+from autotp.measure.failure import ArmFailure, Status
+from autotp.measure.observed import Observed
+from autotp.measure.samples.weather import weather_counts
 from autotp.space import Config
 from autotp.tuning.constraints import violations
-from autotp.tuning.observed import Observed
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import Row, encode_blocks
