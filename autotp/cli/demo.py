@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 import click
 
 from autotp.cli.options import given, options
-from autotp.options import Flag, Form
+from autotp.options import Flag, Form, NoWait
 
 OUT = Path("results/demo")
 BUDGET_S = 60.0

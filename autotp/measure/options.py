@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from autotp.measure.workload.registry import WorkloadOptions
-from autotp.options import Flag, Form
+from autotp.options import Flag, Form, NoWait
 
 MEASURE_BUDGET_S = 5.0
 COMPARE_BUDGET_S = 60.0

@@ -9,7 +9,7 @@ import pytest
 
 import autotp as package
 from autotp.deploy import read_tuned, write_tuned
-from tests.cli.test_main import autotp
+from tests.support.command_line import autotp
 from tests.support.models import dynamic_model, matmul_model
 
 EXIT_CODES = {"win": 0, "tie": 0, "lose": 1, "unknown": 3}

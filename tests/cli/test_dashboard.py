@@ -12,7 +12,7 @@ import optuna
 import psutil
 import pytest
 
-from tests.cli.test_main import autotp
+from tests.support.command_line import autotp
 
 
 @pytest.fixture

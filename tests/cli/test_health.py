@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.cli.test_main import autotp
-from tests.topology.tree.test_tree import write
+from tests.support.command_line import autotp
+from tests.support.recorded_files import write
 
 TREE = {
     "sys/devices/system/cpu/online": "0-1",

@@ -11,10 +11,10 @@ import pytest
 from autotp.deploy import read_tuned
 from autotp.tuning import Began
 from autotp.tuning.study.block_columns import decode_blocks
-from tests.cli.test_main import autotp
-from tests.cli.test_tune import EXIT_CODES, Done, trials_of
+from tests.support.command_line import autotp
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model
+from tests.support.whole_tunings import EXIT_CODES, Done, trials_of
 
 ASKED = ("--prompt-tokens", "24", "--new-tokens", "16")
 LOAD = """

@@ -14,7 +14,7 @@ from autotp.errors import EnvironmentFailure
 from autotp.measure import machine_lock
 from autotp.measure.lock import VARIABLE
 from autotp.tuning import Event, Waiting
-from tests.cli.test_main import autotp
+from tests.support.command_line import autotp
 from tests.support.models import matmul_model
 
 

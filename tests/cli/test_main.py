@@ -1,30 +1,15 @@
 """The command line as a whole: help, exit codes, and that errors are caught once."""
 
-import io
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
-from autotp.cli import COMMANDS, main
-
-Answer = tuple[int, str, str]
-
-
-def autotp(*arguments: str) -> Answer:
-    """Run `autotp` with `arguments` in this process; return exit code, stdout, stderr."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    argv = patch.object(sys, "argv", ["autotp", *arguments])
-    with redirect_stdout(out), redirect_stderr(err), argv, pytest.raises(SystemExit) as ended:
-        main()
-    assert isinstance(ended.value.code, int)
-    stdout, stderr = (stream.buffer.getvalue().decode() for stream in (out, err))
-    return ended.value.code, stdout, stderr
+from autotp.cli import COMMANDS
+from tests.support.command_line import autotp
 
 
 def test_help_names_every_command() -> None:

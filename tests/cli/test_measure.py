@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_main import autotp
+from tests.support.command_line import autotp
 from tests.support.models import dynamic_model, matmul_model
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from autotp.topology.hardware.cpuinfo import X86_ISA
-from tests.cli.test_main import autotp
 from tests.support.cgroup import Group, cpu_quota, requires_cpu_quota
+from tests.support.command_line import autotp
+from tests.support.recorded_files import write
 from tests.support.trees import Described, build
-from tests.topology.tree.test_tree import write
 
 KEYS = {
     "sockets",

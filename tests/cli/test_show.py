@@ -10,9 +10,9 @@ from autotp.findings import Ruling
 from autotp.topology import probe
 from autotp.tuning.result.headline import say
 from autotp.tuning.result.tuned_content import build_tuned
-from tests.cli.test_main import autotp
+from tests.support.command_line import autotp
 from tests.support.trees import Described, build
-from tests.tuning.result.test_tuned_content import VERSIONS, evidence, request_in
+from tests.support.tuning_results import VERSIONS, evidence, request_in
 
 
 @pytest.fixture

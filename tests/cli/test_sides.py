@@ -14,10 +14,10 @@ from autotp.measure.workload.workload import Token
 from autotp.runtime import ModelFiles, ModelKind, locate
 from autotp.space import Config
 from autotp.topology import probe
-from tests.deploy.test_tuned import profile
-from tests.deploy.test_tuned import tuned as tuned_file
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model
+from tests.support.tuned_files import profile
+from tests.support.tuned_files import tuned as tuned_file
 
 FILES = ModelFiles(Path("m.xml"), ModelKind.IR)
 HINT, RATE = Named(text="hint:none"), 40.0

@@ -5,25 +5,22 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import optuna
 import pytest
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 import autotp as package
 from autotp.deploy import read_tuned
 from autotp.tuning import Began, Event
 from autotp.tuning.study.block_columns import decode_blocks
-from tests.cli.test_main import autotp
-from tests.runtime.models.test_source import MODEL as ONNX
 from tests.support import rig
+from tests.support.command_line import autotp
 from tests.support.models import dynamic_model, matmul_model
+from tests.support.onnx_bytes import MODEL as ONNX
 from tests.support.trees import Described
+from tests.support.whole_tunings import EXIT_CODES, TUNE, Done, trials_of
 
-TUNE = (sys.executable, "-m", "autotp", "tune")
-EXIT_CODES = {"win": 0, "tie": 0, "unknown": 3}
 LOAD = """
 import json, sys
 import numpy as np, autotp
@@ -32,23 +29,6 @@ with autotp.load(sys.argv[1]) as model:
     outputs = model.infer({"x": np.ones(port.shape, np.float32)})
     print(json.dumps([model.decision.applied, sorted(outputs), model.nireq]))
 """
-
-
-def trials_of(folder: Path, name: str) -> list[FrozenTrial]:
-    """The trials of the study `name` in `folder`."""
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder / 'study.db'}").trials
-
-
-class Done:
-    """A tuning of `model` that ran to its end: its folder, its exit code, its lines."""
-
-    def __init__(self, model: Path, out: Path, *asked: str) -> None:
-        self.model, self.out = model, out
-        options = ("--trials", "2", "--json", "--out", str(out))
-        process = subprocess.run([*TUNE, str(model), *options, *asked], capture_output=True, text=True)
-        self.code, self.err = process.returncode, process.stderr
-        self.events: list[dict[str, Any]] = [json.loads(line) for line in process.stdout.splitlines()]
-        self.tuned = read_tuned(self.out / "tuned.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from autotp.errors import ModelError
 from autotp.findings import UNITY
 from autotp.runtime import ModelFiles, digest, locate
 from autotp.topology import Topology, narrow
-from tests.deploy.test_tuned import profile, tuned
-from tests.space.limits.test_affinity import topology
+from tests.support.named_machines import topology
+from tests.support.tuned_files import profile, tuned
 
 
 @pytest.fixture

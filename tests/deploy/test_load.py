@@ -12,58 +12,21 @@ import numpy as np
 import pytest
 
 import autotp
-from autotp.deploy import Profile, Tuned, TunedMachine, TunedModel, TunedWorkload, load, write_tuned
+from autotp.deploy import Profile, TunedMachine, TunedWorkload, load, write_tuned
 from autotp.errors import InputError, ModelError, TunedError
 from autotp.findings import Loop
 from autotp.runtime import Attention, digest, locate, reported_properties
+from autotp.measure import Loop
+from autotp.runtime import Attention, reported_properties
 from autotp.runtime.graph.split_fc import count_split
 from autotp.space import Effective
 from autotp.topology import probe
-from tests.deploy.test_tuned import profile, tuned
-from tests.space.limits.test_affinity import topology
 from tests.support import rig
 from tests.support.language_models import language_model
 from tests.support.models import WIDTH, dynamic_model, expected, matmul_model
+from tests.support.named_machines import topology
 from tests.support.trees import Described
-
-ALLOWED = sorted(os.sched_getaffinity(0))
-STREAMS = min(2, len(ALLOWED))
-SETTINGS: dict[str, Any] = {
-    "num_streams": STREAMS,
-    "inference_num_threads": STREAMS,
-    "enable_cpu_pinning": False,
-    "inference_precision_hint": "f32",
-}
-ROW = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None]
-
-
-def here(settings: dict[str, Any] | None = None, **facts: Any) -> Profile:
-    """A profile for the machine that the tests run on."""
-    known = probe().fingerprint
-    machine = TunedMachine(fingerprint=known.id, hard=dict(known.hard), soft=dict(known.soft))
-    return profile(SETTINGS if settings is None else settings, **{"machine": machine, **facts})
-
-
-def content(model: Path, *profiles: Profile, nireq: int = 3, **facts: Any) -> Tuned:
-    """What a tune of `model` would have written into the folder that holds it."""
-    files = locate(model)
-    found = digest(files)
-    written = TunedModel(
-        path=model.name,
-        kind=files.kind,
-        graph_sha256=found.graph_sha256,
-        weights_bytes=found.weights_bytes,
-        **facts,
-    )
-    workload = TunedWorkload(kind=Loop.of(nireq), nireq=nireq)
-    return tuned(*(profiles or (here(),)), model=written, workload=workload)
-
-
-def ship(model: Path, *profiles: Profile, **facts: Any) -> Path:
-    """Write that next to the model and return its path."""
-    path = model.with_name("tuned.yaml")
-    write_tuned(path, content(model, *profiles, **facts), "A test.")
-    return path
+from tests.support.tuned_files import ALLOWED, ROW, SETTINGS, STREAMS, content, here, ship
 
 
 @pytest.fixture
@@ -339,7 +302,7 @@ SPLIT = """
 import json, sys
 from pathlib import Path
 import autotp
-from tests.deploy.test_load import ROW, here, ship
+from tests.support.tuned_files import ROW, here, ship
 settings = {"distribution_policy": "tensor_parallel", "split_count": 2, "num_streams": 1}
 path = ship(Path(sys.argv[1]), here({**settings, "inference_precision_hint": "f32"}, affinity=("0-7",)), nireq=1)
 loaded = autotp.load(path)

@@ -15,14 +15,11 @@ from autotp.deploy import (
     VERSION,
     Objective,
     ParetoPoint,
-    Profile,
     Result,
-    Tuned,
     TunedBaseline,
     TunedMachine,
     TunedModel,
     TunedOutputs,
-    TunedStudy,
     TunedWorkload,
     read_tuned,
     write_tuned,
@@ -30,48 +27,13 @@ from autotp.deploy import (
 from autotp.errors import InputError, TunedError
 from autotp.files import dump_yaml
 from autotp.findings import UNITY, Interval, Loop, Proof, ProofState
+from autotp.measure import Interval, Loop, Proof, ProofState
 from autotp.runtime import ModelKind
-from autotp.space import Config, Effective
+from autotp.space import Effective
 from autotp.tuning import public_url
+from tests.support.tuned_files import profile, tuned
 
 COMMENT = 'Twice as fast.\nProven: no: 12:30, "quoted" # and more.\nDeploy: autotp.load("tuned.yaml")'
-
-
-def profile(settings: dict[str, Any] | None = None, **facts: Any) -> Profile:
-    """A profile that ships the config `settings`, tied with the LATENCY hint unless `facts` say otherwise."""
-    config = Config.of(settings or {})
-    defaults: dict[str, Any] = {
-        "machine": TunedMachine(fingerprint="0" * 16, hard={}, soft={}),
-        "config": config.to_dict(),
-        "properties": config.properties(),
-        "result": Result(
-            verdict="tie", gain=UNITY, baseline=TunedBaseline(config={"performance_hint": "latency"})
-        ),
-    }
-    return Profile(**{**defaults, **facts})
-
-
-def tuned(*profiles: Profile, **facts: Any) -> Tuned:
-    """A tuned result of these profiles (one that ties if there are none)."""
-    defaults: dict[str, Any] = {
-        "autotp": VERSION,
-        "model": TunedModel(path="model.xml", kind=ModelKind.IR, graph_sha256="0" * 64, weights_bytes=0),
-        "workload": TunedWorkload(kind=Loop.SYNC, nireq=1),
-        "objective": Objective(metrics=("throughput",)),
-        "profiles": profiles or (profile(),),
-        "study": TunedStudy(
-            name="model-throughput",
-            storage="study.db",
-            trials=3,
-            rounds=40,
-            seed=0,
-            started="2026-07-30T12:00:00+00:00",
-            duration_s=60.5,
-            autotp="0.1.0",
-            openvino="2026.4.0",
-        ),
-    }
-    return Tuned(**{**defaults, **facts})
 
 
 COMPLETE = tuned(

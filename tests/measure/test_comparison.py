@@ -18,7 +18,7 @@ from autotp.measure.rounds.waves import AA, Schedule, Waves
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
 from tests.support.models import matmul_model
-from tests.tuning.race.test_race import PLAIN, Pretended
+from tests.support.pretended_arms import PLAIN, Pretended
 
 EXACT = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True)
 

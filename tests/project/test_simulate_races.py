@@ -17,7 +17,7 @@ from tests.evidence.simulate_races import (
     summary,
     throughput_coverage,
 )
-from tests.project.test_simulated import made_up
+from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.simulated import candidates, simulate
 

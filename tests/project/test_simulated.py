@@ -8,8 +8,9 @@ import pytest
 from autotp.findings import Ruling
 from autotp.measure import Blocks, Patience, run_round
 from autotp.measure.protocol import Block
+from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
-from tests.support.replayed import Clock, Recording
+from tests.support.replayed import Clock
 from tests.support.simulated import HINTS, SimulatedBench, candidates, simulate
 
 CONFIGS = candidates(4)
@@ -19,21 +20,6 @@ CONFIGS = candidates(4)
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small IR."""
     return matmul_model(tmp_path_factory.mktemp("model"))
-
-
-def made_up(noise: float, drift: float = 0.0, waves: int = 8, rounds: int = 40) -> Recording:
-    """Six arms whose rates are spread by `noise` each, and by `drift` all together from round to round."""
-    rng = random.Random(0)
-
-    def row() -> list[Block]:
-        shared = rng.gauss(0, drift)
-        return [_block(0.05 * (1.0 + shared + rng.gauss(0, noise))) for _ in range(6)]
-
-    return Recording("made up", [[row() for _ in range(rounds)] for _ in range(waves)], arm_start_s=0.2)
-
-
-def _block(elapsed_s: float) -> Block:
-    return Block(count=10, elapsed_s=elapsed_s, latencies_s=(elapsed_s / 10,) * 2, memory_bytes=1)
 
 
 def test_a_round_is_replayed_jointly() -> None:

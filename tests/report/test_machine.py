@@ -8,8 +8,8 @@ from rich.console import Console, RenderableType
 from autotp.report import health_view, topology_tree
 from autotp.topology import Advice, narrow, probe, summary
 from autotp.topology.hardware.cpuinfo import X86_ISA
-from tests.topology.hardware.test_layout import NODE, files, two_sockets
-from tests.topology.tree.test_tree import write
+from tests.support.cpu_tables import NODE, files, two_sockets
+from tests.support.recorded_files import write
 
 
 def _text(renderable: RenderableType) -> str:

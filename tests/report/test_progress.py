@@ -22,7 +22,7 @@ from autotp.tuning import (
 )
 from autotp.tuning.result.headline import say
 from autotp.tuning.result.tuned_content import build_tuned
-from tests.tuning.result.test_tuned_content import VERSIONS, evidence, request_in
+from tests.support.tuning_results import VERSIONS, evidence, request_in
 
 F32 = {"inference_precision_hint": "f32"}
 GAIN = Interval(median=1.8412, low=1.8, high=1.87)

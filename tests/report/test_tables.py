@@ -17,7 +17,7 @@ from autotp.space import Config, Effective, bind, load_space
 from autotp.topology import Topology, probe, summary
 from autotp.tuning.result.tuned_content import Shipped, build_tuned
 from tests.support.trees import Described, build
-from tests.tuning.result.test_tuned_content import F32, GAIN, VERSIONS, evidence, observed, request_in
+from tests.support.tuning_results import F32, GAIN, VERSIONS, evidence, observed, request_in
 
 
 @pytest.fixture

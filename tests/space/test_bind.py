@@ -14,19 +14,14 @@ from hypothesis import strategies as st
 from autotp.errors import InfeasibleError
 from autotp.space import BoundSpace, Config, Dropped, Predictor, Space, bind, choose, load_space, parse_space
 from autotp.topology import narrow, probe
-from tests.space.limits.test_affinity import MACHINES, NAMES, separate_sockets, topology
-from tests.space.schema.test_space_file import SHIPPED
+from tests.support.bound_spaces import SHIPPED, bound, configs, reasons
 from tests.support.machines import machines
+from tests.support.named_machines import MACHINES, NAMES, separate_sockets, topology
 from tests.support.trees import Described, build
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 Setting = Any
 Chosen = Mapping[str, Setting]
-
-
-def bound(name: str, precisions: tuple[str, ...] = (), **knobs: Any) -> BoundSpace:
-    """The space of these knobs on a machine of `MACHINES`."""
-    return bind(parse_space({"knobs": knobs}, "a test"), topology(name), precisions)
 
 
 def choices(name: str, knob: str, *items: object) -> tuple[object, ...]:
@@ -35,19 +30,9 @@ def choices(name: str, knob: str, *items: object) -> tuple[object, ...]:
     return next((found.choices for found in bind(space, topology(name)).knobs), ())
 
 
-def configs(space: BoundSpace) -> list[Config]:
-    """Every combination that the conditions admit."""
-    return [space.grid.config(row) for row in range(space.grid.size)]
-
-
 def values(space: BoundSpace, *knobs: str) -> list[tuple[object, ...]]:
     """The values of `knobs` in every config, in order."""
     return [tuple(config.get(knob) for knob in knobs) for config in configs(space)]
-
-
-def reasons(space: BoundSpace) -> dict[str, str]:
-    """What was dropped, with its reason."""
-    return {dropped.what: dropped.reason for dropped in space.census().dropped}
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ class Processes:
 
     def join(self) -> int:
         """Return the number of a recorded process that nobody replays now."""
-        assert self._free, "more arms at once than were recorded"
+        if not self._free:
+            raise RuntimeError("More arms live at once than were recorded.")
         return self._free.pop()
 
     def leave(self, number: int) -> None:

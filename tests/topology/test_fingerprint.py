@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from autotp.topology import CoreKind, Cpu, Envelope, Fingerprint, Machine, Node, fingerprint, probe
 from autotp.topology.fingerprint import memory_class
-from tests.topology.hardware.test_layout import CPU, NODE, Row, files, tables, two_sockets
-from tests.topology.tree.test_tree import in_memory, write
+from tests.support.cpu_tables import CPU, NODE, Row, files, tables, two_sockets
+from tests.support.recorded_files import in_memory, write
 
 GIB = 2**30
 

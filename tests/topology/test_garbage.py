@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from autotp.errors import TopologyError
 from autotp.topology import Topology, health, probe, summary
-from tests.cli.test_main import autotp
+from tests.support.command_line import autotp
 from tests.support.described import Described
 from tests.support.facts import Facts, probed_facts
 from tests.support.garbage import NOTHING, TEXTS, damaged, looked_at
 from tests.support.parts import KindsBy, Part
+from tests.support.recorded_files import in_memory, write
 from tests.support.trees import build, files
-from tests.topology.tree.test_tree import in_memory, write
 
 MACHINE = Described(
     sockets=2,

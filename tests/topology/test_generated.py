@@ -29,10 +29,10 @@ from tests.support.oracles import (
     unavailable,
 )
 from tests.support.parts import KindsBy, Numbering, Part, Sharing
+from tests.support.recorded_files import in_memory
+from tests.support.recorded_machines import MACHINES as RECORDED
 from tests.support.trees import build
-from tests.topology.tree.test_tree import in_memory
 
-RECORDED = Path(__file__).parents[3] / "shared" / "machines"
 READERS = {"probe": lambda root: probed_facts(probe(root).machine), "lscpu": lscpu_facts, "lstopo": lstopo_facts}
 TOOLS = ("lscpu", "lstopo")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from autotp.topology.envelope.cgroup import group_chains
 from autotp.topology.privacy import public_groups, public_path, public_text
 from autotp.topology.tree.tree import Tree
-from tests.topology.tree.test_tree import in_memory, write
+from tests.support.recorded_files import in_memory, write
 
 NAMES = st.sampled_from(
     ["docker", "system.slice", "alice", "bob", "cpu", "node17", "a b", "group-1", "group-2", "..", "."]

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import strategies as st
 
 from autotp.errors import InputError
 from autotp.topology import Envelope, Machine, Topology, narrow, probe, summary
 from tests.support import trees
-from tests.topology.hardware.test_layout import files, two_sockets
-from tests.topology.tree.test_tree import in_memory, write
-
-MACHINES = Path(__file__).parents[3] / "shared" / "machines"
-EXPECTED = sorted(MACHINES.glob("*.expected.json"))
+from tests.support.cpu_tables import files, two_sockets
+from tests.support.recorded_files import in_memory, write
+from tests.support.recorded_machines import EXPECTED, MACHINES
 
 
 @pytest.fixture
@@ -68,26 +65,6 @@ def test_generated_machines_are_exact(described: trees.Described, tmp_path: Path
     assert {cache.cpus for cache in found.caches if cache.level == 3} == {
         described.of_socket(socket) for socket in range(described.sockets)
     }
-
-
-DAMAGE = st.one_of(
-    st.sampled_from([b"", b"0-", b"0-4000000000", b"-1", b"\x00\xff\xfe", b"max", b"ffffffff," * 9, b"1" * 5000]),
-    st.binary(max_size=30),
-)
-FRAGILE = sorted(
-    files(two_sockets())
-    | dict.fromkeys(
-        (
-            *(f"proc/{name}" for name in ("stat", "meminfo", "version", "mounts", "cpuinfo")),
-            *(f"proc/self/{name}" for name in ("cgroup", "cpuset", "mountinfo", "status")),
-            *(f"sys/fs/cgroup/{name}" for name in ("cpu.max", "memory.max", "cpuset.cpus.effective")),
-            *(f"sys/devices/system/cpu/cpu1/cache/index0/{name}" for name in ("level", "size", "shared_cpu_map")),
-            "sys/devices/system/cpu/cpu3/cpu_capacity",
-            "sys/devices/system/node/online",
-            "sys/devices/cpu_atom/cpus",
-        )
-    )
-)
 
 
 def test_a_recording_is_not_mixed_with_the_running_machine(

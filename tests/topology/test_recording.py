@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from autotp.errors import InputError, TopologyError
 from autotp.topology import brand, health, probe, record, summary
 from tests.support import trees
+from tests.support.cpu_tables import IDS, LISTS, MASKS, Row, files, tables, two_sockets
 from tests.support.machines import machines
-from tests.topology.hardware.test_layout import IDS, LISTS, MASKS, Row, files, tables, two_sockets
-from tests.topology.test_probe import DAMAGE, EXPECTED, FRAGILE
-from tests.topology.tree.test_tree import in_memory, write
+from tests.support.recorded_files import in_memory, write
+from tests.support.recorded_machines import DAMAGE, EXPECTED, FRAGILE
 
 SERIAL = "10000000a1b2c3d4"
 HOST = "buildhost.corp.example"

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from autotp.topology import probe, summary
-from tests.topology.hardware.test_layout import NODE, files, two_sockets
-from tests.topology.tree.test_tree import write
+from tests.support.cpu_tables import NODE, files, two_sockets
+from tests.support.recorded_files import write
 
 
 def test_the_summary_is_json_with_the_promised_keys(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from autotp.tuning.observed import Observed
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model
 from tests.support.trees import Described, build
-from tests.tuning.test_request import built
+from tests.support.tune_requests import built
 
 
 @pytest.fixture(scope="module")

@@ -8,26 +8,10 @@ import pytest
 from autotp.errors import AutotpError, InputError, ModelError, SpaceError
 from autotp.findings import METRICS
 from autotp.measure import Asked
+from autotp.measure import Metric
 from autotp.space import Config
-from autotp.tuning.request import TuneRequest, build_request
 from tests.support.language_models import language_model
-
-
-def built(model: Path, **given: Any) -> TuneRequest:
-    """The request for `model` with the command line's defaults, but for what is `given`."""
-    defaults: dict[str, Any] = {
-        "objectives": ("throughput",),
-        "constraints": (),
-        "space": "default",
-        "fix": {},
-        "baseline": None,
-        "budget_s": 300.0,
-        "allow_precision": (),
-        "out": None,
-        "study": None,
-        "asked": Asked(),
-    }
-    return build_request(model, **{**defaults, **given})
+from tests.support.tune_requests import built
 
 
 @pytest.fixture

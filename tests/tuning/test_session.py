@@ -19,7 +19,7 @@ from autotp.measure import Workers
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session, began, open_session
 from tests.support.models import dynamic_model, matmul_model
-from tests.tuning.test_request import built
+from tests.support.tune_requests import built
 
 
 @pytest.fixture(scope="module")

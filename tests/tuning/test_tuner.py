@@ -18,7 +18,7 @@ from autotp.measure import ArmFailure, Phase, Status
 from autotp.tuning import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled, tuner
 from autotp.tuning.result.verdict import Verdict
 from autotp.tuning.session import Session
-from tests.project.test_simulated import made_up
+from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.simulated import candidates, simulated_session
 

@@ -29,7 +29,8 @@ class TokenBlock(msgspec.Struct, frozen=True, kw_only=True):
 
     Then `steps` one by one, and `tokens` more, which are timed. Reading the prompt is timed, too, where `first`
     says so, and is done anew for `first_s` seconds, at least once; where it isn't, all before the timed tokens is
-    left out if that context is what was read last. `lead_in_s` is for how long the prompt is read again and again before.
+    left out if that context is what was read last. `lead_in_s` is for how long the prompt is read again and again
+    before.
     """
 
     prompt: int

@@ -5,40 +5,19 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from hashlib import sha256
 
 import pytest
 
 from autotp.measure.child import thread_activity
 from autotp.measure.child.thread_activity import STALE_SLICES, UNBOUND_SLICES, watch
-
-DATA = bytes(1 << 20)
-CPUS = frozenset(os.sched_getaffinity(0))
+from tests.support.busy_threads import CPUS, sleep, work
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices that are just long enough."""
     monkeypatch.setattr(thread_activity, "SLICE_S", 0.05)
-
-
-def work(seconds: float) -> int:
-    """Burn CPU time, Python's lock released, and say how often."""
-    deadline, count = time.perf_counter() + seconds, 0
-    while count == 0 or time.perf_counter() < deadline:
-        sha256(DATA)
-        count += 1
-    return count
-
-
-def sleep(seconds: float) -> int:
-    """Sleep as a caller does that hands its work over, and say how often."""
-    count = max(1, int(seconds / 0.005))
-    for _ in range(count):
-        time.sleep(0.005)
-    return count
 
 
 @pytest.fixture
@@ -73,7 +52,7 @@ def test_a_caller_that_hands_over_sleeps_each_time(worker: threading.Thread) -> 
 ALONE = """
 import json, os, threading, time
 from autotp.measure.child.thread_activity import STALE_SLICES, UNBOUND_SLICES, watch
-from tests.measure.child.test_thread_activity import CPUS, sleep, work
+from tests.support.busy_threads import CPUS, sleep, work
 
 done = threading.Event()
 worker = threading.Thread(target=lambda: [work(0.01) for _ in iter(done.is_set, True)])

@@ -18,7 +18,7 @@ from autotp.measure.parent import pool as workers_module
 from autotp.measure.parent.process import WorkerProcess
 from autotp.measure.parent.watchdog import UNSCALED, Limits, PhaseClock
 from autotp.measure.protocol import ArmFailure, Phase, Ready, Status
-from tests.measure.parent.test_process import descriptors, gone, pid_of, told_pid
+from tests.support.processes import answered_pid, descriptors, gone, pid_of
 
 READY_WITHIN_S = 0.2
 
@@ -89,7 +89,7 @@ def test_the_server_has_one_thread_before_it_forks(
     counting = "import autotp.measure.child.worker\nnumber = len(os.listdir('/proc/self/task'))"
     entry(tmp_path, monkeypatch, counting)
     worker = workers.start()
-    assert told_pid(worker) == 1
+    assert answered_pid(worker) == 1
     worker.kill()
 
 
@@ -101,7 +101,7 @@ def test_a_warning_made_an_error_loses_no_worker(
     entry(tmp_path, monkeypatch, warned + "\nnumber = 7")
     for _ in range(2):
         worker = workers.start()
-        assert told_pid(worker) == 7
+        assert answered_pid(worker) == 7
         worker.kill()
 
 

@@ -18,6 +18,7 @@ from autotp.measure.parent.process import WorkerProcess
 from autotp.measure.parent.watchdog import UNSCALED, Limits
 from autotp.measure.protocol import ArmFailure, Block, Failed, Inspect, Phase, Run, Status, encode
 from autotp.runtime import ModelFiles, ModelKind
+from tests.support.processes import answered_pid, descriptors, gone, pid_of
 
 BLOCK = Block(count=1, elapsed_s=0.5, latencies_s=(0.5,), memory_bytes=1)
 
@@ -67,27 +68,6 @@ def failure(worker: WorkerProcess, phase: Phase = Phase.BLOCK) -> ArmFailure:
 def writes(data: bytes) -> str:
     """A statement that sends `data` to the parent."""
     return f"os.write(reply_end, {data!r})\n"
-
-
-def running(pid: int) -> bool:
-    """Whether the process is there and isn't a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def gone(pid: int) -> bool:
-    """Whether the process ends within ten seconds."""
-    deadline = time.monotonic() + 10
-    while running(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not running(pid)
-
-
-def descriptors() -> set[str]:
-    """What this process has open."""
-    return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
 def test_a_reply_may_come_in_pieces(boot: Boot) -> None:
@@ -187,17 +167,6 @@ def test_what_the_person_can_mend_is_a_model_error_while_inspecting(boot: Boot) 
     assert failure(boot(writes(reply) + "time.sleep(60)"), Phase.START).status is Status.INVALID
 
 
-def pid_of(worker: WorkerProcess) -> int:
-    """The process id, once there is one."""
-    assert worker.pid is not None
-    return worker.pid
-
-
-def told_pid(worker: WorkerProcess) -> int:
-    """A process id that the worker answers."""
-    return int(worker._read_line(Phase.BLOCK, time.monotonic() + 30))
-
-
 CHILD = """
 code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
 child = subprocess.Popen([sys.executable, "-c", code], start_new_session={apart}, pass_fds=(reply_end,))
@@ -209,7 +178,7 @@ os.write(reply_end, b"%d\\n" % child.pid)
 def test_kill_ends_all_that_the_worker_started(boot: Boot, apart: bool) -> None:
     """The worker's own children die with it, even those that ignore polite signals or left its session."""
     worker = boot(CHILD.format(apart=apart) + "time.sleep(60)")
-    child, pid = told_pid(worker), pid_of(worker)
+    child, pid = answered_pid(worker), pid_of(worker)
     worker.kill()
     assert not Path(f"/proc/{pid}").exists()
     assert gone(child)
@@ -219,7 +188,7 @@ def test_kill_ends_all_that_the_worker_started(boot: Boot, apart: bool) -> None:
 def test_a_child_that_holds_the_pipe_open_hides_no_death(boot: Boot, apart: bool) -> None:
     """That the worker has ended is seen at once, whoever else could still write into its pipe."""
     worker = boot(CHILD.format(apart=apart) + "sys.exit(5)")
-    child = told_pid(worker)
+    child = answered_pid(worker)
     began = time.monotonic()
     assert "exit code 5" in failure(worker).message
     assert time.monotonic() - began < 10
@@ -290,7 +259,7 @@ def test_a_drip_faster_than_its_reader_times_out(boot: Boot, source: Workers) ->
 def test_a_worker_has_a_session_of_its_own(boot: Boot) -> None:
     """The worker leads its own session and group, so the terminal's signals don't reach it."""
     worker = boot(writes(b"1\n") + "time.sleep(60)")
-    told_pid(worker)
+    answered_pid(worker)
     pid = pid_of(worker)
     assert os.getsid(pid) == os.getpgid(pid) == pid
     assert os.getsid(pid) != os.getsid(0)

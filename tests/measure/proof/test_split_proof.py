@@ -178,7 +178,7 @@ from autotp.tuning.observed import Observed
 from autotp.space import Config, Predictor
 from autotp.topology import probe
 from tests.support.models import wide_model
-from tests.tuning.test_request import built
+from tests.support.tune_requests import built
 
 workers = Workers()
 request = built(wide_model(Path(sys.argv[1]), rows=256))

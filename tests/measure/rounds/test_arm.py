@@ -21,8 +21,8 @@ from autotp.measure.rounds.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.workload.workload import Generate, Workload
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.space import FullyConnected, Mask
-from tests.measure.parent.test_process import gone, pid_of, running
 from tests.support.models import WIDTH, dynamic_model, matmul_model
+from tests.support.processes import gone, pid_of, running
 
 MEGABYTE = 1 << 20
 ROOT = Path(__file__).resolve().parents[3]

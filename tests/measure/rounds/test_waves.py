@@ -1,6 +1,5 @@
 """The finals: their schedule, and waves of fresh processes, here on synthetic blocks."""
 
-from collections.abc import Callable
 from math import inf, log
 from time import monotonic
 
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from autotp.findings import METRICS
 from autotp.measure import MIN_PROCESSES, Arm, Blocks
+from autotp.measure import MIN_PROCESSES, Metric
 from autotp.measure.rounds.waves import (
     AA,
     MAX_PROCESSES,
@@ -17,44 +17,17 @@ from autotp.measure.rounds.waves import (
     MIN_ROUNDS,
     Rounds,
     Schedule,
-    Waves,
     _width,
     plan_waves,
     seconds_needed,
 )
-from tests.tuning.race.test_race import PLAIN, QUOTA, Pretended
+from tests.support.pretended_arms import PLAIN, QUOTA, Pretended, finals_of, nothing
 
 seconds = st.floats(0, 5000)
 arms = st.integers(2, 8)
 start_s = st.floats(0.05, 60)
 block_s = st.floats(0.05, 5)
 USUAL = Rounds()
-
-
-def finals_of(
-    latencies_s: dict[str, float],
-    made: list[Pretended] | None = None,
-    frail: tuple[str, int] = ("", 0),
-    blocks: Blocks = PLAIN,
-) -> Waves:
-    """Waves of arms with these latencies, the first the best baseline; `frail` fails when made the nth time."""
-    made = [] if made is None else made
-    makes = dict.fromkeys(latencies_s, 0)
-
-    def maker(key: str) -> Callable[[], Arm]:
-        def make() -> Arm:
-            makes[key] += 1
-            made.append(Pretended(latencies_s[key], 0.01, fails_at=3 if (key, makes[key]) == frail else None))
-            return made[-1]
-
-        return make
-
-    best = next(iter(latencies_s))
-    return Waves({key: maker(key) for key in latencies_s}, best, METRICS["throughput"], blocks, seed=0)
-
-
-def nothing() -> None:
-    """Beat for nobody."""
 
 
 @given(seconds, arms, start_s, block_s)

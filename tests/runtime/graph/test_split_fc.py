@@ -3,32 +3,21 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino as ov
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from autotp.errors import ModelError
 from autotp.runtime.graph.split_fc import count_split, fully_connected, shard_bounds, split_fc
 from autotp.space import FullyConnected, GraphSplit
 from tests.support import rig
+from tests.support.compiled_graphs import compiled, multiplications, outputs
 from tests.support.fully_connected import WEIGHT_TYPES, Form, build, evaluated, forms
 from tests.support.trees import Described
-
-Array = NDArray[Any]
-
-EXACT = {
-    "INFERENCE_PRECISION_HINT": "f32",
-    "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-    "INFERENCE_NUM_THREADS": "1",
-    "ENABLE_CPU_PINNING": "NO",
-}
-
 
 NATIVELY_WRONG = {"nf4"}  # by OpenVINO 2026.4: its policy splits it, and the outputs are off by twice their size
 AGREE = """
@@ -50,21 +39,6 @@ for weight_type in WEIGHT_TYPES:
     off[weight_type] = [float(np.abs(one - whole).max() / np.abs(whole).max()) for one in split]
 print(json.dumps(off))
 """
-
-
-def multiplications(model: ov.Model) -> list[ov.Node]:
-    """Return the MatMuls of `model` in the order in which they run."""
-    return [node for node in model.get_ordered_ops() if node.get_type_name() == "MatMul"]
-
-
-def compiled(model: ov.Model) -> ov.CompiledModel:
-    """Compile `model` for outputs that can be compared."""
-    return ov.Core().compile_model(model, "CPU", EXACT)
-
-
-def outputs(model: ov.Model, *data: Array) -> Array:
-    """Run `model` and return its first output."""
-    return np.asarray(compiled(model)(list(data))[0])
 
 
 def tied() -> ov.Model:

@@ -10,7 +10,7 @@ from openvino import opset13 as ops
 from autotp.errors import InputError, ModelError
 from autotp.runtime import locate, save_split
 from autotp.space import GraphSplit
-from tests.runtime.graph.test_split_fc import multiplications, outputs
+from tests.support.compiled_graphs import multiplications, outputs
 from tests.support.models import matmul_model
 
 VOCABULARY, WIDTH = 1024, 64

@@ -6,7 +6,7 @@ import pytest
 
 from autotp.errors import SpaceError
 from autotp.space import Config, Identity, Predictor
-from tests.space.limits.test_affinity import topology
+from tests.support.named_machines import topology
 
 SPLIT = {"distribution_policy": "tensor_parallel"}
 

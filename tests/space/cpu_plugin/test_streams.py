@@ -6,9 +6,9 @@ import pytest
 
 from autotp.space import MODEL_THREADS, Config, Effective, Predictor
 from tests.evidence.sweep_effective import sweep
-from tests.space.limits.test_affinity import topology
 from tests.support import rig
 from tests.support.effective_configs import MACHINES
+from tests.support.named_machines import topology
 
 CONFIGS = 16  # each rule once; `tests.evidence.sweep_effective` draws more on more machines
 

@@ -3,7 +3,7 @@
 import pytest
 
 from autotp.space import MIN_WEIGHTS, Config, FullyConnected, GraphSplit, Predictor, bind, load_space
-from tests.space.limits.test_affinity import topology
+from tests.support.named_machines import topology
 
 HEAD, SMALL, NARROW = FullyConnected(28_000_000, 49_152), FullyConnected(331_776, 576), FullyConnected(1000, 2)
 LAYERS = (HEAD, SMALL, SMALL)

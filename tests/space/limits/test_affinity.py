@@ -1,8 +1,6 @@
 """The masks of configs on machines of many shapes, and the reasons of those that can't have one."""
 
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -11,27 +9,9 @@ from hypothesis import strategies as st
 from autotp.errors import SpaceError
 from autotp.space import Config, affinity, nodes_spanned, sockets_spanned
 from autotp.topology import Topology, narrow, probe
+from tests.support.named_machines import MACHINES, NAMES, separate_sockets, topology
 from tests.support.parts import Sharing
-from tests.support.trees import AVX2_FLAGS, Described, build
-
-MACHINES = {
-    "1x8": Described(cores_per_node=8),
-    "1x8 avx2": Described(cores_per_node=8, flags=AVX2_FLAGS),
-    "2x1": Described(sockets=2),
-    "2x6": Described(sockets=2, cores_per_node=6),
-    "4x4": Described(sockets=4, cores_per_node=4),
-    "2 sockets in one node": Described(sockets=2, sockets_per_node=2, cores_per_node=8),
-    "smt 2": Described(sockets=2, cores_per_node=4, smt=2),
-    "snc": Described(sockets=2, nodes_per_socket=2, cores_per_node=3),
-}
-NAMES = st.sampled_from(sorted(MACHINES))
-
-
-@cache
-def topology(name: str) -> Topology:
-    """What `probe` finds on the machine of that name in `MACHINES`."""
-    with TemporaryDirectory() as folder:
-        return probe(build(MACHINES[name], Path(folder, "root")))
+from tests.support.trees import Described, build
 
 
 def masks(here: Topology, **settings: object) -> tuple[tuple[int, ...], ...] | None:
@@ -42,11 +22,6 @@ def masks(here: Topology, **settings: object) -> tuple[tuple[int, ...], ...] | N
 def split(here: Topology, count: int, **settings: object) -> tuple[tuple[int, ...], ...] | None:
     """The masks of tensor parallelism of degree `count`."""
     return masks(here, distribution_policy="tensor_parallel", split_count=count, **settings)
-
-
-def separate_sockets(machine: Described) -> int:
-    """How many sockets OpenVINO tells apart: those in one node are one."""
-    return machine.sockets // machine.sockets_per_node
 
 
 @settings(deadline=None)

@@ -4,7 +4,7 @@ import pytest
 
 from autotp.space import ALLOWABLE, Config, Value, lossy
 from autotp.space.limits.precision import default_cache_precision, precision_dropped
-from tests.space.limits.test_affinity import topology
+from tests.support.named_machines import topology
 
 
 @pytest.mark.parametrize(

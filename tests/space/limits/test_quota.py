@@ -8,9 +8,8 @@ import pytest
 from autotp.errors import InfeasibleError
 from autotp.space import BoundSpace, bind, load_space, parse_space
 from autotp.topology import Topology
-from tests.space.limits.test_affinity import topology
-from tests.space.schema.test_space_file import SHIPPED
-from tests.space.test_bind import configs, reasons
+from tests.support.bound_spaces import SHIPPED, configs, reasons
+from tests.support.named_machines import topology
 
 
 def under(quota: float, name: str) -> Topology:

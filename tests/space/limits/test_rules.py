@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from autotp.space import Config, default_precision
 from autotp.space.limits.rules import config_dropped, value_dropped
 from autotp.topology import narrow, probe
-from tests.space.limits.test_affinity import MACHINES, NAMES, topology
+from tests.support.named_machines import MACHINES, NAMES, topology
 from tests.support.parts import Part, Sharing
 from tests.support.trees import Described, build
 

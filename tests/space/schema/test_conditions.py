@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.space.test_bind import bound, configs, reasons
+from tests.support.bound_spaces import bound, configs, reasons
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from autotp.errors import SpaceError
 from autotp.space import KNOBS, Space, Word, load_space, named_spaces, parse_space
 from autotp.space.schema.space_file import Condition, KnobSpec
-
-SHIPPED = ("default", "latency", "tensor_parallel", "throughput")
+from tests.support.bound_spaces import SHIPPED
 
 
 def space(**knobs: Any) -> Space:

@@ -8,7 +8,7 @@ import pytest
 from autotp.topology.envelope.cgroup import Chain, group_chains
 from autotp.topology.privacy import public_groups
 from autotp.topology.tree.tree import Tree
-from tests.topology.tree.test_tree import write
+from tests.support.recorded_files import write
 
 V2 = "35 24 0:29 {root} {point} ro,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = "36 24 0:30 {root} {point} ro - cgroup cgroup rw,{controllers}\n"

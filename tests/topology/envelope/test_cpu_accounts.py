@@ -7,7 +7,7 @@ import pytest
 
 from autotp.topology.envelope.cpu_accounts import TICK_S, Usage, UsageReader
 from autotp.topology.tree.tree import Tree
-from tests.topology.tree.test_tree import write
+from tests.support.recorded_files import write
 
 V1 = {
     "proc/self/cgroup": "3:cpu,cpuacct:/mine\n",

@@ -13,8 +13,8 @@ from autotp.topology.envelope.cpuset import Allowed, read_allowed
 from autotp.topology.tree.tree import Tree
 from tests.support import rig
 from tests.support.described import Described
+from tests.support.recorded_files import write
 from tests.support.rig import requires_rig
-from tests.topology.tree.test_tree import write
 
 ONLINE = tuple(range(8))
 TOP = "sys/fs/cgroup"

@@ -8,7 +8,7 @@ from autotp.errors import TopologyError
 from autotp.topology import CpusReason, Envelope, Reasons
 from autotp.topology.envelope.envelope import read_envelope
 from autotp.topology.tree.tree import Tree
-from tests.topology.tree.test_tree import write
+from tests.support.recorded_files import write
 
 ONLINE = tuple(range(8))
 TOP = "sys/fs/cgroup"

@@ -6,7 +6,7 @@ import pytest
 
 from autotp.topology.envelope.memory import available_memory_bytes, read_total_bytes
 from autotp.topology.tree.tree import Tree
-from tests.topology.tree.test_tree import write
+from tests.support.recorded_files import write
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from autotp.errors import TopologyError
 from autotp.topology.hardware.caches import parse_size
-from tests.topology.hardware.test_layout import CPU, files, machine, two_sockets
+from tests.support.cpu_tables import CPU, files, machine, two_sockets
 
 
 def _index(cpu: int, index: int, **facts: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autotp.topology.hardware.cpuinfo import CpuPlace, brand, read_cpu_model, read_cpu_places
 from autotp.topology.tree.tree import Tree
-from tests.topology.tree.test_tree import write
+from tests.support.recorded_files import write
 
 X86 = """processor\t: 0
 vendor_id\t: GenuineIntel

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from autotp.topology import Machine
-from tests.topology.hardware.test_layout import CPU, Row, files, machine
+from tests.support.cpu_tables import CPU, Row, files, machine
 
 # Two cores of two threads (CPUs 0 to 3) and four single ones (4 to 7), as on a small hybrid.
 HYBRID = [Row(id=cpu, core=cpu // 2 if cpu < 4 else cpu, socket=0, node=0) for cpu in range(8)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import TopologyError
-from tests.topology.hardware.test_layout import CPU, NODE, Row, files, machine, two_sockets
+from tests.support.cpu_tables import CPU, NODE, Row, files, machine, two_sockets
 
 
 def _nodes(root: Path, tree: dict[str, str]) -> dict[int, tuple[int, ...]]:

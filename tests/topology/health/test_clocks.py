@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.topology.hardware.test_layout import CPU
-from tests.topology.health.test_health import advice
+from tests.support.cpu_tables import CPU
+from tests.support.health_advice import advice
 
 
 def test_governors_are_counted(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.topology import Advice, health, probe
-from tests.topology.hardware.test_layout import CPU, files, two_sockets
-from tests.topology.test_probe import DAMAGE
-from tests.topology.tree.test_tree import in_memory, write
+from autotp.topology import health, probe
+from tests.support.cpu_tables import CPU, files, two_sockets
+from tests.support.health_advice import advice
+from tests.support.recorded_files import in_memory, write
+from tests.support.recorded_machines import DAMAGE
 
 BAD = {
     f"{CPU}/cpu0/cpufreq/scaling_governor": "powersave",
@@ -42,11 +43,6 @@ ALL = (
     "other_load",
     "virtual_machine",
 )
-
-
-def advice(root: Path, facts: dict[str, str]) -> dict[str, Advice]:
-    """The advice by its word for two sockets of two cores of two threads with these files besides."""
-    return {item.id: item for item in health(write(root, files(two_sockets()) | facts))}
 
 
 def test_everything_at_once(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from autotp.topology import Advice, probe
 from autotp.topology.health.advice import Scene
 from autotp.topology.health.other_load import virtual_machine
 from autotp.topology.tree.tree import Tree
-from tests.topology.hardware.test_layout import files, two_sockets
-from tests.topology.health.test_health import advice
-from tests.topology.tree.test_tree import write
+from tests.support.cpu_tables import files, two_sockets
+from tests.support.health_advice import advice
+from tests.support.recorded_files import write
 
 GUEST = {"proc/cpuinfo": "processor : 0\nflags : avx2 hypervisor"}
 

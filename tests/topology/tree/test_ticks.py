@@ -4,7 +4,7 @@ from pathlib import Path
 
 from autotp.topology.tree.ticks import Ticks, read_ticks
 from autotp.topology.tree.tree import Tree
-from tests.topology.tree.test_tree import write
+from tests.support.recorded_files import write
 
 
 def _ticks(root: Path, stat: str) -> dict[int, Ticks]:

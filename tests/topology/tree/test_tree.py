@@ -3,8 +3,6 @@
 import errno
 import os
 import re
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,21 +10,7 @@ import pytest
 from autotp.errors import TopologyError
 from autotp.topology.tree.cpulist import parse_cpulist
 from autotp.topology.tree.tree import Tree
-
-
-def write(root: Path, files: Mapping[str, str]) -> Path:
-    """Write each file below `root`, which is returned; `proc` and `sys` are there in any case."""
-    for name in ("proc", "sys"):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
-
-
-def in_memory() -> tempfile.TemporaryDirectory[str]:
-    """A folder for thousands of small files, on a disk only where there is no other place."""
-    return tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+from tests.support.recorded_files import write
 
 
 def test_a_root_must_be_a_folder(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The race, on synthetic blocks: standings, dropping, failures."""
 
-import random
-from math import exp, inf, log
+from math import inf, log
 from time import monotonic
 
 import optuna
@@ -12,44 +11,16 @@ from optuna.trial import Trial
 
 from autotp.findings import METRICS, Metric
 from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Phase, Status, Workers, Workload
+from autotp.measure import Arm, Block, Blocks, Metric, Phase, Status
 from autotp.measure.protocol import Run
 from autotp.measure.workload.workload import Generate
 from autotp.space import Config, Effective
 from autotp.tuning.observed import Observed
 from autotp.tuning.race.estimate import Standing
 from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, ROUNDS_TO_JUDGE, Race, Racer, still_in
+from tests.support.pretended_arms import PLAIN, QUOTA, Pretended, block_of
 
-PLAIN = Blocks()
-QUOTA = Blocks(duration_s=0.3, lead_in_s=0.1)
 OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=None, properties={})
-
-
-class Pretended(Arm):
-    """An arm without workers whose blocks have the latency `latency_s`, spread by `noise`."""
-
-    def __init__(self, latency_s: float, noise: float = 0.0, fails_at: int | None = None) -> None:
-        super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
-        self.durations_s: list[float] = []
-        self.stopped = False
-        self._latency_s, self._noise, self._fails_at = latency_s, noise, fails_at
-        self._rng = random.Random(latency_s)
-
-    def _run(self, run: Run | Generate, phase: Phase) -> Block:
-        assert isinstance(run, Run)
-        if phase is Phase.WARM_UP:
-            return _block(self._latency_s)
-        if len(self.durations_s) == self._fails_at:
-            raise ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
-        self.durations_s.append(run.duration_s)
-        return _block(self._latency_s * exp(self._rng.gauss(0, self._noise)))
-
-    def stop(self) -> None:
-        """Note that the arm was stopped."""
-        self.stopped = True
-
-
-def _block(latency_s: float) -> Block:
-    return Block(count=10, elapsed_s=10 * latency_s, latencies_s=(latency_s,) * 10, memory_bytes=1)
 
 
 def a_trial() -> Trial:
@@ -176,7 +147,7 @@ def test_arms_of_the_same_rounds_are_paired_with_each_other() -> None:
         def _run(self, run: Run | Generate, phase: Phase) -> Block:
             assert isinstance(run, Run)
             self.durations_s.append(run.duration_s)
-            return _block(self._latency_s * (1.0 + 0.5 * (len(self.durations_s) % 3)))
+            return block_of(self._latency_s * (1.0 + 0.5 * (len(self.durations_s) % 3)))
 
     race, racers = race_of({"baseline": Pretended(0.01), "ahead": Shared(0.010), "behind": Shared(0.0102)})
     race.run(12, inf)
@@ -339,7 +310,7 @@ def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
         def _run(self, run: Run | Generate, phase: Phase) -> Block:
             assert isinstance(run, Run)
             self.durations_s.append(run.duration_s)
-            return _block(self._latency_s * (4.0 if len(self.durations_s) > 4 else 1.0))
+            return block_of(self._latency_s * (4.0 if len(self.durations_s) > 4 else 1.0))
 
     race, _ = race_of({"baseline": Drifting(0.01)})
     race.run(4, inf)

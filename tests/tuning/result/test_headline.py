@@ -12,7 +12,7 @@ from autotp.runtime import Attention
 from autotp.space import Config
 from autotp.tuning.result.headline import say
 from autotp.tuning.result.tuned_content import Shipped
-from tests.tuning.result.test_tuned_content import F32, GAIN, evidence, observed, request_in
+from tests.support.tuning_results import F32, GAIN, evidence, observed, request_in
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from autotp.tuning.events import ArmEnded, Baselined, Event, Gauged
 from autotp.tuning.observed import Observed
 from autotp.tuning.session import Session, open_session
 from autotp.tuning.stages.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
-from tests.project.test_simulated import made_up
+from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.simulated import SimulatedBench, simulated_session
-from tests.tuning.test_request import built
+from tests.support.tune_requests import built
 
 CPUS = os.sched_getaffinity(0)
 

@@ -12,7 +12,7 @@ from autotp.measure.rounds.waves import Rounds, Schedule, plan_waves
 from autotp.space import Config
 from autotp.tuning.constraints import parse_constraint
 from autotp.tuning.stages.finals import Closing, _rule, final_metrics, rounds_wanted
-from tests.measure.rounds.test_waves import finals_of, nothing
+from tests.support.pretended_arms import finals_of, nothing
 
 
 def session(objective: Metric) -> Any:

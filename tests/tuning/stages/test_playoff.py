@@ -16,7 +16,7 @@ from autotp.tuning.stages.finals import MAX_FINALISTS, _line_up
 from autotp.tuning.stages.playoff import play_off
 from autotp.tuning.stages.search import Hunt
 from autotp.tuning.study.study import Role
-from tests.project.test_simulated import made_up
+from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.replayed import ReplayedArm
 from tests.support.simulated import SimulatedBench, candidates, simulated_session

@@ -14,11 +14,11 @@ from autotp.tuning.session import Session, open_session
 from autotp.tuning.stages.baselines import race_baselines
 from autotp.tuning.stages.search import PAST_LEADERS, Hunt, _first_configs
 from autotp.tuning.study.study import Role
-from tests.project.test_simulated import made_up
+from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.replayed import ReplayedArm
 from tests.support.simulated import candidates, simulated_session
-from tests.tuning.test_request import built
+from tests.support.tune_requests import built
 
 BLOCK = Block(count=1, elapsed_s=0.01, latencies_s=(0.01,), memory_bytes=1)
 F32 = Config.of({"inference_precision_hint": "f32"})

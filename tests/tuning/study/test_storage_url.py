@@ -8,6 +8,7 @@ import pytest
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError, StudyError
 from autotp.tuning.study.storage_url import check_storage, open_storage, public_url, study_names, talking_to
+from tests.support.interrupts import press_ctrl_c
 
 SECRETS = (
     "postgresql://ann:hunter2@host:5432/db",
@@ -17,13 +18,6 @@ SECRETS = (
     "postgresql://ann:hunter2@host:port/db",
     "ann:hunter2@host",
 )
-
-
-def press_ctrl_c() -> None:
-    """Call the handler of SIGINT. No signal is sent: OpenVINO, once it has compiled, may crash on one."""
-    handler = signal.getsignal(signal.SIGINT)
-    assert callable(handler)
-    handler(signal.SIGINT, None)
 
 
 @pytest.mark.parametrize("url", SECRETS)

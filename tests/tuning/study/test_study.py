@@ -20,9 +20,9 @@ from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import decode_blocks
 from autotp.tuning.study.study import Role, Store
+from tests.support.interrupts import press_ctrl_c
 from tests.support.trees import Described, build
-from tests.tuning.study.test_storage_url import press_ctrl_c
-from tests.tuning.test_request import built
+from tests.support.tune_requests import built
 
 IDENTITY = {"model": "a", "objectives": ["throughput"]}
 HINT = Config.of({"performance_hint": "latency"})

@@ -1,0 +1,68 @@
+"""Arms without workers, whose blocks have the latency that a test gives them."""
+
+import random
+from collections.abc import Callable
+from math import exp
+
+from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
+from autotp.measure.protocol import Run
+from autotp.measure.rounds.waves import Waves
+from autotp.measure.workload.workload import Generate
+
+PLAIN = Blocks()
+QUOTA = Blocks(duration_s=0.3, lead_in_s=0.1)
+
+
+class Pretended(Arm):
+    """An arm without workers whose blocks have the latency `latency_s`, spread by `noise`."""
+
+    def __init__(self, latency_s: float, noise: float = 0.0, fails_at: int | None = None) -> None:
+        super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
+        self.durations_s: list[float] = []
+        self.stopped = False
+        self._latency_s, self._noise, self._fails_at = latency_s, noise, fails_at
+        self._rng = random.Random(latency_s)
+
+    def _run(self, run: Run | Generate, phase: Phase) -> Block:
+        assert isinstance(run, Run)
+        if phase is Phase.WARM_UP:
+            return block_of(self._latency_s)
+        if len(self.durations_s) == self._fails_at:
+            raise ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
+        self.durations_s.append(run.duration_s)
+        return block_of(self._latency_s * exp(self._rng.gauss(0, self._noise)))
+
+    def stop(self) -> None:
+        """Note that the arm was stopped."""
+        self.stopped = True
+
+
+def block_of(latency_s: float) -> Block:
+    """Ten inferences, each of that latency, one after the other."""
+    return Block(count=10, elapsed_s=10 * latency_s, latencies_s=(latency_s,) * 10, memory_bytes=1)
+
+
+def finals_of(
+    latencies_s: dict[str, float],
+    made: list[Pretended] | None = None,
+    frail: tuple[str, int] = ("", 0),
+    blocks: Blocks = PLAIN,
+) -> Waves:
+    """Waves of arms with these latencies, the first the best baseline; `frail` fails when made the nth time."""
+    made = [] if made is None else made
+    makes = dict.fromkeys(latencies_s, 0)
+
+    def maker(key: str) -> Callable[[], Arm]:
+        def make() -> Arm:
+            makes[key] += 1
+            made.append(Pretended(latencies_s[key], 0.01, fails_at=3 if (key, makes[key]) == frail else None))
+            return made[-1]
+
+        return make
+
+    best = next(iter(latencies_s))
+    return Waves({key: maker(key) for key in latencies_s}, best, Metric.THROUGHPUT, blocks, seed=0)
+
+
+def nothing() -> None:
+    """Beat for nobody."""
