@@ -76,7 +76,7 @@ def command(
             policy = policy_of(config, masks, files, dict(shapes), workload, topology)
         measurement = measure(workers, spec, budget, Blocks.within(topology.envelope, workload), policy)
     if as_json:
-        echo_json(measurement)
+        echo_json(measurement.flat)
         return
     from autotp.report import measurement_table
 

@@ -115,6 +115,20 @@ class Settings(click.ParamType[dict[str, Any]]):
             return self.fail(str(error), param, ctx)
 
 
+class ObjectiveOption(click.Option):
+    """An option for the name of an objective; the table of metrics is read only where its help is shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from autotp.findings import GENERATIONS, INFERENCES, metrics_of, objectives_of
+
+        names, of_language = (", ".join(map(str, objectives_of(metrics_of(s)))) for s in (INFERENCES, GENERATIONS))
+        self.help = (
+            f"{names}; of a language model {of_language}. Of several the first decides.  "
+            "[default: throughput, of a language model second_token_latency]"
+        )
+        return super().get_help_record(ctx)
+
+
 rate_option = click.option(
     "--rate",
     "rate_per_s",

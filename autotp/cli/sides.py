@@ -14,15 +14,18 @@ from autotp.cli.params import Settings
 from autotp.deploy import SEEDED, Tuned, decide, model_files_path, read_tuned, tuned_plans
 from autotp.errors import InputError, SpaceError
 from autotp.files import is_file, load_yaml
+from autotp.findings import Metric, metric_named, objectives_of
 from autotp.measure import (
     ArmSpec,
     Asked,
     Contenders,
-    Metric,
     Workload,
     generation_for,
+    known_metrics,
     plans_of,
     requests_of,
+    usual_objective,
+    whose_metrics,
     workload_for,
 )
 from autotp.runtime import ModelFiles, Plan, Shape, locate
@@ -118,8 +121,10 @@ def objective_of(sides: Sequence[Named], objective: str | None, files: ModelFile
         InputError: there is no such objective.
     """
     known = [side.tuned.objective.metrics[0] for side in sides if side.tuned is not None]
-    usual = known[0] if known else Metric.usual(files.generates)
-    return Metric.named(objective or usual, files.generates)
+    usual = known[0] if known else usual_objective(files.generates).name
+    return metric_named(
+        objective or usual, objectives_of(known_metrics(files.generates)), whose_metrics(files.generates)
+    )
 
 
 def workload_of(

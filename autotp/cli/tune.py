@@ -12,6 +12,7 @@ from autotp.cli.params import (
     InputShape,
     KnobSetting,
     NamedShape,
+    ObjectiveOption,
     Setting,
     Settings,
     Words,
@@ -30,11 +31,14 @@ UNKNOWN = 3
     "objectives",
     multiple=True,
     metavar="M",
-    help="throughput, latency_p50, latency_p90, latency_p99; of a language model second_token_latency, "
-    "first_token_latency, tokens_per_s. The first is the default; of several the first decides.",
+    cls=ObjectiveOption,
 )
 @click.option(
-    "--constraint", "constraints", multiple=True, metavar="BOUND", help="For example 'latency_p99<20ms'."
+    "--constraint",
+    "constraints",
+    multiple=True,
+    metavar="BOUND",
+    help="For example 'latency_p99<20ms' or 'memory<2GiB'.",
 )
 @click.option(
     "--space", metavar="NAME|FILE", help="Space.  [default: default, for a language model language_model]"

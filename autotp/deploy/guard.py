@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from autotp.deploy.tuned import Profile, Tuned, TunedModel
-from autotp.measure import Metric
+from autotp.findings import METRICS
 from autotp.runtime import Digest, ModelFiles, digest
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist, parse_cpulist
@@ -59,8 +59,8 @@ def decide(tuned: Tuned, files: ModelFiles, topology: Topology) -> tuple[Decisio
 
 def fallback_properties(tuned: Tuned, profile: Profile) -> dict[str, str]:
     """Return the properties of the hint that is safe on any machine: the baseline's, else the objective's own."""
-    own = "throughput" if tuned.objective.metrics[0] == Metric.THROUGHPUT else "latency"
-    hint = profile.result.baseline.config.get("performance_hint", own)
+    asked = METRICS.get(tuned.objective.metrics[0])
+    hint = profile.result.baseline.config.get("performance_hint", asked.hint if asked else "latency")
     return Config.of({"performance_hint": hint}).properties()
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from autotp.errors import SpaceError, TunedError
 from autotp.files import dump_yaml, load_yaml, to_type, write_atomically
-from autotp.measure import Interval, Loop, Proof
+from autotp.findings import Interval, Loop, Proof
 from autotp.runtime import Attention, ModelKind, Shape
 from autotp.space import Config, Effective
 from autotp.topology import parse_cpulist

@@ -9,7 +9,7 @@ from autotp.measure.parent.watchdog import PhaseClock
 from autotp.measure.plans import plans_of, reference_plan
 from autotp.measure.preparation import inspect, record_reference, with_prompt
 from autotp.measure.proof.control import policy_of, ran, ran_once
-from autotp.measure.proof.split_proof import Place, Proof, ProofState, Ran, prove_split
+from autotp.measure.proof.split_proof import Place, Ran, prove_split
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
@@ -24,15 +24,18 @@ from autotp.measure.rounds.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.rounds.noise import Noise, least_seconds, measure_noise
 from autotp.measure.rounds.rounds import LONGEST_BLOCK_SHARE, Blocks, run_round
 from autotp.measure.rounds.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves, seconds_needed
-from autotp.measure.samples.metrics import Metric, all_metrics, others_of
+from autotp.measure.samples.metrics import (
+    all_metrics,
+    known_metrics,
+    others_of,
+    samples_of,
+    usual_objective,
+    value_of,
+    whose_metrics,
+)
 from autotp.measure.samples.statistics import (
     DECIDING_CONFIDENCE,
-    MIN_P99_SAMPLES,
     MIN_PROCESSES,
-    REPORTED_CONFIDENCE,
-    UNITY,
-    Interval,
-    Ruling,
     deciding_confidence,
     log_gain,
     noise_floor,
@@ -44,18 +47,15 @@ from autotp.measure.samples.statistics import (
 )
 from autotp.measure.samples.weather import Patience, weather_counts
 from autotp.measure.workload.asked import Asked, generation_for, requests_of, workload_for
-from autotp.measure.workload.workload import Generation, Loop, Workload
+from autotp.measure.workload.workload import Generation, Workload
 
 __all__ = [
     "AA",
     "DECIDING_CONFIDENCE",
     "GRACE",
     "LONGEST_BLOCK_SHARE",
-    "MIN_P99_SAMPLES",
     "MIN_PROCESSES",
     "REFERENCE_PROPERTIES",
-    "REPORTED_CONFIDENCE",
-    "UNITY",
     "Arm",
     "ArmFailure",
     "ArmSpec",
@@ -68,10 +68,7 @@ __all__ = [
     "Gate",
     "Generation",
     "Holder",
-    "Interval",
-    "Loop",
     "Measurement",
-    "Metric",
     "Noise",
     "OutputError",
     "Outputs",
@@ -79,11 +76,8 @@ __all__ = [
     "Phase",
     "PhaseClock",
     "Place",
-    "Proof",
-    "ProofState",
     "Ran",
     "Rounds",
-    "Ruling",
     "Schedule",
     "Started",
     "Status",
@@ -95,6 +89,7 @@ __all__ = [
     "deciding_confidence",
     "generation_for",
     "inspect",
+    "known_metrics",
     "least_seconds",
     "log_gain",
     "machine_lock",
@@ -116,12 +111,16 @@ __all__ = [
     "requests_of",
     "round_log_gains",
     "run_round",
+    "samples_of",
     "seconds_needed",
     "start_together",
     "stop_all",
     "t_interval",
     "t_quantile",
+    "usual_objective",
+    "value_of",
     "weather_counts",
+    "whose_metrics",
     "with_prompt",
     "workload_for",
 ]

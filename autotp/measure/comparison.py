@@ -14,6 +14,7 @@ from time import monotonic
 import msgspec
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
+from autotp.findings import REPORTED_CONFIDENCE, Metric, Ruling
 from autotp.measure.outputs.gate import Gate, reference_folder
 from autotp.measure.parent.pool import Workers
 from autotp.measure.plans import reference_plan
@@ -22,15 +23,8 @@ from autotp.measure.protocol import ArmFailure, OutputError, Outputs
 from autotp.measure.rounds.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measure.rounds.rounds import LONGEST_BLOCK_SHARE, Blocks
 from autotp.measure.rounds.waves import AA, GRACE, Rounds, Waves, plan_waves
-from autotp.measure.samples.metrics import Metric
-from autotp.measure.samples.statistics import (
-    MIN_P99_SAMPLES,
-    MIN_PROCESSES,
-    REPORTED_CONFIDENCE,
-    Ruling,
-    proven,
-    t_interval,
-)
+from autotp.measure.samples.metrics import samples_of
+from autotp.measure.samples.statistics import MIN_PROCESSES, proven, t_interval
 from autotp.space import Effective
 
 A, B = "A", "B"
@@ -54,7 +48,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     verdict: Ruling
     reason: str
-    objective: Metric
+    objective: str
     processes: int
     rounds: int
     noise_floor: float | None
@@ -104,10 +98,10 @@ def compare(
         EnvironmentFailure: the reference or a hint can't be run, no process starts, or memory doesn't hold both.
     """
     end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
-    opening = _open(workers, contenders, blocks, budget_s * LONGEST_BLOCK_SHARE)
+    opening = _open(workers, contenders, metric, blocks, budget_s * LONGEST_BLOCK_SHARE)
     specs = {A: contenders.a, B: contenders.b}
     waves = Waves({key: _maker(workers, spec) for key, spec in specs.items()}, B, metric, opening.blocks, seed)
-    rounds = Rounds.of(opening.blocks).telling(metric, opening.samples)
+    rounds = Rounds.of(opening.blocks).enough_for(metric, opening.samples)
     schedule = plan_waves(end - monotonic(), ARMS, opening.start_s, opening.block_s, rounds)
     waves.run(schedule, end, last, lambda: None)
     return _rule(waves, metric, opening.sides)
@@ -117,7 +111,7 @@ def _maker(workers: Workers, spec: ArmSpec) -> Callable[[], Arm]:
     return lambda: Arm(spec, workers)
 
 
-def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: float) -> _Opening:
+def _open(workers: Workers, contenders: Contenders, metric: Metric, blocks: Blocks, longest_s: float) -> _Opening:
     with reference_folder() as folder:
         reference = Path(folder) / "reference.npz"
         _record_reference(workers, contenders.b, reference)
@@ -137,7 +131,8 @@ def _open(workers: Workers, contenders: Contenders, blocks: Blocks, longest_s: f
         sides = {key: Side(effective=effective[key], metrics={}, output_error=errors[key]) for key in (A, B)}
         sides = _judge_outputs(workers, contenders, reference, sides)
     block_s = max(block.elapsed_s + block.untimed_s for block in trials)
-    return _Opening(sides, start_s, blocks, block_s, min(len(block.latencies_s) for block in trials))
+    samples = min(len(samples_of(metric, block)) for block in trials)
+    return _Opening(sides, start_s, blocks, block_s, samples)
 
 
 def _judge_outputs(
@@ -205,7 +200,7 @@ def _rule(waves: Waves, metric: Metric, sides: dict[str, Side]) -> Comparison:
         high=interval.high,
         verdict=ruling,
         reason=reason,
-        objective=metric,
+        objective=metric.name,
         processes=len(waves.waves),
         rounds=sum(len(wave.get(B, ())) for wave in waves.waves),
         noise_floor=floor,
@@ -229,9 +224,8 @@ def _judge(
             Ruling.UNKNOWN,
             f"{len(gains)} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more",
         )
-    if metric is Metric.LATENCY_P99 and waves.fewest_samples < MIN_P99_SAMPLES:
-        fewest = waves.fewest_samples
-        return Ruling.UNKNOWN, f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {fewest}"
+    if (fewest := waves.fewest_samples) < metric.min_samples:
+        return Ruling.UNKNOWN, f"{metric} needs {metric.min_samples} samples a process, there were {fewest}"
     wrong = {key: side.wrong for key, side in sides.items() if side.wrong}
     if len(wrong) == len(sides):
         return Ruling.UNKNOWN, f"the outputs of both are wrong, so neither can win: {wrong[A]}"

@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
+from autotp.findings import Proof
 from autotp.measure.parent.pool import Workers
 from autotp.measure.proof.control import Policy, ran, ran_once
-from autotp.measure.proof.split_proof import Proof, prove_split
+from autotp.measure.proof.split_proof import prove_split
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds.arm import Arm, ArmSpec
 from autotp.measure.rounds.rounds import Blocks
-from autotp.measure.samples.metrics import all_metrics
+from autotp.measure.samples.metrics import all_metrics, known_metrics
 from autotp.measure.workload.workload import Generation
 from autotp.space import Effective
 
@@ -24,19 +25,13 @@ from autotp.space import Effective
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """What one config does; keys carry their units, `properties` are as OpenVINO reports them.
 
-    Metrics that the model doesn't have are None. `throughput_per_s` is the median of blocks, which a neighbour's
-    burst doesn't move; `inferences` (of a language model: tokens) over `measured_s`, the seconds of all windows,
-    is the mean. `copy_s` is what copying a request's inputs in and its outputs out would add; no latency has it.
+    `metrics` are those of such a model by their keys, None where no block holds what they are computed from. A
+    rate is the median of blocks, which a neighbour's burst doesn't move; `inferences` (of a language model:
+    tokens) over `measured_s`, the seconds of all windows, is the mean. `copy_s` is what copying a request's inputs
+    in and its outputs out would add; no latency has it.
     """
 
-    throughput_per_s: float | None = None
-    latency_p50_s: float | None = None
-    latency_p90_s: float | None = None
-    latency_p99_s: float | None = None
-    first_token_latency_s: float | None = None
-    second_token_latency_s: float | None = None
-    tokens_per_s: float | None = None
-    memory_bytes: int
+    metrics: dict[str, float | None]
     compile_s: float
     copy_s: float | None
     inferences: int
@@ -47,6 +42,12 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, str]
     generation: Generation | None = None
     proof: Proof | None = None
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """The metrics beside everything else, as one JSON object has them."""
+        fields = msgspec.structs.asdict(self)
+        return {**fields.pop("metrics"), **fields}
 
 
 def measure(
@@ -107,10 +108,10 @@ def _requests(arm: Arm) -> int:
 
 
 def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
-    started = arm.started[0]
-    metrics: dict[str, Any] = {**all_metrics(blocks)}
+    started, generation = arm.started[0], arm.spec.workload.generation
+    found = all_metrics(blocks)
     return Measurement(
-        **metrics,
+        metrics={metric.key: found.get(metric.key) for metric in known_metrics(generation is not None)},
         compile_s=started.compile_s,
         copy_s=started.copy_s,
         inferences=sum(block.count for block in blocks),
@@ -119,5 +120,5 @@ def _summarize(arm: Arm, blocks: list[Block]) -> Measurement:
         nireq=_requests(arm),
         effective=started.effective,
         properties=started.properties,
-        generation=arm.spec.workload.generation,
+        generation=generation,
     )

@@ -2,8 +2,8 @@
 
 from functools import singledispatch
 
-from autotp.measure import Interval, ProofState
-from autotp.report.units import TOLD, metric_name, spell_generation, spell_metric, spell_seconds
+from autotp.findings import Interval, ProofState
+from autotp.report.units import BRIEF, metric_name, spell_generation, spell_metric, spell_seconds
 from autotp.space import spell_config
 from autotp.tuning import (
     ArmEnded,
@@ -117,4 +117,4 @@ def _times(gain: Interval) -> str:
 
 
 def _short(metrics: dict[str, float]) -> list[tuple[str, float]]:
-    return [(key, metrics[key]) for key in TOLD if key in metrics]
+    return [(key, metrics[key]) for key in BRIEF if key in metrics]

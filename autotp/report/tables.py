@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from autotp.deploy import Decision, Profile, Tuned
-from autotp.measure import Comparison, Measurement, Metric
-from autotp.report.units import TOLD, metric_name, spell_generation, spell_metric
+from autotp.findings import METRICS
+from autotp.measure import Comparison, Measurement
+from autotp.report.units import BRIEF, metric_name, spell_generation, spell_metric
 from autotp.space import BoundSpace, Census, Config, spell_config, spell_value
 
 
@@ -34,8 +35,8 @@ def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableTy
 def measurement_table(config: Config, measurement: Measurement) -> Table:
     """Return one config's figures."""
     table = Table(title=str(config), title_justify="left", show_header=False)
-    for key in (*(metric.key for metric in Metric), "memory_bytes"):
-        if (value := getattr(measurement, key)) is not None:
+    for key, value in measurement.metrics.items():
+        if value is not None:
             table.add_row(metric_name(key), spell_metric(key, value))
     if measurement.generation is not None:
         table.add_row("workload", spell_generation(measurement.generation))
@@ -56,7 +57,7 @@ def measurement_table(config: Config, measurement: Measurement) -> Table:
 def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
     """Return the figures of both sides, and in a sentence what they prove."""
     table = Table("", f"A: {a}", f"B: {b}")
-    for key in (*TOLD, "memory_bytes"):
+    for key in (*BRIEF, METRICS["memory"].key):
         if key in found.a.metrics and key in found.b.metrics:
             pair = (spell_metric(key, side.metrics[key]) for side in (found.a, found.b))
             table.add_row(metric_name(key), *pair)

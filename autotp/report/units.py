@@ -1,29 +1,27 @@
 """SI values as people read them; only here and in cli are units formatted."""
 
+from autotp.findings import METRICS, Unit
 from autotp.measure import Generation
 from autotp.runtime import Attention
 
-# The metrics that are told where there is little room.
-TOLD = (
-    "throughput_per_s",
-    "latency_p50_s",
-    "latency_p99_s",
-    "first_token_latency_s",
-    "second_token_latency_s",
-    "tokens_per_s",
-)
+_METRICS = {metric.key: metric for metric in METRICS.values()}
+BRIEF = tuple(metric.key for metric in METRICS.values() if metric.brief)  # for where there is little room
 
 
 def spell_metric(key: str, value: float) -> str:
-    """Return `value` of the metric `key` (`throughput_per_s`, `latency_p50_s`, `memory_bytes`) in words."""
-    if key == "memory_bytes":
-        return spell_bytes(value)
-    return f"{value:,.4g}/s" if key.endswith("_per_s") else spell_seconds(value)
+    """Return `value` of the metric `key` (`throughput_per_s`, `memory_bytes`), or of other seconds, in words."""
+    match _METRICS[key].unit if key in _METRICS else Unit.SECONDS:
+        case Unit.PER_SECOND:
+            return f"{value:,.4g}/s"
+        case Unit.BYTES:
+            return spell_bytes(value)
+        case Unit.SECONDS:
+            return spell_seconds(value)
 
 
 def metric_name(key: str) -> str:
     """Return the key of a metric without its unit: `throughput`, `latency_p50`, `memory`."""
-    return key.removesuffix("_per_s").removesuffix("_s").removesuffix("_bytes")
+    return _METRICS[key].name if key in _METRICS else key.removesuffix("_s")
 
 
 def spell_generation(asked: Generation) -> str:

@@ -18,11 +18,11 @@ class TuneOptions(TypedDict, total=False):
     """What `tune` takes besides the model; each has a default."""
 
     objectives: str | Sequence[str]
-    """`throughput` (the default), `latency_p50`, `latency_p90`, `latency_p99`; of several the first decides.
+    """Names of metrics, which `autotp tune --help` lists; of several the first decides.
 
-    Of a language model `second_token_latency` (the default), `first_token_latency`, `tokens_per_s`."""
+    By default `throughput`, of a language model `second_token_latency`."""
     constraints: str | Sequence[str]
-    """For example `latency_p99<20ms`; what breaks one can't be shipped."""
+    """For example `latency_p99<20ms` or `memory<2GiB`; what breaks one can't be shipped."""
     space: str | None
     """The name of a space that comes with autotp (`default`, for a language model `language_model`), or a file."""
     fix: Mapping[str, Any]

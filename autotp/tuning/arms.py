@@ -6,6 +6,7 @@ from time import monotonic
 
 import msgspec
 
+from autotp.findings import Proof
 from autotp.measure import (
     Arm,
     ArmFailure,
@@ -14,7 +15,6 @@ from autotp.measure import (
     Outputs,
     Phase,
     PhaseClock,
-    Proof,
     Ran,
     Status,
     Workers,

@@ -1,15 +1,19 @@
 """Constraints: bounds on metrics that a config must keep to be shipped, such as `latency_p99<20ms`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import log
 
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure import Metric
+from autotp.findings import Metric, Unit, metric_named
 
-_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_UNITS: Mapping[Unit, Mapping[str, float]] = {
+    Unit.PER_SECOND: {"": 1.0, "/s": 1.0},
+    Unit.SECONDS: {"s": 1.0, "ms": 1e-3, "us": 1e-6},
+    Unit.BYTES: {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30},
+}
 _FORM = re.compile(r"\s*(\w+)\s*(<=?|>=?)\s*([0-9.]+(?:e[-+]?[0-9]+)?)\s*([a-z/]*)\s*", re.I)
 
 
@@ -32,28 +36,36 @@ class Constraint(msgspec.Struct, frozen=True):
         return -excess if self.above else excess
 
 
-def parse_constraint(text: str, generates: bool = False) -> Constraint:
-    """Parse `latency_p99<20ms` or `throughput>100`, of a language model, which `generates`, `tokens_per_s>20`.
+def parse_constraint(text: str, known: Sequence[Metric], whose: str = "") -> Constraint:
+    """Parse a bound on one of the `known` metrics: `latency_p99<20ms`, `throughput>100`, `memory<2GiB`.
+
+    `whose` is as `metric_named` takes it.
 
     Raises:
         InputError: another form, an unknown metric or unit, or a bound of zero.
     """
     parts = _FORM.fullmatch(text)
     if parts is None:
-        form = "first_token_latency<2s or tokens_per_s>20" if generates else "latency_p99<20ms or throughput>100"
-        raise InputError(f"Constraint {text!r} isn't of the form {form}.")
-    metric = Metric.named(parts[1], generates)
-    unit = parts[4].lower()
-    units = {"": 1.0, "/s": 1.0} if metric.maximize else _UNITS
-    if unit not in units:
-        raise InputError(f"Constraint {text!r}: give the bound of {metric} in {', '.join(filter(None, units))}.")
+        raise InputError(f"Constraint {text!r} isn't of the form {_examples(known)}.")
+    metric = metric_named(parts[1], known, whose, "metric")
+    units = {unit.lower(): size for unit, size in _UNITS[metric.unit].items()}
+    if (size := units.get(parts[4].lower())) is None:
+        spelled = ", ".join(filter(None, _UNITS[metric.unit]))
+        raise InputError(f"Constraint {text!r}: give the bound of {metric} in {spelled}.")
     try:
-        bound = float(parts[3]) * units[unit]
+        bound = float(parts[3]) * size
     except ValueError:
         bound = 0.0
     if bound <= 0.0:
         raise InputError(f"Constraint {text!r}: the bound must be a number above zero.")
     return Constraint(metric, bound, parts[2].startswith(">"), text)
+
+
+def _examples(known: Sequence[Metric]) -> str:
+    """Return a bound on a latency and one on a rate, as people may write them."""
+    slow = [metric for metric in known if metric.unit is Unit.SECONDS]
+    rates = [metric for metric in known if metric.unit is Unit.PER_SECOND]
+    return f"{slow[0]}<20ms or {rates[0]}>100"
 
 
 def violations(constraints: tuple[Constraint, ...], metrics: Mapping[str, float]) -> dict[str, float]:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from autotp.deploy import Tuned
-from autotp.measure import Generation, Holder, Interval, Noise
+from autotp.findings import Interval
+from autotp.measure import Generation, Holder, Noise
 from autotp.topology import Advice
 
 

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from autotp.measure import ArmFailure, OutputError, Proof
+from autotp.findings import Proof
+from autotp.measure import ArmFailure, OutputError
 from autotp.space import KNOBS, Config, Effective, Mask
 
 # What OpenVINO only echoes (the hint, the policy) tells nothing of what it does.

@@ -7,7 +7,17 @@ from typing import Any
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure import Asked, Metric, Workload, generation_for, requests_of, workload_for
+from autotp.findings import Metric, metric_named, objectives_of
+from autotp.measure import (
+    Asked,
+    Workload,
+    generation_for,
+    known_metrics,
+    requests_of,
+    usual_objective,
+    whose_metrics,
+    workload_for,
+)
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.space import ALLOWABLE, Config, Space, load_space
 from autotp.tuning.constraints import Constraint, parse_constraint
@@ -82,10 +92,10 @@ def build_request(
     """
     files = locate(model)
     generates = files.generates
-    metrics = tuple(dict.fromkeys(Metric.named(name, generates) for name in objectives)) or (
-        Metric.usual(generates),
-    )
-    bounds = tuple(parse_constraint(text, generates) for text in constraints)
+    known, of_such = known_metrics(generates), whose_metrics(generates)
+    asked_for = [metric_named(metric, objectives_of(known), of_such) for metric in objectives]
+    metrics = tuple(dict.fromkeys(asked_for)) or (usual_objective(generates),)
+    bounds = tuple(parse_constraint(text, known, of_such) for text in constraints)
     name = _study_name(study, files, metrics)
     _check_numbers(budget_s, seed, rest)
     generation = generation_for(files, [*metrics, *(bound.metric for bound in bounds)], asked)
@@ -130,7 +140,7 @@ def _check_numbers(budget_s: float, seed: int, rest: dict[str, Any]) -> None:
 
 
 def _study_name(study: str | None, files: ModelFiles, metrics: Sequence[Metric]) -> str:
-    name = study or f"{_model_name(files)}-{'-'.join(metrics)}"
+    name = study or f"{_model_name(files)}-{'-'.join(map(str, metrics))}"
     if "/" in name or name in (".", ".."):
         raise InputError(f"Study name {name!r} can't be a folder's name.")
     return name

@@ -8,12 +8,11 @@ import optuna
 from autotp.deploy import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files import to_type
+from autotp.findings import UNITY, Metric, Ruling
 from autotp.measure import (
-    UNITY,
-    Metric,
     Patience,
-    Ruling,
     Workers,
+    known_metrics,
     machine_lock,
     others_of,
     seconds_needed,
@@ -140,7 +139,7 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
             observed=arms[winner.key].observed,
             metrics=measured[winner.key],
             gain=finals.gain(winner.key, best.key),
-            others={m: finals.gain(winner.key, best.key, m) for m in others_of(session.request.objectives)},
+            others={m: finals.gain(winner.key, best.key, m) for m in _not_asked_for(session.request)},
         )
     points = [
         Point(
@@ -151,6 +150,10 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
         for key, metrics in measured.items()
     ]
     return _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, points, closing.left_out)
+
+
+def _not_asked_for(request: TuneRequest) -> tuple[Metric, ...]:
+    return others_of(request.objectives, known_metrics(request.files.generates))
 
 
 def _with_study(
@@ -192,8 +195,7 @@ def _ship_interrupted(session: Session, baselines: list[Racer]) -> None:
 
 
 def _likely_hint(request: TuneRequest) -> Config:
-    latency, throughput = HINTS[:2]
-    return throughput if request.objective is Metric.THROUGHPUT else latency
+    return next(config for config in HINTS if config.get("performance_hint") == request.objective.hint)
 
 
 def _ship(session: Session, evidence: Evidence) -> None:

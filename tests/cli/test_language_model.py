@@ -98,7 +98,7 @@ def test_one_config_can_be_measured(tmp_path: Path) -> None:
     assert found["inferences"] == 2 * 16 * found["blocks"]
     assert found["tokens_per_s"] == pytest.approx(2 / found["second_token_latency_s"], rel=0.3)
     assert found["first_token_latency_s"] > 0
-    assert (found["throughput_per_s"], found["copy_s"]) == (None, None)
+    assert ("throughput_per_s" in found, found["copy_s"]) == (False, None)
     _, table, _ = autotp("measure", str(model), *ASKED, "--budget", "0.3s")
     assert "second_token_latency" in table
     assert "latency_p50" not in table
@@ -147,8 +147,8 @@ def test_two_configs_can_be_compared(tmp_path: Path) -> None:
         (("--prompt-tokens", "300"), "A prompt of 300 tokens and 128 new ones don't fit"),
         (("--prompt-tokens", "0"), "--prompt-tokens"),
         (("--fix", "nireq=4"), "nireq can't be set: a language model generates in one request"),
-        (("--constraint", "latency_p99<20ms"), "no objective 'latency_p99' of a language model"),
-        (("--constraint", "soon"), "isn't of the form first_token_latency<2s or tokens_per_s>20"),
+        (("--constraint", "latency_p99<20ms"), "no metric 'latency_p99' of a language model"),
+        (("--constraint", "soon"), "isn't of the form first_token_latency<20ms or tokens_per_s>100"),
     ],
 )
 def test_what_means_nothing_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from autotp.deploy import write_tuned
-from autotp.measure import Ruling
+from autotp.findings import Ruling
 from autotp.topology import probe
 from autotp.tuning.result.headline import say
 from autotp.tuning.result.tuned_content import build_tuned

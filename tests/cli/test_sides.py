@@ -8,7 +8,8 @@ import pytest
 from autotp.cli.sides import Named, contenders_of, workload_of
 from autotp.deploy import TunedWorkload
 from autotp.errors import InputError, SpaceError
-from autotp.measure import Asked, Generation, Loop, Metric, Workload
+from autotp.findings import METRICS, Loop, Metric
+from autotp.measure import Asked, Generation, Workload
 from autotp.measure.workload.workload import Token
 from autotp.runtime import ModelFiles, ModelKind, locate
 from autotp.space import Config
@@ -28,7 +29,7 @@ def tuned(**workload: Any) -> Named:
     return Named(text="tuned.yaml", tuned=tuned_file(profile(), workload=known))
 
 
-def driven(*sides: Named, metric: Metric = Metric.LATENCY_P90, **given: Any) -> Workload:
+def driven(*sides: Named, metric: Metric = METRICS["latency_p90"], **given: Any) -> Workload:
     """The workload of a comparison of `sides`."""
     usual = {"seed": None, "data": None, "rate_per_s": None, "asked": Asked()}
     return workload_of(sides, FILES, metric, 60.0, **{**usual, **given})
@@ -44,7 +45,7 @@ def test_a_tuned_file_brings_its_seed_and_its_rate() -> None:
 
 def test_throughput_takes_no_rate_of_a_file() -> None:
     """Nobody gave one on the command line, so nothing is refused: both are driven flat out."""
-    assert driven(tuned(rate_per_s=RATE, seed=0), HINT, metric=Metric.THROUGHPUT) == Workload()
+    assert driven(tuned(rate_per_s=RATE, seed=0), HINT, metric=METRICS["throughput"]) == Workload()
 
 
 @pytest.mark.parametrize(("config", "batch"), [({"batch": 4}, 1), ({"num_streams": 1}, 4)], ids=["knob", "asked"])
@@ -53,7 +54,7 @@ def test_a_tuned_file_brings_its_tokens(tmp_path: Path, config: dict[str, Any], 
     known = TunedWorkload(kind=Loop.GENERATE, nireq=1, prompt_tokens=64, new_tokens=32, batch=4)
     side = Named(text="tuned.yaml", tuned=tuned_file(profile(config), workload=known))
     asked = {"seed": None, "data": None, "rate_per_s": None}
-    files, metric = locate(language_model(tmp_path)), Metric.TOKENS_PER_S
+    files, metric = locate(language_model(tmp_path)), METRICS["tokens_per_s"]
     workload = workload_of((HINT, side), files, metric, 60.0, asked=Asked(new_tokens=16), **asked)
     expected = Generation(prompt_tokens=64, new_tokens=16, batch=batch, timed=(Token.SECOND,))
     assert workload.generation == expected
@@ -67,7 +68,7 @@ def test_two_lengths_of_prompts_want_a_third(tmp_path: Path) -> None:
         known = TunedWorkload(kind=Loop.GENERATE, nireq=1, prompt_tokens=prompt_tokens, new_tokens=32, batch=1)
         sides.append(Named(text="tuned.yaml", tuned=tuned_file(profile(), workload=known)))
     asked = {"seed": None, "data": None, "rate_per_s": None}
-    files, metric = locate(language_model(tmp_path)), Metric.TOKENS_PER_S
+    files, metric = locate(language_model(tmp_path)), METRICS["tokens_per_s"]
     with pytest.raises(InputError, match="different prompt tokens: say with --prompt-tokens"):
         workload_of(sides, files, metric, 60.0, asked=Asked(), **asked)
     named = workload_of(sides, files, metric, 60.0, asked=Asked(prompt_tokens=96), **asked).generation
@@ -78,7 +79,7 @@ def test_what_is_less_exact_is_held_to_the_tokens(tmp_path: Path) -> None:
     """Of a language model, and only the side that is."""
     files, workload = locate(language_model(tmp_path)), Workload(generation=Generation(prompt_tokens=8))
     lossy = Named(text="u4", config=Config.of({"kv_cache_precision": "u4"}))
-    found, _ = contenders_of((lossy, HINT), files, {}, Metric.TOKENS_PER_S, workload, probe())
+    found, _ = contenders_of((lossy, HINT), files, {}, METRICS["tokens_per_s"], workload, probe())
     assert found.strict == (True, False)
     assert found.prompted(16).strict == (True, False)
 
@@ -87,7 +88,9 @@ def test_a_setting_that_means_nothing_to_the_model_is_refused(tmp_path: Path) ->
     """Rather than shown in a table as if it had been measured."""
     batch = Named(text="batch=8", config=Config.of({"batch": 8}))
     with pytest.raises(SpaceError, match="batch=8: only a language model has it"):
-        contenders_of((batch, HINT), locate(matmul_model(tmp_path)), {}, Metric.THROUGHPUT, Workload(), probe())
+        contenders_of(
+            (batch, HINT), locate(matmul_model(tmp_path)), {}, METRICS["throughput"], Workload(), probe()
+        )
 
 
 def test_two_rates_want_a_third() -> None:
@@ -104,7 +107,7 @@ def test_inputs_that_only_have_a_name_are_warned_of(tmp_path: Path) -> None:
     side = tuned(inputs="real.npz")
 
     def warnings(workload: Workload) -> list[str]:
-        found = contenders_of((side, HINT), files, {}, Metric.LATENCY_P90, workload, probe())[1]
+        found = contenders_of((side, HINT), files, {}, METRICS["latency_p90"], workload, probe())[1]
         return [warning for warning in found if "inputs" in warning]
 
     (warning,) = warnings(Workload())

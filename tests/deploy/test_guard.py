@@ -16,7 +16,7 @@ from autotp.deploy import (
 )
 from autotp.deploy.tuned import Result, Tuned, TunedBaseline
 from autotp.errors import ModelError
-from autotp.measure import UNITY
+from autotp.findings import UNITY
 from autotp.runtime import ModelFiles, digest, locate
 from autotp.topology import Topology, narrow
 from tests.deploy.test_tuned import profile, tuned

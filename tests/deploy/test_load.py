@@ -14,7 +14,7 @@ import pytest
 import autotp
 from autotp.deploy import Profile, Tuned, TunedMachine, TunedModel, TunedWorkload, load, write_tuned
 from autotp.errors import InputError, ModelError, TunedError
-from autotp.measure import Loop
+from autotp.findings import Loop
 from autotp.runtime import Attention, digest, locate, reported_properties
 from autotp.runtime.graph.split_fc import count_split
 from autotp.space import Effective

@@ -29,7 +29,7 @@ from autotp.deploy import (
 )
 from autotp.errors import InputError, TunedError
 from autotp.files import dump_yaml
-from autotp.measure import UNITY, Interval, Loop, Proof, ProofState
+from autotp.findings import UNITY, Interval, Loop, Proof, ProofState
 from autotp.runtime import ModelKind
 from autotp.space import Config, Effective
 from autotp.tuning import public_url

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from autotp.measure import AA, Metric, Waves, round_log_gains
+from autotp.findings import METRICS
+from autotp.measure import AA, Waves, round_log_gains
 
 Gains = npt.NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -136,7 +137,7 @@ def claims(finals: Waves, rivals: Sequence[str], truths: Mapping[str, float]) ->
 
 
 def _rounds(finals: Waves, key: str, rival: str) -> list[Gains]:
-    return [np.array(round_log_gains(Metric.THROUGHPUT, wave[key], wave[rival])) for wave in finals.waves]
+    return [np.array(round_log_gains(METRICS["throughput"], wave[key], wave[rival])) for wave in finals.waves]
 
 
 @cache

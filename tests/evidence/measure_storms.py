@@ -27,16 +27,14 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from autotp.findings import METRICS, REPORTED_CONFIDENCE, Ruling
 from autotp.measure import (
     GRACE,
     MIN_PROCESSES,
-    REPORTED_CONFIDENCE,
     Arm,
     ArmSpec,
     Blocks,
-    Metric,
     Rounds,
-    Ruling,
     Waves,
     Workers,
     Workload,
@@ -93,7 +91,7 @@ def race(workers: Workers, models: Mapping[str, Path], seconds: float, seed: int
             baseline_keeps=True,
             noise_floor=waves.noise_floor,
             processes=len(waves.waves),
-            metric=Metric.THROUGHPUT,
+            metric=METRICS["throughput"],
             samples=waves.fewest_samples,
         )
         rulings[baseline] = verdict.winner.key if verdict.winner else str(verdict.ruling)
@@ -105,7 +103,7 @@ def race(workers: Workers, models: Mapping[str, Path], seconds: float, seed: int
 
 
 def _run_waves(workers: Workers, models: Mapping[str, Path], baseline: str, seconds: float, seed: int) -> Waves:
-    waves = Waves(_makers(workers, models), baseline, Metric.THROUGHPUT, Blocks(), seed)
+    waves = Waves(_makers(workers, models), baseline, METRICS["throughput"], Blocks(), seed)
     block_s = Blocks().duration_s * 1.3  # with the lead-in and the drain
     schedule = plan_waves(seconds, len(models) + 1, START_S, block_s, Rounds.of(Blocks()))
     began = monotonic()

@@ -27,7 +27,8 @@ import msgspec
 # Started by hand, Python looks beside the script only.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from autotp.measure import DECIDING_CONFIDENCE, MIN_PROCESSES, REPORTED_CONFIDENCE, Metric, t_interval
+from autotp.findings import METRICS, REPORTED_CONFIDENCE, Metric
+from autotp.measure import DECIDING_CONFIDENCE, MIN_PROCESSES, t_interval
 from autotp.space import Config
 from tests.evidence.candidate_methods import DECIDING, METHODS, claims, truths_held
 from tests.evidence.outcomes import keep
@@ -53,7 +54,7 @@ class Scenario(msgspec.Struct, frozen=True):
     speed: float = 1.0
     budget_s: float = DEFAULT_BUDGET_S
     latency_hint: float = 1.0
-    metric: Metric = Metric.THROUGHPUT
+    metric: Metric = METRICS["throughput"]
 
     @property
     def name(self) -> str:
@@ -64,15 +65,15 @@ class Scenario(msgspec.Struct, frozen=True):
     @property
     def least_power(self) -> float:
         """The share of races that must find the fastest."""
-        return LEAST_POWER.get(self.speed, 0.0) if self.metric is Metric.THROUGHPUT else 0.0
+        return LEAST_POWER.get(self.speed, 0.0) if self.metric == METRICS["throughput"] else 0.0
 
 
 SCENARIOS = (
     *(Scenario(budget_s=budget_s) for budget_s in (DEFAULT_BUDGET_S, 120.0, 60.0)),
     *(Scenario(budget_s=budget_s, latency_hint=0.8) for budget_s in (DEFAULT_BUDGET_S, 60.0)),
-    Scenario(metric=Metric.LATENCY_P90, latency_hint=0.8),
+    Scenario(metric=METRICS["latency_p90"], latency_hint=0.8),
     *(Scenario(speed) for speed in LEAST_POWER),
-    Scenario(1.05, metric=Metric.LATENCY_P90),
+    Scenario(1.05, metric=METRICS["latency_p90"]),
 )
 
 
@@ -95,7 +96,7 @@ def run(task: Task) -> tuple[Task, Counts]:
         for seed in task.seeds:
             found = simulate(_recording(task.recording), speeds, model, Path(folder), seed=seed, **given)
             counts.update(_count(found, speeds))
-            if scenario.metric is Metric.THROUGHPUT:
+            if scenario.metric == METRICS["throughput"]:
                 counts.update(_count_methods(found, speeds))
     return task, counts
 
@@ -187,7 +188,7 @@ def _covers(coverage: float) -> bool:
 
 def throughput_coverage(totals: Mapping[Scenario, Counts]) -> float:
     """Return the share of the intervals of throughput that hold the truth."""
-    counted = [counts for scenario, counts in totals.items() if scenario.metric is Metric.THROUGHPUT]
+    counted = [counts for scenario, counts in totals.items() if scenario.metric == METRICS["throughput"]]
     return sum(counts["held"] for counts in counted) / max(1, sum(counts["intervals"] for counts in counted))
 
 

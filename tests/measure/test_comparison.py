@@ -11,18 +11,8 @@ import msgspec
 import pytest
 
 from autotp.errors import EnvironmentFailure, InputError
-from autotp.measure import (
-    Arm,
-    ArmSpec,
-    Blocks,
-    Contenders,
-    Metric,
-    OutputError,
-    Ruling,
-    Workers,
-    Workload,
-    compare,
-)
+from autotp.findings import METRICS, Metric, Ruling
+from autotp.measure import Arm, ArmSpec, Blocks, Contenders, OutputError, Workers, Workload, compare
 from autotp.measure.comparison import A, B, Side, _judge_outputs, _rule
 from autotp.measure.rounds.waves import AA, Schedule, Waves
 from autotp.runtime import Plan, locate
@@ -34,7 +24,7 @@ EXACT = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True)
 
 
 def waves_of(
-    a_s: float, b_s: float, *, processes: int = 6, failing: bool = False, metric: Metric = Metric.THROUGHPUT
+    a_s: float, b_s: float, *, processes: int = 6, failing: bool = False, metric: Metric = METRICS["throughput"]
 ) -> Waves:
     """Waves in which A and B have these latencies, with 1 % of noise."""
 
@@ -54,7 +44,7 @@ def sides(a: str | None = None, b: str | None = None) -> dict[str, Side]:
     }
 
 
-@pytest.mark.parametrize("metric", [Metric.THROUGHPUT, Metric.LATENCY_P50])
+@pytest.mark.parametrize("metric", [METRICS["throughput"], METRICS["latency_p50"]])
 @pytest.mark.parametrize(
     ("a_s", "b_s", "verdict", "ratio"),
     [
@@ -86,7 +76,7 @@ def test_the_verdict_is_that_of_a_over_b(
 )
 def test_wrong_outputs_cannot_win(a: str | None, b: str | None, verdict: Ruling, words: str) -> None:
     """However much faster A is, with wrong outputs it's a loss; B's don't keep a proven A from winning."""
-    found = _rule(waves_of(0.010, 0.012), Metric.THROUGHPUT, sides(a, b))
+    found = _rule(waves_of(0.010, 0.012), METRICS["throughput"], sides(a, b))
     assert (found.verdict, found.reason) == (verdict, words)
 
 
@@ -109,24 +99,24 @@ def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch:
 
 def test_a_slower_a_only_ties_with_wrong_outputs() -> None:
     """B is faster, but wrong: it can't win."""
-    found = _rule(waves_of(0.012, 0.010), Metric.THROUGHPUT, sides(b="too far"))
+    found = _rule(waves_of(0.012, 0.010), METRICS["throughput"], sides(b="too far"))
     assert (found.verdict, found.reason) == (Ruling.TIE, "B's outputs are wrong, so it can't win: too far")
 
 
 def test_too_little_cannot_tell() -> None:
     """Fewer than six processes, a side that fails, too few samples for a p99: UNKNOWN, with the reason."""
-    few = _rule(waves_of(0.010, 0.012, processes=5), Metric.THROUGHPUT, sides())
+    few = _rule(waves_of(0.010, 0.012, processes=5), METRICS["throughput"], sides())
     assert (few.verdict, few.reason) == (
         Ruling.UNKNOWN,
         "5 of 6 processes fit into the budget, a longer one holds more",
     )
-    none = _rule(waves_of(0.010, 0.012, processes=0), Metric.THROUGHPUT, sides())
+    none = _rule(waves_of(0.010, 0.012, processes=0), METRICS["throughput"], sides())
     assert (none.verdict, none.low, none.high, none.noise_floor) == (Ruling.UNKNOWN, 0.0, inf, None)
-    failed = _rule(waves_of(0.010, 0.012, failing=True), Metric.THROUGHPUT, sides())
+    failed = _rule(waves_of(0.010, 0.012, failing=True), METRICS["throughput"], sides())
     assert failed.verdict is Ruling.UNKNOWN
     assert failed.reason.startswith("A failed in one of the processes: ")
     assert (failed.a.metrics, bool(failed.b.metrics)) == ({}, True)
-    p99 = _rule(waves_of(0.010, 0.012), Metric.LATENCY_P99, sides())
+    p99 = _rule(waves_of(0.010, 0.012), METRICS["latency_p99"], sides())
     assert (p99.verdict, "p99 needs 500 samples" in p99.reason) == (Ruling.UNKNOWN, True)
 
 
@@ -134,7 +124,7 @@ def test_the_twin_is_that_of_b() -> None:
     """What could be proved here is read from B against itself."""
     waves = waves_of(0.010, 0.020)
     assert [sorted(wave) for wave in waves.waves] == [sorted([A, B, AA])] * 6
-    assert _rule(waves, Metric.THROUGHPUT, sides()).noise_floor == waves.noise_floor < 1.1
+    assert _rule(waves, METRICS["throughput"], sides()).noise_floor == waves.noise_floor < 1.1
 
 
 def spec(model: Path, **properties: str) -> ArmSpec:
@@ -147,7 +137,7 @@ def test_a_real_comparison_looks_at_the_outputs_of_both(tmp_path: Path, workers:
     """However short the budget, both are started once and compared with the reference."""
     model = matmul_model(tmp_path)
     contenders = Contenders(a=spec(model), b=spec(model, NUM_STREAMS="1"), hints=(spec(model),))
-    found = compare(workers, contenders, Metric.THROUGHPUT, 0.5, Blocks(), 0)
+    found = compare(workers, contenders, METRICS["throughput"], 0.5, Blocks(), 0)
     assert (found.a.wrong, found.b.wrong) == (None, None)
     assert found.b.effective.streams == 1
     assert found.a.output_error.finite
@@ -160,7 +150,7 @@ def test_too_little_memory_is_a_failure_of_the_environment(
     monkeypatch.setattr("autotp.measure.parent.pool.available_memory_bytes", lambda: 1 << 20)
     contenders = Contenders(a=spec(matmul_model(tmp_path)), b=spec(matmul_model(tmp_path)), hints=())
     with pytest.raises(EnvironmentFailure, match=r"needs 3 arms side by side: an arm takes .* room for 0 more"):
-        compare(workers, contenders, Metric.THROUGHPUT, 3.0, Blocks(), 0)
+        compare(workers, contenders, METRICS["throughput"], 3.0, Blocks(), 0)
 
 
 def test_a_side_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:
@@ -168,4 +158,4 @@ def test_a_side_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -
     model = matmul_model(tmp_path)
     contenders = Contenders(a=spec(model, NUM_STREAMS="many"), b=spec(model), hints=())
     with pytest.raises(InputError, match=r"NUM_STREAMS.*can't be measured"):
-        compare(workers, contenders, Metric.THROUGHPUT, 3.0, Blocks(), 0)
+        compare(workers, contenders, METRICS["throughput"], 3.0, Blocks(), 0)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from autotp.errors import InputError
+from autotp.findings import INFERENCES, METRICS, metrics_of
 from autotp.measure import Arm, ArmSpec, Blocks, Measurement, Workers, Workload, measure
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
@@ -31,21 +32,26 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
 
 def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
     """Rates and latencies are positive, quantiles are in order, and counts are whole turns of the requests."""
-    assert found.throughput_per_s is not None
-    assert found.throughput_per_s > 0
-    latencies_s = [found.latency_p50_s or 0.0, found.latency_p90_s or 0.0, found.latency_p99_s or 0.0]
-    assert 0 < latencies_s[0] <= latencies_s[1] <= latencies_s[2]
-    assert (found.first_token_latency_s, found.tokens_per_s) == (None, None)
+    figures = {name: found.metrics[METRICS[name].key] or 0.0 for name in map(str, metrics_of(INFERENCES))}
+    assert len(found.metrics) == len(figures)
+    assert figures["throughput"] > 0
+    assert 0 < figures["latency_p50"] <= figures["latency_p90"] <= figures["latency_p99"]
     assert found.compile_s > 0
     assert found.blocks >= 1
     assert found.inferences >= found.blocks * found.nireq
     assert found.inferences % found.nireq == 0
-    assert found.inferences / found.measured_s == pytest.approx(found.throughput_per_s, rel=0.5)
+    assert found.inferences / found.measured_s == pytest.approx(figures["throughput"], rel=0.5)
+
+
+def test_one_object_holds_figures_and_facts(found: Measurement) -> None:
+    """In JSON the metrics stand beside everything else, each under its key."""
+    assert found.flat.items() >= found.metrics.items()
+    assert found.flat.keys() - found.metrics.keys() == set(Measurement.__struct_fields__) - {"metrics"}
 
 
 def test_memory_is_that_of_a_process_with_openvino(found: Measurement) -> None:
     """The peak is more than Python and OpenVINO need and less than a small model could."""
-    assert 20e6 < found.memory_bytes < 2e9
+    assert 20e6 < (found.metrics["memory_bytes"] or 0) < 2e9
 
 
 def test_the_config_is_as_openvino_reports_it(found: Measurement) -> None:
@@ -79,7 +85,7 @@ def test_a_rate_is_what_arrives(tmp_path: Path, workers: Workers) -> None:
     slow = spec(tmp_path, NUM_STREAMS="1")
     slow = msgspec.structs.replace(slow, workload=Workload(rate_per_s=200.0))
     open_loop = measure(workers, slow, 1.0, Blocks())
-    assert open_loop.throughput_per_s == pytest.approx(200.0, rel=0.3)
+    assert open_loop.metrics["throughput_per_s"] == pytest.approx(200.0, rel=0.3)
     assert open_loop.blocks <= 10
     assert open_loop.inferences >= 100
 

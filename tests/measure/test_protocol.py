@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from autotp.findings import Loop
 from autotp.measure.protocol import (
     ArmFailure,
     Block,
@@ -26,7 +27,7 @@ from autotp.measure.protocol import (
     decode_request,
     encode,
 )
-from autotp.measure.workload.workload import Generate, Generation, Loop, Token, Workload
+from autotp.measure.workload.workload import Generate, Generation, Token, Workload
 from autotp.runtime import Language, ModelFiles, ModelInfo, ModelKind, Plan, Port
 from autotp.space import Effective
 

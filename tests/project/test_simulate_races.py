@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from autotp.measure import MIN_PROCESSES, Metric
+from autotp.findings import METRICS
+from autotp.measure import MIN_PROCESSES
 from tests.evidence.simulate_races import (
     CANDIDATES,
     ENOUGH_INTERVALS,
@@ -56,6 +57,6 @@ def test_other_objectives_are_not_in_the_coverage_of_throughput() -> None:
     totals = {
         Scenario(): Counter({"intervals": 10, "held": 9}),
         Scenario(1.05): Counter({"intervals": 10, "held": 10}),
-        Scenario(metric=Metric.LATENCY_P90): Counter({"intervals": 1000}),
+        Scenario(metric=METRICS["latency_p90"]): Counter({"intervals": 1000}),
     }
     assert throughput_coverage(totals) == 0.95

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from autotp.measure import Blocks, Patience, Ruling, run_round
+from autotp.findings import Ruling
+from autotp.measure import Blocks, Patience, run_round
 from autotp.measure.protocol import Block
 from tests.support.models import matmul_model
 from tests.support.replayed import Clock, Recording

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autotp.measure import Holder, Interval, Noise, Ruling
+from autotp.findings import Interval, Ruling
+from autotp.measure import Holder, Noise
 from autotp.report import describe_event
 from autotp.topology import Advice, probe
 from autotp.tuning import (

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from autotp.deploy import Decision
 from autotp.deploy.guard import Difference
-from autotp.measure import Measurement, Proof, ProofState, Ruling
+from autotp.findings import Proof, ProofState, Ruling
+from autotp.measure import Measurement
 from autotp.report import measurement_table, space_view, topology_tree, tuned_view
 from autotp.space import Config, Effective, bind, load_space
 from autotp.topology import Topology, probe, summary
@@ -67,11 +68,13 @@ def test_what_was_dropped_is_told_with_its_reason(tmp_path: Path) -> None:
 def test_a_measurement_is_shown_with_units() -> None:
     """Each figure has its unit, and what OpenVINO made of the config is told."""
     measurement = Measurement(
-        throughput_per_s=1234.5,
-        latency_p50_s=0.0008,
-        latency_p90_s=0.0009,
-        latency_p99_s=0.002,
-        memory_bytes=2**30,
+        metrics={
+            "throughput_per_s": 1234.5,
+            "latency_p50_s": 0.0008,
+            "latency_p99_s": 0.002,
+            "first_token_latency_s": None,
+            "memory_bytes": 2**30,
+        },
         compile_s=0.25,
         copy_s=0.00002,
         inferences=6000,
@@ -94,6 +97,7 @@ def test_a_measurement_is_shown_with_units() -> None:
         "6000 in 100 blocks",
     ]
     assert missing(words, found) == []
+    assert "first_token_latency" not in found
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from unittest import mock
 
 import msgspec
 
-from autotp.measure import AA, Arm, Metric, OutputError, PhaseClock, Workload
+from autotp.findings import METRICS
+from autotp.measure import AA, Arm, OutputError, PhaseClock, Workload
 from autotp.measure.rounds import noise
 from autotp.measure.rounds.rounds import BLOCK_S
 from autotp.runtime import locate
@@ -203,7 +204,7 @@ def simulated_session(
         out=out,
         space=_space(),
         workload=Workload(seed=seed),
-        **{"objectives": (Metric.THROUGHPUT,), "budget_s": 300.0, **given},
+        **{"objectives": (METRICS["throughput"],), "budget_s": 300.0, **given},
     )
     clock, rng = Clock(), random.Random(request.seed)
     listed = [config for config in speeds if config not in HINTS]

@@ -7,23 +7,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.errors import InputError
-from autotp.measure import Metric
+from autotp.findings import INFERENCES, METRICS, Metric, metrics_of
 from autotp.tuning.constraints import parse_constraint, violations
+
+KNOWN = metrics_of(INFERENCES)
 
 
 @pytest.mark.parametrize(
     ("text", "metric", "bound", "above"),
     [
-        ("latency_p99<20ms", Metric.LATENCY_P99, 0.02, False),
-        (" latency_p50 <= 1.5 s ", Metric.LATENCY_P50, 1.5, False),
-        ("latency_p90<250us", Metric.LATENCY_P90, 250e-6, False),
-        ("throughput>100", Metric.THROUGHPUT, 100.0, True),
-        ("throughput>=1e3/s", Metric.THROUGHPUT, 1000.0, True),
+        ("latency_p99<20ms", METRICS["latency_p99"], 0.02, False),
+        (" latency_p50 <= 1.5 s ", METRICS["latency_p50"], 1.5, False),
+        ("latency_p90<250us", METRICS["latency_p90"], 250e-6, False),
+        ("throughput>100", METRICS["throughput"], 100.0, True),
+        ("throughput>=1e3/s", METRICS["throughput"], 1000.0, True),
+        ("memory<2GiB", METRICS["memory"], 2 * 2.0**30, False),
+        ("memory<=1.5 gb", METRICS["memory"], 1.5e9, False),
+        ("memory<800MiB", METRICS["memory"], 800 * 2.0**20, False),
+        ("memory<3kB", METRICS["memory"], 3000.0, False),
     ],
 )
 def test_a_constraint_is_read_in_si_units(text: str, metric: Metric, bound: float, above: bool) -> None:
     """A bound with its unit becomes SI, the direction and the person's text are kept."""
-    found = parse_constraint(text)
+    found = parse_constraint(text, KNOWN)
     assert (found.metric, found.above, found.text) == (metric, above, text)
     assert found.bound == pytest.approx(bound)
 
@@ -41,6 +47,8 @@ def test_a_constraint_is_read_in_si_units(text: str, metric: Metric, bound: floa
         "latency_p99<-3ms",
         "latency_p99<1.2.3ms",
         "speed<3ms",
+        "memory<2",
+        "memory<2ms",
         "throughput>5ms",
         "latency_p99<20ms or less",
     ],
@@ -48,12 +56,12 @@ def test_a_constraint_is_read_in_si_units(text: str, metric: Metric, bound: floa
 def test_other_text_is_bad_input(text: str) -> None:
     """Another form, an unknown metric or unit, a bound of zero: InputError that says what was wanted."""
     with pytest.raises(InputError, match=r"\."):
-        parse_constraint(text)
+        parse_constraint(text, KNOWN)
 
 
 def test_a_violation_is_the_fraction_of_the_bound_that_is_exceeded() -> None:
     """25 ms break a bound of 20 ms by a quarter; 15 ms keep it by a quarter."""
-    constraint = parse_constraint("latency_p99<20ms")
+    constraint = parse_constraint("latency_p99<20ms", KNOWN)
     assert constraint.violation({"latency_p99_s": 0.025}) == pytest.approx(0.25)
     assert constraint.violation({"latency_p99_s": 0.015}) == pytest.approx(-0.25)
 
@@ -61,20 +69,20 @@ def test_a_violation_is_the_fraction_of_the_bound_that_is_exceeded() -> None:
 @given(value=st.floats(1.0, 1e6), bound=st.floats(1.0, 1e6))
 def test_a_lower_bound_is_kept_exactly_above_it(value: float, bound: float) -> None:
     """`throughput>X` has a violation above zero exactly where the value is below X."""
-    constraint = parse_constraint(f"throughput>{bound!r}")
+    constraint = parse_constraint(f"throughput>{bound!r}", KNOWN)
     assert (constraint.violation({"throughput_per_s": value}) > 0) == (value / bound < 1.0)
 
 
 def test_violations_are_named_by_the_text() -> None:
     """Each constraint's violation stands under what the person wrote."""
-    constraints = (parse_constraint("latency_p50<10ms"), parse_constraint("throughput>50"))
+    constraints = (parse_constraint("latency_p50<10ms", KNOWN), parse_constraint("throughput>50", KNOWN))
     found = violations(constraints, {"latency_p50_s": 0.02, "throughput_per_s": 100.0})
     assert found == {"latency_p50<10ms": pytest.approx(1.0), "throughput>50": pytest.approx(-1.0)}
 
 
 def test_an_excess_is_a_log_ratio_to_the_bound() -> None:
     """Twice a bound from above is log 2, half of one from below too; kept bounds are below none."""
-    most, least = parse_constraint("latency_p99<20ms"), parse_constraint("throughput>100")
+    most, least = parse_constraint("latency_p99<20ms", KNOWN), parse_constraint("throughput>100", KNOWN)
     assert most.log_excess({"latency_p99_s": 0.04}) == pytest.approx(log(2))
     assert least.log_excess({"throughput_per_s": 50.0}) == pytest.approx(log(2))
     assert most.log_excess({"latency_p99_s": 0.01}) < 0.0

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from autotp.measure import Interval
+from autotp.findings import Interval
 from autotp.tuning import ArmEnded, Began
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from autotp.errors import AutotpError, InputError, ModelError, SpaceError
-from autotp.measure import Asked, Metric
+from autotp.findings import METRICS
+from autotp.measure import Asked
 from autotp.space import Config
 from autotp.tuning.request import TuneRequest, build_request
 from tests.support.language_models import language_model
@@ -56,8 +57,8 @@ def test_a_folder_model_gives_its_own_name(tmp_path: Path) -> None:
 def test_objectives_keep_their_order_without_repeats(model: Path) -> None:
     """The first objective decides; one named twice counts once."""
     request = built(model, objectives=["latency_p90", "throughput", "latency_p90"])
-    assert request.objectives == (Metric.LATENCY_P90, Metric.THROUGHPUT)
-    assert request.objective is Metric.LATENCY_P90
+    assert request.objectives == (METRICS["latency_p90"], METRICS["throughput"])
+    assert request.objective is METRICS["latency_p90"]
     assert request.name == "rec-latency_p90-throughput"
 
 
@@ -104,9 +105,13 @@ def test_what_cannot_be_used_is_refused(
 def test_without_an_objective_or_a_space_they_are_the_usual_ones(model: Path, tmp_path: Path) -> None:
     """Throughput in the default space; of a language model its second token in a space for such models."""
     plain = built(model, objectives=(), space=None)
-    assert (plain.objectives, plain.space.name, plain.name) == ((Metric.THROUGHPUT,), "default", "rec-throughput")
+    assert (plain.objectives, plain.space.name, plain.name) == (
+        (METRICS["throughput"],),
+        "default",
+        "rec-throughput",
+    )
     generates = built(language_model(tmp_path / "toy"), objectives=(), space=None)
-    assert (generates.objectives, generates.space.name) == ((Metric.SECOND_TOKEN_LATENCY,), "language_model")
+    assert (generates.objectives, generates.space.name) == ((METRICS["second_token_latency"],), "language_model")
     assert generates.name == "toy-second_token_latency"
 
 

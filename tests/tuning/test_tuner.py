@@ -13,7 +13,8 @@ from optuna.trial import TrialState
 import autotp
 from autotp.deploy import Tuned, read_tuned
 from autotp.errors import EnvironmentFailure, InputError, StudyError
-from autotp.measure import ArmFailure, Phase, Ruling, Status
+from autotp.findings import Ruling
+from autotp.measure import ArmFailure, Phase, Status
 from autotp.tuning import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled, tuner
 from autotp.tuning.result.verdict import Verdict
 from autotp.tuning.session import Session

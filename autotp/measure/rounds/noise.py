@@ -16,10 +16,10 @@ from time import monotonic
 import msgspec
 import numpy as np
 
+from autotp.findings import Metric
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds.arm import Arm, start_together, stop_all
 from autotp.measure.rounds.rounds import BLOCK_S, TURNS_PER_BLOCK, Blocks, run_round
-from autotp.measure.samples.metrics import Metric
 from autotp.measure.samples.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, round_log_gains, t_quantile
 from autotp.measure.samples.weather import Patience
 

@@ -11,16 +11,14 @@ from time import monotonic
 
 import msgspec
 
+from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric
 from autotp.measure.protocol import ArmFailure, Block
 from autotp.measure.rounds.arm import Arm, start_together, stop_all
 from autotp.measure.rounds.rounds import Blocks, run_round
-from autotp.measure.samples.metrics import Metric, all_metrics
+from autotp.measure.samples.metrics import all_metrics, informative, samples_of
 from autotp.measure.samples.statistics import (
     DECIDING_CONFIDENCE,
-    MIN_P99_SAMPLES,
     MIN_PROCESSES,
-    REPORTED_CONFIDENCE,
-    Interval,
     log_gain,
     noise_floor,
     t_interval,
@@ -32,7 +30,7 @@ MAX_PROCESSES = 20
 MIN_ROUNDS = 10
 ENOUGH_ROUNDS = 25
 MAX_ROUNDS = 100
-P99_SPARE = 1.1  # of its samples, as blocks don't all have as many
+SPARE_SAMPLES = 1.1  # of those that a metric needs, as blocks don't all have as many
 AA = "baseline again"
 GRACE = 1.1  # of a budget, for the processes without which there is no verdict
 
@@ -51,11 +49,9 @@ class Rounds(msgspec.Struct, frozen=True):
         """Return the rounds that hold as much timed work as usual."""
         return cls(*(blocks.rounds(usual) for usual in (MIN_ROUNDS, ENOUGH_ROUNDS, MAX_ROUNDS)))
 
-    def telling(self, metric: Metric, samples: float) -> "Rounds":
-        """Return these, more where `metric` is a p99 and a block has so few `samples`: it needs 500 a process."""
-        if metric is not Metric.LATENCY_P99:
-            return self
-        enough = ceil(P99_SPARE * MIN_P99_SAMPLES / max(1.0, samples))
+    def enough_for(self, metric: Metric, samples: float) -> "Rounds":
+        """Return these, or more where blocks of so few `samples` each don't give `metric` those that it needs."""
+        enough = ceil(SPARE_SAMPLES * metric.min_samples / max(1.0, samples))
         return Rounds(self.fewest, max(self.enough, enough), max(self.most, enough))
 
 
@@ -138,11 +134,11 @@ class Waves:
     def log_gains(self, key: str, baseline: str, metric: Metric | None = None) -> list[float]:
         """Return the log-gain of arm `key` against `baseline`, one for each process; none if either failed.
 
-        It's that in the deciding objective, or in `metric`, which may be told by some of the rounds only.
+        It's that in the deciding objective, or in `metric`, whose samples only some of the rounds may hold.
         """
         metric = metric or self._metric
         both = [wave for wave in self.waves if key in wave and baseline in wave]
-        pairs = [(metric.telling(wave[key]), metric.telling(wave[baseline])) for wave in both]
+        pairs = [(informative(metric, wave[key]), informative(metric, wave[baseline])) for wave in both]
         return [log_gain(metric, mine, theirs) for mine, theirs in pairs if mine]
 
     def gain(self, key: str, baseline: str, metric: Metric | None = None) -> Interval:
@@ -168,9 +164,11 @@ class Waves:
 
     @property
     def fewest_samples(self) -> int:
-        """The fewest latencies that any arm has in one process."""
+        """The fewest samples of the deciding objective that any arm has in one process."""
         per_process = [
-            sum(len(block.latencies_s) for block in blocks) for w in self.waves for blocks in w.values()
+            sum(len(samples_of(self._metric, block)) for block in blocks)
+            for wave in self.waves
+            for blocks in wave.values()
         ]
         return min(per_process, default=0)
 

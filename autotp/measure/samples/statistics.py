@@ -22,43 +22,19 @@ medians found a true 3 % as often, within a hundredth.
 """
 
 from collections.abc import Sequence
-from enum import StrEnum
 from functools import cache
 from math import ceil, exp, log, sqrt
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from autotp.findings import Interval, Metric
 from autotp.measure.protocol import Block
-from autotp.measure.samples.metrics import Metric
+from autotp.measure.samples.metrics import samples_of, value_of, values_of_blocks
 
-REPORTED_CONFIDENCE = 0.95
 DECIDING_CONFIDENCE = 0.995
 MIN_PROCESSES = 6
-MIN_P99_SAMPLES = 500
 BOOTSTRAP_DRAWS = 100
-
-
-class Ruling(StrEnum):
-    """What is known of one arm against another: faster, as fast as can be told, slower, or can't tell."""
-
-    WIN = "win"
-    TIE = "tie"
-    LOSE = "lose"
-    UNKNOWN = "unknown"
-
-
-class Interval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A ratio with its confidence interval; above 1 is better."""
-
-    median: float
-    low: float
-    high: float
-    confidence: float = REPORTED_CONFIDENCE
-
-
-UNITY = Interval(median=1.0, low=1.0, high=1.0)
 
 
 def log_gain(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> float:
@@ -69,13 +45,13 @@ def log_gain(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block])
     """
     if metric.quantile is None:
         return float(np.median(round_log_gains(metric, blocks, baseline)))
-    return log(metric.of(baseline) / metric.of(blocks))
+    return log(value_of(metric, baseline) / value_of(metric, blocks))
 
 
 def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> list[float]:
     """Return, for each round, the log of how many times better its block is than its baseline block."""
     sign = 1.0 if metric.maximize else -1.0
-    pairs = zip(metric.of_each(blocks), metric.of_each(baseline), strict=True)
+    pairs = zip(values_of_blocks(metric, blocks), values_of_blocks(metric, baseline), strict=True)
     return [sign * log(value / reference) for value, reference in pairs]
 
 
@@ -85,9 +61,8 @@ def quantile_log_gain_error(metric: Metric, blocks: Sequence[Block], baseline: S
     Runs of consecutive rounds are drawn rather than single ones, as rounds remember each other (circular block
     bootstrap: Politis and Romano, "A circular block-resampling procedure for stationary data", 1992).
     """
-    assert metric.quantile is not None
     weights = _drawn_rounds(len(blocks))
-    values = [_drawn_quantiles(arm, weights, metric.quantile) for arm in (blocks, baseline)]
+    values = [_drawn_quantiles(metric, arm, weights) for arm in (blocks, baseline)]
     return float(np.std(np.log(values[1] / values[0]), ddof=1))
 
 
@@ -101,14 +76,16 @@ def _drawn_rounds(rounds: int) -> NDArray[np.intp]:
     return np.array([np.bincount(draw.ravel(), minlength=rounds) for draw in drawn]).T
 
 
-def _drawn_quantiles(blocks: Sequence[Block], weights: NDArray[np.intp], quantile: float) -> NDArray[np.float64]:
-    """Return the quantile of the latencies of the rounds drawn, for each draw."""
-    latencies_s = np.concatenate([block.latencies_s for block in blocks])
-    rounds = np.repeat(np.arange(len(blocks)), [len(block.latencies_s) for block in blocks])
-    order = np.argsort(latencies_s)
+def _drawn_quantiles(metric: Metric, blocks: Sequence[Block], weights: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the quantile that `metric` is of the samples of the rounds drawn, for each draw."""
+    assert metric.quantile is not None
+    samples = [samples_of(metric, block) for block in blocks]
+    seconds = np.concatenate(samples)
+    rounds = np.repeat(np.arange(len(blocks)), [len(of_block) for of_block in samples])
+    order = np.argsort(seconds)
     below = np.cumsum(weights[rounds[order]], axis=0)
-    at = np.argmax(below >= quantile * below[-1], axis=0)
-    drawn: NDArray[np.float64] = latencies_s[order][at]
+    at = np.argmax(below >= metric.quantile * below[-1], axis=0)
+    drawn: NDArray[np.float64] = seconds[order][at]
     return drawn
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from autotp.errors import InputError
-from autotp.measure.samples.metrics import Metric, tokens_of
+from autotp.findings import Metric
+from autotp.measure.samples.metrics import tokens_of
 from autotp.measure.workload.open_loop import check_arrivals, check_rate
 from autotp.measure.workload.workload import PROMPTS, Generation, Workload
 from autotp.runtime import Attention, ModelFiles, context_limit

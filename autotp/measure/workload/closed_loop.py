@@ -13,7 +13,7 @@ rhythm, so both ends are completions that end a turn: as many inferences as the 
 
 from time import perf_counter
 
-from autotp.measure.workload.workload import Loop
+from autotp.findings import Loop
 from autotp.runtime import Requests
 
 Burst = tuple[int, float, tuple[float, ...]]

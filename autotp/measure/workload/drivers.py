@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from autotp.findings import Loop
 from autotp.measure.outputs.gate import NamedOutputs, load_outputs
 from autotp.measure.protocol import Block, Run
 from autotp.measure.workload.closed_loop import drive
 from autotp.measure.workload.open_loop import Schedule, drive_open
-from autotp.measure.workload.workload import PROMPTS, Generate, Generation, Loop, Workload
+from autotp.measure.workload.workload import PROMPTS, Generate, Generation, Workload
 from autotp.runtime import (
     Compiled,
     copy_seconds,

@@ -19,22 +19,6 @@ PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 BURST_TOKENS = 8
 
 
-class Loop(StrEnum):
-    """How requests are issued: one after the other, `nireq` kept in flight, at a rate, or token by token."""
-
-    SYNC = "sync"
-    ASYNC = "async"
-    OPEN = "open"
-    GENERATE = "generate"
-
-    @classmethod
-    def of(cls, nireq: int | None, rate_per_s: float | None = None) -> "Loop":
-        """Return the loop for `nireq` requests (None: OpenVINO's optimum); a single one is run synchronously."""
-        if rate_per_s is not None:
-            return cls.OPEN
-        return cls.SYNC if nireq == 1 else cls.ASYNC
-
-
 class Token(StrEnum):
     """Which token of a generation is timed."""
 

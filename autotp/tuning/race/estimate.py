@@ -5,7 +5,8 @@ from math import exp, hypot, inf, pi, sqrt
 import msgspec
 import numpy as np
 
-from autotp.measure import Interval, t_quantile
+from autotp.findings import Interval
+from autotp.measure import t_quantile
 
 _MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples
 

@@ -23,18 +23,20 @@ import msgspec
 import numpy as np
 from optuna.trial import Trial
 
+from autotp.findings import Metric
 from autotp.measure import (
     Arm,
     ArmFailure,
     Block,
     Blocks,
-    Metric,
     Patience,
     all_metrics,
     log_gain,
     quantile_log_gain_error,
     round_log_gains,
     run_round,
+    samples_of,
+    value_of,
 )
 from autotp.space import Config
 from autotp.tuning.observed import Observed
@@ -120,9 +122,9 @@ class Race:
         return float(np.mean([stretch * block.elapsed_s + block.untimed_s for block in blocks]))
 
     def samples_a_block(self, racers: Iterable[Racer]) -> float:
-        """Return how many latencies the block of `racers` with the fewest has."""
+        """Return how many samples of the first objective the block of `racers` with the fewest has."""
         blocks, stretch = self._recent(racers)
-        return stretch * min(len(block.latencies_s) for block in blocks)
+        return stretch * min(len(samples_of(self._metrics[0], block)) for block in blocks)
 
     def _recent(self, racers: Iterable[Racer]) -> tuple[list[Block], float]:
         """Return the blocks of today's length and 1; if there are none, all and what stretches them to it."""
@@ -246,7 +248,7 @@ class Race:
         reference = list(self.baseline.blocks.values())
         for metric in self._metrics:
             gain = exp(self.standing(racer, metric).log_gain)
-            values[metric.key] = metric.of(reference) * (gain if metric.maximize else 1 / gain)
+            values[metric.key] = value_of(metric, reference) * (gain if metric.maximize else 1 / gain)
         return values
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from autotp.deploy import Tuned
-from autotp.measure import Metric, ProofState, Ruling
+from autotp.findings import Metric, ProofState, Ruling
 from autotp.runtime import Attention
 from autotp.space import Config
 from autotp.tuning.observed import Observed
@@ -103,7 +103,7 @@ def _left_out(metrics: Sequence[Metric]) -> str:
     """Return what isn't known of several objectives."""
     if not metrics:
         return ""
-    return f" What the search found best in {' and '.join(metrics)} didn't fit into the finals."
+    return f" What the search found best in {' and '.join(map(str, metrics))} didn't fit into the finals."
 
 
 def _floor(evidence: Evidence) -> str:

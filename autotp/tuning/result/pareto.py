@@ -10,7 +10,8 @@ from math import isfinite
 
 import msgspec
 
-from autotp.measure import REPORTED_CONFIDENCE, Interval, Metric, t_interval
+from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric
+from autotp.measure import t_interval
 from autotp.space import Config
 
 

@@ -22,7 +22,7 @@ from autotp.deploy import (
     TunedStudy,
     TunedWorkload,
 )
-from autotp.measure import UNITY, Interval, Loop, Metric, Ruling
+from autotp.findings import UNITY, Interval, Loop, Metric, Ruling
 from autotp.runtime import digest
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist

@@ -8,13 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric, Ruling
 from autotp.measure import (
-    MIN_P99_SAMPLES,
     MIN_PROCESSES,
-    REPORTED_CONFIDENCE,
-    Interval,
-    Metric,
-    Ruling,
     proven,
     t_interval,
 )
@@ -71,16 +67,17 @@ def judge(
         noise_floor: the smallest ratio that could be proved, from A/A.
         processes: fresh processes that each arm ran in.
         metric: the objective that decides.
-        samples: the fewest latencies that any arm has in one process.
+        samples: the fewest samples of `metric` that any arm has in one process.
     """
     if processes < MIN_PROCESSES:
         return Verdict(
             Ruling.UNKNOWN,
             reason=f"{processes} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more",
         )
-    if metric is Metric.LATENCY_P99 and samples < MIN_P99_SAMPLES:
+    if samples < metric.min_samples:
         return Verdict(
-            Ruling.UNKNOWN, reason=f"p99 needs {MIN_P99_SAMPLES} samples a process, there were {samples}"
+            Ruling.UNKNOWN,
+            reason=f"{metric} needs {metric.min_samples} samples a process, there were {samples}",
         )
     winners = [contest for contest in contests if contest.wins(must_beat, noise_floor, len(contests))]
     if not winners:

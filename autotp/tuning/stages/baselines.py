@@ -7,7 +7,8 @@ from functools import partial
 from math import inf
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import ArmFailure, Noise, ProofState, Status, least_seconds, measure_noise
+from autotp.findings import ProofState
+from autotp.measure import ArmFailure, Noise, Status, least_seconds, measure_noise
 from autotp.space import Config
 from autotp.tuning.events import ArmEnded, Baselined, Gauged
 from autotp.tuning.observed import Observed, Outcome

@@ -6,13 +6,12 @@ from statistics import fmean
 
 import msgspec
 
+from autotp.findings import Metric, Ruling
 from autotp.measure import (
     AA,
     DECIDING_CONFIDENCE,
     GRACE,
-    Metric,
     Rounds,
-    Ruling,
     Schedule,
     Waves,
     all_metrics,
@@ -90,9 +89,9 @@ def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> d
 
 
 def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
-    """Return how many rounds a process runs: a p99 is told only from 500 samples."""
+    """Return how many rounds a process runs: some objectives need many samples."""
     samples = session.race.samples_a_block(racers)
-    return Rounds.of(session.race.blocks).telling(session.request.objective, samples)
+    return Rounds.of(session.race.blocks).enough_for(session.request.objective, samples)
 
 
 def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from autotp.measure.proof.split_proof import Place, Proof, ProofState, Ran, places, prove_split
+from autotp.findings import Proof, ProofState
+from autotp.measure.proof.split_proof import Place, Ran, places, prove_split
 from autotp.measure.protocol import Footprint
 from autotp.topology import probe
 from tests.support import rig

@@ -6,19 +6,8 @@ from math import exp, sqrt
 
 import pytest
 
-from autotp.measure import (
-    Arm,
-    ArmFailure,
-    ArmSpec,
-    Block,
-    Blocks,
-    Metric,
-    Patience,
-    Phase,
-    Status,
-    Workers,
-    Workload,
-)
+from autotp.findings import METRICS
+from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Patience, Phase, Status, Workers, Workload
 from autotp.measure.protocol import Run
 from autotp.measure.rounds.noise import FEWEST_ROUNDS, PAIRS, Noise, least_seconds, measure_noise
 from autotp.measure.workload.workload import Generate
@@ -85,7 +74,7 @@ def noise_of(
     def make() -> Arm:
         return Noisy(clock, rng, rng.gauss(0, processes), spread)
 
-    return measure_noise(make, Metric.THROUGHPUT, blocks or Blocks(), seconds, seed, clock)
+    return measure_noise(make, METRICS["throughput"], blocks or Blocks(), seconds, seed, clock)
 
 
 def test_short_blocks_win_where_noise_grows_with_length() -> None:
@@ -131,7 +120,7 @@ def test_the_time_is_kept() -> None:
     def make() -> Arm:
         return Noisy(clock, random.Random(1), 0.0, white)
 
-    measure_noise(make, Metric.THROUGHPUT, Blocks(), 30.0, 0, clock)
+    measure_noise(make, METRICS["throughput"], Blocks(), 30.0, 0, clock)
     assert clock() == pytest.approx(30.0, rel=0.15)
 
 
@@ -152,7 +141,7 @@ def test_an_arm_that_fails_is_told_and_all_are_stopped() -> None:
         return made[-1]
 
     with pytest.raises(ArmFailure):
-        measure_noise(make, Metric.THROUGHPUT, Blocks(), 1.0, 0)
+        measure_noise(make, METRICS["throughput"], Blocks(), 1.0, 0)
     assert len(made) == 2 <= 2 * PAIRS
     assert all(arm.stopped for arm in made)
 
@@ -168,7 +157,7 @@ def test_no_pair_begins_that_would_end_too_late() -> None:
             clock.seconds += 1.0  # a slow start
             return made[-1]
 
-        noise = measure_noise(make, Metric.THROUGHPUT, Blocks(), 30.0, 0, clock, deadline=deadline)
+        noise = measure_noise(make, METRICS["throughput"], Blocks(), 30.0, 0, clock, deadline=deadline)
         assert len(made) == 2 * pairs
         assert pairs == PAIRS or noise.block_s == 0.05
 
@@ -185,7 +174,7 @@ def test_the_least_time_is_what_a_single_pair_takes() -> None:
         return Noisy(clock, random.Random(1), 0.0, white)
 
     slow = Blocks(duration_s=1.0)
-    measure_noise(make, Metric.THROUGHPUT, slow, 0.0, 0, clock, deadline=0.0)
+    measure_noise(make, METRICS["throughput"], slow, 0.0, 0, clock, deadline=0.0)
     assert made == 2
     assert clock() == pytest.approx(least_seconds(1.0, 1.0 + TURN_S), rel=0.1)
 
@@ -197,5 +186,5 @@ def test_its_blocks_are_counted_with_the_weather() -> None:
     def make() -> Arm:
         return Noisy(clock, random.Random(1), 0.0, white)
 
-    measure_noise(make, Metric.THROUGHPUT, Blocks(duration_s=0.2), 0.0, 0, clock, patience=patience)
+    measure_noise(make, METRICS["throughput"], Blocks(duration_s=0.2), 0.0, 0, clock, patience=patience)
     assert patience.blocks == 2 * PAIRS * FEWEST_ROUNDS

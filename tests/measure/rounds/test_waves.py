@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.measure import MIN_PROCESSES, Arm, Blocks, Metric
+from autotp.findings import METRICS
+from autotp.measure import MIN_PROCESSES, Arm, Blocks
 from autotp.measure.rounds.waves import (
     AA,
     MAX_PROCESSES,
@@ -49,7 +50,7 @@ def finals_of(
         return make
 
     best = next(iter(latencies_s))
-    return Waves({key: maker(key) for key in latencies_s}, best, Metric.THROUGHPUT, blocks, seed=0)
+    return Waves({key: maker(key) for key in latencies_s}, best, METRICS["throughput"], blocks, seed=0)
 
 
 def nothing() -> None:
@@ -113,9 +114,9 @@ def test_long_blocks_make_short_schedules() -> None:
 
 def test_rounds_enough_can_be_more() -> None:
     """A p99 may need more rounds than any schedule would have otherwise."""
-    assert Rounds(2, 5, 17).telling(Metric.LATENCY_P99, 120.0) == Rounds(2, 5, 17)
-    assert Rounds(2, 5, 17).telling(Metric.LATENCY_P99, 23.0) == Rounds(2, 24, 24)
-    assert Rounds(2, 5, 17).telling(Metric.LATENCY_P90, 22.0) == Rounds(2, 5, 17)
+    assert Rounds(2, 5, 17).enough_for(METRICS["latency_p99"], 120.0) == Rounds(2, 5, 17)
+    assert Rounds(2, 5, 17).enough_for(METRICS["latency_p99"], 23.0) == Rounds(2, 24, 24)
+    assert Rounds(2, 5, 17).enough_for(METRICS["latency_p90"], 22.0) == Rounds(2, 5, 17)
 
 
 def test_behind_time_a_process_runs_the_fewest_rounds_of_its_blocks() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from autotp.errors import InputError
-from autotp.measure import Asked, Generation, Metric, Workload, generation_for, requests_of, workload_for
+from autotp.findings import METRICS, Metric
+from autotp.measure import Asked, Generation, Workload, generation_for, requests_of, workload_for
 from autotp.measure.workload.workload import Token
 from autotp.runtime import ModelFiles, ModelKind, locate
 from autotp.space import Config
@@ -15,7 +16,7 @@ from tests.support.language_models import language_model
 PLAIN = ModelFiles(Path("plain.xml"), ModelKind.IR)
 
 
-def driven(metric: Metric = Metric.LATENCY_P99, budget_s: float = 10.0, **given: Any) -> Workload:
+def driven(metric: Metric = METRICS["latency_p99"], budget_s: float = 10.0, **given: Any) -> Workload:
     """The workload of a call with `given`."""
     return workload_for([metric], budget_s, **{"seed": 0, "data": None, "rate_per_s": None, **given})
 
@@ -34,7 +35,7 @@ def test_what_was_asked_for_is_what_drives(tmp_path: Path) -> None:
         ({"rate_per_s": 0.0}, "rate must be more than 0"),
         ({"rate_per_s": float("nan")}, "rate must be more than 0"),
         ({"rate_per_s": 1e6}, "at most 100000 a second"),
-        ({"rate_per_s": 50.0, "metric": Metric.THROUGHPUT}, "choose a latency objective"),
+        ({"rate_per_s": 50.0, "metric": METRICS["throughput"]}, "choose a latency objective"),
         ({"rate_per_s": 0.5, "budget_s": 5.0}, r"At 0\.5 a second .* a budget of 100 s"),
     ],
 )
@@ -58,7 +59,7 @@ def test_the_attention_is_that_of_where_it_is_deployed(tmp_path: Path) -> None:
 def test_the_objectives_say_which_tokens_are_timed(tmp_path: Path) -> None:
     """One of them alone, or both where both are asked about, or nothing is."""
     files = locate(language_model(tmp_path))
-    first, second, rate = Metric.FIRST_TOKEN_LATENCY, Metric.SECOND_TOKEN_LATENCY, Metric.TOKENS_PER_S
+    first, second, rate = METRICS["first_token_latency"], METRICS["second_token_latency"], METRICS["tokens_per_s"]
     timed = [generation_for(files, metrics, Asked()) for metrics in ([first], [second, rate], [rate, first], [])]
     assert [generation and generation.timed for generation in timed] == [
         (Token.FIRST,), (Token.SECOND,), (Token.FIRST, Token.SECOND), (Token.FIRST, Token.SECOND),
@@ -109,7 +110,7 @@ def test_a_generation_is_one_request() -> None:
     """Whatever a config says; elsewhere it decides, and without it the objective."""
     four, none = Config.of({"nireq": 4}), Config()
     plain, tokens = driven(), driven(generation=Generation())
-    throughput, latency = (Metric.THROUGHPUT,), (Metric.LATENCY_P50,)
-    assert requests_of(four, (Metric.TOKENS_PER_S,), tokens) == 1
+    throughput, latency = (METRICS["throughput"],), (METRICS["latency_p50"],)
+    assert requests_of(four, (METRICS["tokens_per_s"],), tokens) == 1
     assert [requests_of(config, throughput, plain) for config in (four, none)] == [4, None]
     assert requests_of(none, latency, plain) == 1

@@ -6,8 +6,8 @@ from time import perf_counter
 
 import pytest
 
+from autotp.findings import Loop
 from autotp.measure.workload.closed_loop import drive
-from autotp.measure.workload.workload import Loop
 from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
 from autotp.runtime.inference.inputs import seeded_samples
 from tests.support.models import matmul_model, wide_model

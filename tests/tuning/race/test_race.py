@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import Trial
 
-from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
+from autotp.findings import METRICS, Metric
+from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Phase, Status, Workers, Workload
 from autotp.measure.protocol import Run
 from autotp.measure.workload.workload import Generate
 from autotp.space import Config, Effective
@@ -67,7 +68,7 @@ def racer(key: str, arm: Arm) -> Racer:
 
 def race_of(arms: dict[str, Arm], *metrics: Metric, blocks: Blocks = PLAIN) -> tuple[Race, dict[str, Racer]]:
     """A race whose first arm is the baseline."""
-    race = Race(metrics or (Metric.THROUGHPUT,), 0, blocks, longest_block_s=1.0)
+    race = Race(metrics or (METRICS["throughput"],), 0, blocks, longest_block_s=1.0)
     racers = {key: racer(key, arm) for key, arm in arms.items()}
     for one in racers.values():
         race.enter(one)
@@ -87,7 +88,7 @@ def test_a_standing_is_the_median_of_paired_log_ratios() -> None:
 
 def test_latency_gains_are_above_one_where_it_is_lower() -> None:
     """For a latency objective the arm with half the latency stands at log 2, too."""
-    race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)}, Metric.LATENCY_P50)
+    race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)}, METRICS["latency_p50"])
     race.run(5, inf)
     assert race.standing(racers["fast"]).log_gain == pytest.approx(log(2))
 
@@ -100,7 +101,7 @@ def test_a_quantiles_gain_is_that_of_all_latencies() -> None:
             assert isinstance(run, Run)
             return Block(count=8, elapsed_s=0.1, latencies_s=(0.006,) * 7 + (0.056,), memory_bytes=1)
 
-    race, racers = race_of({"baseline": Pretended(0.01), "stopped": Stopped(0.006)}, Metric.LATENCY_P90)
+    race, racers = race_of({"baseline": Pretended(0.01), "stopped": Stopped(0.006)}, METRICS["latency_p90"])
     race.run(10, inf)
     assert race.metrics(racers["stopped"])["latency_p90_s"] == pytest.approx(0.056)
     assert race.beaten(racers["stopped"], racers.values())
@@ -231,7 +232,7 @@ def test_with_two_objectives_an_arm_must_be_behind_in_both() -> None:
             return Block(count=10, elapsed_s=0.4, latencies_s=(0.005,) * 10, memory_bytes=1)
 
     arms: dict[str, Arm] = {"baseline": Pretended(0.01), "sprinter": Sprinter(0.01)}
-    race, racers = race_of(arms, Metric.THROUGHPUT, Metric.LATENCY_P50)
+    race, racers = race_of(arms, METRICS["throughput"], METRICS["latency_p50"])
     race.run(10, inf)
     assert not race.beaten(racers["sprinter"], list(racers.values()))
 

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from autotp.measure import Generation, Interval, Metric, Proof, ProofState, Ruling, Workload
+from autotp.findings import METRICS, Interval, Proof, ProofState, Ruling
+from autotp.measure import Generation, Workload
 from autotp.runtime import Attention
 from autotp.space import Config
 from autotp.tuning.result.headline import say
@@ -81,7 +82,7 @@ def test_a_win_says_what_it_costs_that_nobody_asked_for(tmp_path: Path) -> None:
     """A gain in one kind of token that is paid with the other is told where that is proven, and only there."""
     half, same = Interval(median=0.5, low=0.4, high=0.625), Interval(median=0.99, low=0.9, high=1.1)
     for gain, words in ((half, " But first_token_latency is 2 times worse (1.6 to 2.5)."), (same, "")):
-        others = {Metric.FIRST_TOKEN_LATENCY: gain}
+        others = {METRICS["first_token_latency"]: gain}
         shipped = Shipped(config=F32, observed=observed(1), metrics={}, gain=GAIN, others=others)
         lines = say(request_in(tmp_path), evidence(Ruling.WIN, shipped=shipped)).splitlines()
         assert len(lines) == 3
@@ -90,7 +91,7 @@ def test_a_win_says_what_it_costs_that_nobody_asked_for(tmp_path: Path) -> None:
 
 def test_an_objective_whose_best_was_not_in_the_finals_is_named(tmp_path: Path) -> None:
     """The front isn't known to its end then."""
-    found = evidence(Ruling.TIE, left_out=(Metric.LATENCY_P50,))
+    found = evidence(Ruling.TIE, left_out=(METRICS["latency_p50"],))
     assert "What the search found best in latency_p50 didn't fit into the finals." in say(
         request_in(tmp_path), found
     )

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.measure import Metric
+from autotp.findings import METRICS
 from autotp.space import Config
 from autotp.tuning.result.pareto import Point, costs_of, front_of, trade
 
-FIRST, SECOND = Metric.FIRST_TOKEN_LATENCY, Metric.SECOND_TOKEN_LATENCY
+FIRST, SECOND = METRICS["first_token_latency"], METRICS["second_token_latency"]
 BOTH = (FIRST, SECOND)
 SPREAD = (-0.003, -0.002, -0.001, 0.001, 0.002, 0.003)
 POINTS = st.lists(
@@ -37,7 +37,7 @@ def point(threads: int, first_s: float, second_s: float, noise: float = 1.0) -> 
 @given(POINTS)
 def test_the_front_holds_what_nothing_beats(points: list[Point]) -> None:
     """A point is left out exactly where another is as good in both metrics and better in one."""
-    front = front_of(points, (Metric.THROUGHPUT, Metric.LATENCY_P50))
+    front = front_of(points, (METRICS["throughput"], METRICS["latency_p50"]))
     for one in points:
         rate, latency = one.metrics["throughput_per_s"], one.metrics["latency_p50_s"]
         beaten = any(

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from autotp.deploy import read_tuned, write_tuned
-from autotp.measure import Interval, Metric, OutputError, Ruling
+from autotp.findings import METRICS, Interval, Ruling
+from autotp.measure import OutputError
 from autotp.space import Config, Effective
 from autotp.topology import Topology, probe
 from autotp.tuning.observed import Observed
@@ -25,10 +26,10 @@ F32 = Config.of({"inference_precision_hint": "f32", "nireq": 4})
 GAIN = Interval(median=1.84, low=1.8, high=1.87)
 SPREAD = (-0.003, -0.002, -0.001, 0.001, 0.002, 0.003)
 VERSIONS = {"autotp": "0.1.0", "openvino": "2026.4.1"}
-ALIKE = {Metric.THROUGHPUT: (0.0,) * 6, Metric.LATENCY_P50: (0.0,) * 6}
+ALIKE = {METRICS["throughput"]: (0.0,) * 6, METRICS["latency_p50"]: (0.0,) * 6}
 TRADED = {
-    Metric.THROUGHPUT: tuple(log(1.8) + off for off in SPREAD),
-    Metric.LATENCY_P50: tuple(-log(2.0) + off for off in SPREAD),
+    METRICS["throughput"]: tuple(log(1.8) + off for off in SPREAD),
+    METRICS["latency_p50"]: tuple(-log(2.0) + off for off in SPREAD),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.measure import MIN_P99_SAMPLES, Metric, Ruling
+from autotp.findings import METRICS, Ruling
 from autotp.space import Config
 from autotp.tuning.result.verdict import Contest, Verdict, judge
 
@@ -33,7 +33,7 @@ def ruled(*contests: Contest, **given: Any) -> Verdict:
         "baseline_keeps": True,
         "noise_floor": 1.01,
         "processes": 6,
-        "metric": Metric.THROUGHPUT,
+        "metric": METRICS["throughput"],
         "samples": 10_000,
     }
     return judge(contests, **{**defaults, **given})
@@ -106,11 +106,12 @@ def test_fewer_than_six_processes_tell_nothing() -> None:
 def test_p99_needs_500_samples_a_process() -> None:
     """With 499 latencies in a process a p99 objective can't tell; other quantiles and 500 can."""
     best = contest({"hint": around(1.5)})
-    few = MIN_P99_SAMPLES - 1
-    assert ruled(best, metric=Metric.LATENCY_P99, samples=few).ruling is Ruling.UNKNOWN
-    assert "500" in ruled(best, metric=Metric.LATENCY_P99, samples=few).reason
-    assert ruled(best, metric=Metric.LATENCY_P99, samples=MIN_P99_SAMPLES).ruling is Ruling.WIN
-    assert ruled(best, metric=Metric.LATENCY_P90, samples=few).ruling is Ruling.WIN
+    enough = METRICS["latency_p99"].min_samples
+    few = enough - 1
+    assert ruled(best, metric=METRICS["latency_p99"], samples=few).ruling is Ruling.UNKNOWN
+    assert "500" in ruled(best, metric=METRICS["latency_p99"], samples=few).reason
+    assert ruled(best, metric=METRICS["latency_p99"], samples=enough).ruling is Ruling.WIN
+    assert ruled(best, metric=METRICS["latency_p90"], samples=few).ruling is Ruling.WIN
 
 
 def test_the_best_of_several_winners_ships() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from autotp.measure import AA, Block, Blocks, Metric, Ruling
+from autotp.findings import METRICS, Metric, Ruling
+from autotp.measure import AA, Block, Blocks
 from autotp.measure.rounds.waves import Rounds, Schedule, plan_waves
 from autotp.space import Config
 from autotp.tuning.constraints import parse_constraint
@@ -20,7 +21,7 @@ def session(objective: Metric) -> Any:
     return SimpleNamespace(request=SimpleNamespace(objective=objective, objectives=(objective,)), race=race)
 
 
-SESSION = session(Metric.THROUGHPUT)
+SESSION = session(METRICS["throughput"])
 
 
 def test_a_finalists_objective_is_the_baselines_times_its_gain() -> None:
@@ -43,7 +44,7 @@ def test_without_the_baseline_an_arm_has_its_own_figures() -> None:
 
 def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
     """Blocks of eight latencies need some 70 rounds for 500 samples; other metrics need no more than ever."""
-    wanted = rounds_wanted(session(Metric.LATENCY_P99), [])
+    wanted = rounds_wanted(session(METRICS["latency_p99"]), [])
     assert wanted.enough * 8 >= 500
     assert rounds_wanted(SESSION, []) == Rounds()
     long, short = (plan_waves(s, 3, 2.0, 0.05, wanted) for s in (500.0, 80.0))
@@ -63,7 +64,8 @@ def ruled(latencies_s: dict[str, float], constraint: str, spread: float = 0.0) -
         processes = {key: latency_s * (1.0 + spread * step) for key, latency_s in latencies_s.items()}
         twin = {AA: processes["hint"]}
         finals.waves.append({key: [block(latency_s)] for key, latency_s in (processes | twin).items()})
-    request = SimpleNamespace(objective=Metric.THROUGHPUT, constraints=(parse_constraint(constraint),))
+    bounds = (parse_constraint(constraint, tuple(METRICS.values())),)
+    request = SimpleNamespace(objective=METRICS["throughput"], constraints=bounds)
     tuning: Any = SimpleNamespace(request=request, tell=lambda event: None)
     baselines = [racer(key) for key in latencies_s if key != "candidate"]
     finalists = [racer(key) for key in latencies_s if key == "candidate"]
@@ -71,8 +73,9 @@ def ruled(latencies_s: dict[str, float], constraint: str, spread: float = 0.0) -
 
 
 def block(latency_s: float) -> Block:
-    """A block of a hundred inferences, one after the other."""
-    return Block(count=100, elapsed_s=100 * latency_s, latencies_s=(latency_s,) * 100, memory_bytes=1)
+    """A block of a hundred inferences, one after the other; twice as fast takes twice the memory."""
+    memory_bytes = round(1e7 / latency_s)
+    return Block(count=100, elapsed_s=100 * latency_s, latencies_s=(latency_s,) * 100, memory_bytes=memory_bytes)
 
 
 def test_a_baseline_on_the_edge_of_a_bound_must_be_beaten() -> None:
@@ -97,6 +100,13 @@ def test_a_tie_ships_a_baseline_that_keeps_the_constraint() -> None:
     assert closing.fallback is baselines[1]
     kept, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50<1s")
     assert (kept.verdict.ruling, kept.fallback) == (Ruling.TIE, baselines[0])
+
+
+@pytest.mark.parametrize(("bound", "ruling"), [("memory<1.5GB", Ruling.TIE), ("memory<3GB", Ruling.WIN)])
+def test_memory_can_be_bounded(bound: str, ruling: Ruling) -> None:
+    """A candidate of 2 GB that is twice as fast as the hint wins only where it may take so much."""
+    closing, _ = ruled({"hint": 0.01, "candidate": 0.005}, bound)
+    assert closing.verdict.ruling is ruling
 
 
 def test_nothing_that_keeps_the_constraint_is_unknown() -> None:

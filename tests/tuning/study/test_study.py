@@ -11,7 +11,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from autotp.errors import EnvironmentFailure, StudyError
-from autotp.measure import ArmFailure, Block, Interval, OutputError, Phase, Proof, ProofState, Status
+from autotp.findings import Interval, Proof, ProofState
+from autotp.measure import ArmFailure, Block, OutputError, Phase, Status
 from autotp.space import BoundSpace, Config, Effective, bind, load_space
 from autotp.topology import probe
 from autotp.tuning.observed import Observed
