@@ -231,7 +231,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (2, "sound.xml", ("--out", "text.txt"), "text.txt"),
         (2, "sound.xml", ("--budget", "soon"), "90s, 5m or 1h30m"),
         (2, "sound.xml", ("--budget", "0s"), "duration"),
-        (2, "sound.xml", ("--constraint", "latency_p99=3"), "latency_p99<20ms"),
+        (2, "sound.xml", ("--constraint", "latency_p99=3"), "isn't of the form latency_p50<20ms"),
         (2, "sound.xml", ("--cpus", "x"), "list of CPUs"),
         (2, "sound.xml", ("--cpus", "4095"), "4095"),
         (2, "sound.xml", ("--trials", "0"), "--trials"),
