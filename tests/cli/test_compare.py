@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 import autotp as package
-from autotp.deploy import read_tuned, write_tuned
+from autotp.deploy.tuned import read_tuned, write_tuned
 from tests.support.command_line import autotp
 from tests.support.models import dynamic_model, matmul_model
 

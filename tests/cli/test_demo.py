@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from autotp.deploy import read_tuned
+from autotp.deploy.tuned import read_tuned
 
 
 def test_the_demo_builds_tunes_and_writes(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from autotp.deploy import read_tuned
-from autotp.tuning import Began
+from autotp.deploy.tuned import read_tuned
+from autotp.tuning.events import Began
 from autotp.tuning.study.block_columns import decode_blocks
 from tests.support.command_line import autotp
 from tests.support.language_models import language_model

@@ -11,9 +11,8 @@ import pytest
 
 import autotp as package
 from autotp.errors import EnvironmentFailure
-from autotp.measure import machine_lock
-from autotp.measure.lock import VARIABLE
-from autotp.tuning import Event, Waiting
+from autotp.measure.lock import VARIABLE, machine_lock
+from autotp.tuning.events import Event, Waiting
 from tests.support.command_line import autotp
 from tests.support.models import matmul_model
 

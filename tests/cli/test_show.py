@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.deploy import write_tuned
+from autotp.deploy.tuned import write_tuned
 from autotp.findings import Ruling
 from autotp.topology import probe
 from autotp.tuning.result.headline import say

@@ -11,8 +11,8 @@ import pytest
 from optuna.trial import TrialState
 
 import autotp as package
-from autotp.deploy import read_tuned
-from autotp.tuning import Began, Event
+from autotp.deploy.tuned import read_tuned
+from autotp.tuning.events import Began, Event
 from autotp.tuning.study.block_columns import decode_blocks
 from tests.support import rig
 from tests.support.command_line import autotp

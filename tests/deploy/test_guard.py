@@ -5,16 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from autotp.deploy import (
-    Difference,
-    Profile,
-    TunedMachine,
-    TunedModel,
-    decide,
-    fallback_properties,
-    model_files_path,
-)
-from autotp.deploy.tuned import Result, Tuned, TunedBaseline
+from autotp.deploy.guard import Difference, decide, fallback_properties, model_files_path
+from autotp.deploy.tuned import Profile, Result, Tuned, TunedBaseline, TunedMachine, TunedModel
 from autotp.errors import ModelError
 from autotp.findings import UNITY
 from autotp.runtime import ModelFiles, digest, locate

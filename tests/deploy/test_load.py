@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 import autotp
-from autotp.deploy import Profile, TunedMachine, TunedWorkload, load, write_tuned
+from autotp.deploy.load import load
+from autotp.deploy.tuned import Profile, TunedMachine, TunedWorkload, write_tuned
 from autotp.errors import InputError, ModelError, TunedError
 from autotp.findings import Loop
-from autotp.runtime import Attention, digest, locate, reported_properties
-from autotp.measure import Loop
 from autotp.runtime import Attention, reported_properties
 from autotp.runtime.graph.split_fc import count_split
 from autotp.space import Effective

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.deploy import (
+from autotp.deploy.tuned import (
     VERSION,
     Objective,
     ParetoPoint,
@@ -26,11 +26,10 @@ from autotp.deploy import (
 )
 from autotp.errors import InputError, TunedError
 from autotp.files import dump_yaml
-from autotp.findings import UNITY, Interval, Loop, Proof, ProofState
-from autotp.measure import Interval, Loop, Proof, ProofState
+from autotp.findings import Interval, Loop, Proof, ProofState
 from autotp.runtime import ModelKind
 from autotp.space import Effective
-from autotp.tuning import public_url
+from autotp.tuning.study.storage_url import public_url
 from tests.support.tuned_files import profile, tuned
 
 COMMENT = 'Twice as fast.\nProven: no: 12:30, "quoted" # and more.\nDeploy: autotp.load("tuned.yaml")'

@@ -29,7 +29,7 @@ import openvino
 import optuna
 from optuna.trial import FrozenTrial
 
-from autotp.deploy import read_tuned
+from autotp.deploy.tuned import read_tuned
 from tests.support.lossy import LOSSY_REQUESTS
 from tests.support.models import chaotic_model
 from tests.support.real_models import RealModel, real_model

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from autotp.deploy import Tuned, read_tuned
+from autotp.deploy.tuned import Tuned, read_tuned
 from autotp.runtime import locate, save_split
 from autotp.space import Config
 from tests.evidence.outcomes import keep

@@ -33,7 +33,7 @@ from typing import Any
 
 import psutil
 
-from autotp.measure import Phase
+from autotp.measure.failure import Phase
 from tests.support.cgroup import memory_limit, memory_limit_available
 from tests.support.faults import GROUP, GROUP_BYTES, Fault, requests_for
 from tests.support.models import wide_model

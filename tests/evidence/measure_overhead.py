@@ -15,8 +15,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from autotp.measure import Phase
-from autotp.tuning import tune
+from autotp.measure.failure import Phase
+from autotp.tuning.api import tune
 from tests.support.real_models import real_model
 
 TARGET = 0.85

@@ -18,7 +18,7 @@ from time import perf_counter
 import openvino as ov
 
 import autotp
-from autotp.deploy import read_tuned
+from autotp.deploy.tuned import read_tuned
 
 RUNS = 21
 COMMANDS = {

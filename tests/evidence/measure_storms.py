@@ -28,23 +28,16 @@ from time import monotonic, sleep
 from typing import Any
 
 from autotp.findings import METRICS, REPORTED_CONFIDENCE, Ruling
-from autotp.measure import (
-    GRACE,
-    MIN_PROCESSES,
-    Arm,
-    ArmSpec,
-    Blocks,
-    Rounds,
-    Waves,
-    Workers,
-    Workload,
-    machine_lock,
-    plan_waves,
-    t_interval,
-)
+from autotp.measure.lock import machine_lock
+from autotp.measure.parent.pool import Workers
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.rounds.blocks import Blocks
+from autotp.measure.rounds.waves import GRACE, Rounds, Waves, plan_waves
+from autotp.measure.samples.statistics import MIN_PROCESSES, t_interval
+from autotp.measure.verdict import Contest, judge
+from autotp.measure.workload.workload import Workload
 from autotp.runtime import Plan, locate
 from autotp.space import Config
-from autotp.tuning.result.verdict import Contest, judge
 from tests.support.models import layered_model
 
 LAYERS = {"fast": 20, "middle": 22, "slow": 24}

@@ -12,9 +12,14 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, InputError
 from autotp.findings import METRICS, Metric, Ruling
-from autotp.measure import Arm, ArmSpec, Blocks, Contenders, OutputError, Workers, Workload, compare
-from autotp.measure.comparison import A, B, Side, _judge_outputs, _rule
+from autotp.measure.api import compare
+from autotp.measure.comparison import A, B, Contenders, Side, _judge_outputs, _rule
+from autotp.measure.outputs.error import OutputError
+from autotp.measure.parent.pool import Workers
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.rounds.blocks import Blocks
 from autotp.measure.rounds.waves import AA, Schedule, Waves
+from autotp.measure.workload.workload import Workload
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
 from tests.support.models import matmul_model

@@ -11,11 +11,14 @@ import psutil
 import pytest
 
 from autotp.errors import EnvironmentFailure, ModelError
-from autotp.measure import ArmFailure, ArmSpec, Phase, Workers, Workload, inspect
+from autotp.measure.failure import ArmFailure, Phase
 from autotp.measure.parent import pool as workers_module
 from autotp.measure.parent import process
+from autotp.measure.parent.pool import Workers
 from autotp.measure.parent.watchdog import UNSCALED, Limits
-from autotp.measure.rounds.arm import Arm
+from autotp.measure.preparation import inspect
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.workload.workload import Workload
 from autotp.runtime import Plan, locate
 from tests.support.cgroup import memory_limit, memory_limit_available
 from tests.support.faults import GROUP, GROUP_BYTES, PHASES, Fault, model_name_for, requests_for

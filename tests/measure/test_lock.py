@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import Holder, Workers, machine_lock
 from autotp.measure import lock as lock_module
-from autotp.measure.lock import VARIABLE
+from autotp.measure.lock import VARIABLE, Holder, machine_lock
+from autotp.measure.parent.pool import Workers
 
 HOLD = """
 import sys

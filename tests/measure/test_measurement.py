@@ -8,7 +8,12 @@ import pytest
 
 from autotp.errors import InputError
 from autotp.findings import INFERENCES, METRICS, metrics_of
-from autotp.measure import Arm, ArmSpec, Blocks, Measurement, Workers, Workload, measure
+from autotp.measure.api import measure
+from autotp.measure.measurement import Measurement
+from autotp.measure.parent.pool import Workers
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.rounds.blocks import Blocks
+from autotp.measure.workload.workload import Workload
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
 from tests.support.models import matmul_model

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import Generation, Workers, Workload, preparation, with_prompt
+from autotp.measure import preparation, with_prompt
+from autotp.measure.parent.pool import Workers
+from autotp.measure.workload.generation import Generation
+from autotp.measure.workload.workload import Workload
 from autotp.runtime import ModelFiles, ModelKind, locate
 from tests.support.language_models import language_model
 

@@ -5,29 +5,27 @@ from pathlib import Path
 import pytest
 
 from autotp.findings import Loop
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.outputs.error import OutputError
+from autotp.measure.outputs.reference import Outputs
 from autotp.measure.protocol import (
-    ArmFailure,
-    Block,
     Compile,
     Failed,
-    Footprint,
     Inspect,
     Inspected,
-    OutputError,
-    Outputs,
-    Phase,
     Ready,
     Reply,
     Request,
-    Run,
     Started,
-    Status,
+    ThreadActivity,
     Watch,
     decode_reply,
     decode_request,
     encode,
 )
-from autotp.measure.workload.workload import Generate, Generation, Token, Workload
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.generation import Generation
+from autotp.measure.workload.workload import Generate, Run, Token, Workload
 from autotp.runtime import Language, ModelFiles, ModelInfo, ModelKind, Plan, Port
 from autotp.space import Effective
 
@@ -79,7 +77,7 @@ def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
             output_error=OutputError(max_abs_error=1e-7, max_abs_reference=2.5, finite=True),
         ),
         Block(count=2, elapsed_s=0.1, latencies_s=(0.1, 1 / 3), memory_bytes=1 << 40, untimed_s=0.2),
-        Footprint(tasks=9, busy_threads=2, caller_sleeps=1.5, bound_cpus=(0, 4), cpu_s={0: 0.1, 4: 1 / 3}),
+        ThreadActivity(tasks=9, busy_threads=2, caller_sleeps=1.5, bound_cpus=(0, 4), cpu_s={0: 0.1, 4: 1 / 3}),
         Failed(Status.CRASHED, "two\nlines \N{SNOWMAN}", input_error=True),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from autotp.report import health_view, topology_tree
+from autotp.report.machine import health_view, topology_tree
 from autotp.topology import Advice, narrow, probe, summary
 from autotp.topology.hardware.cpuinfo import X86_ISA
 from tests.support.cpu_tables import NODE, files, two_sockets

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from autotp.findings import Interval, Ruling
-from autotp.measure import Holder, Noise
-from autotp.report import describe_event
+from autotp.measure.lock import Holder
+from autotp.measure.rounds.noise import Noise
+from autotp.report.progress import describe_event
 from autotp.topology import Advice, probe
-from autotp.tuning import (
+from autotp.tuning.events import (
     ArmEnded,
     Baselined,
     Began,

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from autotp.deploy import Decision
-from autotp.deploy.guard import Difference
+from autotp.deploy.guard import Decision, Difference
 from autotp.findings import Proof, ProofState, Ruling
-from autotp.measure import Measurement
-from autotp.report import measurement_table, space_view, topology_tree, tuned_view
+from autotp.measure.measurement import Measurement
+from autotp.report.machine import topology_tree
+from autotp.report.tables import measurement_table, space_view, tuned_view
 from autotp.space import Config, Effective, bind, load_space
 from autotp.topology import Topology, probe, summary
 from autotp.tuning.result.tuned_content import Shipped, build_tuned

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from autotp.measure.child import worker
-from autotp.measure.protocol import Compile, Inspect, Inspected, Phase, Run, Status, Watch, decode_request, encode
+from autotp.measure.failure import Phase, Status
+from autotp.measure.protocol import Compile, Inspect, Inspected, Watch, decode_request, encode
+from autotp.measure.workload.workload import Run
 from autotp.runtime import ModelInfo
 
 GROUP = "AUTOTP_TESTS_MEMORY_GROUP"  # the folder of a control group with little memory

@@ -12,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 
 from autotp.measure.child import worker
-from autotp.measure.outputs.gate import NamedOutputs, compare_outputs
-from autotp.measure.protocol import Compile, OutputError, decode_request
+from autotp.measure.outputs.error import OutputError, compare_outputs
+from autotp.measure.outputs.reference import NamedOutputs
+from autotp.measure.protocol import Compile, decode_request
 
 LOSSY_REQUESTS = 7
 LOSS = 0.5  # of an output's size

@@ -2,7 +2,7 @@
 
 import random
 
-from autotp.measure.protocol import Block
+from autotp.measure.samples.block import Block
 from tests.support.replayed import Recording
 
 

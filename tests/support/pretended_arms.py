@@ -4,10 +4,13 @@ import random
 from collections.abc import Callable
 from math import exp
 
-from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Metric, Phase, Status, Workers, Workload
-from autotp.measure.protocol import Run
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.parent.pool import Workers
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.rounds.blocks import Blocks
 from autotp.measure.rounds.waves import Waves
-from autotp.measure.workload.workload import Generate
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.workload import Generate, Run, Workload
 
 PLAIN = Blocks()
 QUOTA = Blocks(duration_s=0.3, lead_in_s=0.1)
@@ -61,7 +64,7 @@ def finals_of(
         return make
 
     best = next(iter(latencies_s))
-    return Waves({key: maker(key) for key in latencies_s}, best, Metric.THROUGHPUT, blocks, seed=0)
+    return Waves({key: maker(key) for key in latencies_s}, best, METRICS["throughput"], blocks, seed=0)
 
 
 def nothing() -> None:

@@ -17,9 +17,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from autotp.measure import Arm, ArmSpec, Block, Phase, Started, Workload
-from autotp.measure.protocol import Run
-from autotp.measure.workload.workload import Generate
+from autotp.measure.failure import Phase
+from autotp.measure.protocol import Started
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.workload import Generate, Run, Workload
 
 NO_WORKERS: Any = SimpleNamespace()
 

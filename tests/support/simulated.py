@@ -17,14 +17,17 @@ from unittest import mock
 import msgspec
 
 from autotp.findings import METRICS
-from autotp.measure import AA, Arm, OutputError, PhaseClock, Workload
+from autotp.measure.bench import Bench
+from autotp.measure.observed import Observed, Outcome
+from autotp.measure.outputs.error import OutputError
+from autotp.measure.parent.watchdog import PhaseClock
 from autotp.measure.rounds import noise
-from autotp.measure.rounds.rounds import BLOCK_S
+from autotp.measure.rounds.arm import Arm
+from autotp.measure.rounds.waves import AA
+from autotp.measure.workload.workload import BLOCK_S, Workload
 from autotp.runtime import locate
 from autotp.space import Census, Config, Effective, load_space
 from autotp.topology import probe
-from autotp.tuning.arms import Bench
-from autotp.tuning.observed import Observed, Outcome
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autotp.deploy import (
+from autotp.deploy.tuned import (
     VERSION,
     Objective,
     Profile,
@@ -19,7 +19,7 @@ from autotp.deploy import (
     TunedWorkload,
     write_tuned,
 )
-from autotp.measure import UNITY, Loop
+from autotp.findings import UNITY, Loop
 from autotp.runtime import ModelKind, digest, locate
 from autotp.space import Config
 from autotp.topology import probe

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from autotp.measure import Interval, OutputError, Ruling
+from autotp.findings import Interval, Ruling
+from autotp.measure.observed import Observed
+from autotp.measure.outputs.error import OutputError
+from autotp.measure.verdict import Verdict
 from autotp.space import Config, Effective
-from autotp.tuning.observed import Observed
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.tuned_content import Evidence, Shipped
-from autotp.tuning.result.verdict import Verdict
 from tests.support.tune_requests import built
 
 HINT = Config.of({"performance_hint": "throughput"})

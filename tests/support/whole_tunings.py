@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from autotp.deploy import read_tuned
+from autotp.deploy.tuned import read_tuned
 
 TUNE = (sys.executable, "-m", "autotp", "tune")
 EXIT_CODES = {"win": 0, "tie": 0, "unknown": 3}

@@ -8,14 +8,19 @@ import msgspec
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.measure import ArmFailure, Asked, Gate, OutputError, Phase, Status, Workers, inspect
+from autotp.measure import Asked
+from autotp.measure.bench import Bench
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.observed import Observed
+from autotp.measure.outputs.error import OutputError
+from autotp.measure.outputs.gate import Gate
 from autotp.measure.parent import pool as workers_module
+from autotp.measure.parent.pool import Workers
+from autotp.measure.preparation import inspect
 from autotp.measure.workload.workload import Generate
 from autotp.runtime import locate
 from autotp.space import Config, Effective, Predictor
 from autotp.topology import narrow, probe
-from autotp.tuning.arms import Bench
-from autotp.tuning.observed import Observed
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model
 from tests.support.trees import Described, build

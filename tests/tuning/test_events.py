@@ -3,7 +3,7 @@
 import msgspec
 
 from autotp.findings import Interval
-from autotp.tuning import ArmEnded, Began
+from autotp.tuning.events import ArmEnded, Began
 
 
 def test_an_event_names_its_kind_in_json() -> None:

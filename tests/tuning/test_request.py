@@ -7,8 +7,6 @@ import pytest
 
 from autotp.errors import AutotpError, InputError, ModelError, SpaceError
 from autotp.findings import METRICS
-from autotp.measure import Asked
-from autotp.measure import Metric
 from autotp.space import Config
 from tests.support.language_models import language_model
 from tests.support.tune_requests import built

@@ -11,12 +11,13 @@ import pytest
 from optuna.trial import TrialState
 
 import autotp
-from autotp.deploy import Tuned, read_tuned
+from autotp.deploy.tuned import Tuned, read_tuned
 from autotp.errors import EnvironmentFailure, InputError, StudyError
 from autotp.findings import Ruling
-from autotp.measure import ArmFailure, Phase, Status
-from autotp.tuning import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled, tuner
-from autotp.tuning.result.verdict import Verdict
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.verdict import Verdict
+from autotp.tuning import tuner
+from autotp.tuning.events import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled
 from autotp.tuning.session import Session
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model

@@ -11,26 +11,25 @@ import psutil
 import pytest
 
 from autotp.measure.child.worker import peak_memory_bytes, reset_peak_memory, serve
+from autotp.measure.failure import Status
+from autotp.measure.outputs.error import OutputError
+from autotp.measure.outputs.reference import Outputs
 from autotp.measure.protocol import (
-    Block,
     Compile,
     Failed,
-    Footprint,
     Inspect,
     Inspected,
-    OutputError,
-    Outputs,
     Ready,
     Reply,
     Request,
-    Run,
     Started,
-    Status,
+    ThreadActivity,
     Watch,
     decode_reply,
     encode,
 )
-from autotp.measure.workload.workload import Workload
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.workload import Run, Workload
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.runtime.inference.inputs import MOST_CHECKED_SAMPLES
 from autotp.runtime.models.read import Shape
@@ -81,7 +80,7 @@ def test_threads_are_watched_on_request(tmp_path: Path) -> None:
         [Compile(plan(matmul_model(tmp_path)), Workload()), Watch(), Run(duration_s=0.0)]
     )
     assert isinstance(started, Started)
-    assert isinstance(seen, Footprint)
+    assert isinstance(seen, ThreadActivity)
     assert seen.caller_sleeps < 0.5
     assert seen.busy_threads >= 1
     assert isinstance(block, Block)

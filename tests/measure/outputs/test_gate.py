@@ -11,18 +11,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import REFERENCE_PROPERTIES, Arm, ArmSpec, Workers, Workload, record_reference
-from autotp.measure.outputs.gate import (
-    LEAST_SIZE,
-    TOLERANCES,
-    Gate,
-    compare_outputs,
-    reference_folder,
-    save_outputs,
-    worst_error,
-)
-from autotp.measure.protocol import OutputError
-from autotp.measure.protocol import Outputs as Checked
+from autotp.measure.job import REFERENCE_PROPERTIES
+from autotp.measure.outputs.error import LEAST_SIZE, OutputError, compare_outputs, worst_error
+from autotp.measure.outputs.gate import TOLERANCES, Gate
+from autotp.measure.outputs.reference import Outputs as Checked
+from autotp.measure.outputs.reference import reference_folder, save_outputs
+from autotp.measure.parent.pool import Workers
+from autotp.measure.preparation import record_reference
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.workload.workload import Workload
 from autotp.runtime import Plan, compile_plan, infer_outputs, locate, reset_states
 from autotp.runtime.inference.inputs import seeded_samples
 from autotp.runtime.inference.requests import STEPS, create_requests

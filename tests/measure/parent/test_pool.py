@@ -13,11 +13,12 @@ import psutil
 import pytest
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import Workers
+from autotp.measure.failure import ArmFailure, Phase, Status
 from autotp.measure.parent import pool as workers_module
+from autotp.measure.parent.pool import Workers
 from autotp.measure.parent.process import WorkerProcess
 from autotp.measure.parent.watchdog import UNSCALED, Limits, PhaseClock
-from autotp.measure.protocol import ArmFailure, Phase, Ready, Status
+from autotp.measure.protocol import Ready
 from tests.support.processes import answered_pid, descriptors, gone, pid_of
 
 READY_WITHIN_S = 0.2

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import ModelError
-from autotp.measure import Workers
+from autotp.measure.failure import ArmFailure, Phase, Status
 from autotp.measure.parent import pool as workers_module
 from autotp.measure.parent import process
 from autotp.measure.parent.capture import TAIL_BYTES
+from autotp.measure.parent.pool import Workers
 from autotp.measure.parent.process import WorkerProcess
 from autotp.measure.parent.watchdog import UNSCALED, Limits
-from autotp.measure.protocol import ArmFailure, Block, Failed, Inspect, Phase, Run, Status, encode
+from autotp.measure.protocol import Failed, Inspect, encode
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.workload import Run
 from autotp.runtime import ModelFiles, ModelKind
 from tests.support.processes import answered_pid, descriptors, gone, pid_of
 

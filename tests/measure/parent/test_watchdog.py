@@ -2,8 +2,8 @@
 
 import pytest
 
+from autotp.measure.failure import Phase
 from autotp.measure.parent.watchdog import FLOOR_S, UNSCALED, PhaseClock
-from autotp.measure.protocol import Phase
 
 
 def clock_after(took_s: dict[Phase, float]) -> PhaseClock:

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from autotp.findings import Proof, ProofState
-from autotp.measure.proof.split_proof import Place, Ran, places, prove_split
-from autotp.measure.protocol import Footprint
+from autotp.measure.proof.split_proof import Activity, Place, places, prove_split
+from autotp.measure.protocol import ThreadActivity
 from autotp.topology import probe
 from tests.support import rig
 from tests.support.trees import Described, build
@@ -29,16 +29,16 @@ def ran(
     streams: int = 1,
     hyper_threading: bool = False,
     tasks: int | None = None,
-) -> Ran:
+) -> Activity:
     """A compiled model that ran with so many threads, bound to these CPUs."""
-    seen = Footprint(
+    seen = ThreadActivity(
         tasks=threads + 3 if tasks is None else tasks,
         busy_threads=threads,
         caller_sleeps=sleeps,
         bound_cpus=tuple(bound),
         cpu_s=dict(cpu_s or {}),
     )
-    return Ran(streams=streams, threads=threads, footprint=seen, hyper_threading=hyper_threading)
+    return Activity(streams=streams, threads=threads, footprint=seen, hyper_threading=hyper_threading)
 
 
 def spans(described: Described, mask: Sequence[int], tmp: Path) -> tuple[Place, ...]:
@@ -46,7 +46,7 @@ def spans(described: Described, mask: Sequence[int], tmp: Path) -> tuple[Place, 
     return places(probe(build(described, tmp / "machine")).machine, mask)
 
 
-def judged(described: Described, split: Ran, without: Ran, tmp: Path) -> tuple[ProofState, int]:
+def judged(described: Described, split: Activity, without: Activity, tmp: Path) -> tuple[ProofState, int]:
     """State and sub-streams on the whole machine `described`."""
     proof = prove_split(split, without, spans(described, range(described.logical_cpus), tmp))
     assert (proof.threads, proof.threads_without) == (split.threads, without.threads)
@@ -100,7 +100,7 @@ def test_a_place_is_what_numa_nodes_separate(
     ],
 )
 def test_the_caller_and_the_bound_threads_tell(
-    described: Described, split: Ran, without: Ran, state: str, sub_streams: int, tmp_path: Path
+    described: Described, split: Activity, without: Activity, state: str, sub_streams: int, tmp_path: Path
 ) -> None:
     """Active where each socket works for a caller that sleeps; inert where one socket or the caller does all."""
     assert judged(described, split, without, tmp_path) == (state, sub_streams)
@@ -173,8 +173,8 @@ import json, sys
 from pathlib import Path
 import msgspec
 from autotp.measure import Workers
-from autotp.tuning.arms import Bench
-from autotp.tuning.observed import Observed
+from autotp.measure.bench import Bench
+from autotp.measure.observed import Observed
 from autotp.space import Config, Predictor
 from autotp.topology import probe
 from tests.support.models import wide_model

@@ -12,13 +12,15 @@ import psutil
 import pytest
 
 from autotp.errors import ModelError
-from autotp.measure import Workers
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.outputs.reference import Outputs
+from autotp.measure.parent.pool import Workers
 from autotp.measure.parent.watchdog import UNSCALED, Limits
 from autotp.measure.preparation import inspect, record_reference
-from autotp.measure.protocol import ArmFailure, Block, Outputs, Phase, Run, Status
 from autotp.measure.rounds import arm as arm_module
 from autotp.measure.rounds.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measure.workload.workload import Generate, Workload
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.workload import Generate, Run, Workload
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.space import FullyConnected, Mask
 from tests.support.models import WIDTH, dynamic_model, matmul_model

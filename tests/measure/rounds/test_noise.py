@@ -7,10 +7,14 @@ from math import exp, sqrt
 import pytest
 
 from autotp.findings import METRICS
-from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Patience, Phase, Status, Workers, Workload
-from autotp.measure.protocol import Run
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.parent.pool import Workers
+from autotp.measure.rounds.arm import Arm, ArmSpec
+from autotp.measure.rounds.blocks import Blocks
 from autotp.measure.rounds.noise import FEWEST_ROUNDS, PAIRS, Noise, least_seconds, measure_noise
-from autotp.measure.workload.workload import Generate
+from autotp.measure.samples.block import Block
+from autotp.measure.samples.weather import Patience
+from autotp.measure.workload.workload import Generate, Run, Workload
 
 TURN_S = 0.004
 

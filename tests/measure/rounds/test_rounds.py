@@ -6,12 +6,15 @@ from itertools import permutations
 
 import pytest
 
+from autotp.measure.failure import ArmFailure, Phase, Status
 from autotp.measure.parent.pool import Workers
-from autotp.measure.protocol import ArmFailure, Block, Phase, Run, Status
 from autotp.measure.rounds.arm import Arm, ArmSpec
-from autotp.measure.rounds.rounds import Blocks, run_round
+from autotp.measure.rounds.blocks import Blocks
+from autotp.measure.rounds.rounds import run_round
+from autotp.measure.samples.block import Block
 from autotp.measure.samples.weather import Patience
-from autotp.measure.workload.workload import Generate, Generation, Token, Workload
+from autotp.measure.workload.generation import Generation
+from autotp.measure.workload.workload import Generate, Run, Token, Workload
 from autotp.topology import Envelope
 
 BLOCK = Block(count=1, elapsed_s=1.0, latencies_s=(1.0,), memory_bytes=1)

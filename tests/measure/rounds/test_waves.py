@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.findings import METRICS
-from autotp.measure import MIN_PROCESSES, Arm, Blocks
-from autotp.measure import MIN_PROCESSES, Metric
 from autotp.measure.rounds.waves import (
     AA,
     MAX_PROCESSES,
@@ -21,6 +19,7 @@ from autotp.measure.rounds.waves import (
     plan_waves,
     seconds_needed,
 )
+from autotp.measure.samples.statistics import MIN_PROCESSES
 from tests.support.pretended_arms import PLAIN, QUOTA, Pretended, finals_of, nothing
 
 seconds = st.floats(0, 5000)

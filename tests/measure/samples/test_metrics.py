@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.findings import METRICS
-from autotp.measure.protocol import Block
+from autotp.measure.samples.block import Block
 from autotp.measure.samples.metrics import all_metrics, known_metrics, others_of, value_of, values_of_blocks
 
 INFERENCE_METRICS = known_metrics(generates=False)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.findings import INFERENCES, METRICS, metrics_of, objectives_of
-from autotp.measure.protocol import Block
+from autotp.measure.samples.block import Block
 from autotp.measure.samples.statistics import (
     DECIDING_CONFIDENCE,
     deciding_confidence,

@@ -8,8 +8,8 @@ import time
 import msgspec
 import pytest
 
-from autotp.measure.protocol import Block, Weather
-from autotp.measure.samples.weather import REPEATED_SHARE, Gauge, Patience, all_over, disturbed, weather_counts
+from autotp.measure.samples.block import Block, Weather
+from autotp.measure.samples.weather import REPEATED_SHARE, Patience, all_over, disturbed, weather_counts
 
 CALM = Block(count=1, elapsed_s=0.05, latencies_s=(0.05,), memory_bytes=1)
 STORM = Block(
@@ -65,7 +65,7 @@ def test_another_process_on_our_cpu_is_seen_and_our_own_work_is_not() -> None:
     with subprocess.Popen(busy, stdout=subprocess.PIPE) as neighbour:
         assert neighbour.stdout is not None
         neighbour.stdout.readline()
-        gauge = Gauge([cpu])
+        gauge = CpuWeather([cpu])
         look = gauge.read()
         time.sleep(0.5)
         beside = gauge.since(look)

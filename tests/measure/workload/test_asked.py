@@ -7,8 +7,10 @@ import pytest
 
 from autotp.errors import InputError
 from autotp.findings import METRICS, Metric
-from autotp.measure import Asked, Generation, Workload, generation_for, requests_of, workload_for
-from autotp.measure.workload.workload import Token
+from autotp.measure import Asked, generation_for, requests_of
+from autotp.measure.workload.generation import Generation
+from autotp.measure.workload.registry import workload_for
+from autotp.measure.workload.workload import Token, Workload
 from autotp.runtime import ModelFiles, ModelKind, locate
 from autotp.space import Config
 from tests.support.language_models import language_model

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from autotp.measure.workload.drivers import CHECKED_TOKENS, driver_of
 
-from autotp.measure import Generation, Workload
-from autotp.measure.outputs.gate import compare_outputs, save_outputs
-from autotp.measure.workload.drivers import CHECKED_TOKENS, Driver, driver_of
-from autotp.measure.workload.workload import Generate
+from autotp.measure.outputs.error import compare_outputs
+from autotp.measure.outputs.reference import save_outputs
+from autotp.measure.workload.generation import Generation
+from autotp.measure.workload.workload import Driver, Generate, Workload
 from autotp.runtime import Attention, Plan, compile_plan, locate
 from tests.support.language_models import VOCABULARY, language_model
 

@@ -8,9 +8,10 @@ import pytest
 from scipy import stats
 
 from autotp.findings import Loop
-from autotp.measure.rounds.rounds import BLOCK_S, OPEN_BLOCK_S
+from autotp.measure.rounds.waves import Schedule
 from autotp.measure.workload.closed_loop import drive
-from autotp.measure.workload.open_loop import LEAD_IN_SHARE, Schedule, drive_open
+from autotp.measure.workload.open_loop import LEAD_IN_SHARE, OPEN_BLOCK_S, drive_open
+from autotp.measure.workload.workload import BLOCK_S
 from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
 from autotp.runtime.inference.inputs import seeded_samples
 from tests.support.models import wide_model

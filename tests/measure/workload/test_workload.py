@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from autotp.measure import Generation, Workload
-from autotp.measure.workload.workload import BURST_TOKENS, Generate, Token
+from autotp.measure.workload.generation import BURST_TOKENS, Generation
+from autotp.measure.workload.workload import Generate, Token, Workload
 
 SECOND = Generation(prompt_tokens=100, new_tokens=32, timed=(Token.SECOND,))
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from optuna.trial import Trial
 
 from autotp.findings import METRICS, Metric
-from autotp.measure import Arm, ArmFailure, ArmSpec, Block, Blocks, Phase, Status, Workers, Workload
-from autotp.measure import Arm, Block, Blocks, Metric, Phase, Status
-from autotp.measure.protocol import Run
-from autotp.measure.workload.workload import Generate
+from autotp.measure.failure import Phase, Status
+from autotp.measure.observed import Observed
+from autotp.measure.rounds.arm import Arm
+from autotp.measure.rounds.blocks import Blocks
+from autotp.measure.samples.block import Block
+from autotp.measure.workload.workload import Generate, Run
 from autotp.space import Config, Effective
-from autotp.tuning.observed import Observed
 from autotp.tuning.race.estimate import Standing
 from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, ROUNDS_TO_JUDGE, Race, Racer, still_in
 from tests.support.pretended_arms import PLAIN, QUOTA, Pretended, block_of

@@ -6,11 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from autotp.deploy import read_tuned, write_tuned
-from autotp.findings import METRICS, Interval, Ruling
-from autotp.measure import OutputError
-from autotp.space import Config, Effective
-from autotp.measure import Metric, Ruling
+from autotp.deploy.tuned import read_tuned, write_tuned
+from autotp.findings import METRICS, Ruling
 from autotp.space import Config
 from autotp.topology import Topology, probe
 from autotp.tuning.result.headline import say

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.findings import METRICS, Ruling
+from autotp.measure.verdict import Contest, Verdict, judge
 from autotp.space import Config
-from autotp.tuning.result.verdict import Contest, Verdict, judge
 
 
 def around(gain: float, spread: float = 0.002) -> list[float]:

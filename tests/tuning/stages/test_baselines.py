@@ -8,10 +8,12 @@ import pytest
 from optuna.trial import TrialState
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure import Arm, ArmFailure, Phase, Status, Workers
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.observed import Observed
+from autotp.measure.parent.pool import Workers
+from autotp.measure.rounds.arm import Arm
 from autotp.space import Config
 from autotp.tuning.events import ArmEnded, Baselined, Event, Gauged
-from autotp.tuning.observed import Observed
 from autotp.tuning.session import Session, open_session
 from autotp.tuning.stages.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
 from tests.support.made_up_rounds import made_up

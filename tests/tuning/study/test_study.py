@@ -12,10 +12,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autotp.errors import EnvironmentFailure, StudyError
 from autotp.findings import Interval, Proof, ProofState
-from autotp.measure import ArmFailure, Block, OutputError, Phase, Status
+from autotp.measure.failure import ArmFailure, Phase, Status
+from autotp.measure.observed import Observed
+from autotp.measure.outputs.error import OutputError
+from autotp.measure.samples.block import Block
 from autotp.space import BoundSpace, Config, Effective, bind, load_space
 from autotp.topology import probe
-from autotp.tuning.observed import Observed
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import decode_blocks
