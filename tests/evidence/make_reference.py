@@ -166,13 +166,13 @@ def simulate_races() -> bool:
 
 
 def keep_outcome(script: str, *arguments: str | Path, out: str) -> bool:
-    """Run `tests/<script>.py`, which judges itself, and keep its outcome, or its last words, with the facts."""
+    """Run a script, which judges itself, and keep its outcome, or the last that it printed, with the facts."""
     path = REFERENCE / f"{out}.json"
     given = [*map(str, arguments), "--out", str(path.relative_to(ROOT))]
     path.unlink(missing_ok=True)
-    text, code, seconds = run(["-m", f"tests.{script}", *given])
+    text, code, seconds = run(["-m", f"tests.evidence.{script}", *given])
     print(text, flush=True)
-    facts = describe(f"python -m tests.{script} {' '.join(given)}", seconds, code)
+    facts = describe(f"python -m tests.evidence.{script} {' '.join(given)}", seconds, code)
     found = json.loads(path.read_text()) if path.exists() else {"output": text[-OUTPUT_KEPT:]}
     path.write_text(json.dumps({"run": facts} | found | {"run": facts}, indent=2) + "\n")
     return code == 0

@@ -38,7 +38,7 @@ def test_an_outcome_stands_beside_the_facts_of_its_run(kept: Path, monkeypatch: 
 
     def run(arguments: list[str]) -> Any:
         assert not kept.exists()
-        assert arguments == ["-m", "tests.script", "rec", "--out", "out.json"]
+        assert arguments == ["-m", "tests.evidence.script", "rec", "--out", "out.json"]
         kept.write_text('{"holds": false, "run": {"command": "its own"}}')
         return "", 0, 0.1
 

@@ -1,20 +1,81 @@
-"""What the README shows is what the project does."""
+"""What the README and the other pages say is what the project does."""
 
 import re
 import shlex
+import types
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
+import click
+import msgspec
 import pytest
-from click.testing import CliRunner
 
+import autotp
 from autotp.cli import COMMANDS, cli
+from autotp.deploy import Tuned
+from autotp.errors import AutotpError
 from autotp.files import parse_yaml
-from autotp.space import parse_space
-from tests.evidence.quote_outcomes import with_outcomes
+from autotp.measure import Metric
+from autotp.space import KNOBS, Word, named_spaces, parse_space
+from autotp.tuning import Event
+from tests.evidence.quote_outcomes import PAGES, Page
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-COMMAND_LINES = re.findall(rf"(?:`|^ {{4}})(autotp (?:{'|'.join(COMMANDS)})\b[^`\n]*)", README, re.M)
+FOLDERS = ("*.md", "search_spaces/*.md", "autotp/**/*.md", "results/reference/*.md")
+TEXTS = {
+    str(path.relative_to(ROOT)): path.read_text() for pattern in FOLDERS for path in sorted(ROOT.glob(pattern))
+}
+EVERYWHERE = "\n".join(TEXTS.values())
+README, SPACES, FILE = (
+    TEXTS[name] for name in ("README.md", "search_spaces/README.md", "autotp/deploy/README.md")
+)
+MOST_README_BYTES = 12_000
+
+NAMES = "|".join(COMMANDS)
+COMMAND_LINES = sorted(set(re.findall(rf"(?:`|^ {{4}}|^\$ )(autotp (?:{NAMES})\b[^`\n]*)", EVERYWHERE, re.M)))
+LONE_FLAGS = sorted(set(re.findall(r"`(--[a-z][a-z-]*)[^`]*`", EVERYWHERE)))
+PYTHON = re.findall(r"```python\n(.*?)```", EVERYWHERE, re.S)
+EXAMPLE_SPACES = re.findall(r"```yaml\n(name: .*?)```", EVERYWHERE, re.S)
+EXITS_WITHOUT_ERROR = {0, 1, 70, 130}  # done, the answer is no, a bug, stopped
+
+
+def flags_of(name: str) -> set[str]:
+    """The flags of a command."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return {flag for param in command.params for flag in param.opts} | {"--help"}
+
+
+def keys_of(kind: Any, prefix: str = "") -> Iterator[str]:
+    """The keys of the file that `kind` stands for, with dots between levels."""
+    for field in msgspec.structs.fields(kind):
+        nested = [one for one in structs_of(field.type) if field.name != "profiles"]
+        if not nested:
+            yield prefix + field.name
+        for one in nested:
+            yield from keys_of(one, f"{prefix}{field.name}.")
+        if field.name == "proof":
+            yield prefix + field.name
+
+
+def structs_of(annotation: Any) -> list[Any]:
+    """The structs that a value of this type is or holds in a list; those of a mapping's values are left out."""
+    origin = get_origin(annotation)
+    if origin in (types.UnionType, tuple):
+        return [struct for part in get_args(annotation) for struct in structs_of(part)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct) else []
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def first_cells(text: str) -> list[str]:
+    """What stands between backticks in the first column of tables."""
+    return re.findall(r"^\| `([^`]+)` \|", text, re.M)
 
 
 def test_two_commands_come_first() -> None:
@@ -27,22 +88,94 @@ def test_two_commands_come_first() -> None:
     assert tests.endswith("-m pytest -q")
 
 
-def test_figures_are_the_committed_outcomes() -> None:
+def test_readme_is_short() -> None:
+    """The README is one page; what is longer has a page of its own."""
+    assert len(README.encode()) <= MOST_README_BYTES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_figures_are_the_committed_outcomes(page: Page) -> None:
     """Every transcript, file and figure from a run is what `results/reference/` holds, to the letter."""
-    assert with_outcomes(README) == README
+    assert page.written(TEXTS[page.path]) == TEXTS[page.path]
 
 
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_commands_exist_with_their_flags(line: str) -> None:
-    """Every command line in the README names a command and flags that exist."""
+    """Every command line in a page names a command and flags that exist."""
     _, name, *words = shlex.split(line)
-    help_text = CliRunner().invoke(cli, [name, "--help"]).output
-    flags = [word.split("=")[0] for word in words if word.startswith("--")]
-    assert all(flag in help_text for flag in flags), flags
+    flags = {word.split("=")[0] for word in words if re.match("--?[a-z]", word)}
+    assert flags <= flags_of(name)
 
 
-def test_example_space_is_valid() -> None:
-    """The space that the README shows parses."""
-    example = re.search(r"```yaml\n(name: mine\n.*?)```", README, re.S)
-    assert example is not None
-    assert parse_space(parse_yaml(example[1], "README"), "README").name == "mine"
+@pytest.mark.parametrize("flag", LONE_FLAGS)
+def test_flags_exist(flag: str) -> None:
+    """A flag that is named without a command is one of some command."""
+    assert any(flag in flags_of(name) for name in COMMANDS)
+
+
+@pytest.mark.parametrize("text", EXAMPLE_SPACES)
+def test_example_spaces_are_valid(text: str) -> None:
+    """A space that a page shows parses."""
+    assert parse_space(parse_yaml(text, "a page"), "a page").name == "mine"
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python_compiles(code: str) -> None:
+    """Python that a page shows is Python."""
+    compile(code, "a page", "exec")
+
+
+def test_python_names_exist() -> None:
+    """What pages call in `autotp` is there."""
+    called = set(re.findall(r"\bautotp\.([a-z_]+)\(", EVERYWHERE)) | set(re.findall(r"`autotp\.([a-z]+)`", README))
+    assert called <= set(autotp.__all__)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_resolve(name: str) -> None:
+    """Every relative link leads to a file or folder of the tree, and its anchor to a heading there."""
+    for target, _, anchor in (
+        link.partition("#") for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", TEXTS[name])
+    ):
+        path = (ROOT / name).parent / target if target else ROOT / name
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path.read_text()), anchor
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_paths_exist(name: str) -> None:
+    """Every file of the tree that a page names is there, and so is every module that it runs."""
+    paths = re.findall(r"`((?:autotp|tests|search_spaces|results/reference)/[\w./]+)`", TEXTS[name])
+    modules = re.findall(r"python -m (tests(?:\.\w+)+)", TEXTS[name])
+    named = [ROOT / path for path in paths] + [ROOT / f"{module.replace('.', '/')}.py" for module in modules]
+    assert [path for path in named if not path.exists()] == []
+
+
+def test_readme_names_all_there_is() -> None:
+    """The README names every command, every objective and every space."""
+    wanted = [*(f"autotp {name}" for name in COMMANDS), *(f"`{metric}`" for metric in Metric), *named_spaces()]
+    assert [words for words in wanted if words not in README] == []
+
+
+def test_page_about_spaces_explains_all_there_is() -> None:
+    """The page about search spaces has every word, and says what each knob means that isn't OpenVINO's."""
+    assert set(first_cells(SPACES)) >= {*KNOBS, *Word}
+    explained = SPACES.partition("Some need an explanation")[2]
+    own = [knob.name for knob in KNOBS.values() if knob.property is None]
+    assert [name for name in own if f"`{name}`" not in explained] == []
+
+
+def test_page_about_the_file_has_every_key() -> None:
+    """The page about tuned.yaml explains just the keys that the format has."""
+    profile = next(field for field in msgspec.structs.fields(Tuned) if field.name == "profiles")
+    keys = [*keys_of(Tuned), *(key for kind in structs_of(profile.type) for key in keys_of(kind))]
+    described = first_cells(FILE.partition("key by key")[2])
+    assert sorted(described) == sorted(keys)
+
+
+def test_page_about_the_file_has_every_exit_code_and_event() -> None:
+    """The page has the exit code of every kind of error, and every event that `--json` prints."""
+    codes = {AutotpError.exit_code} | {kind.exit_code for kind in AutotpError.__subclasses__()}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", FILE, re.M)} == codes | EXITS_WITHOUT_ERROR
+    events = [event.__struct_config__.tag for event in Event.__subclasses__()]
+    assert [event for event in events if f"`{event}`" not in FILE] == []
