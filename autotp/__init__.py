@@ -14,25 +14,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autotp.deploy.load import Loaded, load
     from autotp.errors import AutotpError
+    from autotp.measuring.api import compare, measure
     from autotp.topology import Topology, probe
     from autotp.tuning.api import tune
 
-__all__ = ["AutotpError", "Loaded", "Topology", "load", "probe", "tune"]
+__all__ = ["AutotpError", "Loaded", "Topology", "compare", "load", "measure", "probe", "tune"]
 
-_ROOMS = {
+_MODULES = {
     "AutotpError": "autotp.errors",
-    "Loaded": "autotp.deploy",
+    "Loaded": "autotp.deploy.load",
     "Topology": "autotp.topology",
-    "load": "autotp.deploy",
+    "compare": "autotp.measuring.api",
+    "load": "autotp.deploy.load",
+    "measure": "autotp.measuring.api",
     "probe": "autotp.topology",
-    "tune": "autotp.tuning",
+    "tune": "autotp.tuning.api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module 'autotp' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

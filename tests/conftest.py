@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from autotp.measure.lock import VARIABLE
-from autotp.measure.parent.pool import Workers
+from autotp.measuring.lock import VARIABLE
+from autotp.measuring.parent.pool import Workers
 
 settings.register_profile("autotp", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("autotp")

@@ -6,7 +6,7 @@ import click
 
 from autotp.cli.options import given, options
 from autotp.cli.output import echo_json, notice, show
-from autotp.measure.options import CompareOptions
+from autotp.measuring.options import CompareOptions
 
 EXIT_CODES = {"win": 0, "tie": 0, "lose": 1, "unknown": 3}
 
@@ -21,7 +21,7 @@ def command(a: str, b: str, as_json: bool, **values: Any) -> None:
 
     Each is a tuned.yaml, a hint such as hint:THROUGHPUT, or knobs such as 'num_streams=4,nireq=8'.
     """
-    from autotp.measure.api import compare
+    from autotp.measuring.api import compare
 
     found = compare(a, b, notice=notice, **given(CompareOptions, values))
     if as_json:

@@ -7,7 +7,7 @@ import click
 
 from autotp.cli.options import given, options
 from autotp.cli.output import echo_json, notice, show
-from autotp.measure.options import MeasureOptions
+from autotp.measuring.options import MeasureOptions
 
 
 @click.command("measure", epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json")
@@ -19,7 +19,7 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
 
     With --rate inferences arrive at random, and their latency includes the wait for a request.
     """
-    from autotp.measure.api import measure
+    from autotp.measuring.api import measure
 
     asked = given(MeasureOptions, values)
     measurement = measure(model, notice=notice, **asked)

@@ -1,6 +1,6 @@
 """The metrics: each declared once, as one row of this table; measurement, files, options and reports read it.
 
-A metric is computed from blocks by its statistic (`autotp.measure.samples.metrics`). Any row whose `objective`
+A metric is computed from blocks by its statistic (`autotp.measuring.samples.metrics`). Any row whose `objective`
 isn't False can be tuned for, and every row can be bounded by a constraint.
 """
 

@@ -10,8 +10,8 @@ from rich.text import Text
 from autotp.deploy.guard import Decision
 from autotp.deploy.tuned import Profile, Tuned
 from autotp.findings import METRICS
-from autotp.measure.comparison import Comparison
-from autotp.measure.measurement import Measurement
+from autotp.measuring.comparison import Comparison
+from autotp.measuring.measurement import Measurement
 from autotp.report.units import BRIEF, metric_name, spell_metric
 from autotp.space import BoundSpace, Census, spell_config, spell_value
 

@@ -7,9 +7,9 @@ import msgspec
 
 from autotp.deploy.tuned import Tuned
 from autotp.findings import Interval
-from autotp.measure.lock import Holder
-from autotp.measure.rounds.noise import Noise
-from autotp.measure.workload.registry import AnyWorkload
+from autotp.measuring.lock import Holder
+from autotp.measuring.rounds.noise import Noise
+from autotp.measuring.workload.registry import AnyWorkload
 from autotp.topology import Advice
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from autotp.findings.metric import objectives_of
-from autotp.measure.options import JobOptions
-from autotp.measure.workload.registry import WORKLOADS
+from autotp.measuring.options import JobOptions
+from autotp.measuring.workload.registry import WORKLOADS
 from autotp.options import Flag, Form
 
 BUDGET_S = 300.0

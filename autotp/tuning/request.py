@@ -7,15 +7,15 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.findings import Metric
-from autotp.measure.job import Job
-from autotp.measure.workload.registry import (
+from autotp.measuring.job import Job
+from autotp.measuring.workload.registry import (
     AnyWorkload,
     WorkloadOptions,
     objective_named,
     workload_class,
     workload_for,
 )
-from autotp.measure.workload.workload import Wanted, Workload
+from autotp.measuring.workload.workload import Wanted, Workload
 from autotp.options import spell
 from autotp.runtime import ModelFiles, Shape, locate
 from autotp.space import ALLOWABLE, Config, Space, load_space

@@ -11,12 +11,12 @@ from optuna.trial import Trial
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measure.bench import Bench, WorkerBench
-from autotp.measure.failure import ArmFailure
-from autotp.measure.job import Job
-from autotp.measure.parent.pool import Workers
-from autotp.measure.preparation import inspect, settled
-from autotp.measure.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
+from autotp.measuring.bench import Bench, WorkerBench
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.job import Job
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.preparation import inspect, settled
+from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
 from autotp.runtime import ModelInfo, digest
 from autotp.space import BoundSpace, Config, bind
 from autotp.topology import Topology, format_cpulist, health, narrow, probe

@@ -9,11 +9,11 @@ from autotp.deploy.tuned import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files import to_type
 from autotp.findings import UNITY, Metric, Ruling
-from autotp.measure.lock import machine_lock
-from autotp.measure.parent.pool import Workers
-from autotp.measure.rounds.waves import seconds_needed
-from autotp.measure.samples.weather import Patience
-from autotp.measure.verdict import Verdict
+from autotp.measuring.lock import machine_lock
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.rounds.waves import seconds_needed
+from autotp.measuring.samples.weather import Patience
+from autotp.measuring.verdict import Verdict
 from autotp.space import Config
 from autotp.tuning.events import Listener, Ruled, Waiting, Weathered
 from autotp.tuning.race.race import Racer

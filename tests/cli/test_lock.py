@@ -11,7 +11,7 @@ import pytest
 
 import autotp as package
 from autotp.errors import EnvironmentFailure
-from autotp.measure.lock import VARIABLE, machine_lock
+from autotp.measuring.lock import VARIABLE, machine_lock
 from autotp.tuning.events import Event, Waiting
 from tests.support.command_line import autotp
 from tests.support.models import matmul_model
@@ -28,7 +28,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess
     """Another process measures until its input ends."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "lock"))
     program = (
-        "import sys\nfrom autotp.measure import machine_lock\n"
+        "import sys\nfrom autotp.measuring import machine_lock\n"
         "with machine_lock('autotp tune other.xml', True, print): print('has it', flush=True); sys.stdin.read()"
     )
     argv = [sys.executable, "-c", program]

@@ -9,9 +9,9 @@ from autotp.cli.sides import Named, contenders_of, workload_of
 from autotp.deploy.tuned import TunedWorkload
 from autotp.errors import InputError, SpaceError
 from autotp.findings import METRICS, Loop, Metric
-from autotp.measure import Asked
-from autotp.measure.workload.generation import Generation
-from autotp.measure.workload.workload import Token, Workload
+from autotp.measuring import Asked
+from autotp.measuring.workload.generation import Generation
+from autotp.measuring.workload.workload import Token, Workload
 from autotp.runtime import ModelFiles, ModelKind, locate
 from autotp.space import Config
 from autotp.topology import probe

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from autotp.findings import METRICS
-from autotp.measure.rounds.waves import AA, Waves
-from autotp.measure.samples.statistics import round_log_gains
+from autotp.measuring.rounds.waves import AA, Waves
+from autotp.measuring.samples.statistics import round_log_gains
 
 Gains = npt.NDArray[np.float64]
 Bounds = tuple[float, float]

@@ -47,7 +47,7 @@ knobs:
   inference_precision_hint: [bf16, f32]
 """
 _TUNE = (
-    "from autotp.measure.parent import pool; pool.ENTRY = 'tests.support.lossy'; "
+    "from autotp.measuring.parent import pool; pool.ENTRY = 'tests.support.lossy'; "
     "from autotp.cli import main; main()"
 )
 

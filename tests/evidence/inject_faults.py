@@ -33,7 +33,7 @@ from typing import Any
 
 import psutil
 
-from autotp.measure.failure import Phase
+from autotp.measuring.failure import Phase
 from tests.support.cgroup import memory_limit, memory_limit_available
 from tests.support.faults import GROUP, GROUP_BYTES, Fault, requests_for
 from tests.support.models import wide_model
@@ -44,7 +44,7 @@ BEHAVING = (2, 3, 4, 6, 8)
 VERDICTS = {"win": 0, "tie": 0, "unknown": 3}  # with their exit codes
 _PR_SET_CHILD_SUBREAPER = 36
 _TUNE = (
-    "from autotp.measure.parent import pool; pool.ENTRY = 'tests.support.faults'; "
+    "from autotp.measuring.parent import pool; pool.ENTRY = 'tests.support.faults'; "
     "from autotp.cli import main; main()"
 )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from autotp.measure.failure import Phase
+from autotp.measuring.failure import Phase
 from autotp.tuning.api import tune
 from tests.support.real_models import real_model
 

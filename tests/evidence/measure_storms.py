@@ -28,14 +28,14 @@ from time import monotonic, sleep
 from typing import Any
 
 from autotp.findings import METRICS, REPORTED_CONFIDENCE, Ruling
-from autotp.measure.lock import machine_lock
-from autotp.measure.parent.pool import Workers
-from autotp.measure.rounds.arm import Arm, ArmSpec
-from autotp.measure.rounds.blocks import Blocks
-from autotp.measure.rounds.waves import GRACE, Rounds, Waves, plan_waves
-from autotp.measure.samples.statistics import MIN_PROCESSES, t_interval
-from autotp.measure.verdict import Contest, judge
-from autotp.measure.workload.workload import Workload
+from autotp.measuring.lock import machine_lock
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.rounds.arm import Arm, ArmSpec
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.waves import GRACE, Rounds, Waves, plan_waves
+from autotp.measuring.samples.statistics import MIN_PROCESSES, t_interval
+from autotp.measuring.verdict import Contest, judge
+from autotp.measuring.workload.workload import Workload
 from autotp.runtime import Plan, locate
 from autotp.space import Config
 from tests.support.models import layered_model

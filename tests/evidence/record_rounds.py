@@ -26,15 +26,15 @@ import numpy.typing as npt
 # Started by hand, Python looks beside the script only.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from autotp.measure.failure import ArmFailure
-from autotp.measure.lock import machine_lock
-from autotp.measure.parent.pool import Workers
-from autotp.measure.rounds.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measure.rounds.blocks import Blocks
-from autotp.measure.rounds.rounds import run_round
-from autotp.measure.samples.block import Block
-from autotp.measure.samples.weather import Patience
-from autotp.measure.workload.workload import Workload
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.lock import machine_lock
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.rounds import run_round
+from autotp.measuring.samples.block import Block
+from autotp.measuring.samples.weather import Patience
+from autotp.measuring.workload.workload import Workload
 from autotp.runtime import Plan, build_demo_model, locate
 from tests.support.real_models import NAMES, real_model
 

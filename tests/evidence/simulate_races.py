@@ -28,7 +28,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from autotp.findings import METRICS, REPORTED_CONFIDENCE, Metric
-from autotp.measure.samples.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, t_interval
+from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, t_interval
 from autotp.space import Config
 from tests.evidence.candidate_methods import DECIDING, METHODS, claims, truths_held
 from tests.evidence.outcomes import keep

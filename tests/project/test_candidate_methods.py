@@ -5,7 +5,7 @@ from math import exp, inf
 import numpy as np
 import pytest
 
-from autotp.measure.samples.statistics import t_interval
+from autotp.measuring.samples.statistics import t_interval
 from tests.evidence.candidate_methods import bootstrap_t_bounds, hodges_lehmann, signed_rank_bounds, t_bounds
 
 GAINS = np.array([-0.02, -0.01, 0.0, 0.01, 0.015, 0.04])

@@ -16,7 +16,7 @@ from autotp.cli import COMMANDS, cli
 from autotp.deploy import Tuned
 from autotp.errors import AutotpError
 from autotp.files import parse_yaml
-from autotp.measure import Metric
+from autotp.measuring import Metric
 from autotp.space import KNOBS, Word, named_spaces, parse_space
 from autotp.tuning import Event
 from tests.evidence.quote_outcomes import PAGES, Page

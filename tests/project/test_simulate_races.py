@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autotp.findings import METRICS
-from autotp.measure.samples.statistics import MIN_PROCESSES
+from autotp.measuring.samples.statistics import MIN_PROCESSES
 from tests.evidence.simulate_races import (
     CANDIDATES,
     ENOUGH_INTERVALS,

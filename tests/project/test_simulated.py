@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from autotp.findings import Ruling
-from autotp.measure.rounds.blocks import Blocks
-from autotp.measure.rounds.rounds import run_round
-from autotp.measure.samples.block import Block
-from autotp.measure.samples.weather import Patience
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.rounds import run_round
+from autotp.measuring.samples.block import Block
+from autotp.measuring.samples.weather import Patience
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.replayed import Clock

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from autotp.findings import Interval, Ruling
-from autotp.measure.lock import Holder
-from autotp.measure.rounds.noise import Noise
+from autotp.measuring.lock import Holder
+from autotp.measuring.rounds.noise import Noise
 from autotp.report.progress import describe_event
 from autotp.topology import Advice, probe
 from autotp.tuning.events import (

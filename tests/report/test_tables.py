@@ -10,7 +10,7 @@ from rich.console import Console
 
 from autotp.deploy.guard import Decision, Difference
 from autotp.findings import Proof, ProofState, Ruling
-from autotp.measure.measurement import Measurement
+from autotp.measuring.measurement import Measurement
 from autotp.report.machine import topology_tree
 from autotp.report.tables import measurement_table, space_view, tuned_view
 from autotp.space import Config, Effective, bind, load_space

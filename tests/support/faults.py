@@ -2,7 +2,7 @@
 
 Which, is told by the number of requests in flight that it's asked for (`requests_for`), or by the name of the
 model to inspect (`model_name_for`), so that a whole tuning can meet every fault without knowing of it. Put its
-name in the place of the worker's own: `autotp.measure.parent.pool.ENTRY = "tests.support.faults"`.
+name in the place of the worker's own: `autotp.measuring.parent.pool.ENTRY = "tests.support.faults"`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from autotp.measure.child import worker
-from autotp.measure.failure import Phase, Status
-from autotp.measure.protocol import Compile, Inspect, Inspected, Watch, decode_request, encode
-from autotp.measure.workload.workload import Run
+from autotp.measuring.child import worker
+from autotp.measuring.failure import Phase, Status
+from autotp.measuring.protocol import Compile, Inspect, Inspected, Watch, decode_request, encode
+from autotp.measuring.workload.workload import Run
 from autotp.runtime import ModelInfo
 
 GROUP = "AUTOTP_TESTS_MEMORY_GROUP"  # the folder of a control group with little memory

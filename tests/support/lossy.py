@@ -1,7 +1,7 @@
 """A worker that rounds too much: the real one, but with `LOSSY_REQUESTS` each output is off by half its size.
 
 Whatever OpenVINO rounds to on one machine may be as good as its hints; this is worse than them on any. Put its
-name in the place of the worker's own: `autotp.measure.parent.pool.ENTRY = "tests.support.lossy"`.
+name in the place of the worker's own: `autotp.measuring.parent.pool.ENTRY = "tests.support.lossy"`.
 """
 
 import itertools
@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from autotp.measure.child import worker
-from autotp.measure.outputs.error import OutputError, compare_outputs
-from autotp.measure.outputs.reference import NamedOutputs
-from autotp.measure.protocol import Compile, decode_request
+from autotp.measuring.child import worker
+from autotp.measuring.outputs.error import OutputError, compare_outputs
+from autotp.measuring.outputs.reference import NamedOutputs
+from autotp.measuring.protocol import Compile, decode_request
 
 LOSSY_REQUESTS = 7
 LOSS = 0.5  # of an output's size

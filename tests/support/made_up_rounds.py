@@ -2,7 +2,7 @@
 
 import random
 
-from autotp.measure.samples.block import Block
+from autotp.measuring.samples.block import Block
 from tests.support.replayed import Recording
 
 

@@ -4,13 +4,13 @@ import random
 from collections.abc import Callable
 from math import exp
 
-from autotp.measure.failure import ArmFailure, Phase, Status
-from autotp.measure.parent.pool import Workers
-from autotp.measure.rounds.arm import Arm, ArmSpec
-from autotp.measure.rounds.blocks import Blocks
-from autotp.measure.rounds.waves import Waves
-from autotp.measure.samples.block import Block
-from autotp.measure.workload.workload import Generate, Run, Workload
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.rounds.arm import Arm, ArmSpec
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.waves import Waves
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Generate, Run, Workload
 
 PLAIN = Blocks()
 QUOTA = Blocks(duration_s=0.3, lead_in_s=0.1)

@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from autotp.measure.failure import Phase
-from autotp.measure.parent.process import WorkerProcess
+from autotp.measuring.failure import Phase
+from autotp.measuring.parent.process import WorkerProcess
 
 
 def running(pid: int) -> bool:

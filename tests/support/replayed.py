@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from autotp.measure.failure import Phase
-from autotp.measure.protocol import Started
-from autotp.measure.rounds.arm import Arm, ArmSpec
-from autotp.measure.samples.block import Block
-from autotp.measure.workload.workload import Generate, Run, Workload
+from autotp.measuring.failure import Phase
+from autotp.measuring.protocol import Started
+from autotp.measuring.rounds.arm import Arm, ArmSpec
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Generate, Run, Workload
 
 NO_WORKERS: Any = SimpleNamespace()
 

@@ -17,14 +17,14 @@ from unittest import mock
 import msgspec
 
 from autotp.findings import METRICS
-from autotp.measure.bench import Bench
-from autotp.measure.observed import Observed, Outcome
-from autotp.measure.outputs.error import OutputError
-from autotp.measure.parent.watchdog import PhaseClock
-from autotp.measure.rounds import noise
-from autotp.measure.rounds.arm import Arm
-from autotp.measure.rounds.waves import AA
-from autotp.measure.workload.workload import BLOCK_S, Workload
+from autotp.measuring.bench import Bench
+from autotp.measuring.observed import Observed, Outcome
+from autotp.measuring.outputs.error import OutputError
+from autotp.measuring.parent.watchdog import PhaseClock
+from autotp.measuring.rounds import noise
+from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.rounds.waves import AA
+from autotp.measuring.workload.workload import BLOCK_S, Workload
 from autotp.runtime import locate
 from autotp.space import Census, Config, Effective, load_space
 from autotp.topology import probe

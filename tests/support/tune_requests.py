@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from autotp.measure import Asked
+from autotp.measuring import Asked
 from autotp.tuning.request import TuneRequest, build_request
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from autotp.findings import Interval, Ruling
-from autotp.measure.observed import Observed
-from autotp.measure.outputs.error import OutputError
-from autotp.measure.verdict import Verdict
+from autotp.measuring.observed import Observed
+from autotp.measuring.outputs.error import OutputError
+from autotp.measuring.verdict import Verdict
 from autotp.space import Config, Effective
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.tuned_content import Evidence, Shipped

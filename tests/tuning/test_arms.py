@@ -8,16 +8,16 @@ import msgspec
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.measure import Asked
-from autotp.measure.bench import Bench
-from autotp.measure.failure import ArmFailure, Phase, Status
-from autotp.measure.observed import Observed
-from autotp.measure.outputs.error import OutputError
-from autotp.measure.outputs.gate import Gate
-from autotp.measure.parent import pool as workers_module
-from autotp.measure.parent.pool import Workers
-from autotp.measure.preparation import inspect
-from autotp.measure.workload.workload import Generate
+from autotp.measuring import Asked
+from autotp.measuring.bench import Bench
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.observed import Observed
+from autotp.measuring.outputs.error import OutputError
+from autotp.measuring.outputs.gate import Gate
+from autotp.measuring.parent import pool as workers_module
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.preparation import inspect
+from autotp.measuring.workload.workload import Generate
 from autotp.runtime import locate
 from autotp.space import Config, Effective, Predictor
 from autotp.topology import narrow, probe

@@ -15,7 +15,7 @@ from autotp.errors import (
     SpaceError,
     StudyError,
 )
-from autotp.measure.parent.pool import Workers
+from autotp.measuring.parent.pool import Workers
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session, began, open_session
 from tests.support.models import dynamic_model, matmul_model

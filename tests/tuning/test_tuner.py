@@ -14,8 +14,8 @@ import autotp
 from autotp.deploy.tuned import Tuned, read_tuned
 from autotp.errors import EnvironmentFailure, InputError, StudyError
 from autotp.findings import Ruling
-from autotp.measure.failure import ArmFailure, Phase, Status
-from autotp.measure.verdict import Verdict
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.verdict import Verdict
 from autotp.tuning import tuner
 from autotp.tuning.events import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled
 from autotp.tuning.session import Session

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from autotp.findings import Interval
-from autotp.measure.samples.statistics import t_quantile
+from autotp.measuring.samples.statistics import t_quantile
 
 _MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples
 

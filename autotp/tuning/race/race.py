@@ -24,15 +24,15 @@ import numpy as np
 from optuna.trial import Trial
 
 from autotp.findings import Metric
-from autotp.measure.failure import ArmFailure
-from autotp.measure.observed import Observed
-from autotp.measure.rounds.arm import Arm
-from autotp.measure.rounds.blocks import Blocks
-from autotp.measure.rounds.rounds import run_round
-from autotp.measure.samples.block import Block
-from autotp.measure.samples.metrics import all_metrics, samples_of, value_of
-from autotp.measure.samples.statistics import log_gain, quantile_log_gain_error, round_log_gains
-from autotp.measure.samples.weather import Patience
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.observed import Observed
+from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.rounds import run_round
+from autotp.measuring.samples.block import Block
+from autotp.measuring.samples.metrics import all_metrics, samples_of, value_of
+from autotp.measuring.samples.statistics import log_gain, quantile_log_gain_error, round_log_gains
+from autotp.measuring.samples.weather import Patience
 from autotp.space import Config
 from autotp.tuning.race.estimate import Standing
 from autotp.tuning.study.block_columns import Row

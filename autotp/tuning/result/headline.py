@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from autotp.deploy.tuned import Tuned
 from autotp.findings import Metric, ProofState, Ruling
-from autotp.measure.observed import Observed
-from autotp.measure.verdict import Verdict
+from autotp.measuring.observed import Observed
+from autotp.measuring.verdict import Verdict
 from autotp.runtime import Attention
 from autotp.space import Config
 from autotp.tuning.request import TuneRequest

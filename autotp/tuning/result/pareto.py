@@ -11,7 +11,7 @@ from math import isfinite
 import msgspec
 
 from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric
-from autotp.measure.samples.statistics import t_interval
+from autotp.measuring.samples.statistics import t_interval
 from autotp.space import Config
 
 

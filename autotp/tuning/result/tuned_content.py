@@ -22,8 +22,8 @@ from autotp.deploy.tuned import (
     TunedWorkload,
 )
 from autotp.findings import UNITY, Interval, Metric, Ruling
-from autotp.measure.observed import Observed
-from autotp.measure.verdict import Verdict
+from autotp.measuring.observed import Observed
+from autotp.measuring.verdict import Verdict
 from autotp.runtime import digest
 from autotp.space import Config
 from autotp.topology import Topology, format_cpulist

@@ -8,9 +8,9 @@ from math import inf
 
 from autotp.errors import EnvironmentFailure
 from autotp.findings import ProofState
-from autotp.measure.failure import ArmFailure, Status
-from autotp.measure.observed import Observed, Outcome
-from autotp.measure.rounds.noise import Noise, least_seconds, measure_noise
+from autotp.measuring.failure import ArmFailure, Status
+from autotp.measuring.observed import Observed, Outcome
+from autotp.measuring.rounds.noise import Noise, least_seconds, measure_noise
 from autotp.space import Config
 from autotp.tuning.events import ArmEnded, Baselined, Gauged
 from autotp.tuning.race.race import Racer

@@ -7,10 +7,10 @@ from statistics import fmean
 import msgspec
 
 from autotp.findings import Metric, Ruling
-from autotp.measure.rounds.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves
-from autotp.measure.samples.metrics import all_metrics
-from autotp.measure.samples.statistics import DECIDING_CONFIDENCE, t_interval
-from autotp.measure.verdict import Contest, Verdict, judge
+from autotp.measuring.rounds.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves
+from autotp.measuring.samples.metrics import all_metrics
+from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
+from autotp.measuring.verdict import Contest, Verdict, judge
 from autotp.tuning.constraints import violations
 from autotp.tuning.events import FinalsBegan, FinalsEnded
 from autotp.tuning.race.race import OUT_CONFIDENCE, Racer, best_in, still_in

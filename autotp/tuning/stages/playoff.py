@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from optuna.trial import Trial
 
-from autotp.measure.failure import ArmFailure
+from autotp.measuring.failure import ArmFailure
 from autotp.tuning.events import PlayOffBegan
 from autotp.tuning.race.race import LOOKS, Racer, still_in
 from autotp.tuning.session import Session

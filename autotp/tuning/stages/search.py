@@ -4,8 +4,8 @@ from collections import deque
 
 from optuna.trial import FrozenTrial, Trial
 
-from autotp.measure.failure import ArmFailure
-from autotp.measure.observed import Observed
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.observed import Observed
 from autotp.space import Config, split_places
 from autotp.tuning.events import ArmEnded
 from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, Racer

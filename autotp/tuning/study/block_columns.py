@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autotp.measure.samples.block import Block
+from autotp.measuring.samples.block import Block
 
 MAX_BLOCKS = 200
 SAMPLES = ("latencies", "first_tokens", "second_tokens")

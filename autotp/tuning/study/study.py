@@ -15,9 +15,9 @@ from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import Trial, TrialState
 
 from autotp.errors import StudyError
-from autotp.measure.failure import ArmFailure, Status
-from autotp.measure.observed import Observed
-from autotp.measure.samples.weather import weather_counts
+from autotp.measuring.failure import ArmFailure, Status
+from autotp.measuring.observed import Observed
+from autotp.measuring.samples.weather import weather_counts
 from autotp.space import Config
 from autotp.tuning.constraints import violations
 from autotp.tuning.propose.proposer import Proposer

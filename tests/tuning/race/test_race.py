@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from optuna.trial import Trial
 
 from autotp.findings import METRICS, Metric
-from autotp.measure.failure import Phase, Status
-from autotp.measure.observed import Observed
-from autotp.measure.rounds.arm import Arm
-from autotp.measure.rounds.blocks import Blocks
-from autotp.measure.samples.block import Block
-from autotp.measure.workload.workload import Generate, Run
+from autotp.measuring.failure import Phase, Status
+from autotp.measuring.observed import Observed
+from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Generate, Run
 from autotp.space import Config, Effective
 from autotp.tuning.race.estimate import Standing
 from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, ROUNDS_TO_JUDGE, Race, Racer, still_in

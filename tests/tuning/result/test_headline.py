@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from autotp.findings import METRICS, Interval, Proof, ProofState, Ruling
-from autotp.measure.workload.generation import Generation
-from autotp.measure.workload.workload import Workload
+from autotp.measuring.workload.generation import Generation
+from autotp.measuring.workload.workload import Workload
 from autotp.runtime import Attention
 from autotp.space import Config
 from autotp.tuning.result.headline import say

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.findings import METRICS, Ruling
-from autotp.measure.verdict import Contest, Verdict, judge
+from autotp.measuring.verdict import Contest, Verdict, judge
 from autotp.space import Config
 
 

@@ -8,10 +8,10 @@ import pytest
 from optuna.trial import TrialState
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure.failure import ArmFailure, Phase, Status
-from autotp.measure.observed import Observed
-from autotp.measure.parent.pool import Workers
-from autotp.measure.rounds.arm import Arm
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.observed import Observed
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.rounds.arm import Arm
 from autotp.space import Config
 from autotp.tuning.events import ArmEnded, Baselined, Event, Gauged
 from autotp.tuning.session import Session, open_session

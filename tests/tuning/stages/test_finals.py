@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from autotp.findings import METRICS, Metric, Ruling
-from autotp.measure.rounds.blocks import Blocks
-from autotp.measure.rounds.waves import AA, Rounds, Schedule, plan_waves
-from autotp.measure.samples.block import Block
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.waves import AA, Rounds, Schedule, plan_waves
+from autotp.measuring.samples.block import Block
 from autotp.space import Config
 from autotp.tuning.constraints import parse_constraint
 from autotp.tuning.stages.finals import Closing, _rule, final_metrics, rounds_wanted

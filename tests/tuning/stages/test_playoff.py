@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from autotp.measure.failure import ArmFailure, Phase, Status
-from autotp.measure.rounds.arm import Arm
-from autotp.measure.samples.block import Block
-from autotp.measure.workload.workload import Run
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Run
 from autotp.tuning.events import ArmEnded, Event, PlayOffBegan
 from autotp.tuning.race.race import Racer
 from autotp.tuning.session import Session

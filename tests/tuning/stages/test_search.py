@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import EnvironmentFailure
-from autotp.measure.failure import ArmFailure, Phase, Status
-from autotp.measure.parent.pool import Workers
-from autotp.measure.rounds.arm import Arm
-from autotp.measure.samples.block import Block
-from autotp.measure.workload.workload import Run
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Run
 from autotp.space import Config
 from autotp.tuning.events import ArmEnded, Event
 from autotp.tuning.race.race import Racer

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.measure.samples.block import Block
+from autotp.measuring.samples.block import Block
 from autotp.tuning.study.block_columns import MAX_BLOCKS, Row, decode_blocks, encode_blocks
 
 seconds = st.floats(2**-20, 2**10, width=32)

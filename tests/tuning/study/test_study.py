@@ -12,10 +12,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autotp.errors import EnvironmentFailure, StudyError
 from autotp.findings import Interval, Proof, ProofState
-from autotp.measure.failure import ArmFailure, Phase, Status
-from autotp.measure.observed import Observed
-from autotp.measure.outputs.error import OutputError
-from autotp.measure.samples.block import Block
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.observed import Observed
+from autotp.measuring.outputs.error import OutputError
+from autotp.measuring.samples.block import Block
 from autotp.space import BoundSpace, Config, Effective, bind, load_space
 from autotp.topology import probe
 from autotp.tuning.propose.proposer import Proposer

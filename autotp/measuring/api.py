@@ -1,0 +1,113 @@
+"""`autotp.measure` and `autotp.compare`: the same jobs from Python as from the command line."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Unpack
+
+from autotp.measuring.comparison import Comparison, compare_arms
+from autotp.measuring.job import Job
+from autotp.measuring.lock import Holder, machine_lock
+from autotp.measuring.measurement import Measurement, measure_config
+from autotp.measuring.options import COMPARE_BUDGET_S, MEASURE_BUDGET_S, CompareOptions, MeasureOptions
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.preparation import inspect, settled
+from autotp.measuring.sides import contenders_of, model_of, objective_of, options_of, read_side, shapes_of
+from autotp.measuring.workload.registry import WorkloadOptions, workload_for
+from autotp.measuring.workload.workload import Wanted
+from autotp.options import refuse_unknown
+from autotp.runtime import locate
+from autotp.space import Config
+from autotp.topology import probe
+
+Notice = Callable[[str], None]
+
+
+def _silent(sentence: str) -> None:
+    """Say nothing."""
+
+
+def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[MeasureOptions]) -> Measurement:
+    """Measure `model` with the knobs in `settings`, the way a tuning does.
+
+    A single request runs synchronously, several are kept in flight.
+
+    Args:
+        model: an IR `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
+        notice: gets a sentence where something else measures here and is waited for.
+        **options: as `MeasureOptions` describes them.
+
+    Raises:
+        InputError: something given can't be used, or the config can't be run.
+        EnvironmentFailure: no process can be started, or with `no_wait` something else measures.
+        TypeError: an option that isn't one of `MeasureOptions`.
+    """
+    refuse_unknown(MeasureOptions, options, "measure")
+    budget_s = options.get("budget_s", MEASURE_BUDGET_S)
+    config, files = Config.of(options.get("settings", {})), locate(Path(model))
+    job = Job(
+        files=files,
+        workload=workload_for(files, Wanted((), (), budget_s), _workload_options(options)),
+        topology=probe(),
+        shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
+    )
+    job.refuse_void(config)
+    job.spec(config)
+    with _lock("measure", files.path, options.get("no_wait", False), notice), Workers() as workers:
+        inspect(workers, job.files, job.shapes)
+        return measure_config(workers, settled(workers, job), config, budget_s)
+
+
+def compare(
+    a: str | Path | Mapping[str, Any],
+    b: str | Path | Mapping[str, Any],
+    *,
+    notice: Notice = _silent,
+    **options: Unpack[CompareOptions],
+) -> Comparison:
+    """Compare A with B in fresh processes, with the proof that a tuning asks of a gain.
+
+    Args:
+        a: a tuned.yaml, a hint such as `hint:THROUGHPUT`, or knobs: a mapping, a YAML file,
+            `num_streams=4,nireq=8`.
+        b: likewise.
+        notice: gets a sentence for each warning, and where something else measures here and is waited for.
+        **options: as `CompareOptions` describes them.
+
+    Raises:
+        InputError: something given can't be used, or a side can't be run.
+        EnvironmentFailure: the reference or a hint can't be run, memory doesn't hold both sides, or with `no_wait`
+            something else measures.
+        TypeError: an option that isn't one of `CompareOptions`.
+    """
+    refuse_unknown(CompareOptions, options, "compare")
+    budget_s = options.get("budget_s", COMPARE_BUDGET_S)
+    sides = (read_side(a), read_side(b))
+    files = model_of(sides, options.get("model"))
+    metric = objective_of(sides, options.get("objective"), files)
+    given = options_of(sides, _workload_options(options), metric)
+    job = Job(
+        files=files,
+        workload=workload_for(files, Wanted((metric,), (), budget_s), given),
+        topology=probe(),
+        objectives=(metric,),
+        shapes=shapes_of(sides, options.get("shapes", {})),
+    )
+    contenders, warnings = contenders_of(sides, job)
+    for warning in warnings:
+        notice(f"warning: {warning}.")
+    with _lock("compare", files.path, options.get("no_wait", False), notice), Workers() as workers:
+        inspect(workers, job.files, job.shapes)
+        if job.workload.open:
+            contenders, _ = contenders_of(sides, settled(workers, job))
+        return compare_arms(workers, contenders, metric, budget_s)
+
+
+def _workload_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in WorkloadOptions.__annotations__}
+
+
+def _lock(command: str, model: Path, no_wait: bool, notice: Notice) -> Any:
+    def waiting(holder: Holder) -> None:
+        notice(f"waiting for {holder}, which measures on this machine.")
+
+    return machine_lock(f"autotp {command} {model.name}", no_wait, waiting)

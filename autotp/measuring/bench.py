@@ -1,0 +1,200 @@
+"""From configs to running arms: started side by side, observed, their outputs judged, splits proven."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Protocol
+
+import msgspec
+
+from autotp.findings import Proof
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.job import Job
+from autotp.measuring.observed import Observed, Outcome
+from autotp.measuring.outputs.gate import Gate
+from autotp.measuring.outputs.reference import Outputs, reference_folder
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.parent.watchdog import PhaseClock
+from autotp.measuring.preparation import record_reference
+from autotp.measuring.proof.control import activity_of, run_control
+from autotp.measuring.proof.split_proof import Activity, prove_split
+from autotp.measuring.rounds.arm import Arm, start_together, stop_all
+from autotp.measuring.rounds.worker_arm import WorkerArm
+from autotp.space import MODEL_THREADS, Config, Effective, Predictor
+
+
+class Bench(Protocol):
+    """Makes arms of configs.
+
+    Attributes:
+        arm_start_s: the longest that an arm took to start and warm up so far.
+    """
+
+    arm_start_s: float
+
+    @property
+    def clock(self) -> PhaseClock:
+        """The watchdogs and the time spent."""
+
+    @property
+    def room(self) -> int:
+        """How many more arms like the largest so far the memory that is left holds."""
+
+    def record_reference(self) -> None:
+        """Compute the reference outputs once.
+
+        Raises:
+            ArmFailure: the reference couldn't be run.
+        """
+
+    def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
+        """Take the hints' worst output error for what is accepted in practice."""
+
+    def arm(self, config: Config, checked: bool = True) -> Arm:
+        """Return an arm for `config`, not yet started; `checked` if it is to compare its outputs.
+
+        Raises:
+            SpaceError: the config is INVALID here.
+        """
+
+    def start(self, configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
+        """Start an arm for each of `configs` side by side and return what each turned out to be.
+
+        Args:
+            configs: configs that can run here.
+            gated: whether wrong outputs are a failure; the hints are exempt.
+        """
+
+    def wrong_output(self, config: Config, observed: Observed) -> ArmFailure | None:
+        """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
+
+    def close(self) -> None:
+        """Stop every arm that was ever made here."""
+
+
+class WorkerBench:
+    """Arms of worker processes for one job, all with the same workload, samples and reference."""
+
+    def __init__(self, job: Job, predictor: Predictor, workers: Workers, tolerance: float | None = None) -> None:
+        self.gate = Gate(tolerance=tolerance)
+        self.arm_start_s = 0.0
+        self._job = job
+        self._workers = workers
+        self._predictor = predictor
+        self._model_threads: tuple[int, ...] = MODEL_THREADS  # less once a hint's own streams have been seen
+        self._folder = reference_folder()
+        self._arms: list[Arm] = []
+        self._controls: dict[tuple[object, ...], Activity] = {}
+
+    @property
+    def _reference(self) -> Path:
+        return Path(self._folder.name) / "reference.npz"
+
+    def record_reference(self) -> None:
+        """Compute the reference outputs once.
+
+        Raises:
+            ArmFailure: the reference couldn't be run.
+        """
+        record_reference(self._workers, self._job.reference(str(self._reference)))
+
+    def close(self) -> None:
+        """Stop every arm that was ever made here and delete the reference outputs."""
+        stop_all(self._arms)
+        self._folder.cleanup()
+
+    def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
+        """Take the hints' worst output error for what is accepted in practice, and learn from their streams."""
+        for config, hint in hints.items():
+            if config.get("performance_hint") == "throughput":
+                self._model_threads = self._predictor.model_threads(config, hint.effective)
+        self.gate = self.gate.accepting(hint.output_error for hint in hints.values() if hint.output_error)
+
+    @property
+    def clock(self) -> PhaseClock:
+        """The watchdogs and the time spent."""
+        return self._workers.clock
+
+    @property
+    def room(self) -> int:
+        """How many more arms like the largest so far the memory that is left holds."""
+        return self._workers.room
+
+    def arm(self, config: Config, checked: bool = True) -> Arm:
+        """Return an arm for `config`, not yet started; `checked` if it is to compare its outputs.
+
+        Raises:
+            SpaceError: the config is INVALID here.
+        """
+        outputs = Outputs(str(self._reference)) if checked else None
+        arm = WorkerArm(self._job.spec(config, outputs), self._workers)
+        self._arms.append(arm)
+        return arm
+
+    def start(self, configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
+        """Start an arm for each of `configs` side by side and return what each turned out to be.
+
+        Args:
+            configs: configs that can run here.
+            gated: whether wrong outputs are a failure; the hints are exempt.
+        """
+        began = monotonic()
+        arms = [self.arm(config) for config in configs]
+        failures = start_together(arms)
+        if arms:
+            self.arm_start_s = max(self.arm_start_s, (monotonic() - began) / len(arms))
+        outcomes: list[tuple[Arm, Outcome]] = []
+        for index, (config, arm) in enumerate(zip(configs, arms, strict=True)):
+            outcome: Outcome = failures[index] if index in failures else self._observe(config, arm)
+            if isinstance(outcome, Observed) and gated:
+                outcome = self.wrong_output(config, outcome) or outcome
+            if isinstance(outcome, ArmFailure):
+                arm.stop()
+            outcomes.append((arm, outcome))
+        return outcomes
+
+    def wrong_output(self, config: Config, observed: Observed) -> ArmFailure | None:
+        """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
+        assert observed.output_error is not None
+        strict = self._job.strict(config)
+        reason = self.gate.rejects(observed.output_error, observed.effective.precision, strict)
+        return ArmFailure(Status.WRONG_OUTPUT, Phase.COMPILE, reason) if reason else None
+
+    def proof(self, config: Config, arm: Arm) -> Proof | None:
+        """Return what the distribution policy does in `arm`, which has started; None where `config` has none.
+
+        The same config without the policy, under the same mask, runs once for all that need it.
+
+        Raises:
+            ArmFailure: either can't be run or watched.
+        """
+        if not config.tensor_parallel:
+            return None
+        seen, control = activity_of(arm), self._job.control(config)
+        key = (config.without_policy, self._job.masks(config))
+        if key not in self._controls:
+            self._controls[key] = run_control(self._workers, control)
+        return prove_split(seen, self._controls[key], control.spanned)
+
+    def _observe(self, config: Config, arm: Arm) -> Outcome:
+        started = arm.started[0]
+        try:
+            proof = self.proof(config, arm)
+        except ArmFailure as failure:
+            return failure
+        sub_streams = proof.sub_streams if proof else 1
+        effective = msgspec.structs.replace(started.effective, sub_streams=sub_streams)
+        return Observed(
+            effective=effective,
+            masks=self._job.masks(config),
+            proof=proof,
+            output_error=arm.output_error if arm.spec.outputs is not None else None,
+            properties=started.properties,
+            predicted=self._predict(config),
+            told_apart=self._predictor.told_apart(config),
+            copy_s=started.copy_s,
+        )
+
+    def _predict(self, config: Config) -> Effective:
+        predicted = self._predictor.effective(config, self._model_threads)
+        return msgspec.structs.replace(predicted, requests=self._job.nireq(config) or predicted.streams)

@@ -1,0 +1,152 @@
+"""The child side of an arm: a process that compiles one config and answers timed blocks.
+
+It is forked from a process that has imported OpenVINO and created nothing, and sets its own CPU mask before
+OpenVINO's first Core. Between requests it sleeps in a read.
+"""
+
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from typing import BinaryIO
+
+import msgspec
+
+from autotp.errors import AutotpError
+from autotp.measuring.child.cpu_weather import CpuWeather
+from autotp.measuring.child.thread_activity import watch
+from autotp.measuring.failure import Status
+from autotp.measuring.outputs.error import OutputError, compare_outputs
+from autotp.measuring.outputs.reference import Outputs, save_outputs
+from autotp.measuring.protocol import (
+    Choose,
+    Chosen,
+    Compile,
+    Failed,
+    Inspect,
+    Inspected,
+    Ready,
+    Reply,
+    Started,
+    ThreadActivity,
+    Watch,
+    decode_request,
+    encode,
+)
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Driver, Run
+from autotp.options import spelled_for
+from autotp.runtime import compile_plan, inspect_model, reason, reported_properties
+
+Runner = Callable[[Run | Watch | Choose], Block | ThreadActivity | Chosen]
+
+_MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory", "Failed to allocate")  # of OpenVINO's errors
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer each request line from `requests` by one reply line, until the parent closes the pipe."""
+    runner: Runner | None = None
+    replies.write(encode(Ready()) + b"\n")
+    replies.flush()
+    for line in requests:
+        reply: Reply
+        try:
+            match decode_request(line):
+                case Inspect() as request:
+                    with spelled_for(request.spelling):
+                        reply = Inspected(inspect_model(request.files, request.shapes))
+                case Compile() as request:
+                    reply, runner = _compile(request)
+                case (Run() | Watch() | Choose()) as request:
+                    assert runner is not None, "a block was asked for before the start"
+                    reply = runner(request)
+        except Exception as error:
+            reply = _failed(error)
+        replies.write(encode(reply) + b"\n")
+        replies.flush()
+
+
+def _failed(error: Exception) -> Failed:
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _MEMORY_SIGNS):
+        return Failed(Status.OUT_OF_MEMORY, reason(error))
+    if isinstance(error, AutotpError):
+        return Failed(Status.INVALID, str(error), input_error=error.exit_code == 2)
+    return Failed(Status.CRASHED, f"{type(error).__name__}: {reason(error)}")
+
+
+def _compile(request: Compile) -> tuple[Started, Runner]:
+    process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
+    compiled = compile_plan(request.plan)
+    driver = request.workload.driver(compiled)
+    output_error = _check(request.outputs, driver)
+    started = Started(
+        effective=compiled.effective,
+        properties=reported_properties(compiled.compiled_model),
+        compile_s=compiled.compile_s,
+        copy_s=driver.copy_s,
+        memory_bytes=peak_memory_bytes(),
+        output_error=output_error,
+    )
+    return started, _runner(driver, process_cpus, compiled.effective.threads or 0)
+
+
+def _runner(driver: Driver, process_cpus: frozenset[int], threads: int) -> Runner:
+    weather = CpuWeather(process_cpus)
+    reset_peak_memory()
+
+    def run(request: Run | Watch | Choose) -> Block | ThreadActivity | Chosen:
+        if isinstance(request, Watch):
+            driver.infer(0.0)  # the first inference makes threads
+            return watch(driver.infer, process_cpus, threads)
+        if isinstance(request, Choose):
+            return Chosen(dict(driver.choose()))
+        return _block(driver, request, weather)
+
+    return run
+
+
+def _block(driver: Driver, request: Run, weather: CpuWeather) -> Block:
+    before = weather.read()  # before the barrier: with hundreds of CPUs it takes milliseconds
+    if request.begin_s is not None:
+        sleep(max(0.0, request.begin_s - monotonic()))
+    began = monotonic()
+    block = driver.block(request)
+    return msgspec.structs.replace(
+        block,
+        memory_bytes=peak_memory_bytes(),
+        untimed_s=monotonic() - began - block.elapsed_s,
+        weather=weather.since(before),
+    )
+
+
+def _check(outputs: Outputs | None, driver: Driver) -> OutputError | None:
+    if outputs is None:
+        return None
+    path = Path(outputs.path)
+    if outputs.save:
+        save_outputs(path, driver.outputs(None))
+        return None
+    return compare_outputs(path, driver.outputs(path), driver.deciding)
+
+
+def reset_peak_memory() -> None:
+    """Set the kernel's peak of resident memory (VmHWM, proc(5)) back to what is resident now."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return  # not permitted in some containers: the peak then includes the compile
+
+
+def peak_memory_bytes() -> int:
+    """Return VmHWM of this process in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main(request_end: int, reply_end: int) -> None:
+    """Serve on two pipes, given by their descriptors."""
+    with open(request_end, "rb") as requests, open(reply_end, "wb") as replies:
+        serve(requests, replies)

@@ -1,0 +1,245 @@
+"""Two arms against each other: A over B, in fresh processes, with the same proof that a tuning asks of a finalist.
+
+A first short phase starts both once, looks at their outputs, and tells how long starts and blocks take; nothing
+that it measures counts. Then both run in waves with a twin of B, so that the smallest ratio that could be proved
+here comes from the same minutes. A side whose outputs are wrong can't win. What OpenVINO's hints make of the
+outputs is accepted in practice, so they are run, too, but only where a side would be rejected without.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+
+from autotp.errors import AutotpError, EnvironmentFailure, InputError
+from autotp.findings import REPORTED_CONFIDENCE, Metric, Ruling
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.outputs.error import OutputError
+from autotp.measuring.outputs.gate import Gate
+from autotp.measuring.outputs.reference import Outputs, reference_folder
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.preparation import record_reference
+from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
+from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
+from autotp.measuring.rounds.waves import AA, GRACE, Rounds, Waves, plan_waves
+from autotp.measuring.rounds.worker_arm import WorkerArm
+from autotp.measuring.samples.metrics import samples_of
+from autotp.measuring.samples.statistics import t_interval
+from autotp.measuring.verdict import Contest, Verdict, judge
+from autotp.space import Config, Effective
+
+A, B = "A", "B"
+ARMS = 3  # that run side by side: A, B, and the twin of B
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two: what OpenVINO made of it, its figures, and its outputs' error, with why they are `wrong`."""
+
+    effective: Effective
+    metrics: dict[str, float]
+    output_error: OutputError
+    wrong: str | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """How many times better A is than B, with its 95 % interval over processes, and what is proven."""
+
+    ratio: float
+    low: float
+    high: float
+    verdict: Ruling
+    reason: str
+    objective: str
+    processes: int
+    rounds: int
+    noise_floor: float | None
+    a: Side
+    b: Side
+
+
+class Contenders(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared, what the outputs are held against, and the CPUs that all of it may use.
+
+    Attributes:
+        sides: the arms A and B.
+        reference: the arm that computes the reference outputs; where it saves them is set here.
+        hints: the arms of OpenVINO's hints for the same model and workload.
+        strict: the sides that must give the reference's whole numbers, all of them.
+        blocks: how blocks are made.
+        seed: of their order.
+    """
+
+    sides: Mapping[str, ArmSpec]
+    reference: ArmSpec
+    hints: tuple[ArmSpec, ...]
+    strict: frozenset[str] = frozenset()
+    blocks: Blocks
+    seed: int = 0
+
+
+class _Opening(msgspec.Struct, frozen=True):
+    """What the first phase tells: what both sides are, how long a start takes, and how blocks are made."""
+
+    sides: dict[str, Side]
+    start_s: float
+    blocks: Blocks
+    block_s: float
+    samples: int
+
+
+def compare_arms(workers: Workers, contenders: Contenders, metric: Metric, budget_s: float) -> Comparison:
+    """Compare two arms for about `budget_s` seconds, starts included.
+
+    Raises:
+        InputError: one of them can't be run; the text says which, in which phase it failed and how.
+        EnvironmentFailure: the reference or a hint can't be run, no process starts, or memory doesn't hold both.
+    """
+    end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
+    opening = _open(workers, contenders, metric, budget_s * LONGEST_BLOCK_SHARE)
+    makers = {key: partial(WorkerArm, spec, workers) for key, spec in contenders.sides.items()}
+    waves = Waves(makers, B, metric, opening.blocks, contenders.seed)
+    rounds = Rounds.of(opening.blocks).enough_for(metric, opening.samples)
+    schedule = plan_waves(end - monotonic(), ARMS, opening.start_s, opening.block_s, rounds)
+    waves.run(schedule, end, last, lambda: None)
+    return _conclude(waves, metric, opening.sides)
+
+
+def _open(workers: Workers, contenders: Contenders, metric: Metric, longest_s: float) -> _Opening:
+    with reference_folder() as folder:
+        reference = Path(folder) / "reference.npz"
+        _record_reference(workers, contenders.reference, reference)
+        _check_room(workers)
+        began, blocks, specs = monotonic(), contenders.blocks, contenders.sides
+        with _started(workers, list(specs.values()), reference) as arms:
+            start_s = (monotonic() - began) * ARMS / len(arms)
+            sides = {key: _side(arm) for key, arm in zip(specs, arms, strict=True)}
+            try:
+                for arm in arms:
+                    blocks = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), longest_s)
+                trials = [blocks.run(arm) for arm in arms]
+            except ArmFailure as failure:
+                raise failure.as_error("A side can't be measured") from failure
+        _check_room(workers)
+        sides = _judge_outputs(workers, contenders, reference, sides)
+    block_s = max(block.elapsed_s + block.untimed_s for block in trials)
+    return _Opening(sides, start_s, blocks, block_s, min(len(samples_of(metric, block)) for block in trials))
+
+
+def _side(arm: Arm) -> Side:
+    return Side(effective=arm.started[0].effective, metrics={}, output_error=arm.output_error)
+
+
+def _judge_outputs(
+    workers: Workers, contenders: Contenders, reference: Path, sides: dict[str, Side]
+) -> dict[str, Side]:
+    """Return `sides` with why their outputs are wrong; the hints are run where one would be rejected without."""
+
+    def judged(gate: Gate) -> dict[str, Side]:
+        reasons = {
+            key: gate.rejects(side.output_error, side.effective.precision, key in contenders.strict)
+            for key, side in sides.items()
+        }
+        return {key: msgspec.structs.replace(side, wrong=reasons[key]) for key, side in sides.items()}
+
+    without = judged(Gate())
+    if not any(side.wrong for side in without.values()):
+        return without
+    with _started(workers, contenders.hints, reference, EnvironmentFailure) as arms:
+        return judged(Gate().accepting(arm.output_error for arm in arms))
+
+
+def _record_reference(workers: Workers, spec: ArmSpec, path: Path) -> None:
+    try:
+        record_reference(workers, msgspec.structs.replace(spec, outputs=Outputs(str(path), save=True)))
+    except ArmFailure as failure:
+        raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
+
+
+def _check_room(workers: Workers) -> None:
+    if workers.room < ARMS:
+        raise EnvironmentFailure(f"A comparison needs {ARMS} arms side by side: {workers.shortage}.")
+
+
+@contextmanager
+def _started(
+    workers: Workers, specs: Sequence[ArmSpec], reference: Path, kind: type[AutotpError] = InputError
+) -> Iterator[list[Arm]]:
+    """Give started arms of `specs` that compare their outputs; a failure is an error of `kind`."""
+    outputs = Outputs(str(reference))
+    arms: list[Arm] = [WorkerArm(msgspec.structs.replace(spec, outputs=outputs), workers) for spec in specs]
+    try:
+        for index, failure in start_together(arms).items():
+            properties = specs[index].plans[0].properties
+            raise failure.as_error(f"A config ({properties}) can't be measured", kind) from failure
+        yield arms
+    finally:
+        stop_all(arms)
+
+
+def _conclude(waves: Waves, metric: Metric, sides: Mapping[str, Side]) -> Comparison:
+    gains = waves.log_gains(A, B)
+    floor = waves.noise_floor if AA not in waves.failures and len(gains) > 1 else None
+    interval = t_interval(gains, REPORTED_CONFIDENCE)
+    verdict = _judge(waves, metric, floor, sides)
+    measured = {
+        key: msgspec.structs.replace(side, metrics=waves.metrics(key) if _has(waves, key) else {})
+        for key, side in sides.items()
+    }
+    return Comparison(
+        ratio=interval.median,
+        low=interval.low,
+        high=interval.high,
+        verdict=verdict.ruling,
+        reason=verdict.reason,
+        objective=metric.name,
+        processes=len(waves.waves),
+        rounds=sum(len(wave.get(B, ())) for wave in waves.waves),
+        noise_floor=floor,
+        a=measured[A],
+        b=measured[B],
+    )
+
+
+def _has(waves: Waves, key: str) -> bool:
+    return bool(waves.waves) and key not in waves.failures
+
+
+def _judge(waves: Waves, metric: Metric, floor: float | None, sides: Mapping[str, Side]) -> Verdict:
+    """Rule on A over B: a proof either way, as of a candidate over a baseline, but never for wrong outputs."""
+    for key, failure in waves.failures.items():
+        failed = B if key == AA else key
+        return Verdict(Ruling.UNKNOWN, reason=f"{failed} failed in one of the processes: {failure}")
+    wrong = {key: side.wrong for key, side in sides.items() if side.wrong}
+    forwards = _one_way(waves, metric, floor, A, B, feasible=A not in wrong)
+    if forwards.ruling is Ruling.UNKNOWN:
+        return forwards
+    if len(wrong) == len(sides):
+        return Verdict(Ruling.UNKNOWN, reason=f"the outputs of both are wrong, so neither can win: {wrong[A]}")
+    if A in wrong:
+        return Verdict(Ruling.LOSE, reason=f"A's outputs are wrong, so it can't win: {wrong[A]}")
+    if forwards.ruling is Ruling.WIN:
+        return forwards
+    if B in wrong:
+        return Verdict(Ruling.TIE, reason=f"B's outputs are wrong, so it can't win: {wrong[B]}")
+    backwards = _one_way(waves, metric, floor, B, A, feasible=True)
+    return Verdict(Ruling.LOSE) if backwards.ruling is Ruling.WIN else forwards
+
+
+def _one_way(
+    waves: Waves, metric: Metric, floor: float | None, candidate: str, other: str, *, feasible: bool
+) -> Verdict:
+    """Rule on `candidate` with `other` as its baseline."""
+    gains = waves.log_gains(candidate, other)
+    return judge(
+        [Contest(key=candidate, config=Config(), log_gains={other: gains}, feasible=feasible)],
+        best_baseline=other,
+        must_beat=[other],
+        baseline_keeps=True,
+        noise_floor=float("inf") if floor is None else floor,
+        processes=len(gains),
+        metric=metric,
+        samples=waves.fewest_samples,
+    )

@@ -1,0 +1,130 @@
+"""From a config to what an arm's workers do: the one way, for a tuning, a measurement and a comparison."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from autotp.errors import SpaceError
+from autotp.findings import Metric
+from autotp.measuring.outputs.reference import Outputs
+from autotp.measuring.proof.control import Control
+from autotp.measuring.proof.split_proof import places
+from autotp.measuring.rounds.arm import ArmSpec
+from autotp.measuring.workload.registry import AnyWorkload, void_knobs
+from autotp.runtime import ModelFiles, Plan, Shape
+from autotp.space import Config, Mask, affinity, config_dropped, lossy
+from autotp.topology import Topology
+
+REFERENCE_PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
+LATENCY_HINT = Config.of({"performance_hint": "latency"})
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What configs are measured for: a model, how it is driven, the objectives, and the machine.
+
+    Attributes:
+        files: the model.
+        shapes: static shapes by input; none of a language model.
+        workload: how it is driven.
+        objectives: metrics, the deciding one first; none where all are of interest.
+        topology: the machine, and the CPUs that may be used.
+        narrowed: whether the person chose these CPUs, so that every process must be bound to them.
+    """
+
+    files: ModelFiles
+    workload: AnyWorkload
+    topology: Topology
+    objectives: tuple[Metric, ...] = ()
+    shapes: dict[str, Shape] = {}
+    narrowed: bool = False
+
+    @property
+    def void_knobs(self) -> Mapping[str, str]:
+        """The knobs that mean nothing here, with the reason."""
+        return void_knobs(type(self.workload))
+
+    def refuse_void(self, config: Config, whose: str = "") -> None:
+        """Refuse a config that has no effect of its own here; `whose` is put before it in the error.
+
+        Raises:
+            SpaceError: the text is the reason.
+        """
+        if reason := config_dropped(config, self.void_knobs):
+            raise SpaceError(f"{whose}{config}: {reason}.")
+
+    def masks(self, config: Config) -> tuple[Mask, ...] | None:
+        """Return the CPUs of each process of `config`; None where they aren't bound.
+
+        Raises:
+            SpaceError: the config can't run here.
+        """
+        masks = affinity(config, self.topology.machine, self.topology.envelope)
+        return (self.topology.envelope.cpus,) if masks is None and self.narrowed else masks
+
+    def nireq(self, config: Config) -> int | None:
+        """Return the requests in flight with `config`; None leaves OpenVINO's optimum."""
+        return self.workload.nireq(config, self.objectives)
+
+    def strict(self, config: Config) -> bool:
+        """Whether `config` must give the reference's whole numbers, being less exact than the default."""
+        return self.workload.exact_when_lossy and lossy(config, self.topology.machine)
+
+    def spec(self, config: Config, outputs: Outputs | None = None) -> ArmSpec:
+        """Return the arm of `config`, which compares its outputs where `outputs` says with what.
+
+        Raises:
+            SpaceError: the config can't run here.
+        """
+        return self._spec(config, self.masks(config), self.nireq(config), outputs)
+
+    def spec_of(self, plans: Sequence[Plan], config: Config) -> ArmSpec:
+        """Return the arm that runs `plans`, made elsewhere of `config`."""
+        return ArmSpec(plans=tuple(plans), workload=self.workload.of_config(config))
+
+    def reference(self, path: str) -> ArmSpec:
+        """Return the arm that writes the reference outputs to `path`."""
+        properties = {**REFERENCE_PROPERTIES, **self.workload.reference_properties}
+        return ArmSpec(plans=(self._plan(properties),), workload=self.workload, outputs=Outputs(path, save=True))
+
+    def hint(self) -> ArmSpec:
+        """Return the arm of OpenVINO's LATENCY hint with a single request, on the CPUs that the person chose."""
+        mask = self.topology.envelope.cpus if self.narrowed else None
+        return ArmSpec(plans=(self._plan(LATENCY_HINT.properties(), mask, nireq=1),), workload=self.workload)
+
+    def control(self, config: Config) -> Control:
+        """Return what `config`, which has the distribution policy, is held against: the same without it.
+
+        Raises:
+            SpaceError: the config can't run here.
+        """
+        masks = self.masks(config)
+        spec = self._spec(config.without_policy, masks and masks[:1], None, None)
+        cpus = masks[0] if masks else self.topology.envelope.cpus
+        return Control(spec=spec, spanned=places(self.topology.machine, cpus))
+
+    def _spec(
+        self, config: Config, masks: tuple[Mask, ...] | None, nireq: int | None, outputs: Outputs | None
+    ) -> ArmSpec:
+        plans = tuple(
+            Plan(
+                files=self.files,
+                shapes=self.shapes,
+                properties=config.properties(),
+                mask=mask,
+                nireq=nireq,
+                split=config.graph_split,
+                attention=self.workload.attention,
+            )
+            for mask in masks or (None,)
+        )
+        return ArmSpec(plans=plans, workload=self.workload.of_config(config), outputs=outputs)
+
+    def _plan(self, properties: dict[str, str], mask: Mask | None = None, nireq: int | None = None) -> Plan:
+        return Plan(
+            files=self.files,
+            shapes=self.shapes,
+            properties=properties,
+            mask=mask,
+            nireq=nireq,
+            attention=self.workload.attention,
+        )

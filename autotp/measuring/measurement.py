@@ -1,0 +1,112 @@
+"""One config on its own: figures to look at, from which nothing is proven, as nothing is compared.
+
+The arms and blocks are those of a tuning, so that it sees the same, but a language model's blocks are whole
+generations; outputs aren't checked, and disturbed blocks count.
+"""
+
+from collections.abc import Mapping
+from itertools import count
+from time import perf_counter
+from typing import Any
+
+import msgspec
+
+from autotp.errors import InputError
+from autotp.findings import METRICS, Proof
+from autotp.measuring.bench import WorkerBench
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.job import Job
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.samples.block import Block
+from autotp.measuring.samples.metrics import all_metrics
+from autotp.measuring.workload.registry import AnyWorkload
+from autotp.space import Config, Effective, Predictor
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """What one config does; `properties` are as OpenVINO reports them.
+
+    Attributes:
+        metrics: by key, with the unit; those of the workload. A rate is the median of blocks, which a neighbour's
+            burst doesn't move.
+        inferences: of a language model: tokens. Over `measured_s`, the seconds of all windows, it's the mean rate.
+        copy_s: what copying a request's inputs in and its outputs out would add; no latency has it.
+        proof: of the distribution policy, where it is set.
+    """
+
+    metrics: dict[str, float]
+    compile_s: float
+    copy_s: float | None
+    inferences: int
+    measured_s: float
+    blocks: int
+    nireq: int
+    effective: Effective
+    properties: dict[str, str]
+    workload: AnyWorkload
+    proof: Proof | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values, each metric under its own key (None where the workload doesn't have it)."""
+        rest: Mapping[str, Any] = msgspec.structs.asdict(self)
+        keys = dict.fromkeys(metric.key for metric in METRICS.values())
+        return {**keys, **self.metrics, **{name: value for name, value in rest.items() if name != "metrics"}}
+
+
+def measure_config(workers: Workers, job: Job, config: Config, budget_s: float) -> Measurement:
+    """Run blocks of `config` for `budget_s` seconds after its start and warm-up.
+
+    Raises:
+        SpaceError: the config can't run here.
+        InputError: it fails; the text says in which phase and how.
+        EnvironmentFailure: no process can be started.
+    """
+    bench = WorkerBench(job, Predictor(job.topology), workers)
+    try:
+        arm = bench.arm(config, checked=False)
+        arm.launch()
+        arm.await_start()
+        arm.warm_up()
+        blocks = _run_blocks(arm, job.workload.seed, budget_s, Blocks.within(job.topology.envelope, job.workload))
+        return _summary(arm, blocks, bench.proof(config, arm))
+    except ArmFailure as failure:
+        raise failure.as_error("This config can't be measured", InputError) from failure
+    finally:
+        bench.close()
+
+
+def _run_blocks(arm: Arm, seed: int, budget_s: float, blocks: Blocks) -> list[Block]:
+    numbers = count()
+
+    def run(how: Blocks) -> Block:
+        number = next(numbers)
+        return how.run(arm, seed + number, number)
+
+    fitted = blocks.fit(arm.turn_s(run(blocks.fitting)), budget_s / 10).whole
+    deadline = perf_counter() + budget_s
+    measured = [run(fitted)]
+    while perf_counter() < deadline:
+        measured.append(run(fitted))
+    return measured
+
+
+def _summary(arm: Arm, blocks: list[Block], proof: Proof | None) -> Measurement:
+    started = arm.started[0]
+    effective = started.effective
+    if proof is not None:
+        effective = msgspec.structs.replace(effective, sub_streams=proof.sub_streams)
+    return Measurement(
+        metrics=all_metrics(blocks),
+        compile_s=started.compile_s,
+        copy_s=started.copy_s,
+        inferences=sum(block.count for block in blocks),
+        measured_s=sum(block.elapsed_s for block in blocks),
+        blocks=len(blocks),
+        nireq=effective.requests or 1,
+        effective=effective,
+        properties=started.properties,
+        workload=arm.spec.workload,
+        proof=proof,
+    )

@@ -1,0 +1,153 @@
+"""How far a config's outputs are from the reference's, output by output.
+
+Each output of floats is judged by its own size, so that neither a large one (logits) nor one that is all rounding
+excuses anything in a small one (scores). Whole numbers and truth values (classes, tokens) are the same or not: how
+far apart two class numbers are means nothing, so what counts is how many differ. NaN and Inf have to be where the
+reference has them; an output that is nothing else can't be judged.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from autotp.measuring.outputs.reference import NamedOutputs, load_outputs
+
+LEAST_SIZE = 1e-6  # smaller outputs are taken for zeros; scores over a vocabulary of 200 000 are larger
+
+
+class OutputError(msgspec.Struct, frozen=True, kw_only=True):
+    """How far outputs are from the reference.
+
+    Attributes:
+        max_abs_error: the largest absolute error of any output, of a language model that of its logits.
+        max_abs_reference: the largest absolute value of the reference, likewise.
+        finite: whether there are numbers wherever the reference has them, and its NaN and Inf where it has those.
+        relative_errors: by output of floats, the largest absolute error divided by that output's own size.
+        differing: by output of whole numbers or truth values, the share that isn't the reference's.
+        derived: the same by output that another one decides, as a language model's logits do what it says.
+        mismatch: what else is wrong: an output that isn't there, of another shape, or that can't be judged.
+    """
+
+    max_abs_error: float
+    max_abs_reference: float
+    finite: bool
+    relative_errors: dict[str, float] = {}
+    differing: dict[str, float] = {}
+    derived: dict[str, float] = {}
+    mismatch: str | None = None
+
+
+def worst_error(errors: Iterable[OutputError]) -> OutputError:
+    """Return the worst in each respect: of an arm's instances, or of several arms."""
+    known = list(errors)
+    return OutputError(
+        max_abs_error=max((error.max_abs_error for error in known), default=0.0),
+        max_abs_reference=max((error.max_abs_reference for error in known), default=0.0),
+        finite=all(error.finite for error in known),
+        relative_errors=_largest(error.relative_errors for error in known),
+        differing=_largest(error.differing for error in known),
+        derived=_largest(error.derived for error in known),
+        mismatch=next((error.mismatch for error in known if error.mismatch is not None), None),
+    )
+
+
+def _largest(by_output: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for values in by_output:
+        found |= {name: max(value, found.get(name, 0.0)) for name, value in values.items()}
+    return found
+
+
+def compare_outputs(path: Path, outputs: NamedOutputs, told: Collection[str] | None = None) -> OutputError:
+    """Compare the outputs of each sample with those saved at `path`.
+
+    Args:
+        path: of the reference's.
+        outputs: of an arm.
+        told: names of those that decide the others, whose largest error and size are told; all where None.
+    """
+    found = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
+    wanted = load_outputs(path)
+    mismatch = _mismatch(wanted, found)
+    by_output: dict[str, list[_Distance]] = {}
+    for key in wanted if mismatch is None else ():
+        by_output.setdefault(key.partition("/")[2], []).append(_Distance.of(wanted[key], found[key]))
+    worst = {name: _Distance.worst(distances) for name, distances in by_output.items()}
+    blind = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
+    if blind is not None:
+        mismatch = f"output {blind} can't be judged, the reference has no finite number there: give it real inputs"
+    whole = {name: d.differing for name, d in worst.items() if d.differing is not None}
+    deciding = {name for name in worst if told is None or name in told}
+    sized = [worst[name] for name in deciding]
+    return OutputError(
+        max_abs_error=max((distance.error for distance in sized), default=0.0),
+        max_abs_reference=max((distance.size for distance in sized), default=0.0),
+        finite=all(distance.finite for distance in worst.values()),
+        relative_errors={
+            name: d.error / max(LEAST_SIZE, d.size) for name, d in worst.items() if d.differing is None
+        },
+        differing={name: share for name, share in whole.items() if name in deciding},
+        derived={name: share for name, share in whole.items() if name not in deciding},
+        mismatch=mismatch,
+    )
+
+
+class _Distance(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one output is off: the largest error, the reference's size; of whole numbers how many differ.
+
+    `judged` are those of its elements for which the reference has a number.
+    """
+
+    error: float
+    size: float
+    finite: bool
+    elements: int
+    judged: int
+    differing: float | None
+
+    @classmethod
+    def of(cls, wanted: NDArray[Any], found: NDArray[Any]) -> "_Distance":
+        whole = wanted.dtype.kind in "biu"
+        differing = float(np.mean(wanted != found)) if whole and wanted.size else (0.0 if whole else None)
+        reference, answer = wanted.astype(np.float64), found.astype(np.float64)
+        usable = np.isfinite(reference)
+        difference = np.abs(answer[usable] - reference[usable])
+        rest_alike = np.array_equal(answer[~usable], reference[~usable], equal_nan=True)
+        return cls(
+            error=float(np.max(difference[np.isfinite(difference)], initial=0.0)),
+            size=float(np.max(np.abs(reference[usable]), initial=0.0)),
+            finite=rest_alike and bool(np.isfinite(difference).all()),
+            elements=wanted.size,
+            judged=int(np.count_nonzero(usable)),
+            differing=differing,
+        )
+
+    @classmethod
+    def worst(cls, distances: Sequence["_Distance"]) -> "_Distance":
+        """Return what is worst over the samples of one output."""
+        shares = [distance.differing for distance in distances if distance.differing is not None]
+        return cls(
+            error=max(distance.error for distance in distances),
+            size=max(distance.size for distance in distances),
+            finite=all(distance.finite for distance in distances),
+            elements=sum(distance.elements for distance in distances),
+            judged=sum(distance.judged for distance in distances),
+            differing=sum(shares) / len(shares) if shares else None,
+        )
+
+
+def _mismatch(wanted: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]) -> str | None:
+    """Return how the two can't even be compared: outputs that are missing, too many, or of another shape."""
+    for key in [*wanted, *found]:
+        name = key.partition("/")[2]
+        if key not in found:
+            return f"output {name} is missing"
+        if key not in wanted:
+            return f"output {name} is not one of the reference's"
+        if wanted[key].shape != found[key].shape:
+            return f"output {name} has shape {list(found[key].shape)}, the reference's {list(wanted[key].shape)}"
+    return None

@@ -1,0 +1,58 @@
+"""The output gate: a faster config that answers differently is not faster.
+
+Outputs on the same samples are compared with a reference (f32, one stream, no split). What OpenVINO's own hints
+make of them is accepted in practice, so their error is the bar, output by output. Where another output decides
+one of whole numbers, as logits do the likeliest token, that one is judged: of two tokens that are about as likely
+a more exact config may name the other.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from autotp.measuring.outputs.error import OutputError, worst_error
+
+HINT_ERROR_FACTOR = 1.5
+TOLERANCES = {"f32": 1e-4, "f16": 1e-2, "bf16": 4e-2}
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """The bar: the person's absolute `tolerance`, else what the `hints` do, output by output."""
+
+    tolerance: float | None = None
+    hints: OutputError = OutputError(max_abs_error=0.0, max_abs_reference=0.0, finite=True)
+
+    def accepting(self, hints: Iterable[OutputError]) -> "Gate":
+        """Return this gate with the worst that `hints` do as what is accepted in practice."""
+        return Gate(tolerance=self.tolerance, hints=worst_error(hints))
+
+    def rejects(self, error: OutputError, precision: str | None, strict: bool = False) -> str | None:
+        """Return why outputs with `error` of an arm of that inference precision are wrong, None if they aren't.
+
+        With `strict` whole numbers must be the reference's, those that another output decides, too, whatever the
+        hints make of them.
+        """
+        if error.mismatch is not None:
+            return error.mismatch
+        if not error.finite:
+            return "the outputs hold NaN or Inf where the reference has numbers, or the other way round"
+        if self.tolerance is None:
+            return self._rejects_floats(error, precision) or self._rejects_whole(error, strict)
+        if error.max_abs_error > self.tolerance:
+            return f"the largest output error is {error.max_abs_error:.3g}, accepted is {self.tolerance:.3g}"
+        return self._rejects_whole(error, strict) if strict else None
+
+    def _rejects_floats(self, error: OutputError, precision: str | None) -> str | None:
+        tolerance = TOLERANCES.get(precision or "f32", TOLERANCES["f32"])
+        for name, off in error.relative_errors.items():
+            accepted = max(tolerance, HINT_ERROR_FACTOR * self.hints.relative_errors.get(name, 0.0))
+            if off > accepted:
+                return f"the largest error of output {name} is {off:.3g} of its size, accepted is {accepted:.3g}"
+        return None
+
+    def _rejects_whole(self, error: OutputError, strict: bool) -> str | None:
+        for name, differing in (error.differing | error.derived if strict else error.differing).items():
+            accepted = 0.0 if strict else HINT_ERROR_FACTOR * self.hints.differing.get(name, 0.0)
+            if differing > accepted:
+                return f"{differing:.2%} of the whole numbers of output {name} differ, accepted is {accepted:.2%}"
+        return None

@@ -1,0 +1,168 @@
+"""Where workers come from: fork servers, one for each environment, and the clock that watches over them."""
+
+import errno
+import os
+import select
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+from autotp.errors import EnvironmentFailure
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.parent.capture import Log
+from autotp.measuring.parent.fork_server import START
+from autotp.measuring.parent.process import WorkerProcess
+from autotp.measuring.parent.watchdog import PhaseClock
+from autotp.topology import available_memory_bytes
+
+ENTRY = "autotp.measuring.child.worker"
+END_WITHIN_S = 60.0  # as long as its workers may take
+MEMORY_SHARE = 0.9  # of what is left: the rest is for what arms take while they run
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+_SERVER = "autotp.measuring.parent.fork_server"
+_BOOT = f"import sys; argv = sys.argv; sys.path[:] = argv[3:]; from {_SERVER} import main; main()"
+
+
+class Workers:
+    """Makes workers; a context manager that leaves no process behind. `clock` times all that are made here."""
+
+    def __init__(self) -> None:
+        self.clock = PhaseClock()
+        self._arm_bytes = 0  # the most that an arm took to compile so far
+        self._servers: dict[object, _ServerProcess] = {}
+
+    @property
+    def room(self) -> int:
+        """How many more arms like the largest so far the memory that is left holds."""
+        left = available_memory_bytes() if self._arm_bytes else None
+        return sys.maxsize if left is None else int(MEMORY_SHARE * left / self._arm_bytes)
+
+    @property
+    def shortage(self) -> str:
+        """Why there is no room for more."""
+        return f"an arm takes {self._arm_bytes / 2**30:.2f} GiB of memory, and there is room for {self.room} more"
+
+    def learn(self, arm_bytes: int) -> None:
+        """Take note of what an arm took."""
+        self._arm_bytes = max(self._arm_bytes, arm_bytes)
+
+    def admit(self, beside: int) -> None:
+        """Let one more arm start, where the memory of so many `beside` it isn't taken yet.
+
+        Raises:
+            ArmFailure: there is no room for it.
+        """
+        if self.room <= beside:
+            raise ArmFailure(Status.OUT_OF_MEMORY, Phase.START, self.shortage)
+
+    def start(self) -> WorkerProcess:
+        """Start a worker in the environment and folder as they are now, and return at once.
+
+        Raises:
+            EnvironmentFailure: no process can be started.
+        """
+        try:
+            return WorkerProcess(self._server(), self.clock)
+        except OSError as error:
+            cure = ": raise the limit of open files (ulimit -n)" if error.errno in _TOO_MANY_FILES else ""
+            raise EnvironmentFailure(f"No process can be started: {error.strerror}{cure}.") from error
+
+    def close(self) -> None:
+        """End the fork servers, and with them all workers that are left."""
+        while self._servers:
+            _, server = self._servers.popitem()
+            server.close()
+
+    def _server(self) -> "_ServerProcess":
+        place = (frozenset(os.environ.items()), _folder())
+        if place in self._servers and self._servers[place].ended:
+            self._servers.pop(place).close()
+        if place not in self._servers:
+            self._servers[place] = _ServerProcess()
+        return self._servers[place]
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise EnvironmentFailure("The current folder is gone: change to one that exists.") from error
+
+
+class _ServerProcess:
+    """The tuner's side of one fork server."""
+
+    def __init__(self) -> None:
+        with ExitStack() as ours:
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.callback(self._control.close)
+            with theirs:
+                self._control.setblocking(False)
+                self._log = Log()
+                ours.callback(self._log.close)
+                try:
+                    self._process = self._spawn(theirs)
+                finally:
+                    self._log.close_write_end()
+            self._ours = ours.pop_all()
+
+    def _spawn(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", _BOOT, str(theirs.fileno()), ENTRY, *sys.path],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log.write_end,
+            stderr=self._log.write_end,
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},  # numpy's starts one for each CPU as it's imported
+            start_new_session=True,
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone: its end of the control socket is closed."""
+        poll = select.poll()
+        poll.register(self._control, 0)
+        return bool(poll.poll(0))
+
+    def fork(self, ends: list[int]) -> None:
+        """Have a worker forked that gets `ends`.
+
+        Raises:
+            EnvironmentFailure: the server is gone or doesn't answer.
+        """
+        self._log.drain()  # so that it can always write
+        try:
+            socket.send_fds(self._control, [START], ends)
+        except OSError as error:
+            raise self.failure() from error
+
+    def failure(self) -> EnvironmentFailure:
+        """Say why no worker came of a fork."""
+        how = "doesn't answer"
+        with suppress(subprocess.TimeoutExpired):
+            how = f"ended with code {self._process.wait(END_WITHIN_S if self.ended else 0)}"
+        self._log.drain()
+        said = f" It said:\n{self._log.tail}" if self._log.tail else ""
+        return EnvironmentFailure(f"No worker can be started: the process that forks them {how}.{said}")
+
+    def close(self) -> None:
+        """End the process and its workers."""
+        self._control.close()
+        try:
+            self._process.wait(END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # its workers get the same from the kernel
+            self._process.wait()
+        finally:
+            self._ours.close()

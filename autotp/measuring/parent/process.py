@@ -1,0 +1,250 @@
+"""The parent side of one worker: speak with it under a watchdog, kill its whole process group."""
+
+import errno
+import os
+import selectors
+import signal
+import socket
+from contextlib import ExitStack, suppress
+from time import monotonic
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from autotp.errors import EnvironmentFailure, ModelError
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.parent.capture import Log
+from autotp.measuring.parent.watchdog import PhaseClock
+from autotp.measuring.protocol import Failed, Reply, Request, decode_reply, encode
+
+R = TypeVar("R")
+
+MOST_OUTPUT_BYTES = 64 << 20
+MOST_REPLY_BYTES = 64 << 20
+STATUS_WITHIN_S = 2.0
+KILLED_WITHIN_S = 60.0  # the kernel takes ten to give 60 GB back
+_PIECE_BYTES = 1 << 20
+
+
+class Forker(Protocol):
+    """Makes a worker's process."""
+
+    def fork(self, ends: list[int]) -> None:
+        """Have a process made that gets these ends: requests, replies, output, life line."""
+
+    def failure(self) -> EnvironmentFailure:
+        """Say why no process came of it."""
+
+
+class WorkerProcess:
+    """One worker and the pipes to it. It has its own session, so Ctrl-C reaches the parent alone."""
+
+    def __init__(self, forker: Forker, clock: PhaseClock) -> None:
+        self._forker = forker
+        self._clock = clock
+        self._told = b""  # on the life line: the process id, and at the end the wait status
+        self._over = False  # whether the life line is
+        self._unsent = b""
+        self._buffer = bytearray()
+        self._searched = 0  # bytes of it that hold no end of line
+        with ExitStack() as ours, ExitStack() as theirs:
+            requests, self._requests = _pipe(theirs, ours)
+            self._replies, replies = _pipe(ours, theirs)
+            self._log = Log()
+            ours.callback(self._log.close)
+            theirs.callback(self._log.close_write_end)
+            self._life, life = socket.socketpair()
+            ours.callback(self._life.close)
+            theirs.callback(life.close)
+            for end in (self._requests, self._replies, self._life.fileno()):
+                os.set_blocking(end, False)
+            forker.fork([requests, replies, self._log.write_end, life.fileno()])
+            self._ours = ours.pop_all()
+        self._open = True
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None if it was never made."""
+        if self._open:
+            self._listen(1, monotonic() + self._clock.limits.of(Phase.START))
+        return next((number for number in self._numbers if number > 0), None)
+
+    def send(self, request: Request) -> None:
+        """Hand `request` to the worker; what its pipe can't take yet follows while the reply is awaited."""
+        self._unsent += encode(request) + b"\n"
+        self._push()
+
+    def receive(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> R:
+        """Wait, asleep, for the reply to the last request.
+
+        Args:
+            expected: the type of the reply.
+            phase: what the worker does meanwhile.
+            extra_s: how long it was asked to take, on top of the phase's limit.
+            requests: how many are in flight, of the whole arm.
+
+        Raises:
+            ArmFailure: the worker said that it failed, died, flooded its output, answered what isn't a reply, or
+                stayed silent for too long.
+            ModelError: it failed for a reason that the person can mend.
+            EnvironmentFailure: it was never made.
+        """
+        with self._clock.waiting(phase, extra_s, requests) as deadline:
+            reply = self._decode(self._read_line(phase, deadline), phase)
+            if isinstance(reply, Failed):
+                if reply.input_error and phase is Phase.INSPECT:
+                    raise ModelError(reply.message)
+                raise self._failure(reply.status, phase, reply.message)
+            if not isinstance(reply, expected):
+                raise self._failure(
+                    Status.CRASHED, phase, f"the worker answered {type(reply).__name__} out of turn"
+                )
+        return reply
+
+    def hang_up(self) -> None:
+        """Have the whole process group killed, and return at once."""
+        if self._open:
+            with suppress(OSError):  # it has ended
+                self._life.shutdown(socket.SHUT_WR)
+
+    def kill(self) -> None:
+        """End the whole process group, wait until its memory is free, and free the pipes; may be repeated."""
+        if not self._open:
+            return
+        self.hang_up()
+        self._listen(2, monotonic() + KILLED_WITHIN_S)
+        if self._over and len(self._numbers) == 1 and self._numbers[0] > 0:
+            with suppress(ProcessLookupError, PermissionError):  # without its server only the leader was killed
+                os.killpg(self._numbers[0], signal.SIGKILL)
+        self._open = False
+        self._ours.close()
+
+    @property
+    def _numbers(self) -> list[int]:
+        return [int(number) for number in self._told.split()]
+
+    def _read_line(self, phase: Phase, deadline: float) -> bytes:
+        with selectors.PollSelector() as selector:  # needs no descriptor of its own
+            for end in (self._replies, self._log.read_end, self._life.fileno()):
+                selector.register(end, selectors.EVENT_READ)
+            if self._unsent:
+                selector.register(self._requests, selectors.EVENT_WRITE)
+            while (line := self._take_line()) is None:
+                ready = {key.fd for key, _ in selector.select(max(0.0, deadline - monotonic()))}
+                self._attend(selector, ready, phase)
+                if monotonic() > deadline and b"\n" not in self._buffer:
+                    raise self._overdue(phase)
+        return line
+
+    def _attend(self, selector: selectors.BaseSelector, ready: set[int], phase: Phase) -> None:
+        if self._requests in ready and self._push():
+            selector.unregister(self._requests)
+        if self._log.read_end in ready and not self._log.read():
+            selector.unregister(self._log.read_end)
+        if self._log.written_bytes > MOST_OUTPUT_BYTES:
+            raise self._failure(Status.CRASHED, phase, "the worker flooded its output")
+        if self._life.fileno() in ready:
+            self._hear()
+        if self._replies in ready:
+            self._read_reply(phase)
+        while self._over and b"\n" not in self._buffer:
+            self._read_reply(phase)  # what is still in the pipe, whoever else holds it open
+
+    def _push(self) -> bool:
+        """Write what the worker's pipe takes; return whether nothing is left to write."""
+        try:
+            self._unsent = self._unsent[os.write(self._requests, self._unsent) :]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self._unsent = b""  # it is gone, which shows at the reply
+        return not self._unsent
+
+    def _read_reply(self, phase: Phase) -> None:
+        try:
+            data = os.read(self._replies, _PIECE_BYTES)
+        except BlockingIOError:
+            data = b""
+        if not data:
+            raise self._died(phase)
+        self._buffer += data
+        if len(self._buffer) > MOST_REPLY_BYTES:
+            raise self._failure(Status.CRASHED, phase, "the worker's answer doesn't end")
+
+    def _take_line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._buffer)
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        return line
+
+    def _decode(self, line: bytes, phase: Phase) -> Reply:
+        try:
+            reply: Reply = decode_reply(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            message = f"the worker's answer can't be understood: {error}"
+            raise self._failure(Status.CRASHED, phase, message) from error
+        return reply
+
+    def _overdue(self, phase: Phase) -> ArmFailure | EnvironmentFailure:
+        return (
+            self._failure(Status.TIMED_OUT, phase, "no answer in time") if self._told else self._forker.failure()
+        )
+
+    def _died(self, phase: Phase) -> ArmFailure | EnvironmentFailure:
+        self._listen(2, monotonic() + STATUS_WITHIN_S)
+        match self._numbers:
+            case []:
+                return self._forker.failure()
+            case [number] if number < 0:
+                status = Status.OUT_OF_MEMORY if -number == errno.ENOMEM else Status.CRASHED
+                return self._failure(status, phase, f"no process can be forked: {os.strerror(-number)}")
+            case [_] if self._over:
+                return self._failure(
+                    Status.CRASHED, phase, "the process that the worker was forked from has ended"
+                )
+            case [_]:
+                return self._failure(Status.CRASHED, phase, "the worker closed its pipe")
+            case [_, status, *_]:
+                return self._ended(phase, os.waitstatus_to_exitcode(status))
+        raise AssertionError(self._told)
+
+    def _ended(self, phase: Phase, code: int) -> ArmFailure:
+        killed = code == -signal.SIGKILL
+        status = Status.OUT_OF_MEMORY if killed else Status.CRASHED
+        how = f"signal {_signal_name(-code)}" if code < 0 else f"exit code {code}"
+        message = f"the worker ended with {how}" + (", most likely for lack of memory" if killed else "")
+        return self._failure(status, phase, message)
+
+    def _listen(self, numbers: int, deadline: float) -> None:
+        """Wait until so many numbers, or the end, came over the life line."""
+        with selectors.PollSelector() as selector:
+            selector.register(self._life, selectors.EVENT_READ)
+            while not self._over and self._told.count(b"\n") < numbers:
+                if not selector.select(max(0.0, deadline - monotonic())):
+                    return
+                self._hear()
+
+    def _hear(self) -> None:
+        data = self._life.recv(_PIECE_BYTES)
+        self._told += data
+        self._over = not data
+
+    def _failure(self, status: Status, phase: Phase, message: str) -> ArmFailure:
+        self._log.drain()
+        return ArmFailure(status, phase, message, self._log.tail)
+
+
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """Return the two ends of a pipe, which these close."""
+    read_end, write_end = os.pipe()
+    reader.callback(os.close, read_end)
+    writer.callback(os.close, write_end)
+    return read_end, write_end
+
+
+def _signal_name(number: int) -> str:
+    return next((known.name for known in signal.Signals if known == number), str(number))

@@ -1,0 +1,64 @@
+"""What a worker is asked once, before anything is measured: what the model is, and what it should answer."""
+
+import msgspec
+
+from autotp.errors import EnvironmentFailure, ModelError
+from autotp.measuring.failure import ArmFailure, Phase
+from autotp.measuring.job import Job
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.protocol import Inspect, Inspected, Ready
+from autotp.measuring.rounds.arm import ArmSpec
+from autotp.measuring.rounds.worker_arm import WorkerArm
+from autotp.options import spelling
+from autotp.runtime import ModelFiles, ModelInfo, Shape
+
+
+def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:
+    """Read the model in a process of its own and return what it takes and gives.
+
+    Raises:
+        ModelError: it can't be read or reshaped, stays dynamic, or brings its reader down.
+        EnvironmentFailure: no worker can be started.
+    """
+    worker = workers.start()
+    try:
+        worker.send(Inspect(files, shapes, spelling()))
+        worker.receive(Ready, Phase.START)
+        return worker.receive(Inspected, Phase.INSPECT).info
+    except ArmFailure as failure:
+        raise failure.as_error(f"{files.path} can't be read", ModelError) from failure
+    finally:
+        worker.kill()
+
+
+def record_reference(workers: Workers, spec: ArmSpec) -> None:
+    """Compute the reference outputs of the samples in a process of its own and save them as `spec` says.
+
+    Raises:
+        ArmFailure: the reference couldn't be run.
+    """
+    arm = WorkerArm(spec, workers)
+    try:
+        arm.launch()
+        arm.await_start()
+    finally:
+        arm.stop()
+
+
+def settled(workers: Workers, job: Job) -> Job:
+    """Return `job` with all that its workload left open chosen, by running OpenVINO's LATENCY hint.
+
+    Raises:
+        EnvironmentFailure: the hint can't be run.
+    """
+    if not job.workload.open:
+        return job
+    arm = WorkerArm(job.hint(), workers)
+    try:
+        arm.launch()
+        arm.await_start()
+        return msgspec.structs.replace(job, workload=arm.choose())
+    except ArmFailure as failure:
+        raise failure.as_error("OpenVINO's own hint failed here", EnvironmentFailure) from failure
+    finally:
+        arm.stop()

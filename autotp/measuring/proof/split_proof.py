@@ -1,0 +1,123 @@
+"""Proof that tensor parallelism took effect, from what the threads did; never from the property.
+
+OpenVINO reports MODEL_DISTRIBUTION_POLICY as asked for even where it does nothing. What can't be faked is the
+work of the threads, seen beside that of the same config without the policy
+(`autotp.measuring.child.thread_activity`):
+
+- the calling thread hands the inference over to sub-streams, where it would run it itself without them;
+- the threads are bound to the CPUs of each socket that has a sub-stream. Where OpenVINO doesn't bind them (it
+  doesn't to sockets with several NUMA nodes, nor to SMT siblings), the CPUs that they were last on tell it, and
+  where those aren't to be had, how many sockets it takes to hold the threads of the compiled model, at most 32
+  of each (`src/plugins/intel_cpu/src/cpu_streams_calculation.cpp`).
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from autotp.findings import Proof, ProofState
+from autotp.measuring.protocol import ThreadActivity
+from autotp.space import SUB_STREAM_THREADS, sockets_spanned, split_places
+from autotp.topology import Machine, format_cpulist
+
+HANDED_OVER = 0.5  # sleeps of the calling thread per inference: at most 0.08 without sub-streams, 0.9 to 8 with
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """CPUs of a mask that lie on one socket as OpenVINO tells them apart, and how many sockets that really are."""
+
+    cpus: frozenset[int]
+    cores: int
+    sockets: int
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """A compiled model that has run: the streams and threads that OpenVINO reports, what the kernel saw."""
+
+    streams: int
+    threads: int
+    seen: ThreadActivity
+    hyper_threading: bool = False
+
+
+def places(machine: Machine, mask: Sequence[int]) -> tuple[Place, ...]:
+    """Return where sub-streams could be on the CPUs `mask`."""
+    core_of = {cpu.id: cpu.core for cpu in machine.cpus}
+    return tuple(
+        Place(
+            cpus=frozenset(cpus),
+            cores=len({core_of[cpu] for cpu in cpus}),
+            sockets=len(sockets_spanned(machine, cpus)),
+        )
+        for cpus in split_places(machine, mask)
+    )
+
+
+def prove_split(activity: Activity, without: Activity, spanned: Sequence[Place]) -> Proof:
+    """Judge a tensor-parallel arm that has run.
+
+    Args:
+        activity: of the arm.
+        without: of the same config under the same mask without the policy.
+        spanned: where sub-streams could be under that mask.
+    """
+    sub_streams = _sub_streams(activity, without, spanned) if _handed_over(activity, without) else 1
+    seen = activity.seen
+    return Proof(
+        state=_state(sub_streams, activity, without, spanned),
+        sub_streams=sub_streams,
+        threads=activity.threads,
+        threads_without=without.threads,
+        busy_threads=seen.busy_threads,
+        busy_cpus=format_cpulist(sorted({*seen.bound_cpus, *seen.cpu_s})) or None,
+        caller_sleeps=round(seen.caller_sleeps, 3),
+    )
+
+
+def _state(sub_streams: int, activity: Activity, without: Activity, spanned: Sequence[Place]) -> ProofState:
+    if sub_streams < 2:
+        return ProofState.INERT
+    # OpenVINO reports threads that it never starts where a sub-stream takes several nodes or SMT siblings, or
+    # where the model has too little work for them.
+    threads = min(activity.threads, activity.seen.tasks)
+    every_core = threads >= sum(_share(place, without) for place in spanned)
+    every_socket = sub_streams == sum(place.sockets for place in spanned)
+    return ProofState.ACTIVE if every_core and every_socket else ProofState.CAPPED
+
+
+def _handed_over(activity: Activity, without: Activity) -> bool:
+    """Whether the calling thread left the work to sub-streams, which only a single stream has.
+
+    Where the twin's caller sleeps as well, as it may on crowded CPUs, that tells nothing: more threads must do.
+    """
+    if activity.streams > 1:
+        return False
+    if without.seen.caller_sleeps >= HANDED_OVER:
+        return activity.threads > without.threads
+    return activity.seen.caller_sleeps >= HANDED_OVER
+
+
+def _sub_streams(activity: Activity, without: Activity, spanned: Sequence[Place]) -> int:
+    """Return on how many of the places threads were at work."""
+    seen = activity.seen
+    bound = sum(not place.cpus.isdisjoint(seen.bound_cpus) for place in spanned)
+    if bound == len(spanned) or len(seen.bound_cpus) >= activity.threads:
+        return bound
+    if seen.cpu_s:
+        fair_s = sum(seen.cpu_s.values()) / len(spanned)
+        at_work = [sum(s for cpu, s in seen.cpu_s.items() if cpu in place.cpus) for place in spanned]
+        return sum(used_s >= fair_s / 2 for used_s in at_work)
+    return _needed(activity.threads, sorted((_share(place, without) for place in spanned), reverse=True))
+
+
+def _share(place: Place, without: Activity) -> int:
+    """Return the threads that the config would have on `place` alone."""
+    return min(without.threads, len(place.cpus) if without.hyper_threading else place.cores)
+
+
+def _needed(threads: int, shares: Sequence[int]) -> int:
+    """Return how many sub-streams it takes to hold `threads`."""
+    for count in range(1, len(shares)):
+        if sum(min(SUB_STREAM_THREADS, share) for share in shares[:count]) >= threads:
+            return count
+    return len(shares)

@@ -1,0 +1,103 @@
+"""What parent and worker say to each other: typed JSON, one message a line, over two dedicated pipes."""
+
+import msgspec
+
+from autotp.measuring.failure import Status
+from autotp.measuring.outputs.error import OutputError
+from autotp.measuring.outputs.reference import Outputs
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.registry import AnyWorkload
+from autotp.measuring.workload.workload import Run
+from autotp.options import Spelling
+from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
+from autotp.space import Effective
+
+
+class Inspect(msgspec.Struct, frozen=True, tag=True):
+    """Read and reshape the model, compile nothing. Errors name options as `spelling` has them."""
+
+    files: ModelFiles
+    shapes: dict[str, Shape]
+    spelling: Spelling = Spelling.PYTHON
+
+
+class Compile(msgspec.Struct, frozen=True, tag=True):
+    """Compile, check the outputs where asked to, create the requests."""
+
+    plan: Plan
+    workload: AnyWorkload
+    outputs: Outputs | None = None
+
+
+class Choose(msgspec.Struct, frozen=True, tag=True):
+    """Choose what the workload leaves open, by running the model."""
+
+
+class Watch(msgspec.Struct, frozen=True, tag=True):
+    """Drive the model, one inference after the other, and watch the threads that do it; nothing is timed."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """What a worker sends first, unasked: it is there and waits for requests."""
+
+
+class Inspected(msgspec.Struct, frozen=True, tag=True):
+    """The answer to Inspect."""
+
+    info: ModelInfo
+
+
+class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The answer to Compile.
+
+    `copy_s` is how long it takes to copy one request's inputs in and its outputs out, which no block does (None of
+    a language model, whose tokens and logits hardly count); `memory_bytes` the peak of resident memory so far.
+    """
+
+    effective: Effective
+    properties: dict[str, str]
+    compile_s: float
+    copy_s: float | None
+    memory_bytes: int
+    output_error: OutputError | None = None
+
+
+class Chosen(msgspec.Struct, frozen=True, tag=True):
+    """The answer to Choose: values by field of the workload."""
+
+    values: dict[str, int | float | str]
+
+
+class ThreadActivity(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What the threads of a process did while a model ran.
+
+    Attributes:
+        tasks: threads of the process.
+        busy_threads: those that had a CPU for at least 1 % of the time.
+        caller_sleeps: how often the calling thread went to sleep, per inference.
+        bound_cpus: CPUs that threads were bound to, beyond the mask of the process.
+        cpu_s: CPU time of all threads but the calling one by the CPU they were last on; empty where `/proc`
+            doesn't show the CPUs that the mask means.
+    """
+
+    tasks: int
+    busy_threads: int
+    caller_sleeps: float
+    bound_cpus: tuple[int, ...]
+    cpu_s: dict[int, float]
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The worker couldn't do what it was asked to; `input_error` marks what the person can mend."""
+
+    status: Status
+    message: str
+    input_error: bool = False
+
+
+Request = Inspect | Compile | Choose | Run | Watch
+Reply = Ready | Inspected | Started | Chosen | Block | ThreadActivity | Failed
+
+encode = msgspec.json.Encoder(enc_hook=str).encode
+decode_request = msgspec.json.Decoder(Request, dec_hook=lambda type_, value: type_(value)).decode
+decode_reply = msgspec.json.Decoder(Reply).decode

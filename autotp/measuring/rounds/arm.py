@@ -1,0 +1,115 @@
+"""An arm: an effective config being measured, and how arms are started and stopped side by side."""
+
+from collections.abc import Iterable, Sequence
+from operator import methodcaller
+from typing import Protocol
+
+import msgspec
+
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.outputs.error import OutputError
+from autotp.measuring.outputs.reference import Outputs
+from autotp.measuring.protocol import Started, ThreadActivity
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.registry import AnyWorkload
+from autotp.measuring.workload.workload import Run
+from autotp.runtime import Plan
+
+
+class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What an arm's workers do: one plan per instance, and the workload that each of them drives."""
+
+    plans: tuple[Plan, ...]
+    workload: AnyWorkload
+    outputs: Outputs | None = None
+
+
+class Arm(Protocol):
+    """What runs blocks of one config. Launch, await the start, warm up, run blocks, stop.
+
+    Attributes:
+        spec: what its processes do.
+        started: what each of its processes reported once it had compiled.
+    """
+
+    spec: ArmSpec
+    started: tuple[Started, ...]
+
+    @property
+    def output_error(self) -> OutputError:
+        """How far its outputs are off; none is where none were compared."""
+
+    def launch(self, beside: int = 0) -> None:
+        """Begin to start and return at once, so that several arms can start side by side.
+
+        Raises:
+            ArmFailure: memory doesn't hold it as well as so many `beside` it that have only just been launched.
+        """
+
+    def await_start(self) -> tuple[Started, ...]:
+        """Wait until the model is compiled; return what each process reports.
+
+        Raises:
+            ArmFailure: it failed; nothing of it is left.
+        """
+
+    def warm_up(self) -> None:
+        """Run until the rate is steady.
+
+        Raises:
+            ArmFailure: as `block`.
+        """
+
+    def block(self, run: Run) -> Block:
+        """Run one block.
+
+        Raises:
+            ArmFailure: it failed; nothing of it is left.
+        """
+
+    def turn_s(self, block: Block) -> float:
+        """Return how long a turn of all requests in flight takes, read off `block`."""
+
+    def watch(self) -> ThreadActivity:
+        """Run for a moment and return what its threads did.
+
+        Raises:
+            ArmFailure: as `block`.
+        """
+
+    def hang_up(self) -> None:
+        """Begin to stop and return at once."""
+
+    def stop(self) -> None:
+        """Stop, and wait until the memory is free; never fails."""
+
+
+def start_together(arms: Sequence[Arm]) -> dict[int, ArmFailure]:
+    """Start `arms` side by side, then warm each up on its own.
+
+    Returns:
+        The failures by index in `arms`; arms that aren't in it are ready for blocks.
+    """
+    failures: dict[int, ArmFailure] = {}
+    for index, arm in enumerate(arms):
+        try:
+            arm.launch(beside=index)
+        except ArmFailure as failure:
+            failures[index] = failure
+    for step in (methodcaller("await_start"), methodcaller("warm_up")):
+        for index, arm in enumerate(arms):
+            try:
+                if index not in failures:
+                    step(arm)
+            except ArmFailure as failure:
+                failures[index] = failure
+    return failures
+
+
+def stop_all(arms: Iterable[Arm]) -> None:
+    """Stop every arm of `arms`; they give their memory back side by side."""
+    ending = list(arms)
+    for arm in ending:
+        arm.hang_up()
+    for arm in ending:
+        arm.stop()

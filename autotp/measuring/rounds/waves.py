@@ -1,0 +1,209 @@
+"""Waves: the same arms again and again in fresh processes, interleaved; what the verdict is read from.
+
+Each wave starts one new process for every arm, and a second one for the best baseline: that pair (A/A)
+tells which gain could be proved at all.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from math import ceil, sqrt
+from time import monotonic
+
+import msgspec
+
+from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.rounds.arm import Arm, start_together, stop_all
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.rounds import run_round
+from autotp.measuring.samples.block import Block
+from autotp.measuring.samples.metrics import all_metrics, informative, samples_of
+from autotp.measuring.samples.statistics import (
+    DECIDING_CONFIDENCE,
+    MIN_PROCESSES,
+    log_gain,
+    noise_floor,
+    t_interval,
+    t_quantile,
+)
+from autotp.measuring.samples.weather import Patience
+
+MAX_PROCESSES = 20
+MIN_ROUNDS = 10
+ENOUGH_ROUNDS = 25
+MAX_ROUNDS = 100
+SPARE_SAMPLES = 1.1  # of those that a metric needs, as blocks don't all have as many
+AA = "baseline again"
+GRACE = 1.1  # of a budget, for the processes without which there is no verdict
+
+Wave = dict[str, list[Block]]
+
+
+class Rounds(msgspec.Struct, frozen=True):
+    """How many rounds a process runs: at least, enough for more processes to be worth more, and at most."""
+
+    fewest: int = MIN_ROUNDS
+    enough: int = ENOUGH_ROUNDS
+    most: int = MAX_ROUNDS
+
+    @classmethod
+    def of(cls, blocks: Blocks) -> "Rounds":
+        """Return the rounds that hold as much timed work as usual."""
+        return cls(*(blocks.rounds(usual) for usual in (MIN_ROUNDS, ENOUGH_ROUNDS, MAX_ROUNDS)))
+
+    def enough_for(self, metric: Metric, samples: float) -> "Rounds":
+        """Return these, or more where blocks of so few `samples` each don't give `metric` those that it needs."""
+        enough = ceil(SPARE_SAMPLES * metric.min_samples / max(1.0, samples))
+        return Rounds(self.fewest, max(self.enough, enough), max(self.most, enough))
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """How many processes each arm gets, and how many rounds each of them runs."""
+
+    processes: int
+    rounds: int
+
+
+def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: Rounds) -> Schedule:
+    """Return the schedule that fits into `seconds` and promises the narrowest interval.
+
+    Args:
+        seconds: what is left of the budget.
+        arms: processes that run side by side in a wave, the A/A twin included.
+        start_s: how long a wave takes to start and warm up.
+        block_s: how long a block takes, which is longer than asked for where many requests are in flight.
+        wanted: how many rounds a process runs.
+    """
+    fitting = [Schedule(MIN_PROCESSES, wanted.fewest)]
+    for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1):
+        rounds = int((seconds / processes - start_s) / (arms * block_s))
+        if rounds >= (wanted.fewest if processes == MIN_PROCESSES else wanted.enough):
+            fitting.append(Schedule(processes, min(rounds, wanted.most)))
+    return min(fitting, key=lambda schedule: _width(schedule, wanted))
+
+
+def _width(schedule: Schedule, wanted: Rounds) -> float:
+    """Return the expected width of the deciding interval, where rounds enough err as much as processes differ."""
+    spread = sqrt((1.0 + wanted.enough / schedule.rounds) / schedule.processes)
+    return t_quantile(schedule.processes, DECIDING_CONFIDENCE) * spread
+
+
+def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: Rounds) -> float:
+    """Return how long the fewest processes with rounds enough take for `arms` arms side by side."""
+    return MIN_PROCESSES * arms * (arm_start_s + wanted.enough * block_s)
+
+
+class Waves:
+    """Waves of fresh processes over the same arms; it keeps every block."""
+
+    def __init__(
+        self,
+        make: Mapping[str, Callable[[], Arm]],
+        best_baseline: str,
+        metric: Metric,
+        blocks: Blocks,
+        seed: int,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self.waves: list[Wave] = []
+        self.failures: dict[str, ArmFailure] = {}
+        self.patience = Patience()
+        self._make = {**make, AA: make[best_baseline]}
+        self._best_baseline = best_baseline
+        self._metric = metric
+        self._blocks = blocks
+        self._fewest_rounds = Rounds.of(blocks).fewest
+        self._rng = random.Random(seed)
+        self._now = now
+
+    def run(self, schedule: Schedule, deadline: float, last_resort: float, beat: Callable[[], None]) -> None:
+        """Run waves until the schedule is done or the next one would end after `deadline` (monotonic).
+
+        Each wave gets its share of the time that is left: where starting takes longer than planned, rounds give
+        way to processes. While there are too few of those for a verdict, `last_resort` is the deadline. Once
+        failures leave nothing to compare, there are no more.
+        """
+        longest = 0.0
+        for done in range(schedule.processes):
+            started = self._now()
+            if self._nothing_left or started + longest > (deadline if done >= MIN_PROCESSES else last_resort):
+                return
+            share_s = max(0.0, deadline - started) / (schedule.processes - done)
+            self._run_wave(schedule.rounds, started + share_s)
+            beat()
+            longest = max(longest, self._now() - started)
+
+    def log_gains(self, key: str, baseline: str, metric: Metric | None = None) -> list[float]:
+        """Return the log-gain of arm `key` against `baseline`, one for each process; none if either failed.
+
+        It's that in the deciding objective, or in `metric`, whose samples only some of the rounds may hold.
+        """
+        metric = metric or self._metric
+        both = [wave for wave in self.waves if key in wave and baseline in wave]
+        pairs = [(informative(metric, wave[key]), informative(metric, wave[baseline])) for wave in both]
+        return [log_gain(metric, mine, theirs) for mine, theirs in pairs if mine]
+
+    def gain(self, key: str, baseline: str, metric: Metric | None = None) -> Interval:
+        """Return how many times better arm `key` is than `baseline`, with the interval that is reported."""
+        return t_interval(self.log_gains(key, baseline, metric), REPORTED_CONFIDENCE)
+
+    @property
+    def noise_floor(self) -> float:
+        """The smallest ratio that could be proved here."""
+        return noise_floor(self.log_gains(AA, self._best_baseline))
+
+    def metrics(self, key: str) -> dict[str, float]:
+        """Return every metric of arm `key`, over the blocks of all its processes."""
+        return all_metrics([block for wave in self.waves for block in wave[key]])
+
+    def rows(self, key: str) -> list[tuple[int, int, Block]]:
+        """Return the raw blocks of arm `key` with the numbers of their process and round."""
+        return [
+            (process, round_, block)
+            for process, wave in enumerate(self.waves)
+            for round_, block in enumerate(wave[key])
+        ]
+
+    @property
+    def fewest_samples(self) -> int:
+        """The fewest samples of the deciding objective that any arm has in one process."""
+        per_process = [
+            sum(len(samples_of(self._metric, block)) for block in blocks)
+            for wave in self.waves
+            for blocks in wave.values()
+        ]
+        return min(per_process, default=0)
+
+    @property
+    def _nothing_left(self) -> bool:
+        """Whether failures took the best baseline or its twin, or all but these."""
+        pair = {self._best_baseline, AA}
+        return bool(self.failures) and not (pair < self._make.keys() - self.failures.keys())
+
+    def _run_wave(self, rounds: int, deadline: float) -> None:
+        keys = [key for key in self._make if key not in self.failures]
+        self._rng.shuffle(keys)  # neither the start nor the warm-up may favour an arm
+        arms = {key: self._make[key]() for key in keys}
+        try:
+            failed = start_together(list(arms.values()))
+            self._drop({list(arms)[index]: failure for index, failure in failed.items()}, arms)
+            wave: Wave = {key: [] for key in arms}
+            for round_ in range(rounds):
+                if round_ >= self._fewest_rounds and self._now() > deadline:
+                    break
+                results = run_round(arms, self._blocks, self._rng, self.patience, round_)
+                self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)
+                for key, result in results.items():
+                    if isinstance(result, Block):
+                        wave[key].append(result)
+            self.waves.append({key: wave[key] for key in arms})
+        finally:
+            stop_all(arms.values())
+
+    def _drop(self, failures: Mapping[str, ArmFailure], arms: dict[str, Arm]) -> None:
+        """Take failed arms out of this wave, of those before, and of all to come."""
+        for key, failure in failures.items():
+            self.failures[key] = failure
+            del arms[key]
+            for wave in self.waves:
+                wave.pop(key, None)

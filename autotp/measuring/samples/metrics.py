@@ -1,0 +1,62 @@
+"""The values of metrics: what each of `autotp.findings.METRICS` is, computed from blocks."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from autotp.findings import METRICS, Metric, Statistic
+from autotp.measuring.samples.block import Block
+
+
+def samples_of(metric: Metric, block: Block) -> tuple[float, ...]:
+    """Return what `metric` is computed from in `block`, in seconds."""
+    found: tuple[float, ...] = () if metric.samples is None else getattr(block, f"{metric.samples}_s")
+    return found
+
+
+def informative(metric: Metric, blocks: Iterable[Block]) -> list[Block]:
+    """Return those of `blocks` that hold what `metric` is computed from."""
+    return [block for block in blocks if metric.samples is None or samples_of(metric, block)]
+
+
+def values_of_blocks(metric: Metric, blocks: Sequence[Block]) -> list[float]:
+    """Return `metric` of each block for itself."""
+    match metric.statistic:
+        case Statistic.RATE:
+            return [block.count / block.elapsed_s for block in blocks]
+        case Statistic.QUANTILE:
+            return [_quantile(samples_of(metric, block), metric.quantile or 0.0) for block in blocks]
+        case Statistic.MEAN:
+            return [_mean(samples_of(metric, block)) for block in blocks]
+        case Statistic.PEAK:
+            return [block.memory_bytes for block in blocks]
+
+
+def value_of(metric: Metric, blocks: Sequence[Block]) -> float:
+    """Return `metric` of `blocks`: the median over them, but a quantile of all their samples, and a peak."""
+    match metric.statistic:
+        case Statistic.QUANTILE:
+            pooled = [sample for block in blocks for sample in samples_of(metric, block)]
+            return float(np.quantile(pooled, metric.quantile or 0.0))
+        case Statistic.PEAK:
+            return max(values_of_blocks(metric, blocks))
+        case _:
+            return float(np.median(values_of_blocks(metric, blocks)))
+
+
+def all_metrics(blocks: Sequence[Block]) -> dict[str, float]:
+    """Return, by its key, every metric that any of `blocks` holds the samples of."""
+    known = {metric: informative(metric, blocks) for metric in METRICS.values()}
+    return {metric.key: value_of(metric, found) for metric, found in known.items() if found}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _quantile(values: Sequence[float], quantile: float) -> float:
+    """Return what numpy's would be; on few values that costs fifty times as much, and a race asks for many."""
+    ranked = sorted(values)
+    below, rest = divmod(quantile * (len(ranked) - 1), 1)
+    low, high = ranked[int(below)], ranked[min(int(below) + 1, len(ranked) - 1)]
+    return low + rest * (high - low)

@@ -1,0 +1,191 @@
+"""The two sides of a comparison: what a person names, as arms.
+
+A tuned file runs as `autotp.load` would run it: with exactly its properties, requests in flight and CPUs. It
+brings its model, shapes, objective and workload, too, as far as the caller gives nothing else. Of the file that
+its inputs came from it holds the name alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from autotp.deploy.guard import decide, model_files_path
+from autotp.deploy.plans import tuned_plans
+from autotp.deploy.tuned import SEEDED, Tuned, read_tuned
+from autotp.errors import InputError
+from autotp.files import is_file, load_yaml, parse_yaml
+from autotp.findings import Metric
+from autotp.measuring.comparison import A, B, Contenders
+from autotp.measuring.job import Job
+from autotp.measuring.rounds.arm import ArmSpec
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.workload.registry import WORKLOADS, WorkloadOptions, objective_named, workload_class
+from autotp.options import spell
+from autotp.runtime import ModelFiles, Shape, locate
+from autotp.space import Config
+
+HINT = "hint:"
+HINTS = ("latency", "throughput")
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One side as the person named it: a config, that of a tuned file where it is one."""
+
+    text: str
+    config: Config
+    tuned: Tuned | None = None
+
+    def brought(self) -> dict[str, Any]:
+        """Return the workload's options as the file was tuned with; none for the data, of which it has no path."""
+        if self.tuned is None:
+            return {}
+        facts = msgspec.structs.asdict(self.tuned.workload)
+        own = {knob for knob, _ in self.config.settings}  # what the config sets wasn't asked of the workload
+        wanted = WorkloadOptions.__annotations__.keys() - {"data"} - own
+        return {name: value for name, value in facts.items() if name in wanted and value is not None}
+
+
+def read_settings(text: str) -> Config:
+    """Read `text`: a tuned file, a YAML file of knobs, or `num_streams=4,nireq=8`.
+
+    Raises:
+        InputError: it is none of them, or not valid.
+    """
+    path = Path(text)
+    if not is_file(path) and "=" not in text:
+        raise InputError(f"{text!r} is neither a file nor of the form num_streams=4,nireq=8.")
+    data = load_yaml(path) if is_file(path) else parse_yaml("{" + text.replace("=", ": ") + "}", text)
+    if isinstance(data, dict) and "autotp" in data:
+        data = read_tuned(path).profiles[0].config
+    if not isinstance(data, dict) or not data:
+        raise InputError(f"{text!r} holds no knobs.")
+    return Config.of(data)
+
+
+def read_side(side: str | Path | Mapping[str, Any]) -> Side:
+    """Read a side: a tuned file, `hint:THROUGHPUT`, a file of knobs, or knobs such as `num_streams=4,nireq=8`.
+
+    Raises:
+        InputError: it is none of them, or not valid.
+    """
+    if isinstance(side, Mapping):
+        config = Config.of(side)
+        return Side(text=str(config), config=config)
+    text = str(side)
+    if text.lower().startswith(HINT):
+        return Side(text=text, config=Config.of({"performance_hint": text[len(HINT) :].lower()}))
+    path = Path(text)
+    if is_file(path) and isinstance(data := load_yaml(path), dict) and "autotp" in data:
+        tuned = read_tuned(path)
+        return Side(text=text, config=Config.of(tuned.profiles[0].config), tuned=tuned)
+    return Side(text=text, config=read_settings(text))
+
+
+def model_of(sides: Sequence[Side], model: str | Path | None) -> ModelFiles:
+    """Return the model to compare on: the one given, else that of a tuned file.
+
+    Raises:
+        InputError: none is known, it isn't there, or two tuned files are of different models.
+    """
+    tuned = [(Path(side.text), side.tuned) for side in sides if side.tuned is not None]
+    if len({(content.model.graph_sha256, content.model.weights_bytes) for _, content in tuned}) > 1:
+        raise InputError("The two tuned files are of different models, which can't be compared.")
+    if model is not None:
+        return locate(Path(model))
+    if not tuned:
+        raise InputError(f"Neither side is a tuned file: give the model to compare them on with {spell('model')}.")
+    path, content = tuned[0]
+    return locate(model_files_path(content, path))
+
+
+def shapes_of(sides: Sequence[Side], shapes: Mapping[str, Sequence[int]]) -> dict[str, Shape]:
+    """Return the shapes given, else those of a tuned file.
+
+    Raises:
+        InputError: two tuned files have different ones.
+    """
+    known = [side.tuned.model.shapes for side in sides if side.tuned is not None]
+    if shapes or not known:
+        return {name: tuple(shape) for name, shape in shapes.items()}
+    if any(other != known[0] for other in known):
+        raise InputError(
+            f"The two tuned files are for different shapes: give those to compare them at with {spell('shapes')}."
+        )
+    return known[0]
+
+
+def objective_of(sides: Sequence[Side], objective: str | None, files: ModelFiles) -> Metric:
+    """Return the objective given, else that of a tuned file, else the usual one of such a model.
+
+    Raises:
+        InputError: there is no such objective.
+    """
+    known = [side.tuned.objective.metrics[0] for side in sides if side.tuned is not None]
+    workload = workload_class(files, {})
+    return objective_named(objective or (known[0] if known else workload.usual_objective), workload)
+
+
+def options_of(sides: Sequence[Side], given: Mapping[str, Any], metric: Metric) -> dict[str, Any]:
+    """Return the workload's options that are `given`, else those of a tuned file.
+
+    Options of a workload that can't be tuned for `metric` aren't taken from a file.
+
+    Raises:
+        InputError: two tuned files differ in one that isn't given.
+    """
+    found = dict(given)
+    fit = {name for workload in WORKLOADS if workload.suits(metric) for name in workload.options.__annotations__}
+    for side in sides:
+        for name, value in side.brought().items():
+            if given.get(name) is not None or name not in {*fit, "seed"}:
+                continue
+            if found.setdefault(name, value) != value and name != "seed":
+                what = name.removesuffix("_per_s").replace("_", " ")
+                raise InputError(
+                    f"The two tuned files differ in their {what}: give the one to compare at with {spell(name)}."
+                )
+    return found
+
+
+def contenders_of(sides: Sequence[Side], job: Job) -> tuple[Contenders, tuple[str, ...]]:
+    """Return the arms of both sides, of the reference and of the hints, and what to warn of.
+
+    Raises:
+        SpaceError: a config can't run here, or means nothing to the model.
+        ModelError: the model can't be read.
+    """
+    specs = [_spec(side, job) for side in sides]
+    warnings = [warning for side in sides for warning in _warnings(side, job)]
+    contenders = Contenders(
+        sides=dict(zip((A, B), specs, strict=True)),
+        reference=job.reference(""),
+        hints=tuple(job.spec(Config.of({"performance_hint": hint})) for hint in HINTS),
+        strict=frozenset(key for key, side in zip((A, B), sides, strict=True) if job.strict(side.config)),
+        blocks=Blocks.within(job.topology.envelope, job.workload),
+        seed=job.workload.seed,
+    )
+    return contenders, tuple(warnings)
+
+
+def _spec(side: Side, job: Job) -> ArmSpec:
+    """Return the arm of `side`; a tuned file brings its own `nireq`."""
+    if side.tuned is None:
+        job.refuse_void(side.config)
+        return job.spec(side.config)
+    _, profile = decide(side.tuned, job.files, job.topology)
+    return job.spec_of(tuned_plans(side.tuned, profile, job.files, job.shapes), side.config)
+
+
+def _warnings(side: Side, job: Job) -> list[str]:
+    if side.tuned is None:
+        return []
+    decision, _ = decide(side.tuned, job.files, job.topology)
+    warnings = [] if decision.applied else [f"{side.text}: {decision.reason}; it is compared all the same"]
+    inputs = side.tuned.workload.inputs
+    if inputs != SEEDED and "inputs" not in job.workload.facts():
+        warnings.append(
+            f"{side.text}: it was tuned on the inputs of {inputs}, made-up ones are compared: give {spell('data')}"
+        )
+    return warnings

@@ -1,0 +1,218 @@
+"""The closed loop: the next inference starts when one is done, with one request at a time or several in flight.
+
+What a block would pay for beginning cold (caches that other arms evicted, threads asleep) and for draining its
+queue isn't what a server pays that never stops: against benchmark_app, which runs for seconds, such blocks of
+50 ms were up to 3.5 % slow, most where many requests are in flight. So a block begins with an untimed turn,
+the timed window follows without a pause, and the queue drains after its end.
+
+Streams that run side by side finish together. A rate is unbiased only if its window ends where it began in that
+rhythm, so both ends are completions that end a turn: as many inferences as the streams need to be where they were
+(Requests.turn). The clock is read once a turn. Latencies are OpenVINO's own, without the copies of Python's
+`infer`.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, ClassVar, Self, TypedDict
+
+from autotp.errors import InputError
+from autotp.findings.loop import Loop
+from autotp.findings.metric import Metric, Samples
+from autotp.measuring.outputs.reference import NamedOutputs
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Driver, Run, Wanted, Workload
+from autotp.options import Flag, Form, spell
+from autotp.runtime import (
+    Compiled,
+    ModelFiles,
+    ModelInfo,
+    Requests,
+    copy_seconds,
+    create_requests,
+    infer_outputs,
+    reset_states,
+)
+from autotp.runtime.inference.inputs import make_samples
+from autotp.runtime.models.source import ModelKind
+from autotp.space import Config
+
+Burst = tuple[int, float, tuple[float, ...]]
+
+
+class ClosedLoopOptions(TypedDict, total=False):
+    """What can be asked of inferences."""
+
+    data: Annotated[
+        str | Path | None,
+        Flag(
+            Form.PATH,
+            "Real inputs: an array for each, with one more leading dimension for several samples.",
+            "FILE.npz",
+        ),
+    ]
+
+
+class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
+    """Inferences one after the other. Their inputs are samples from `data` (.npz), or made from `seed`."""
+
+    data: Path | None = None
+
+    title: ClassVar[str] = "a model that isn't a language model"
+    options: ClassVar[type] = ClosedLoopOptions
+    kinds: ClassVar[frozenset[ModelKind]] = frozenset({ModelKind.IR, ModelKind.ONNX})
+    samples: ClassVar[tuple[Samples, ...]] = (Samples.LATENCIES,)
+    usual_objective: ClassVar[str] = "throughput"
+    usual_space: ClassVar[str] = "default"
+
+    @classmethod
+    def of(cls, files: ModelFiles, wanted: Wanted, given: Mapping[str, Any]) -> Self:
+        return cls(seed=given.get("seed", 0), data=data_file(given.get("data")))
+
+    def nireq(self, config: Config, objectives: Sequence[Metric]) -> int | None:
+        if (nireq := config.count("nireq")) is not None:
+            return nireq
+        return 1 if objectives and not any(metric.maximize for metric in objectives) else None
+
+    def first_settings(self, cores: int, sockets: int) -> tuple[dict[str, Any], ...]:
+        """One stream per core with twice as many requests in flight, in the default precision and in f32.
+
+        Then f32 alone, and tensor parallelism over all sockets.
+        """
+        exact = {"inference_precision_hint": "f32"}
+        streams = {"num_streams": cores, "nireq": 2 * cores}
+        split = {"distribution_policy": "tensor_parallel", "split_count": sockets}
+        return streams, {**streams, **exact}, exact, split
+
+    def check_inputs(self, info: ModelInfo) -> None:
+        make_samples(info, self.seed, self.data)
+
+    def driver(self, compiled: Compiled) -> Driver:
+        return InferenceDriver(compiled, self)
+
+    def turn_s(self, block: Block, in_flight: int) -> float:
+        return block.elapsed_s * in_flight / block.count
+
+    def identity(self) -> dict[str, Any]:
+        data = None if self.data is None else hashlib.sha256(self.data.read_bytes()).hexdigest()
+        return {"rate": None, "data": data}
+
+    def kind(self, nireq: int | None) -> str:
+        return Loop.SYNC if nireq == 1 else Loop.ASYNC
+
+    def facts(self) -> dict[str, Any]:
+        inputs = {} if self.data is None else {"inputs": self.data.name}
+        return {"seed": self.seed, **inputs}
+
+
+class InferenceDriver:
+    """Requests with their input tensors set once, kept busy."""
+
+    deciding: Collection[str] | None = None
+
+    def __init__(self, compiled: Compiled, workload: ClosedLoop) -> None:
+        self._compiled = compiled
+        samples = make_samples(compiled.info, workload.seed, workload.data, compiled.nireq)
+        self._checked = samples.checked
+        self._requests = create_requests(compiled, samples.driven)
+
+    @property
+    def copy_s(self) -> float:
+        return copy_seconds(self._requests)
+
+    def outputs(self, reference: Path | None) -> NamedOutputs:
+        return infer_outputs(self._compiled, self._checked)
+
+    def infer(self, seconds: float) -> int:
+        return drive(self._requests, one_at_a_time=True, duration_s=seconds)[0]
+
+    def block(self, run: Run) -> Block:
+        reset_states(self._requests)  # a state that grows makes each inference slower than the one before
+        count, elapsed_s, latencies_s = self._burst(run)
+        return Block(count=count, elapsed_s=elapsed_s, latencies_s=latencies_s)
+
+    def choose(self) -> Mapping[str, Any]:
+        return {}
+
+    def _burst(self, run: Run) -> Burst:
+        one_at_a_time = len(self._requests.requests) == 1
+        return drive(self._requests, one_at_a_time, run.duration_s, run.lead_in_s)
+
+
+def data_file(data: str | Path | None) -> Path | None:
+    """Return the absolute path of the inputs' file.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if data is None:
+        return None
+    path = Path(data)
+    if not path.is_file():
+        raise InputError(f"{spell('data')}: there is no file {path}.")
+    return path.resolve()
+
+
+def drive(requests: Requests, one_at_a_time: bool, duration_s: float, lead_in_s: float = 0.0) -> Burst:
+    """Drive `requests` untimed for `lead_in_s`, then timed for `duration_s`, each time to the end of a turn.
+
+    Either is at least one turn, of one inference where there is one at a time. All are idle before and after.
+
+    Returns:
+        The inferences that completed in the window, its seconds, and the latency of each of them in seconds.
+    """
+    if one_at_a_time:
+        return _drive_one(requests, duration_s, lead_in_s)
+    return _drive_all(requests, duration_s, lead_in_s)
+
+
+def _drive_one(requests: Requests, duration_s: float, lead_in_s: float) -> Burst:
+    request = requests.requests[0]
+    latencies_ms: list[float] = []
+
+    def until(deadline: float) -> float:
+        while True:
+            request.infer(share_outputs=True)
+            latencies_ms.append(request.latency)
+            if (now := perf_counter()) >= deadline:
+                return now
+
+    began = until(perf_counter() + lead_in_s)
+    latencies_ms.clear()
+    ended = until(began + duration_s)
+    return len(latencies_ms), ended - began, _seconds(latencies_ms)
+
+
+def _drive_all(requests: Requests, duration_s: float, lead_in_s: float) -> Burst:
+    """Keep every request in flight.
+
+    Idle requests come back in the order in which they completed, so once all have been started each one that
+    comes back is a completion.
+    """
+    queue, in_queue, turn = requests.queue, requests.requests, requests.turn
+    completed, start = queue.get_idle_request_id, queue.start_async
+    latencies_ms: list[float] = []
+
+    def until(deadline: float) -> float:
+        while True:
+            for _ in range(turn - 1):
+                latencies_ms.append(in_queue[completed()].latency)
+                start()
+            latencies_ms.append(in_queue[completed()].latency)
+            if (now := perf_counter()) >= deadline:
+                return now
+            start()
+
+    for _ in in_queue:
+        start()
+    began = until(perf_counter() + lead_in_s)
+    latencies_ms.clear()
+    start()
+    ended = until(began + duration_s)
+    queue.wait_all()
+    return len(latencies_ms), ended - began, _seconds(latencies_ms)
+
+
+def _seconds(milliseconds: list[float]) -> tuple[float, ...]:
+    return tuple(latency / 1e3 for latency in milliseconds)

@@ -1,0 +1,221 @@
+"""The open loop: inferences arrive at a rate, whether those before are done or not, and wait their turn.
+
+A closed loop sends the next inference when one is done, so a slow server is asked less and its queue is never seen
+("Open Versus Closed: A Cautionary Tale", Schroeder, Wierman and Harchol-Balter, NSDI 2006). And a generator that
+falls behind and counts latency from when it got round to sending leaves out the very waits that people feel
+("coordinated omission": Gil Tene, wrk2 and HdrHistogram). So here latency runs from the scheduled arrival to the
+completion. What the generator itself adds by waking late is in it, too: some tens of microseconds.
+
+Arrivals are Poisson, as those of many people who don't know of each other are. Their seed is the block's, the same
+for all arms of a round (common random numbers: Law, "Simulation Modeling and Analysis", 5th ed., ch. 11.2). At
+most as many inferences as there are requests are in flight; further arrivals wait in the generator, first come
+first served. It sleeps until each is due and never spins, which would take a CPU from the model.
+
+Beyond saturation the queue has no end, so a block has one: once its window has passed twice, arrivals that haven't
+been started are given up. They count with the latency that they have had by then, and not as inferences. A block
+begins with an empty queue, which near saturation takes its time to build up: so blocks at a rate are longer.
+"""
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from math import ceil
+from random import Random
+from time import perf_counter, sleep
+from typing import Annotated, Any, ClassVar, Self, TypedDict
+
+import msgspec
+
+from autotp.errors import InputError
+from autotp.findings.loop import Loop
+from autotp.findings.metric import Metric
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.closed_loop import Burst, ClosedLoop, InferenceDriver, data_file
+from autotp.measuring.workload.workload import Driver, Run, Wanted
+from autotp.options import Flag, Form, spell
+from autotp.runtime import Compiled, ModelFiles, Requests
+from autotp.space import Config
+
+OPEN_BLOCK_S = 0.5
+ARRIVALS_PER_TURN = 5
+LEAD_IN_SHARE = 0.2  # of the window: a queue has to build up before it's watched
+MOST_PER_S = 100_000  # from Python some tens of thousands can be started
+FEWEST_ARRIVALS = 50
+_PR_SET_TIMERSLACK = 29  # prctl(2)
+
+
+class OpenLoopOptions(TypedDict, total=False):
+    """What can be asked of arrivals."""
+
+    rate_per_s: Annotated[
+        float | None,
+        Flag(Form.NUMBER, "Arrivals a second, at random times; latency counts from the arrival.", "R"),
+    ]
+
+
+class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
+    """Inferences that arrive at random, `rate_per_s` of them a second."""
+
+    rate_per_s: float
+
+    options: ClassVar[type] = OpenLoopOptions
+    option_needed: ClassVar[str | None] = "rate_per_s"
+    block_s: ClassVar[float] = OPEN_BLOCK_S
+
+    @classmethod
+    def of(cls, files: ModelFiles, wanted: Wanted, given: Mapping[str, Any]) -> Self:
+        rate_per_s = given["rate_per_s"]
+        check_rate(rate_per_s)
+        if not all(cls.suits(metric) for metric in wanted.objectives):
+            raise InputError(
+                f"{spell('rate_per_s')} fixes the throughput; choose a latency objective, for example latency_p99."
+            )
+        check_arrivals(rate_per_s, wanted.budget_s)
+        return cls(seed=given.get("seed", 0), data=data_file(given.get("data")), rate_per_s=rate_per_s)
+
+    @classmethod
+    def suits(cls, metric: Metric) -> bool:
+        return super().suits(metric) and not metric.maximize  # the rate decides that itself
+
+    def shared_by(self, instances: int) -> Self:
+        """Return the rate of each: a Poisson process split evenly is several, each of them Poisson."""
+        return msgspec.structs.replace(self, rate_per_s=self.rate_per_s / instances)
+
+    def nireq(self, config: Config, objectives: Sequence[Metric]) -> int | None:
+        """Return how many may run side by side."""
+        return config.count("nireq")
+
+    def driver(self, compiled: Compiled) -> Driver:
+        return _ArrivalDriver(compiled, self)
+
+    def run_seconds(self, run: Run, instances: int) -> float:
+        """Return how long arrivals are awaited, and as long again for a backlog."""
+        if run.flat_out:
+            return run.lead_in_s + run.duration_s
+        return 2 * (run.lead_in_s + run.duration_s) + 2 * ARRIVALS_PER_TURN * instances / self.rate_per_s
+
+    def turn_s(self, block: Block, in_flight: int) -> float:
+        return ARRIVALS_PER_TURN / self.rate_per_s
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "rate": self.rate_per_s}
+
+    def kind(self, nireq: int | None) -> str:
+        return Loop.OPEN
+
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts(), "rate_per_s": self.rate_per_s}
+
+
+class _ArrivalDriver(InferenceDriver):
+    """Requests that start as inferences arrive."""
+
+    def __init__(self, compiled: Compiled, workload: OpenLoop) -> None:
+        super().__init__(compiled, workload)
+        self._rate_per_s = workload.rate_per_s
+
+    def _burst(self, run: Run) -> Burst:
+        if run.flat_out:
+            return super()._burst(run)
+        return drive_open(
+            self._requests, Arrivals.poisson(self._rate_per_s, run.duration_s, run.lead_in_s, run.seed)
+        )
+
+
+def check_rate(rate_per_s: float) -> None:
+    """Refuse a rate that can't be kept.
+
+    Raises:
+        InputError: it isn't more than 0, or more than one process could start.
+    """
+    if not 0 < rate_per_s <= MOST_PER_S:
+        raise InputError(f"{spell('rate_per_s')} must be more than 0 and at most {MOST_PER_S} a second.")
+
+
+def check_arrivals(rate_per_s: float, budget_s: float) -> None:
+    """Refuse a rate at which too little arrives to judge anything.
+
+    Raises:
+        InputError: hardly anything arrives within the budget; the text names one that would do.
+    """
+    if rate_per_s * budget_s < FEWEST_ARRIVALS:
+        wanted_s = ceil(FEWEST_ARRIVALS / rate_per_s)
+        raise InputError(
+            f"At {rate_per_s:g} a second hardly anything arrives within {budget_s:g} s: "
+            f"give a budget of {wanted_s} s or more."
+        )
+
+
+class Arrivals(msgspec.Struct, frozen=True):
+    """When inferences arrive, in seconds from the start; the last of the first `untimed` ones opens the window."""
+
+    arrivals_s: tuple[float, ...]
+    untimed: int
+    ends_s: float
+
+    @classmethod
+    def poisson(cls, rate_per_s: float, duration_s: float, lead_in_s: float, seed: int) -> "Arrivals":
+        """Return at least one untimed arrival and `lead_in_s` of them, then one and `duration_s` at least."""
+        random = Random(seed)
+        arrivals = _arrivals(random, rate_per_s, 0.0, max(lead_in_s, LEAD_IN_SHARE * duration_s))
+        timed = _arrivals(random, rate_per_s, arrivals[-1], arrivals[-1] + duration_s)
+        within = timed[:-1] or timed
+        return cls((*arrivals, *within), len(arrivals), max(within[-1], arrivals[-1] + duration_s))
+
+
+def drive_open(requests: Requests, arrivals: Arrivals) -> Burst:
+    """Start an inference at each arrival of `arrivals` or as soon after as a request is idle.
+
+    Returns:
+        The inferences of the window that were done, the seconds in which they were, and for each arrival of the
+        window the latency in seconds.
+    """
+    _wake_on_time()
+    untimed, window_s = arrivals.untimed, arrivals.ends_s - arrivals.arrivals_s[arrivals.untimed - 1]
+    give_up_s = arrivals.ends_s + window_s
+    latencies_s = _serve(requests, arrivals, give_up_s)
+    done_s = [arrival + took for arrival, took in zip(arrivals.arrivals_s, latencies_s, strict=False)]
+    given_up = [give_up_s - arrival for arrival in arrivals.arrivals_s[max(untimed, len(done_s)) :]]
+    first = untimed if len(done_s) > untimed else 0  # where not even the lead-in was done, it's all there is
+    began_s = done_s[first - 1] if first else 0.0
+    return len(done_s) - first, max(window_s, max(done_s) - began_s), (*latencies_s[untimed:], *given_up)
+
+
+def _serve(requests: Requests, arrivals: Arrivals, give_up_s: float) -> list[float]:
+    """Return the latency of each arrival, up to the first that is given up; the very first never is."""
+    queue, in_queue = requests.queue, requests.requests
+    latencies_s: list[float] = []
+    running: dict[int, int] = {}  # the arrival that each request works for
+
+    def collect(index: int) -> None:
+        latencies_s[running.pop(index)] += in_queue[index].latency / 1e3
+
+    began = perf_counter()
+    for number, arrival_s in enumerate(arrivals.arrivals_s):
+        if (ahead_s := began + arrival_s - perf_counter()) > 0:
+            sleep(ahead_s)
+        index = queue.get_idle_request_id()
+        if index in running:
+            collect(index)
+        now_s = perf_counter() - began
+        if number and now_s > give_up_s:
+            break
+        running[index] = number
+        latencies_s.append(now_s - arrival_s)
+        queue.start_async()
+    queue.wait_all()
+    for index in tuple(running):
+        collect(index)
+    return latencies_s
+
+
+def _arrivals(random: Random, rate_per_s: float, begin_s: float, end_s: float) -> list[float]:
+    """Return arrivals after `begin_s`, the last of which is the first after `end_s`."""
+    arrivals = [begin_s + random.expovariate(rate_per_s)]
+    while arrivals[-1] <= end_s:
+        arrivals.append(arrivals[-1] + random.expovariate(rate_per_s))
+    return arrivals
+
+
+def _wake_on_time() -> None:
+    """Let sleeps of this thread end when they should: by default the kernel may add 50 µs."""
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)

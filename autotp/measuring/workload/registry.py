@@ -1,0 +1,74 @@
+"""The workloads there are, and which one drives a model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
+
+from autotp.errors import InputError
+from autotp.findings.metric import METRICS, Metric, metric_named, objectives_of
+from autotp.measuring.workload.closed_loop import ClosedLoop, ClosedLoopOptions
+from autotp.measuring.workload.generation import Generation, GenerationOptions
+from autotp.measuring.workload.open_loop import OpenLoop, OpenLoopOptions
+from autotp.measuring.workload.workload import Wanted, Workload
+from autotp.options import Flag, Form, spell
+from autotp.runtime import ModelFiles
+
+WORKLOADS: tuple[type[Workload], ...] = (ClosedLoop, OpenLoop, Generation)
+AnyWorkload: TypeAlias = ClosedLoop | OpenLoop | Generation
+
+
+class WorkloadOptions(ClosedLoopOptions, OpenLoopOptions, GenerationOptions, total=False):
+    """What can be asked of any workload."""
+
+    seed: Annotated[int, Flag(Form.SEED, "Seed of inputs, proposals and order.", default=0)]
+
+
+def workload_class(files: ModelFiles, given: Mapping[str, Any]) -> type[Workload]:
+    """Return the workload that drives `files` where the options `given` are set.
+
+    Raises:
+        InputError: an option doesn't go with such a model.
+    """
+    driving = [workload for workload in WORKLOADS if files.kind in workload.kinds]
+    taken = {name for workload in driving for name in workload.options.__annotations__}
+    for owner in WORKLOADS:
+        if lost := [name for name in owner.options.__annotations__ if name in given and name not in taken]:
+            raise InputError(f"{spell(min(lost))} is for {owner.title}; {files.path.name} is {driving[0].title}.")
+    needed = [workload for workload in driving if workload.option_needed in given]
+    usual = [workload for workload in driving if workload.option_needed is None]
+    return (*needed, *usual)[0]
+
+
+def objective_named(name: str, workload: type[Workload]) -> Metric:
+    """Return the objective `name` of `workload`.
+
+    Raises:
+        InputError: it has none of that name; the text lists those it has.
+    """
+    whose = f" of {workload.title}" if name in METRICS else ""
+    return metric_named(name, objectives_of(workload.metrics()), whose)
+
+
+def workload_for(files: ModelFiles, wanted: Wanted, options: Mapping[str, Any]) -> AnyWorkload:
+    """Return what drives `files`, checked before anything is started.
+
+    Args:
+        files: the model.
+        wanted: what it is measured for.
+        options: any of `WorkloadOptions`; None stands for an option that isn't set.
+
+    Raises:
+        InputError: an option can't be used, or doesn't go with the model or the objectives.
+        ModelError: what the model says of itself can't be read.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    workload = workload_class(files, given).of(files, wanted, given)
+    assert isinstance(workload, AnyWorkload)
+    return workload
+
+
+def void_knobs(workload: type[Workload]) -> dict[str, str]:
+    """Return the knobs that mean nothing to `workload`, with the reason."""
+    others = {
+        knob: f"only {other.title} has it" for other in WORKLOADS for knob in other.own_knobs - workload.own_knobs
+    }
+    return {**others, **workload.void_knobs}

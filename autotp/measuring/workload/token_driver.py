@@ -1,0 +1,151 @@
+"""Drives a language model through generations of seeded tokens, in the worker."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from autotp.measuring.outputs.reference import NamedOutputs, load_outputs
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Run
+from autotp.runtime import Compiled, generator_of
+
+if TYPE_CHECKING:
+    from autotp.measuring.workload.generation import Generation
+
+CHECKED_PROMPT, CHECKED_TOKENS = 32, 64
+SAID, LOGITS = "tokens", "logits"
+PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
+PROMPT_WITHIN_S = 0.5
+READS = 2  # the first of a length prepares for it
+
+
+class TokenBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """A block of a generation: `prompt` tokens of each sequence are read at once, then `ahead` more at once.
+
+    Then `steps` one by one, and `tokens` more, which are timed. Reading the prompt is timed, too, where `first`
+    says so, and is done anew for `first_s` seconds, at least once; where it isn't, all before the timed tokens is
+    left out if that context is what was read last. `lead_in_s` is for how long the prompt is read again and again
+    before.
+    """
+
+    prompt: int
+    ahead: int = 0
+    steps: int = 0
+    tokens: int = 0
+    first: bool = False
+    first_s: float = 0.0
+    lead_in_s: float = 0.0
+
+    @property
+    def context(self) -> int:
+        """How many tokens have been read when `tokens` begin."""
+        return self.prompt + self.ahead + self.steps
+
+
+class TokenDriver:
+    """A generation of seeded tokens."""
+
+    deciding: Collection[str] | None = (LOGITS,)
+
+    def __init__(self, compiled: Compiled, generation: "Generation") -> None:
+        assert compiled.info.language is not None, "only a language model generates"
+        language = compiled.info.language
+        longest = (generation.prompt_tokens or PROMPTS[-1]) + generation.new_tokens
+        longest = max(longest, CHECKED_PROMPT + CHECKED_TOKENS)
+        if language.context is not None:
+            longest = min(longest, language.context)
+        rows = reversed(range(generation.batch))  # the same sequence is the last of any batch
+        self._tokens = np.stack([_seeded(language.vocabulary, longest, generation.seed, row) for row in rows])
+        self._generation = generation
+        self._checked_prompt = min(CHECKED_PROMPT, longest // 2)
+        self._generator = generator_of(
+            compiled.compiled_model, generation.attention_backend, generation.batch, longest
+        )
+
+    @property
+    def copy_s(self) -> None:
+        return None
+
+    def outputs(self, reference: Path | None) -> NamedOutputs:
+        forced = None if reference is None else load_outputs(reference)[f"0/{SAID}"]
+        tokens = self._tokens[:, : CHECKED_PROMPT + CHECKED_TOKENS]
+        said, logits = self._generator.continued(tokens, self._checked_prompt, forced)
+        return ({SAID: said, LOGITS: logits},)
+
+    def infer(self, seconds: float) -> int:
+        began, count = perf_counter(), 0
+        self._read_prompt(self._checked_prompt)
+        while count == 0 or perf_counter() < began + seconds:
+            if self._generator.position == self._tokens.shape[1]:
+                self._read_prompt(self._checked_prompt)
+            self._next()
+            count += 1
+        return count
+
+    def block(self, run: Run) -> Block:
+        return self._time(self._generation.burst(run))
+
+    def choose(self) -> Mapping[str, Any]:
+        """Return the longest usual prompt that is read within half a second, else the shortest."""
+        longest, *longer = self._generation.fitting_prompts(self._tokens.shape[1])
+        for tokens in longer:
+            if min(self._read_prompt(tokens) for _ in range(READS)) > PROMPT_WITHIN_S:
+                break
+            longest = tokens
+        return {"prompt_tokens": longest}
+
+    def _time(self, wanted: TokenBlock) -> Block:
+        self._lead_in(wanted)
+        first_tokens_s = self._first_tokens(wanted) if wanted.first else []
+        self._reach(wanted)
+        second_tokens_s = [self._next() for _ in range(wanted.tokens)]
+        timed_s = second_tokens_s or first_tokens_s
+        return Block(
+            count=len(timed_s) * len(self._tokens),
+            elapsed_s=sum(timed_s),
+            first_tokens_s=tuple(first_tokens_s),
+            second_tokens_s=tuple(second_tokens_s),
+        )
+
+    def _lead_in(self, wanted: TokenBlock) -> None:
+        began = perf_counter()
+        while perf_counter() < began + wanted.lead_in_s:
+            self._read_prompt(wanted.prompt)
+
+    def _first_tokens(self, wanted: TokenBlock) -> list[float]:
+        began = perf_counter()
+        took_s = [self._read_prompt(wanted.prompt)]
+        while perf_counter() < began + wanted.first_s:
+            took_s.append(self._read_prompt(wanted.prompt))
+        return took_s
+
+    def _reach(self, wanted: TokenBlock) -> None:
+        """Read the context of the tokens to be timed, as far as that isn't what was read last."""
+        if not wanted.tokens or self._generator.position == wanted.context:
+            return
+        if self._generator.position != wanted.prompt:
+            self._read_prompt(wanted.prompt)
+        if wanted.ahead:
+            self._read(wanted.prompt, wanted.prompt + wanted.ahead)
+        for _ in range(wanted.steps):
+            self._next()
+
+    def _read_prompt(self, count: int) -> float:
+        """Read so many tokens from the first on at once; return the seconds of that."""
+        self._generator.forget()
+        return self._read(0, count)
+
+    def _next(self) -> float:
+        return self._read(self._generator.position, self._generator.position + 1)
+
+    def _read(self, first: int, end: int) -> float:
+        return self._generator.read(self._tokens[:, first:end])
+
+
+def _seeded(vocabulary: int, count: int, seed: int, row: int) -> NDArray[Any]:
+    return np.random.default_rng((seed, row)).integers(0, vocabulary, count)

@@ -1,0 +1,134 @@
+"""The open loop: arrivals of a Poisson process, and latencies that hold what queueing theory says of them."""
+
+from itertools import pairwise
+from statistics import fmean, median, quantiles
+from time import perf_counter
+
+import pytest
+from scipy import stats
+
+from autotp.findings import Loop
+from autotp.measuring.rounds.waves import Schedule
+from autotp.measuring.workload.closed_loop import drive
+from autotp.measuring.workload.open_loop import LEAD_IN_SHARE, OPEN_BLOCK_S, drive_open
+from autotp.measuring.workload.workload import BLOCK_S
+from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
+from autotp.runtime.inference.inputs import seeded_samples
+from tests.support.models import wide_model
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Requests:
+    """One request of a model that takes a millisecond or two, the same each time, on one thread."""
+    path = wide_model(tmp_path_factory.mktemp("model"), rows=512, width=512)
+    properties = {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "1", "INFERENCE_PRECISION_HINT": "f32"}
+    properties["ENABLE_CPU_PINNING"] = "NO"  # it may evade a neighbour
+    compiled = compile_plan(Plan(files=locate(path), shapes={}, properties=properties, nireq=1))
+    return create_requests(compiled, seeded_samples(compiled.info, 0, 1))
+
+
+def service_s(served: Requests) -> float:
+    """How long an inference takes without others before it."""
+    return median(drive(served, Loop.ASYNC, 0.1)[2])
+
+
+def theory_s(utilization: float, service_s: float) -> float:
+    """The mean latency of an M/D/1 queue: Poisson arrivals, one server that always takes as long."""
+    return service_s * (1 + utilization / (2 * (1 - utilization)))
+
+
+def test_gaps_between_arrivals_are_exponential() -> None:
+    """Over 5000 arrivals, lead-in and window alike, the gaps have the rate's mean and the exponential law."""
+    schedule = Schedule.poisson(100.0, 40.0, 10.0, seed=0)
+    gaps = [later - earlier for earlier, later in pairwise((0.0, *schedule.arrivals_s))]
+    assert len(gaps) == pytest.approx(5000, rel=0.06)
+    assert fmean(gaps) == pytest.approx(0.01, rel=0.05)
+    assert stats.kstest(gaps, "expon", (0, 0.01)).pvalue > 0.01
+
+
+def test_the_seed_fixes_the_arrivals() -> None:
+    """Arms of one round get the same arrivals, other rounds others."""
+    assert Schedule.poisson(50.0, 1.0, 0.0, seed=3) == Schedule.poisson(50.0, 1.0, 0.0, seed=3)
+    assert Schedule.poisson(50.0, 1.0, 0.0, seed=3) != Schedule.poisson(50.0, 1.0, 0.0, seed=4)
+
+
+@pytest.mark.parametrize("duration_s", [0.0, 0.01, 2.0])
+@pytest.mark.parametrize("lead_in_s", [0.0, 1.5])
+def test_a_window_has_arrivals_before_it_and_in_it(duration_s: float, lead_in_s: float) -> None:
+    """However short: at least one untimed arrival, which opens the window, and at least one in it."""
+    for seed in range(20):
+        schedule = Schedule.poisson(10.0, duration_s, lead_in_s, seed)
+        opens_s = schedule.arrivals_s[schedule.untimed - 1]
+        assert len(schedule.arrivals_s) > schedule.untimed >= 1
+        assert opens_s >= max(lead_in_s, LEAD_IN_SHARE * duration_s)
+        assert schedule.ends_s >= opens_s + duration_s
+        assert list(schedule.arrivals_s) == sorted(schedule.arrivals_s)
+        assert schedule.arrivals_s[-1] <= schedule.ends_s
+
+
+def over_theory(served: Requests, utilization: float, seed: int) -> float:
+    """The mean latency of 120 arrivals at this share of what can be served, over that of the queue."""
+    rate_per_s = utilization / service_s(served)
+    _, _, latencies_s = drive_open(served, Schedule.poisson(rate_per_s, 120 / rate_per_s, 0.0, seed))
+    service = sorted(latencies_s)[len(latencies_s) // 10]
+    return fmean(latencies_s) / theory_s(min(0.9, service * rate_per_s), service)
+
+
+def test_the_latency_is_that_of_a_queue(served: Requests) -> None:
+    """At 10 % of what it can do mean latency is about a service, at 80 % about three of them, as theory says.
+
+    The service is read off those that found the queue empty. Neighbours on this CPU make waits longer and never
+    three times shorter, so the best of several tries counts.
+    """
+    for utilization in (0.1, 0.8):
+        assert any(0.6 < over_theory(served, utilization, seed) < 1.6 for seed in range(15)), utilization
+
+
+def test_over_saturation_the_backlog_shows_and_the_block_ends(served: Requests) -> None:
+    """Far above what it can do latencies grow with the window; what isn't done in twice its time is given up."""
+    schedule = Schedule.poisson(20_000.0, 0.1, 0.0, seed=3)
+    began = perf_counter()
+    count, elapsed_s, latencies_s = drive_open(served, schedule)
+    assert perf_counter() - began < 10.0
+    assert len(latencies_s) == len(schedule.arrivals_s) - schedule.untimed
+    assert 1 <= count < 0.5 * len(latencies_s)
+    assert max(latencies_s) > 0.1
+    assert count / elapsed_s < 5_000  # what it can do, not what was asked
+    assert served.queue.is_ready()
+
+
+def test_a_lead_in_that_never_ends_is_given_up(served: Requests) -> None:
+    """Where not even the lead-in is done in time, all of the window is given up, and the rate is the lead-in's."""
+    schedule = Schedule.poisson(100_000.0, 0.05, 0.0, seed=3)
+    count, elapsed_s, latencies_s = drive_open(served, schedule)
+    assert len(latencies_s) == len(schedule.arrivals_s) - schedule.untimed
+    assert min(latencies_s) >= 0.05
+    assert 1 <= count / elapsed_s < 5_000
+
+
+def test_a_wait_in_the_generator_is_part_of_the_latency(served: Requests) -> None:
+    """Of five inferences that arrive at once on one request each takes a service longer than the one before."""
+    service = min(drive(served, Loop.ASYNC, 0.1)[2])
+    schedule = Schedule(arrivals_s=(0.0, *(0.01,) * 5), untimed=1, ends_s=5.0)
+    count, elapsed_s, latencies_s = drive_open(served, schedule)
+    assert (count, elapsed_s) == (5, 5.0)
+    assert min(later - earlier for earlier, later in pairwise(latencies_s)) > 0.5 * service
+
+
+def p90_in_services(utilization: float, service_s: float, duration_s: float) -> float:
+    """The p90 over 100 blocks of one server that always takes as long, in services (Lindley's recursion)."""
+    latencies_s: list[float] = []
+    for seed in range(100):
+        schedule, free_s = Schedule.poisson(utilization / service_s, duration_s, 0.0, seed), 0.0
+        for number, arrival_s in enumerate(schedule.arrivals_s):
+            free_s = max(free_s, arrival_s) + service_s
+            latencies_s += [free_s - arrival_s] if number >= schedule.untimed else []
+    return quantiles(latencies_s, n=10)[-1] / service_s
+
+
+@pytest.mark.parametrize("service_s", [0.002, 0.01])
+def test_blocks_are_long_enough_to_show_a_queue_without_end(service_s: float) -> None:
+    """An arm that can't keep up (105 %) has a p90 far above one that can (70 %), as it hasn't in usual blocks."""
+    behind, keeping = (p90_in_services(u, service_s, OPEN_BLOCK_S) for u in (1.05, 0.7))
+    assert behind > 2.5 * keeping
+    assert p90_in_services(1.05, service_s, BLOCK_S) < 0.5 * behind
