@@ -31,7 +31,10 @@ class TunedModel(_Part, frozen=True):
 
 
 class TunedWorkload(_Part, frozen=True):
-    """How the model was driven. `nireq` ships (null: OpenVINO's optimum); `inputs`: `seeded` or a file's name."""
+    """How the model was driven. `nireq` ships (null: OpenVINO's optimum); `inputs`: `seeded` or a file's name.
+
+    `options` hold what else was asked of a workload that has options of its own.
+    """
 
     kind: str
     nireq: Annotated[int, msgspec.Meta(ge=1)] | None
@@ -42,6 +45,7 @@ class TunedWorkload(_Part, frozen=True):
     new_tokens: int | None = None
     batch: int | None = None
     attention_backend: Attention | None = None
+    options: dict[str, int | float | str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Objective(_Part, frozen=True):

@@ -41,7 +41,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         """Return the workload's options as the file was tuned with; none for the data, of which it has no path."""
         if self.tuned is None:
             return {}
-        facts = msgspec.structs.asdict(self.tuned.workload)
+        workload = self.tuned.workload
+        facts = msgspec.structs.asdict(workload) | (workload.options or {})
         own = {knob for knob, _ in self.config.settings}  # what the config sets wasn't asked of the workload
         wanted = WorkloadOptions.__annotations__.keys() - {"data"} - own
         return {name: value for name, value in facts.items() if name in wanted and value is not None}

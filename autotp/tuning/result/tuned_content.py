@@ -128,7 +128,9 @@ def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
     requests = shipped.observed.effective.requests if shipped.observed else None
     nireq = requests or request.workload.nireq(shipped.config, request.objectives)
     workload = request.workload.of_config(shipped.config)
-    return TunedWorkload(kind=workload.kind(nireq), nireq=nireq, **workload.facts())
+    facts = workload.facts()
+    own = {name: facts.pop(name) for name in facts.keys() - set(TunedWorkload.__struct_fields__)}
+    return TunedWorkload(kind=workload.kind(nireq), nireq=nireq, options=own or msgspec.UNSET, **facts)
 
 
 def _machine(topology: Topology) -> TunedMachine:
