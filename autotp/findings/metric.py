@@ -109,7 +109,9 @@ METRICS = _table(
     ),
     _latency("latency_p50", 0.5),
     _latency("latency_p90", 0.9, brief=False),
+    _latency("latency_p95", 0.95, min_samples=100, brief=False),
     _latency("latency_p99", 0.99, min_samples=500),
+    _latency("latency_p999", 0.999, min_samples=5000, brief=False),
     Metric(
         name="first_token_latency",
         unit=Unit.SECONDS,

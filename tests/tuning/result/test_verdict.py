@@ -103,15 +103,14 @@ def test_fewer_than_six_processes_tell_nothing() -> None:
     assert "5 of 6" in verdict.reason
 
 
-def test_p99_needs_500_samples_a_process() -> None:
-    """With 499 latencies in a process a p99 objective can't tell; other quantiles and 500 can."""
-    best = contest({"hint": around(1.5)})
-    enough = METRICS["latency_p99"].min_samples
-    few = enough - 1
-    assert ruled(best, metric=METRICS["latency_p99"], samples=few).ruling is Ruling.UNKNOWN
-    assert "500" in ruled(best, metric=METRICS["latency_p99"], samples=few).reason
-    assert ruled(best, metric=METRICS["latency_p99"], samples=enough).ruling is Ruling.WIN
-    assert ruled(best, metric=METRICS["latency_p90"], samples=few).ruling is Ruling.WIN
+@pytest.mark.parametrize(("name", "enough"), [("latency_p95", 100), ("latency_p99", 500), ("latency_p999", 5000)])
+def test_a_rare_quantile_needs_samples_of_each_process(name: str, enough: int) -> None:
+    """One fewer than 500 latencies in a process, and a p99 can't tell; others need more, fewer or any number."""
+    best, metric = contest({"hint": around(1.5)}), METRICS[name]
+    assert ruled(best, metric=metric, samples=enough - 1).ruling is Ruling.UNKNOWN
+    assert f"{name} needs {enough} samples" in ruled(best, metric=metric, samples=enough - 1).reason
+    assert ruled(best, metric=metric, samples=enough).ruling is Ruling.WIN
+    assert ruled(best, metric=METRICS["latency_p90"], samples=1).ruling is Ruling.WIN
 
 
 def test_the_best_of_several_winners_ships() -> None:
