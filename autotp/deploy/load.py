@@ -1,7 +1,7 @@
 """`autotp.load`: exactly what was measured, or a stated fallback.
 
 The compile goes through the same `runtime` function as the workers', with exactly the properties that
-the file holds. Nothing here imports optuna or py-cpuinfo.
+the file holds. A process that loads a model imports nothing that measures or searches.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,8 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.plans import tuned_plans
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
@@ -21,6 +19,8 @@ from autotp.runtime import Attention, Compiled, ModelFiles, Plan, compile_plan, 
 from autotp.topology import Topology, probe
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from autotp.runtime import AsyncInferQueue, CompiledModel, InferRequest
 
 
@@ -39,7 +39,7 @@ class Loaded:
     decision: Decision
     _requests: "list[InferRequest]" = field(default_factory=list, repr=False)
 
-    def infer(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def infer(self, inputs: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
         """Run one inference and return its outputs by name.
 
         A model with state goes on from where the inference before left it, until `reset`; a language model's

@@ -189,7 +189,7 @@ def test_properties_are_strings(tmp_path: Path) -> None:
         (("model",), "path, kind, graph_sha256, weights_bytes, shapes"),
         (
             ("workload",),
-            "kind, nireq, inputs, seed, rate_per_s, prompt_tokens, new_tokens, batch, attention_backend",
+            "kind, nireq, inputs, seed, rate_per_s, prompt_tokens, new_tokens, batch, attention_backend, options",
         ),
         (("objective",), "metrics, constraints"),
         (("profiles", 1), "machine, config, properties, result, affinity, effective, proof, pareto"),

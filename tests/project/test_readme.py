@@ -13,7 +13,7 @@ import pytest
 
 import autotp
 from autotp.cli import COMMANDS, cli
-from autotp.deploy import Tuned
+from autotp.deploy.tuned import Tuned
 from autotp.errors import AutotpError
 from autotp.files import parse_yaml
 from autotp.measuring import Metric

@@ -92,7 +92,7 @@ def content(model: Path, *profiles: Profile, nireq: int = 3, **facts: Any) -> Tu
         weights_bytes=found.weights_bytes,
         **facts,
     )
-    workload = TunedWorkload(kind=Loop.of(nireq), nireq=nireq)
+    workload = TunedWorkload(kind="async" if nireq > 1 else "sync", nireq=nireq)
     return tuned(*(profiles or (here(),)), model=written, workload=workload)
 
 
