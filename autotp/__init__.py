@@ -8,8 +8,9 @@
 Attributes load on first use, so that `import autotp` costs next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from autotp.lazy import lazy_names
 
 if TYPE_CHECKING:
     from autotp.deploy.load import Loaded, load
@@ -17,26 +18,16 @@ if TYPE_CHECKING:
     from autotp.measuring.api import compare, measure
     from autotp.topology import Topology, probe
     from autotp.tuning.api import tune
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "deploy.load": ("Loaded", "load"),
+            "errors": ("AutotpError",),
+            "measuring.api": ("compare", "measure"),
+            "topology": ("Topology", "probe"),
+            "tuning.api": ("tune",),
+        },
+    )
 
 __all__ = ["AutotpError", "Loaded", "Topology", "compare", "load", "measure", "probe", "tune"]
-
-_MODULES = {
-    "AutotpError": "autotp.errors",
-    "Loaded": "autotp.deploy.load",
-    "Topology": "autotp.topology",
-    "compare": "autotp.measuring.api",
-    "load": "autotp.deploy.load",
-    "measure": "autotp.measuring.api",
-    "probe": "autotp.topology",
-    "tune": "autotp.tuning.api",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'autotp' has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

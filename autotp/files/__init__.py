@@ -1,7 +1,21 @@
 """Strict YAML in, YAML out, atomic writes: the one door between dicts in files and typed values."""
 
-from autotp.files.atomic import is_file, writable_folder, write_atomically
-from autotp.files.strict import load_yaml, parse_yaml, to_type
-from autotp.files.writer import dump_yaml
+from typing import TYPE_CHECKING
+
+from autotp.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from autotp.files.atomic import is_file, writable_folder, write_atomically
+    from autotp.files.strict import load_yaml, parse_yaml, to_type
+    from autotp.files.writer import dump_yaml
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "atomic": ("is_file", "writable_folder", "write_atomically"),
+            "strict": ("load_yaml", "parse_yaml", "to_type"),
+            "writer": ("dump_yaml",),
+        },
+    )
 
 __all__ = ["dump_yaml", "is_file", "load_yaml", "parse_yaml", "to_type", "writable_folder", "write_atomically"]

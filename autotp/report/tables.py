@@ -1,19 +1,25 @@
 """A space, a measurement and a tuned file as things that rich prints."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autotp.deploy.guard import Decision
-from autotp.deploy.tuned import Profile, Tuned
 from autotp.findings import METRICS
-from autotp.measuring.comparison import Comparison
-from autotp.measuring.measurement import Measurement
 from autotp.report.units import BRIEF, metric_name, spell_metric
-from autotp.space import BoundSpace, Census, spell_config, spell_value
+from autotp.space import spell_config, spell_value
+
+if TYPE_CHECKING:
+    from autotp.deploy.guard import Decision
+    from autotp.deploy.tuned import Profile, Tuned
+    from autotp.measuring.comparison import Comparison
+    from autotp.measuring.measurement import Measurement
+    from autotp.space import BoundSpace, Census
 
 
 def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableType:

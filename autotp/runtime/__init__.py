@@ -2,27 +2,51 @@
 
 from typing import TYPE_CHECKING
 
-from autotp.runtime.compile import Compiled, Plan, compile_plan, inspect_model, reported_properties
-from autotp.runtime.graph.split_ir import save_split
-from autotp.runtime.inference.generate import Generator, generator_of
-from autotp.runtime.inference.requests import (
-    Requests,
-    copy_seconds,
-    create_queue,
-    create_requests,
-    infer_outputs,
-    named_outputs,
-    reset_states,
-)
-from autotp.runtime.models.demo import build_demo_model
-from autotp.runtime.models.language import Attention, Language, context_limit
-from autotp.runtime.models.read import ModelInfo, Port, Shape, reason
-from autotp.runtime.models.source import Digest, ModelFiles, ModelKind, digest, locate
+from autotp.lazy import lazy_names
 
 if TYPE_CHECKING:
     from openvino import AsyncInferQueue as AsyncInferQueue
     from openvino import CompiledModel as CompiledModel
     from openvino import InferRequest as InferRequest
+
+    from autotp.runtime.compile import Compiled, Plan, compile_plan, inspect_model, reported_properties
+    from autotp.runtime.graph.split_ir import save_split
+    from autotp.runtime.inference.generate import Generator, generator_of
+    from autotp.runtime.inference.requests import (
+        Requests,
+        copy_seconds,
+        create_queue,
+        create_requests,
+        infer_outputs,
+        named_outputs,
+        reset_states,
+    )
+    from autotp.runtime.models.demo import build_demo_model
+    from autotp.runtime.models.language import Attention, Language, context_limit
+    from autotp.runtime.models.read import ModelInfo, Port, Shape, reason
+    from autotp.runtime.models.source import Digest, ModelFiles, ModelKind, digest, locate
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "compile": ("Compiled", "Plan", "compile_plan", "inspect_model", "reported_properties"),
+            "graph.split_ir": ("save_split",),
+            "inference.generate": ("Generator", "generator_of"),
+            "inference.requests": (
+                "Requests",
+                "copy_seconds",
+                "create_queue",
+                "create_requests",
+                "infer_outputs",
+                "named_outputs",
+                "reset_states",
+            ),
+            "models.demo": ("build_demo_model",),
+            "models.language": ("Attention", "Language", "context_limit"),
+            "models.read": ("ModelInfo", "Port", "Shape", "reason"),
+            "models.source": ("Digest", "ModelFiles", "ModelKind", "digest", "locate"),
+        },
+    )
 
 __all__ = [
     "Attention",

@@ -7,8 +7,11 @@ kernel keeps a little more or less of it). Two envelopes of the same shape on th
 
 import hashlib
 import math
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -20,6 +23,7 @@ from autotp.topology.tree.tree import Tree, printable
 # In a recording of `autotp probe --record`: the version that was installed there.
 OPENVINO = "autotp/openvino"
 
+_VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
 _ID_DIGITS = 16
 _QUOTA_DIGITS = 3
 
@@ -89,7 +93,7 @@ def read_soft(tree: Tree, model: CpuModel) -> dict[str, object]:
         "cpu_stepping": model.stepping,
         "microcode": model.microcode,
         "kernel": _kernel(tree),
-        "openvino": printable(tree.text(OPENVINO) or "") or None if tree.recorded else _openvino_version(),
+        "openvino": printable(tree.text(OPENVINO) or "") or None if tree.recorded else openvino_version(),
     }
 
 
@@ -99,8 +103,17 @@ def _kernel(tree: Tree) -> str | None:
     return release or (words[2] if words[:2] == ["Linux", "version"] and words[2:] else None)
 
 
-def _openvino_version() -> str | None:
-    from importlib import metadata  # its parser of e-mail headers is not for `import autotp`
+def openvino_version() -> str | None:
+    """The version that is installed here: the first on `sys.path`, without importing it; None where there is none.
+
+    It is read where installers write it. `importlib.metadata` knows other places, too, but takes longer to import
+    than a probe takes: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+    """
+    for folder in sys.path:
+        for file in Path(folder).glob("openvino-*.dist-info/METADATA"):
+            if found := _VERSION.search(file.read_text(errors="replace")):
+                return found[1]
+    from importlib import metadata
 
     try:
         return metadata.version("openvino")

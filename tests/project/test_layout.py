@@ -18,6 +18,7 @@ ONE = f"{FOLDER}.{MODULE}"
 # Tests of several modules at once, which are named after what they have in common.
 CROSS_CUTTING = {
     "cli/test_language_model.py",
+    "cli/test_loaded_modules.py",
     "cli/test_lock.py",
     "cli/test_main.py",
     "cli/test_quota.py",

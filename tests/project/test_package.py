@@ -1,6 +1,5 @@
 """The package as others meet it: light to import, and what it offers."""
 
-import json
 import statistics
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from time import perf_counter
 import pytest
 
 import autotp
+from tests.support.loaded_modules import modules_of, modules_of_command
 
 HEAVY = (
     "openvino",
@@ -27,13 +27,6 @@ IMPORT = (sys.executable, "-c", "import autotp")
 HELP = (sys.executable, "-m", "autotp", "--help")
 
 
-def loaded(program: str) -> set[str]:
-    """The modules that `program` loads in a fresh interpreter."""
-    code = f"{program}\nimport json, sys\nprint('\\n' + json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout.splitlines()[-1]))
-
-
 def overhead_s(command: tuple[str, ...], runs: int = 9) -> float:
     """The median of how many seconds more `command` takes than a bare interpreter, in alternation."""
 
@@ -47,29 +40,19 @@ def overhead_s(command: tuple[str, ...], runs: int = 9) -> float:
 
 def test_importing_loads_nothing_heavy() -> None:
     """`import autotp` loads none of its dependencies, and none of its own rooms."""
-    modules = loaded("import autotp")
+    modules = modules_of("import autotp")
     assert modules & {*HEAVY, "click", "msgspec"} == set()
-    assert {name for name in modules if name.startswith("autotp.")} == set()
-
-
-def test_help_loads_only_the_command_line() -> None:
-    """`autotp --help` loads click, but nothing that measures, searches or draws."""
-    program = "import sys; sys.argv = ['autotp', '--help']\nfrom autotp.cli import main\n"
-    modules = loaded(f"{program}try: main()\nexcept SystemExit as end: assert end.code == 0")
-    assert "click" in modules
-    assert modules & {*HEAVY, "msgspec"} == set()
+    assert {name for name in modules if name.startswith("autotp.")} == {"autotp.lazy"}
 
 
 def test_a_commands_help_loads_nothing_heavy() -> None:
     """`autotp tune --help` answers without OpenVINO and Optuna."""
-    program = "import sys; sys.argv = ['autotp', 'tune', '--help']\nfrom autotp.cli import main\n"
-    modules = loaded(f"{program}try: main()\nexcept SystemExit as end: assert end.code == 0")
-    assert modules & set(HEAVY) == set()
+    assert modules_of_command("tune", "--help") & set(HEAVY) == set()
 
 
 def test_deploying_leaves_the_tuner_out() -> None:
     """`autotp.load` is reached without Optuna, scipy and py-cpuinfo."""
-    modules = loaded("import autotp; autotp.load")
+    modules = modules_of("import autotp; autotp.load")
     assert "autotp.deploy" in modules
     assert modules & {"optuna", "cpuinfo", "scipy", "sqlalchemy", "click", "rich"} == set()
 
@@ -85,4 +68,4 @@ def test_the_package_offers_what_it_names() -> None:
     assert all(getattr(autotp, name) is not None for name in autotp.__all__)
     assert set(dir(autotp)) == set(autotp.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = autotp.nothing
+        _ = autotp.nothing  # type: ignore[attr-defined]

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from random import Random
 
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.topology import CoreKind, Cpu, Envelope, Fingerprint, Machine, Node, fingerprint, probe
-from autotp.topology.fingerprint import memory_class
+from autotp.topology.fingerprint import memory_class, openvino_version
 from tests.support.cpu_tables import CPU, NODE, Row, files, tables, two_sockets
 from tests.support.recorded_files import in_memory, write
 
@@ -177,3 +179,38 @@ def test_the_kernel_is_read_from_its_version_line(tmp_path: Path) -> None:
     root = write(tmp_path, files(two_sockets()) | {"proc/version": "Linux version 6.1.0-13 (someone) #1\n"})
     soft = probe(root).fingerprint.soft
     assert (soft["kernel"], soft["openvino"]) == ("6.1.0-13", None)
+
+
+def test_the_version_of_openvino_is_the_installed_one() -> None:
+    """As importlib.metadata has it."""
+    assert openvino_version() == metadata.version("openvino")
+
+
+def _installed(folder: Path, info: str, version: str) -> str:
+    """Write what is known of OpenVINO when it is installed in `folder`, which is returned."""
+    head = (
+        f"Metadata-Version: 2.4\nName: openvino\nVersion: {version}\n\nVersion: none, this is the description.\n"
+    )
+    (folder / info).parent.mkdir(parents=True)
+    (folder / info).write_text(head)
+    return str(folder)
+
+
+def test_the_first_openvino_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its relatives, such as openvino_genai, don't; nor does a folder that isn't there."""
+    folders = [
+        _installed(tmp_path / "genai", "openvino_genai-2.0.dist-info/METADATA", "2.0"),
+        str(tmp_path / "gone"),
+        _installed(tmp_path / "first", "openvino-2026.4.1.dist-info/METADATA", "2026.4.1"),
+        _installed(tmp_path / "second", "openvino-2027.0.0.dist-info/METADATA", "2027.0.0"),
+    ]
+    monkeypatch.setattr(sys, "path", folders)
+    assert openvino_version() == metadata.version("openvino") == "2026.4.1"
+
+
+def test_an_openvino_in_another_place_is_found_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no wheel was installed there may still be an egg; where there is neither, there is no version."""
+    monkeypatch.setattr(sys, "path", [_installed(tmp_path / "egg", "openvino.egg-info/PKG-INFO", "2026.5.0")])
+    assert openvino_version() == "2026.5.0"
+    monkeypatch.setattr(sys, "path", [])
+    assert openvino_version() is None

@@ -8,6 +8,7 @@ apart, and says nothing where it doesn't know.
 import msgspec
 import numpy as np
 
+from autotp.space.aliases.effective import Effective
 from autotp.space.cpu_plugin.processors import Processors, is_hybrid, read_machine
 from autotp.space.cpu_plugin.streams import (
     Counts,
@@ -44,18 +45,6 @@ FRAME_KNOBS = (
 
 STREAM_KNOBS = ("num_streams", "inference_num_threads")
 REST_KNOBS = tuple(name for name in KNOBS if name not in (*FRAME_KNOBS, *STREAM_KNOBS))
-
-
-class Effective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What OpenVINO does with a config: counts per process, None where it isn't known."""
-
-    streams: int | None = None
-    threads: int | None = None
-    sub_streams: int | None = None
-    split_nodes: int | None = None
-    requests: int | None = None
-    precision: str | None = None
-    pinned: bool | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):

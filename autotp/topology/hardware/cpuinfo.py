@@ -28,7 +28,7 @@ MODEL_FIELDS = {
 }
 PLACE_FIELDS = ("processor", "physical id", "core id")
 
-# In a recording of `autotp probe --record`: what py-cpuinfo said.
+# In a recording of `autotp probe --record`: the brand on the machine that was recorded.
 BRAND = "autotp/brand"
 
 # What OpenVINO's CPU plugin, oneDNN and the Arm Compute Library choose kernels by. A fixed list, because a
@@ -119,13 +119,18 @@ def _small_number(text: str) -> int | None:
 
 
 def brand(root: Path | None = None) -> str | None:
-    """The processor's brand as py-cpuinfo knows it, or knew it when `root` was recorded; None where it doesn't.
+    """The processor's brand on the live machine, or what it was when `root` was recorded; None if it isn't known.
 
-    Takes about a second on the live machine.
+    Where the machine's own files don't name the processor, as on arm64, py-cpuinfo is asked, which takes a second.
     """
-    if root is not None:
-        return printable(Tree(root).text(BRAND) or "") or None
-    import cpuinfo  # starts subprocesses, and a deploy process must never pay for it
+    tree = Tree(root)
+    if tree.recorded:
+        return printable(tree.text(BRAND) or "") or None
+    return read_cpu_model(tree).name or _brand_of_py_cpuinfo()
+
+
+def _brand_of_py_cpuinfo() -> str | None:
+    import cpuinfo  # starts subprocesses: nobody pays for it who doesn't need it
 
     try:
         name = cpuinfo.get_cpu_info().get("brand_raw")

@@ -1,9 +1,10 @@
-"""One thing that makes a measurement untrustworthy, and the facts from which that is told."""
+"""One thing that makes a measurement untrustworthy, and the facts that it is inferred from."""
 
 import msgspec
 
 from autotp.topology.hardware.machine import Cpu
 from autotp.topology.probe import Topology
+from autotp.topology.tree.ticks import Ticks
 from autotp.topology.tree.tree import Tree
 
 
@@ -19,12 +20,20 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     do: str
 
 
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """A look at what the CPUs do that began at `began_s` of `time.monotonic`, with their `ticks` until then."""
+
+    ticks: dict[int, Ticks]
+    began_s: float
+    least_s: float
+
+
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a measurement would run; `sample_s` is how long it may be watched (0 in a recording)."""
+    """Where a measurement would run; `watch` is None where nothing is watched, as in a recording."""
 
     tree: Tree
     topology: Topology
-    sample_s: float
+    watch: Watch | None = None
 
     @property
     def allowed(self) -> tuple[Cpu, ...]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cpuinfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,11 +108,42 @@ def test_any_bytes_are_read(tmp_path_factory: pytest.TempPathFactory, data: byte
     assert read_cpu_model(Tree(root)).isa == ()
 
 
-def test_py_cpuinfo_failing_is_an_unknown_brand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The brand is decoration: whatever py-cpuinfo raises, there is merely none."""
-    import cpuinfo
+def _show_as_live(monkeypatch: pytest.MonkeyPatch, root: Path, text: str) -> None:
+    """Have `text` read as the running machine's /proc/cpuinfo."""
+    path = write(root, {"proc/cpuinfo": text}) / "proc/cpuinfo"
+    monkeypatch.setattr("autotp.topology.hardware.cpuinfo.CPUINFO", str(path).lstrip("/"))
 
-    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: 1 / 0)
-    assert brand() is None
-    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: {"brand_raw": "Xeon"})
-    assert brand() == "Xeon"
+
+def test_the_machines_own_files_name_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where /proc/cpuinfo has a name, it is the brand, and py-cpuinfo isn't asked."""
+    _show_as_live(monkeypatch, tmp_path, X86)
+    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: pytest.fail("asked"))
+    assert brand() == "Intel(R) Xeon(R) Platinum 8480+"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"brand_raw": "Neoverse-N1"}, "Neoverse-N1"),
+        ({"brand_raw": "N1\n \x1b"}, "N1 ?"),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_py_cpuinfo_names_what_the_files_do_not(
+    answer: dict[str, str] | None, expected: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """arm64 has no name there. The brand is decoration: whatever py-cpuinfo raises, there is merely none."""
+    _show_as_live(monkeypatch, tmp_path, ARM64)
+    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: 1 / 0 if answer is None else answer)
+    assert brand() == expected
+
+
+@pytest.mark.parametrize(("recorded", "expected"), [("Xeon Gold", "Xeon Gold"), (None, None)])
+def test_a_recording_has_the_brand_that_was_recorded(
+    recorded: str | None, expected: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked for the brand of another machine, and its model's name is no brand that was recorded."""
+    monkeypatch.setattr(cpuinfo, "get_cpu_info", lambda: pytest.fail("asked"))
+    files = {"proc/cpuinfo": X86} | ({} if recorded is None else {"autotp/brand": recorded})
+    assert brand(write(tmp_path, files)) == expected
