@@ -101,10 +101,17 @@ def spell(name: str, value: Any = None) -> str:
 
 
 def flags_of(options: type) -> dict[str, Flag]:
-    """Return the flag of each key of the TypedDict `options`, in the order of declaration."""
+    """Return the flag of each key of the TypedDict `options`: its own first, then those of the ones it extends."""
     hints = get_type_hints(options, include_extras=True)
-    found = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+    found = {name: getattr(hints[name], "__metadata__", ()) for name in _own_first(options)}
     return {name: flag for name, notes in found.items() for flag in notes if isinstance(flag, Flag)}
+
+
+def _own_first(options: Any) -> list[str]:
+    bases = [base for base in getattr(options, "__orig_bases__", ()) if hasattr(base, "__total__")]
+    inherited = [name for base in bases for name in _own_first(base)]
+    own = [name for name in options.__annotations__ if name not in inherited]
+    return [*own, *dict.fromkeys(inherited)]
 
 
 def refuse_unknown(options: type, given: Mapping[str, Any], function: str) -> None:

@@ -4,17 +4,20 @@ from typing import Any
 
 import click
 
-from autotp.cli.options import given, options
+from autotp.cli.options import DeclaredCommand, given
 from autotp.cli.output import echo_json, notice, show
-from autotp.measuring.options import CompareOptions
 
 EXIT_CODES = {"win": 0, "tie": 0, "lose": 1, "unknown": 3}
 
 
-@click.command("compare", epilog="Example: autotp compare results/demo/tuned.yaml hint:THROUGHPUT --budget 60s")
+@click.command(
+    "compare",
+    cls=DeclaredCommand,
+    declared="autotp.measuring.options:CompareOptions",
+    epilog="Example: autotp compare results/demo/tuned.yaml hint:THROUGHPUT --budget 60s",
+)
 @click.argument("a")
 @click.argument("b")
-@options(CompareOptions)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(a: str, b: str, as_json: bool, **values: Any) -> None:
     """Find out whether A is faster than B: exit code 0 where it is or where they tie, 1 where it is slower.
@@ -22,6 +25,7 @@ def command(a: str, b: str, as_json: bool, **values: Any) -> None:
     Each is a tuned.yaml, a hint such as hint:THROUGHPUT, or knobs such as 'num_streams=4,nireq=8'.
     """
     from autotp.measuring.api import compare
+    from autotp.measuring.options import CompareOptions
 
     found = compare(a, b, notice=notice, **given(CompareOptions, values))
     if as_json:

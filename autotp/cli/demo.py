@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypedDict
 
 import click
 
-from autotp.cli.options import given, options
+from autotp.cli.options import DeclaredCommand, given
 from autotp.options import Flag, Form, NoWait
 
 OUT = Path("results/demo")
@@ -19,8 +19,12 @@ class DemoOptions(TypedDict, total=False):
     no_wait: NoWait
 
 
-@click.command("demo", epilog="Example: autotp demo --budget 60s")
-@options(DemoOptions)
+@click.command(
+    "demo",
+    cls=DeclaredCommand,
+    declared="autotp.cli.demo:DemoOptions",
+    epilog="Example: autotp demo --budget 60s",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON lines; the last one is the verdict.")
 def command(as_json: bool, **values: Any) -> None:
     """Build a small transformer, tune it for throughput, and write results/demo/tuned.yaml."""

@@ -5,14 +5,17 @@ from typing import Any
 
 import click
 
-from autotp.cli.options import given, options
+from autotp.cli.options import DeclaredCommand, given
 from autotp.cli.output import echo_json, notice, show
-from autotp.measuring.options import MeasureOptions
 
 
-@click.command("measure", epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json")
+@click.command(
+    "measure",
+    cls=DeclaredCommand,
+    declared="autotp.measuring.options:MeasureOptions",
+    epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json",
+)
 @click.argument("model", type=click.Path(path_type=Path))
-@options(MeasureOptions)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def command(model: Path, as_json: bool, **values: Any) -> None:
     """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight.
@@ -20,6 +23,7 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
     With --rate inferences arrive at random, and their latency includes the wait for a request.
     """
     from autotp.measuring.api import measure
+    from autotp.measuring.options import MeasureOptions
 
     asked = given(MeasureOptions, values)
     measurement = measure(model, notice=notice, **asked)

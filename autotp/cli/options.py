@@ -1,15 +1,14 @@
 """The command line's options, made from those that Python's functions declare."""
 
-from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from autotp.cli.params import CpuList, Duration, InputShape, KnobSetting, Settings, Words
 from autotp.options import Flag, Form, flag_of, flags_of
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FORMS: dict[Form, dict[str, Any]] = {
     Form.TEXT: {},
@@ -30,17 +29,35 @@ _FORMS: dict[Form, dict[str, Any]] = {
 _MAPPINGS = (Form.SHAPES, Form.KNOBS, Form.KNOB_VALUES)
 
 
-def options(declared: type) -> Callable[[Command], Command]:
-    """Give a command the options that the TypedDict `declared` declares; `given` reads what came of them."""
+class DeclaredCommand(click.Command):
+    """A command that has, besides its own parameters, the options that a TypedDict declares.
 
-    def decorate(command: Command) -> Command:
-        for name, flag in reversed(flags_of(declared).items()):
-            help_text = flag.help + _default(flag)
-            option = click.option(flag_of(name), name, metavar=flag.metavar, help=help_text, **_FORMS[flag.form])
-            command = option(command)
-        return command
+    `declared` names it, as `autotp.tuning.options:TuneOptions`. It is imported when the command is parsed, so that
+    a list of all commands needn't import it.
+    """
 
-    return decorate
+    def __init__(self, *args: Any, declared: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._declared = declared
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return arguments, declared options, the command's own options, help."""
+        own = super().get_params(ctx)
+        arguments = [param for param in own if isinstance(param, click.Argument)]
+        others = [param for param in own if not isinstance(param, click.Argument)]
+        return [*arguments, *_options(self._declared), *others]
+
+
+@cache
+def _options(declared: str) -> tuple[click.Option, ...]:
+    module, _, name = declared.partition(":")
+    flags = flags_of(getattr(import_module(module), name))
+    return tuple(
+        click.Option(
+            [flag_of(name), name], metavar=flag.metavar, help=flag.help + _default(flag), **_FORMS[flag.form]
+        )
+        for name, flag in flags.items()
+    )
 
 
 def given(declared: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -5,22 +5,27 @@ from typing import Any
 
 import click
 
-from autotp.cli.options import given, options
+from autotp.cli.options import DeclaredCommand, given
 from autotp.cli.output import echo_json
-from autotp.tuning.options import TuneOptions
 
 UNKNOWN = 3
 
 
-@click.command("tune", epilog="Example: autotp tune model.onnx --shape 'x=[1,3,48,320]' --budget 2m")
+@click.command(
+    "tune",
+    cls=DeclaredCommand,
+    declared="autotp.tuning.options:TuneOptions",
+    epilog="Example: autotp tune model.onnx --shape 'x=[1,3,48,320]' --budget 2m",
+)
 @click.argument("model", type=click.Path(path_type=Path))
-@options(TuneOptions)
 @click.option("--json", "as_json", is_flag=True, help="JSON lines; the last one is the verdict.")
 def command(model: Path, as_json: bool, **values: Any) -> None:
     """Search for settings of MODEL that beat OpenVINO's best hint, prove it, and write tuned.yaml.
 
     MODEL is an IR .xml, an .onnx, or a folder that holds openvino_model.xml.
     """
+    from autotp.tuning.options import TuneOptions
+
     raise click.exceptions.Exit(run(model, as_json, given(TuneOptions, values)))
 
 
