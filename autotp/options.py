@@ -44,12 +44,21 @@ class Form(StrEnum):
 
 @dataclass(frozen=True)
 class Flag:
-    """How the command line shows an option. `default` is what leaving it out means, where that is one value."""
+    """How the command line shows an option.
+
+    Attributes:
+        form: what its value is read as.
+        help: in one line or two.
+        metavar: what stands for the value there.
+        default: what leaving it out means, where that is one value.
+        of_workload: whether it is one of a workload's, which are listed after the command's own.
+    """
 
     form: Form
     help: str
     metavar: str | None = None
     default: Any = None
+    of_workload: bool = False
 
 
 NoWait = Annotated[
@@ -101,17 +110,11 @@ def spell(name: str, value: Any = None) -> str:
 
 
 def flags_of(options: type) -> dict[str, Flag]:
-    """Return the flag of each key of the TypedDict `options`: its own first, then those of the ones it extends."""
+    """Return the flag of each key of the TypedDict `options`: what the workload decides comes last."""
     hints = get_type_hints(options, include_extras=True)
-    found = {name: getattr(hints[name], "__metadata__", ()) for name in _own_first(options)}
-    return {name: flag for name, notes in found.items() for flag in notes if isinstance(flag, Flag)}
-
-
-def _own_first(options: Any) -> list[str]:
-    bases = [base for base in getattr(options, "__orig_bases__", ()) if hasattr(base, "__total__")]
-    inherited = [name for base in bases for name in _own_first(base)]
-    own = [name for name in options.__annotations__ if name not in inherited]
-    return [*own, *dict.fromkeys(inherited)]
+    found = {name: getattr(hints[name], "__metadata__", ()) for name in options.__annotations__}
+    flags = {name: flag for name, notes in found.items() for flag in notes if isinstance(flag, Flag)}
+    return dict(sorted(flags.items(), key=lambda item: item[1].of_workload))
 
 
 def refuse_unknown(options: type, given: Mapping[str, Any], function: str) -> None:

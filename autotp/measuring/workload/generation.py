@@ -39,18 +39,28 @@ class GenerationOptions(TypedDict, total=False):
             Form.COUNT,
             "Language models: tokens in each prompt.  [default: the most of 1024, 512, 256, 128 read in 0.5 s]",
             "N",
+            of_workload=True,
         ),
     ]
     new_tokens: Annotated[
-        int | None, Flag(Form.COUNT, f"Language models: tokens after each prompt.  [default: {NEW_TOKENS}]", "N")
+        int | None,
+        Flag(
+            Form.COUNT,
+            f"Language models: tokens after each prompt.  [default: {NEW_TOKENS}]",
+            "N",
+            of_workload=True,
+        ),
     ]
-    batch: Annotated[int | None, Flag(Form.COUNT, "Language models: sequences at once.  [default: 1]", "N")]
+    batch: Annotated[
+        int | None, Flag(Form.COUNT, "Language models: sequences at once.  [default: 1]", "N", of_workload=True)
+    ]
     attention_backend: Annotated[
         str | None,
         Flag(
             Form.TEXT,
             "Language models, as deployed: SDPA keeps the context as state (default), PA in pages, as GenAI does.",
             "SDPA|PA",
+            of_workload=True,
         ),
     ]
 

@@ -48,7 +48,12 @@ class OpenLoopOptions(TypedDict, total=False):
 
     rate_per_s: Annotated[
         float | None,
-        Flag(Form.NUMBER, "Arrivals a second, at random times; latency counts from the arrival.", "R"),
+        Flag(
+            Form.NUMBER,
+            "Arrivals a second, at random times; latency counts from the arrival.",
+            "R",
+            of_workload=True,
+        ),
     ]
 
 

@@ -19,7 +19,7 @@ AnyWorkload: TypeAlias = ClosedLoop | OpenLoop | Generation
 class WorkloadOptions(ClosedLoopOptions, OpenLoopOptions, GenerationOptions, total=False):
     """What can be asked of any workload."""
 
-    seed: Annotated[int, Flag(Form.SEED, "Seed of inputs, proposals and order.", default=0)]
+    seed: Annotated[int, Flag(Form.SEED, "Seed of inputs, proposals and order.", default=0, of_workload=True)]
 
 
 def workload_class(files: ModelFiles, given: Mapping[str, Any]) -> type[Workload]:
