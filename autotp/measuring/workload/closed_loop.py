@@ -50,6 +50,7 @@ class ClosedLoopOptions(TypedDict, total=False):
             Form.PATH,
             "Real inputs: an array for each, with one more leading dimension for several samples.",
             "FILE.npz",
+            of_workload=True,
         ),
     ]
 
