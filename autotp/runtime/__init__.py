@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from autotp.runtime.compile import Compiled, Plan, compile_plan, inspect_model, reported_properties
     from autotp.runtime.graph.split_ir import save_split
     from autotp.runtime.inference.generate import Generator, generator_of
+    from autotp.runtime.inference.inputs import make_samples
     from autotp.runtime.inference.requests import (
         Requests,
         copy_seconds,
@@ -32,6 +33,7 @@ else:
             "compile": ("Compiled", "Plan", "compile_plan", "inspect_model", "reported_properties"),
             "graph.split_ir": ("save_split",),
             "inference.generate": ("Generator", "generator_of"),
+            "inference.inputs": ("make_samples",),
             "inference.requests": (
                 "Requests",
                 "copy_seconds",
@@ -72,6 +74,7 @@ __all__ = [
     "infer_outputs",
     "inspect_model",
     "locate",
+    "make_samples",
     "named_outputs",
     "reason",
     "reported_properties",

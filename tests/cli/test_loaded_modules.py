@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from autotp.cli import COMMANDS
 from autotp.topology.hardware.cpuinfo import read_cpu_model
 from autotp.topology.tree.tree import Tree
 from tests.support.loaded_modules import modules_of_command
 from tests.support.trees import Described, build
 
 TUNED = Path(__file__).parents[2] / "results" / "reference" / "rec" / "tuned.yaml"
-TUNER = {"openvino", "optuna", "optuna_dashboard", "plotly", "scipy", "sqlalchemy", "autotp.tuning"}
-ANYTHING_HEAVY = TUNER | {"numpy", "multiprocessing", "autotp.measure", "autotp.deploy"}
+TUNER = {"openvino", "optuna", "optuna_dashboard", "plotly", "scipy", "sqlalchemy"}
+ANYTHING_HEAVY = TUNER | {"numpy", "multiprocessing", "autotp.tuning", "autotp.measuring", "autotp.deploy"}
 NAMED = read_cpu_model(Tree(None)).name is not None
 
 
@@ -26,6 +27,12 @@ def test_help_loads_no_library_but_click() -> None:
     modules = modules_of_command("--help")
     assert "click" in modules
     assert modules & {*ANYTHING_HEAVY, "cpuinfo", "msgspec", "rich", "yaml", "autotp.topology"} == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_commands_help_loads_no_numpy(command: str) -> None:
+    """Its options, those of all workloads included, are read from declarations."""
+    assert modules_of_command(command, "--help") & {*TUNER, "numpy", "cpuinfo", "rich", "yaml"} == set()
 
 
 @pytest.mark.parametrize("command", ["probe", "health"])
@@ -52,7 +59,7 @@ def test_the_machine_at_hand_is_described_without_numpy(command: str) -> None:
 def test_a_space_is_shown_without_the_tuner(flags: tuple[str, ...], described: str) -> None:
     """Configs are counted with NumPy; nothing is measured, so nothing that measures is loaded."""
     modules = modules_of_command("space", "default", *flags, "--sysroot", described)
-    assert modules & {*TUNER, "cpuinfo", "multiprocessing", "autotp.measure", "autotp.deploy"} == set()
+    assert modules & {*TUNER, "cpuinfo", "multiprocessing", "autotp.measuring", "autotp.deploy"} == set()
 
 
 def test_a_tuned_file_is_shown_without_the_tuner() -> None:
