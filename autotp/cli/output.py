@@ -24,7 +24,7 @@ def show(renderable: Any) -> None:
     """Print what rich can render; lines aren't cut where the output isn't a terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)  # names are printed as they are
     if not console.is_terminal:
         console.width = _WIDEST
         console.width = max(_LEAST_WIDTH, console.measure(renderable).maximum)

@@ -8,6 +8,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
                    `tuned.yaml`), then the plain-OpenVINO judge over an exhaustive grid (`race.json`)
     benchmark_app  `autotp measure` against benchmark_app
     startup        import, help and load overheads, the last with the recogniser's tuned.yaml
+    commands       what commands that only look at files take, in units of importing NumPy
     demo           `autotp demo`, as the README shows it
     quota          `autotp tune` under a CPU quota, and plain OpenVINO's judgement of what it ships
     effective      predicted effective configs against OpenVINO on pretended machines
@@ -183,6 +184,7 @@ STEPS: dict[str, Callable[[], bool]] = {
     "cls": lambda: tune_and_judge("cls"),
     "benchmark_app": lambda: keep_outcome("compare_benchmark_app", out="benchmark_app"),
     "startup": lambda: keep_outcome("measure_startup", "--tuned", TUNED, out="startup"),
+    "commands": lambda: keep_outcome("measure_commands", out="commands"),
     "demo": demo,
     "quota": lambda: keep_outcome("measure_quota", out="quota"),
     "effective": lambda: keep_outcome("sweep_effective", out="effective"),
