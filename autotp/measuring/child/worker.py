@@ -13,10 +13,6 @@ from typing import BinaryIO
 
 import msgspec
 
-# What drivers import when they are made is imported here, before the fork, so that no worker waits for it.
-import autotp.measuring.workload.token_driver
-import autotp.runtime.inference.inputs
-import autotp.runtime.inference.requests  # noqa: F401
 from autotp.errors import AutotpError
 from autotp.measuring.child.cpu_weather import CpuWeather
 from autotp.measuring.child.thread_activity import watch

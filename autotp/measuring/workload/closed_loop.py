@@ -15,22 +15,28 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
+from typing import Annotated, Any, ClassVar, Self, TypedDict
 
-from autotp import runtime
 from autotp.errors import InputError
 from autotp.findings.loop import Loop
 from autotp.findings.metric import Metric, Samples
+from autotp.measuring.outputs.reference import NamedOutputs
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Driver, Run, Wanted, Workload
 from autotp.options import Flag, Form, spell
-from autotp.runtime import ModelFiles, ModelInfo
+from autotp.runtime import (
+    Compiled,
+    ModelFiles,
+    ModelInfo,
+    Requests,
+    copy_seconds,
+    create_requests,
+    infer_outputs,
+    reset_states,
+)
+from autotp.runtime.inference.inputs import make_samples
 from autotp.runtime.models.source import ModelKind
 from autotp.space import Config
-
-if TYPE_CHECKING:
-    from autotp.measuring.outputs.reference import NamedOutputs
-    from autotp.runtime import Compiled, Requests
 
 Burst = tuple[int, float, tuple[float, ...]]
 
@@ -81,9 +87,9 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
         return streams, {**streams, **exact}, exact, split
 
     def check_inputs(self, info: ModelInfo) -> None:
-        runtime.make_samples(info, self.seed, self.data)
+        make_samples(info, self.seed, self.data)
 
-    def driver(self, compiled: "Compiled") -> Driver:
+    def driver(self, compiled: Compiled) -> Driver:
         return InferenceDriver(compiled, self)
 
     def turn_s(self, block: Block, in_flight: int) -> float:
@@ -106,24 +112,24 @@ class InferenceDriver:
 
     deciding: Collection[str] | None = None
 
-    def __init__(self, compiled: "Compiled", workload: ClosedLoop) -> None:
+    def __init__(self, compiled: Compiled, workload: ClosedLoop) -> None:
         self._compiled = compiled
-        samples = runtime.make_samples(compiled.info, workload.seed, workload.data, compiled.nireq)
+        samples = make_samples(compiled.info, workload.seed, workload.data, compiled.nireq)
         self._checked = samples.checked
-        self._requests = runtime.create_requests(compiled, samples.driven)
+        self._requests = create_requests(compiled, samples.driven)
 
     @property
     def copy_s(self) -> float:
-        return runtime.copy_seconds(self._requests)
+        return copy_seconds(self._requests)
 
-    def outputs(self, reference: Path | None) -> "NamedOutputs":
-        return runtime.infer_outputs(self._compiled, self._checked)
+    def outputs(self, reference: Path | None) -> NamedOutputs:
+        return infer_outputs(self._compiled, self._checked)
 
     def infer(self, seconds: float) -> int:
         return drive(self._requests, one_at_a_time=True, duration_s=seconds)[0]
 
     def block(self, run: Run) -> Block:
-        runtime.reset_states(self._requests)  # a state that grows makes each inference slower than the one before
+        reset_states(self._requests)  # a state that grows makes each inference slower than the one before
         count, elapsed_s, latencies_s = self._burst(run)
         return Block(count=count, elapsed_s=elapsed_s, latencies_s=latencies_s)
 
@@ -149,7 +155,7 @@ def data_file(data: str | Path | None) -> Path | None:
     return path.resolve()
 
 
-def drive(requests: "Requests", one_at_a_time: bool, duration_s: float, lead_in_s: float = 0.0) -> Burst:
+def drive(requests: Requests, one_at_a_time: bool, duration_s: float, lead_in_s: float = 0.0) -> Burst:
     """Drive `requests` untimed for `lead_in_s`, then timed for `duration_s`, each time to the end of a turn.
 
     Either is at least one turn, of one inference where there is one at a time. All are idle before and after.
@@ -162,7 +168,7 @@ def drive(requests: "Requests", one_at_a_time: bool, duration_s: float, lead_in_
     return _drive_all(requests, duration_s, lead_in_s)
 
 
-def _drive_one(requests: "Requests", duration_s: float, lead_in_s: float) -> Burst:
+def _drive_one(requests: Requests, duration_s: float, lead_in_s: float) -> Burst:
     request = requests.requests[0]
     latencies_ms: list[float] = []
 
@@ -179,7 +185,7 @@ def _drive_one(requests: "Requests", duration_s: float, lead_in_s: float) -> Bur
     return len(latencies_ms), ended - began, _seconds(latencies_ms)
 
 
-def _drive_all(requests: "Requests", duration_s: float, lead_in_s: float) -> Burst:
+def _drive_all(requests: Requests, duration_s: float, lead_in_s: float) -> Burst:
     """Keep every request in flight.
 
     Idle requests come back in the order in which they completed, so once all have been started each one that

@@ -9,7 +9,7 @@ arms do the same work, whatever they answer.
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
+from typing import Annotated, Any, ClassVar, Self, TypedDict
 
 import msgspec
 
@@ -17,18 +17,15 @@ from autotp.errors import InputError
 from autotp.findings.loop import Loop
 from autotp.findings.metric import METRICS, Metric, Samples
 from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.token_driver import PROMPTS, TokenBlock, TokenDriver
 from autotp.measuring.workload.workload import Driver, Run, Wanted, Workload
 from autotp.options import Flag, Form, spell
-from autotp.runtime import Attention, ModelFiles, ModelInfo, context_limit
+from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo, context_limit
 from autotp.runtime.models.source import ModelKind
 from autotp.space import Config
 
-if TYPE_CHECKING:
-    from autotp.runtime import Compiled
-
 NEW_TOKENS = 128
 BURST_TOKENS = 8
-PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 MOST_TOKENS = 1_000_000
 WHOLE = sys.maxsize  # bursts: all tokens of a generation
 
@@ -66,29 +63,6 @@ class GenerationOptions(TypedDict, total=False):
             of_workload=True,
         ),
     ]
-
-
-class TokenBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """A block of a generation: `prompt` tokens of each sequence are read at once, then `ahead` more at once.
-
-    Then `steps` one by one, and `tokens` more, which are timed. Reading the prompt is timed, too, where `first`
-    says so, and is done anew for `first_s` seconds, at least once; where it isn't, all before the timed tokens is
-    left out if that context is what was read last. `lead_in_s` is for how long the prompt is read again and again
-    before.
-    """
-
-    prompt: int
-    ahead: int = 0
-    steps: int = 0
-    tokens: int = 0
-    first: bool = False
-    first_s: float = 0.0
-    lead_in_s: float = 0.0
-
-    @property
-    def context(self) -> int:
-        """How many tokens have been read when `tokens` begin."""
-        return self.prompt + self.ahead + self.steps
 
 
 class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
@@ -171,9 +145,7 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
     def check_inputs(self, info: ModelInfo) -> None:
         """Tokens are made from the seed, so they fit any language model."""
 
-    def driver(self, compiled: "Compiled") -> Driver:
-        from autotp.measuring.workload.token_driver import TokenDriver
-
+    def driver(self, compiled: Compiled) -> Driver:
         return TokenDriver(compiled, self)
 
     def turn_s(self, block: Block, in_flight: int) -> float:

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from random import Random
 from time import perf_counter, sleep
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
+from typing import Annotated, Any, ClassVar, Self, TypedDict
 
 import msgspec
 
@@ -32,11 +32,8 @@ from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import Burst, ClosedLoop, InferenceDriver, data_file
 from autotp.measuring.workload.workload import Driver, Run, Wanted
 from autotp.options import Flag, Form, spell
-from autotp.runtime import ModelFiles
+from autotp.runtime import Compiled, ModelFiles, Requests
 from autotp.space import Config
-
-if TYPE_CHECKING:
-    from autotp.runtime import Compiled, Requests
 
 OPEN_BLOCK_S = 0.5
 ARRIVALS_PER_TURN = 5
@@ -92,7 +89,7 @@ class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
         """Return how many may run side by side."""
         return config.count("nireq")
 
-    def driver(self, compiled: "Compiled") -> Driver:
+    def driver(self, compiled: Compiled) -> Driver:
         return _ArrivalDriver(compiled, self)
 
     def run_seconds(self, run: Run, instances: int) -> float:
@@ -117,7 +114,7 @@ class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
 class _ArrivalDriver(InferenceDriver):
     """Requests that start as inferences arrive."""
 
-    def __init__(self, compiled: "Compiled", workload: OpenLoop) -> None:
+    def __init__(self, compiled: Compiled, workload: OpenLoop) -> None:
         super().__init__(compiled, workload)
         self._rate_per_s = workload.rate_per_s
 
@@ -170,7 +167,7 @@ class Arrivals(msgspec.Struct, frozen=True):
         return cls((*arrivals, *within), len(arrivals), max(within[-1], arrivals[-1] + duration_s))
 
 
-def drive_open(requests: "Requests", arrivals: Arrivals) -> Burst:
+def drive_open(requests: Requests, arrivals: Arrivals) -> Burst:
     """Start an inference at each arrival of `arrivals` or as soon after as a request is idle.
 
     Returns:
@@ -188,7 +185,7 @@ def drive_open(requests: "Requests", arrivals: Arrivals) -> Burst:
     return len(done_s) - first, max(window_s, max(done_s) - began_s), (*latencies_s[untimed:], *given_up)
 
 
-def _serve(requests: "Requests", arrivals: Arrivals, give_up_s: float) -> list[float]:
+def _serve(requests: Requests, arrivals: Arrivals, give_up_s: float) -> list[float]:
     """Return the latency of each arrival, up to the first that is given up; the very first never is."""
     queue, in_queue = requests.queue, requests.requests
     latencies_s: list[float] = []

@@ -3,21 +3,48 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from autotp.measuring.outputs.reference import NamedOutputs, load_outputs
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.generation import PROMPTS, Generation, TokenBlock
 from autotp.measuring.workload.workload import Run
 from autotp.runtime import Compiled, generator_of
 
+if TYPE_CHECKING:
+    from autotp.measuring.workload.generation import Generation
+
 CHECKED_PROMPT, CHECKED_TOKENS = 32, 64
 SAID, LOGITS = "tokens", "logits"
+PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 PROMPT_WITHIN_S = 0.5
 READS = 2  # the first of a length prepares for it
+
+
+class TokenBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """A block of a generation: `prompt` tokens of each sequence are read at once, then `ahead` more at once.
+
+    Then `steps` one by one, and `tokens` more, which are timed. Reading the prompt is timed, too, where `first`
+    says so, and is done anew for `first_s` seconds, at least once; where it isn't, all before the timed tokens is
+    left out if that context is what was read last. `lead_in_s` is for how long the prompt is read again and again
+    before.
+    """
+
+    prompt: int
+    ahead: int = 0
+    steps: int = 0
+    tokens: int = 0
+    first: bool = False
+    first_s: float = 0.0
+    lead_in_s: float = 0.0
+
+    @property
+    def context(self) -> int:
+        """How many tokens have been read when `tokens` begin."""
+        return self.prompt + self.ahead + self.steps
 
 
 class TokenDriver:
@@ -25,7 +52,7 @@ class TokenDriver:
 
     deciding: Collection[str] | None = (LOGITS,)
 
-    def __init__(self, compiled: Compiled, generation: Generation) -> None:
+    def __init__(self, compiled: Compiled, generation: "Generation") -> None:
         assert compiled.info.language is not None, "only a language model generates"
         language = compiled.info.language
         longest = (generation.prompt_tokens or PROMPTS[-1]) + generation.new_tokens

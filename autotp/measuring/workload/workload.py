@@ -3,26 +3,20 @@
 A workload answers all that is specific to it: which metrics its blocks hold, which space and which configs are
 tried first, which knobs mean nothing to it, how long its blocks are, how many requests are in flight, what drives
 the compiled model in a worker, and what tuned.yaml says of it. Nothing else asks which workload it has.
-
-The command line reads the workloads' options even to print its help. So what drives a compiled model, with NumPy
-and OpenVINO, is imported by the drivers when they are made.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import msgspec
 
 from autotp.findings.metric import Metric, Samples, metrics_of
+from autotp.measuring.outputs.reference import NamedOutputs
 from autotp.measuring.samples.block import Block
-from autotp.runtime import Attention, ModelFiles, ModelInfo
+from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo
 from autotp.runtime.models.source import ModelKind
 from autotp.space import Config
-
-if TYPE_CHECKING:
-    from autotp.measuring.outputs.reference import NamedOutputs
-    from autotp.runtime import Compiled
 
 BLOCK_S = 0.05  # where nothing speaks for longer ones
 WARM_UP_BLOCK_S = 0.05
@@ -73,7 +67,7 @@ class Driver(Protocol):
     def copy_s(self) -> float | None:
         """How long copying a request's inputs in and outputs out takes; None where that isn't measured."""
 
-    def outputs(self, reference: Path | None) -> "NamedOutputs":
+    def outputs(self, reference: Path | None) -> NamedOutputs:
         """Return the outputs to be judged, for a `reference` to hold them against."""
 
     def infer(self, seconds: float) -> int:
@@ -193,7 +187,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         """
         raise NotImplementedError
 
-    def driver(self, compiled: "Compiled") -> Driver:
+    def driver(self, compiled: Compiled) -> Driver:
         """Return what drives `compiled`, in the worker.
 
         Raises:
