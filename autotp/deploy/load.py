@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.plans import tuned_plans
+from autotp.deploy.targets import ways_to_deploy
+from autotp.deploy.targets.autotp_load import TARGET
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
 from autotp.errors import InputError, TunedError
-from autotp.runtime import Attention, Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
+from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
 from autotp.topology import Topology, probe
 
 if TYPE_CHECKING:
@@ -90,11 +92,9 @@ def load(tuned: str | Path, model: str | Path | None = None, instance: int | Non
     """
     path = Path(tuned)
     content = read_tuned(path)
-    if content.workload.attention_backend is Attention.PA:
-        raise TunedError(
-            f"{path} was tuned with paged attention, which OpenVINO GenAI's LLMPipeline deploys: give it the "
-            "file's properties and ATTENTION_BACKEND=PA."
-        )
+    if reason := TARGET.reason_not(content, content.profiles[0]):
+        ways = ways_to_deploy(content, content.profiles[0])
+        raise TunedError(f"autotp.load can't deploy {path}: {reason}. As its head says, deploy {ways}.")
     files = locate(Path(model) if model is not None else model_files_path(content, path))
     decision, profile = decide(content, files, _process_topology())
     if decision.applied:

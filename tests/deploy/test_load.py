@@ -62,7 +62,9 @@ def test_paged_attention_is_for_genai(tmp_path: Path) -> None:
     workload = TunedWorkload(kind=Loop.GENERATE, nireq=1, attention_backend=Attention.PA)
     path = model.parent / "tuned.yaml"
     write_tuned(path, msgspec.structs.replace(content(model), workload=workload), "A test.")
-    with pytest.raises(TunedError, match=r"LLMPipeline deploys: .* ATTENTION_BACKEND=PA"):
+    with pytest.raises(
+        TunedError, match=r"can't deploy .*: .*paged attention.*LLMPipeline and ATTENTION_BACKEND=PA"
+    ):
         load(path)
 
 
