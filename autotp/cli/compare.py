@@ -31,7 +31,7 @@ def command(a: str, b: str, as_json: bool, **values: Any) -> None:
     if as_json:
         echo_json(found)
     else:
-        from autotp.report.tables import comparison_view
+        from autotp.report.measurements import comparison_view
 
         show(comparison_view(a, b, found))
     raise click.exceptions.Exit(EXIT_CODES[found.verdict])

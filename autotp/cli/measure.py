@@ -30,6 +30,6 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
     if as_json:
         echo_json(measurement.plain())
         return
-    from autotp.report.tables import measurement_table
+    from autotp.report.measurements import measurement_table
 
     show(measurement_table(asked.get("settings", {}), measurement))

@@ -28,6 +28,6 @@ def command(tuned: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"tuned": content, "decision": decision, "properties": properties})
         return
-    from autotp.report.tables import tuned_view
+    from autotp.report.tuned_file import tuned_view
 
     show(tuned_view(content, profile, decision, properties))

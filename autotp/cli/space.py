@@ -43,7 +43,7 @@ def command(
             }
         )
         return
-    from autotp.report.tables import space_view
+    from autotp.report.space_table import space_view
 
     show(space_view(bound, census, explain))
 

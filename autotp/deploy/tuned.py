@@ -64,10 +64,11 @@ class TunedMachine(_Part, frozen=True):
 
 
 class TunedBaseline(_Part, frozen=True):
-    """The hint (or the person's own settings) that the gain is relative to."""
+    """The hint, or where `own` the person's own settings, that the gain is relative to."""
 
     config: dict[str, Any]
     metrics: dict[str, float] = {}
+    own: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class TunedOutputs(_Part, frozen=True):
@@ -79,7 +80,12 @@ class TunedOutputs(_Part, frozen=True):
 
 
 class Result(_Part, frozen=True):
-    """The verdict and the evidence for it. `gain` is that of what ships: 1, 1, 1 when the baseline ships."""
+    """The verdict and the evidence for it. `gain` is that of what ships: 1, 1, 1 when the baseline ships.
+
+    Files hold the last three keys only where there is something to say. `reason` is why the verdict is what it is,
+    where that isn't plain; `others` are gains by metric in what nobody asked for; `left_out` are objectives whose
+    best candidate of the search wasn't in the finals.
+    """
 
     verdict: Literal["win", "tie", "unknown"]
     gain: Interval
@@ -87,6 +93,9 @@ class Result(_Part, frozen=True):
     metrics: dict[str, float] = {}
     noise_floor: float | None = None
     outputs: TunedOutputs | None = None
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+    others: dict[str, Interval] | msgspec.UnsetType = msgspec.UNSET
+    left_out: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ParetoPoint(_Part, frozen=True):
@@ -114,7 +123,10 @@ class Profile(_Part, frozen=True):
 
 
 class TunedStudy(_Part, frozen=True):
-    """Where the evidence lies. `storage` never holds a password."""
+    """Where the evidence lies. `storage` never holds a password.
+
+    `kept` is why a later call couldn't tell, where the file keeps what an earlier one proved.
+    """
 
     name: str
     storage: str
@@ -125,6 +137,7 @@ class TunedStudy(_Part, frozen=True):
     duration_s: float
     autotp: str
     openvino: str | None
+    kept: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Tuned(_Part, frozen=True):

@@ -27,16 +27,3 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     busy_threads: int | None = None
     busy_cpus: str | None = None
     caller_sleeps: float | None = None
-
-    @property
-    def words(self) -> str:
-        """One line for people; what doesn't do what its name says stands out."""
-        if self.state is ProofState.ACTIVE:
-            threads = f"{self.threads} threads with the policy, {self.threads_without} without"
-            return f"tensor parallelism is active: {self.sub_streams} sub-stream(s), {threads}"
-        if self.state is ProofState.CAPPED:
-            threads = f"{self.threads} threads with it, {self.threads_without} without"
-            made = f"{self.sub_streams} sub-stream(s), not all cores of all sockets ({threads})"
-            return f"tensor parallelism is CAPPED: {made}"
-        threads = f"{self.threads} threads with it, {self.threads_without} without"
-        return f"tensor parallelism is INERT: the policy is set but did nothing ({threads})"

@@ -2,6 +2,7 @@
 
 from functools import singledispatch
 
+from autotp.deploy.headline import headline
 from autotp.findings import Interval, ProofState
 from autotp.report.units import BRIEF, metric_name, spell_metric, spell_seconds
 from autotp.space import spell_config
@@ -106,7 +107,7 @@ def _(event: FinalsEnded) -> list[str]:
 @describe_event.register
 def _(event: Ruled) -> list[str]:
     result = event.tuned.profiles[0].result
-    found, evidence, _ = event.words.splitlines()
+    found, evidence, _ = headline(event.tuned).splitlines()
     return ["", f"{result.verdict.upper()}: {found}", f"     {evidence}", f"     Written to {event.path}."]
 
 

@@ -101,11 +101,10 @@ class Weathered(Event, frozen=True, tag="weather"):
 
 
 class Ruled(Event, frozen=True, tag="verdict"):
-    """tuned.yaml is written: its content, its path, and what it says in words."""
+    """tuned.yaml is written: its content and its path."""
 
     tuned: Tuned
     path: str
-    words: str
 
 
 Listener = Callable[[Event], None]

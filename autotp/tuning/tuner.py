@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import optuna
 
+from autotp.deploy.headline import headline
 from autotp.deploy.tuned import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files import to_type
@@ -18,7 +19,6 @@ from autotp.space import Config
 from autotp.tuning.events import Listener, Ruled, Waiting, Weathered
 from autotp.tuning.race.race import Racer
 from autotp.tuning.request import TuneRequest
-from autotp.tuning.result.headline import say, say_earlier
 from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import Evidence, Shipped, build_tuned
 from autotp.tuning.session import Session, began, open_session, refuse_existing, versions
@@ -193,13 +193,14 @@ def _likely_hint(request: TuneRequest) -> Config:
 def _ship(session: Session, evidence: Evidence) -> None:
     """Write tuned.yaml: what was found, or, where this call can't tell, what an earlier one proved."""
     request = session.request
-    tuned, comment = build_tuned(request, session.topology, evidence, versions()), say(request, evidence)
+    tuned, path = build_tuned(request, session.topology, evidence, versions()), request.out / "tuned.yaml"
     if evidence.verdict.ruling is not Ruling.UNKNOWN:
         session.store.note(tuned=msgspec.to_builtins(tuned))  # first: an interrupt mustn't lose what is proven
     elif earlier := _earlier(session, tuned):
-        tuned, comment = earlier, say_earlier(evidence.verdict, earlier)
-    write_tuned(request.out / "tuned.yaml", tuned, comment)
-    session.tell(Ruled(tuned=tuned, path=str(request.out / "tuned.yaml"), words=comment))
+        study = msgspec.structs.replace(earlier.study, kept=evidence.verdict.reason)
+        tuned = msgspec.structs.replace(earlier, study=study)
+    write_tuned(path, tuned, headline(tuned))
+    session.tell(Ruled(tuned=tuned, path=str(path)))
 
 
 def _earlier(session: Session, tuned: Tuned) -> Tuned | None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from autotp.deploy.headline import headline
 from autotp.deploy.tuned import write_tuned
 from autotp.findings import Ruling
 from autotp.topology import probe
-from autotp.tuning.result.headline import say
 from autotp.tuning.result.tuned_content import build_tuned
 from tests.support.command_line import autotp
 from tests.support.trees import Described, build
@@ -23,9 +23,9 @@ def tuned_here(tmp_path: Path) -> Path:
 
 def tuned_on(folder: Path, sysroot: Path | None) -> Path:
     """The tuned.yaml of a WIN found on the live or a recorded machine."""
-    request, found = request_in(folder), evidence(Ruling.WIN)
-    path = request.out / "tuned.yaml"
-    write_tuned(path, build_tuned(request, probe(sysroot), found, VERSIONS), say(request, found))
+    request = request_in(folder)
+    path, tuned = request.out / "tuned.yaml", build_tuned(request, probe(sysroot), evidence(Ruling.WIN), VERSIONS)
+    write_tuned(path, tuned, headline(tuned))
     return path
 
 
@@ -35,7 +35,7 @@ def test_it_says_what_was_found_and_applies_here(
     """The verdict in words, then the properties that a load would apply."""
     code, out, err = autotp("show", str(tuned_here))
     assert (code, err) == (0, "")
-    assert "WIN: 1.840 times the baseline" in out
+    assert "WIN: 1.84 times as fast in throughput as OpenVINO's best hint (performance_hint=throughput)." in out
     assert "here it would be applied" in out
     assert "INFERENCE_PRECISION_HINT=f32" in out
 
@@ -69,6 +69,14 @@ def test_without_its_model_nothing_would_be_applied(tuned_here: Path, tmp_path: 
     assert code == 0
     assert "autotp.load would apply nothing unless it's given the model's path" in " ".join(out.split())
     assert json.loads(autotp("show", str(moved), "--json")[1])["properties"] is None
+
+
+def test_a_file_of_the_first_release_is_shown() -> None:
+    """Keys that came later aren't needed."""
+    path = Path(__file__).parents[1] / "deploy" / "data" / "tuned-0.1.yaml"
+    code, out, err = autotp("show", str(path))
+    assert (code, err) == (0, "")
+    assert "WIN: 1.045 times as fast in second_token_latency" in out
 
 
 def test_what_is_no_tuned_file_is_bad_input(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autotp.deploy.headline import headline
 from autotp.deploy.tuned import (
     VERSION,
     Objective,
@@ -57,10 +58,15 @@ COMPLETE = tuned(
         result=Result(
             verdict="win",
             gain=Interval(median=1.84, low=1.8, high=1.9),
-            baseline=TunedBaseline(config={"performance_hint": "none"}, metrics={"throughput_per_s": 100.0}),
+            baseline=TunedBaseline(
+                config={"performance_hint": "none"}, metrics={"throughput_per_s": 100.0}, own=True
+            ),
             metrics={"throughput_per_s": 184.0, "latency_p50_s": 1e-05},
             noise_floor=1.012,
             outputs=TunedOutputs(max_abs_error=1e-06, baseline_max_abs_error=0.0),
+            reason="no: it is yes",
+            others={"latency_p50": Interval(median=0.9, low=0.8, high=0.95)},
+            left_out=("latency_p99",),
         ),
         pareto=(ParetoPoint(config={"nireq": 2}, metrics={"throughput_per_s": 150.0, "latency_p99_s": 0.001}),),
     ),
@@ -81,9 +87,12 @@ COMPLETE = tuned(
         prompt_tokens=512,
         new_tokens=64,
         batch=1,
+        options={"turns": 3},
     ),
     objective=Objective(metrics=("throughput", "latency_p99"), constraints=("latency_p99<20ms",)),
+    study=msgspec.structs.replace(tuned().study, kept="2 of 6 processes fit into the budget"),
 )
+FIRST_RELEASE = Path(__file__).parent / "data" / "tuned-0.1.yaml"
 PLAIN: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(COMPLETE))
 
 
@@ -120,6 +129,15 @@ def test_a_tuned_file_is_read_back_equal(tmp_path: Path) -> None:
         assert read_tuned(tmp_path / "tuned.yaml") == content
 
 
+def test_a_file_of_the_first_release_is_read_and_written_with_nothing_lost(tmp_path: Path) -> None:
+    """It holds none of the keys that came later, and gets none: the same values come out under the same keys."""
+    content = read_tuned(FIRST_RELEASE)
+    assert content.profiles[0].result.verdict == "win"
+    write_tuned(tmp_path / "tuned.yaml", content, headline(content))
+    assert yaml.safe_load((tmp_path / "tuned.yaml").read_text()) == yaml.safe_load(FIRST_RELEASE.read_text())
+    assert len(headline(content).splitlines()) == 3
+
+
 def test_other_readers_see_the_same(tmp_path: Path) -> None:
     """A plain YAML 1.1 reader gets the same data: no fingerprint becomes a number, no `no` a boolean."""
     path = tmp_path / "tuned.yaml"
@@ -137,7 +155,7 @@ def test_the_file_opens_with_three_lines_in_words(tmp_path: Path) -> None:
 
 
 def test_the_format_is_the_one_promised() -> None:
-    """Every key of version 1 stands where DESIGN section 9 puts it, and no other."""
+    """Every key of version 1 stands where it has its place, and no other; those that came later may be missing."""
     profile = PLAIN["profiles"][0]
     found = {
         "top": PLAIN,
@@ -157,18 +175,24 @@ def test_the_format_is_the_one_promised() -> None:
     assert {name: " ".join(part) for name, part in found.items()} == {
         "top": "autotp model workload objective profiles study",
         "model": "path kind graph_sha256 weights_bytes shapes",
-        "workload": "kind nireq inputs seed rate_per_s prompt_tokens new_tokens batch attention_backend",
+        "workload": "kind nireq inputs seed rate_per_s prompt_tokens new_tokens batch attention_backend options",
         "objective": "metrics constraints",
         "profile": "machine config properties result affinity effective proof pareto",
         "machine": "fingerprint hard soft",
         "effective": "streams threads sub_streams split_nodes requests precision pinned",
         "proof": "state sub_streams threads threads_without",
-        "result": "verdict gain baseline metrics noise_floor outputs",
+        "result": "verdict gain baseline metrics noise_floor outputs reason others left_out",
         "gain": "median low high confidence",
-        "baseline": "config metrics",
+        "baseline": "config metrics own",
         "outputs": "max_abs_error baseline_max_abs_error reference",
-        "study": "name storage trials rounds seed started duration_s autotp openvino",
+        "study": "name storage trials rounds seed started duration_s autotp openvino kept",
     }
+    plain = msgspec.to_builtins(tuned())
+    assert PLAIN["workload"].keys() - plain["workload"].keys() == {"options"}
+    assert PLAIN["study"].keys() - plain["study"].keys() == {"kept"}
+    result, little = profile["result"], plain["profiles"][0]["result"]
+    assert result.keys() - little.keys() == {"reason", "others", "left_out"}
+    assert result["baseline"].keys() - little["baseline"].keys() == {"own"}
 
 
 def test_properties_are_strings(tmp_path: Path) -> None:
@@ -202,12 +226,16 @@ def test_properties_are_strings(tmp_path: Path) -> None:
             ("profiles", 0, "proof"),
             "state, sub_streams, threads, threads_without, busy_threads, busy_cpus, caller_sleeps",
         ),
-        (("profiles", 0, "result"), "verdict, gain, baseline, metrics, noise_floor, outputs"),
+        (
+            ("profiles", 0, "result"),
+            "verdict, gain, baseline, metrics, noise_floor, outputs, reason, others, left_out",
+        ),
+        (("profiles", 0, "result", "others", "latency_p50"), "median, low, high, confidence"),
         (("profiles", 0, "result", "gain"), "median, low, high, confidence"),
-        (("profiles", 0, "result", "baseline"), "config, metrics"),
+        (("profiles", 0, "result", "baseline"), "config, metrics, own"),
         (("profiles", 0, "result", "outputs"), "max_abs_error, baseline_max_abs_error, reference"),
         (("profiles", 0, "pareto", 0), "config, metrics, costs"),
-        (("study",), "name, storage, trials, rounds, seed, started, duration_s, autotp, openvino"),
+        (("study",), "name, storage, trials, rounds, seed, started, duration_s, autotp, openvino, kept"),
     ],
 )
 def test_an_unknown_key_is_named_with_those_allowed(

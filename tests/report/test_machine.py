@@ -3,20 +3,15 @@
 import io
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from autotp.report.machine import health_view, topology_tree
 from autotp.topology import Advice, narrow, probe, summary
 from autotp.topology.hardware.cpuinfo import X86_ISA
 from tests.support.cpu_tables import NODE, files, two_sockets
+from tests.support.printed import missing, printed
 from tests.support.recorded_files import write
-
-
-def _text(renderable: RenderableType) -> str:
-    console = Console(file=io.StringIO(), width=200, highlight=False)
-    console.print(renderable, soft_wrap=True)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+from tests.support.trees import Described, build
 
 
 def test_nodes_have_memory_and_distances(tmp_path: Path) -> None:
@@ -27,7 +22,7 @@ def test_nodes_have_memory_and_distances(tmp_path: Path) -> None:
         f"{NODE}/node7/cpumap": "0",
     }
     topology = probe(write(tmp_path, tree))
-    shown = _text(topology_tree(topology, summary(topology)))
+    shown = printed(topology_tree(topology, summary(topology)))
     assert "NUMA node 0: CPUs 0-1,4-5, memory 1 GiB, distances 10 21 17\n" in shown
     assert "NUMA node 1: CPUs 2-3,6-7\n" in shown
     assert "── NUMA node 7: memory only\n" in shown
@@ -37,7 +32,7 @@ def test_the_envelope_says_why(tmp_path: Path) -> None:
     """The reason for the CPUs, and that nothing limits the rest."""
     whole = probe(write(tmp_path, files(two_sockets())))
     for topology, reason in ((whole, "all that are online"), (narrow(whole, (0, 1)), "chosen by the caller")):
-        shown = _text(topology_tree(topology, summary(topology)))
+        shown = printed(topology_tree(topology, summary(topology)))
         assert [line for line in (reason, "no CPU quota", "no memory limit") if line not in shown] == []
 
 
@@ -56,5 +51,14 @@ def test_a_narrow_terminal_folds_what_is_long(tmp_path: Path) -> None:
 def test_advice_in_words() -> None:
     """Each advice says what was seen, why it matters and what to do; none is said as well."""
     item = Advice(id="turbo", seen="turbo is on [1]", why="it drifts", do="turn it off")
-    assert _text(health_view((item,))) == "turbo: turbo is on [1]\n  why: it drifts\n  do:  turn it off\n"
-    assert "nothing seen" in _text(health_view(()))
+    assert printed(health_view((item,))) == "turbo: turbo is on [1]\n  why: it drifts\n  do:  turn it off\n"
+    assert "nothing seen" in printed(health_view(()))
+
+
+def test_the_tree_shows_the_machine_and_the_envelope(tmp_path: Path) -> None:
+    """Sockets, nodes with their CPUs, caches, ISA, envelope and fingerprint are there."""
+    topology = probe(build(Described(sockets=2, cores_per_node=2, smt=2), tmp_path / "machine"))
+    found = printed(topology_tree(topology, summary(topology, "Xeon [tested]")))
+    words = ["Xeon [tested]", "2 socket(s), 4 cores, 8 CPUs, SMT 2", "socket 0", "socket 1"]
+    words += ["NUMA node 1: CPUs 2-3,6-7", "L3 unified: 2 × 105 MiB", "amx_bf16", "CPUs 0-7", "no CPU quota"]
+    assert missing([*words, topology.fingerprint.id], found) == []

@@ -1,14 +1,14 @@
 """The events of a tuning as lines of text."""
 
-from pathlib import Path
-
 import pytest
 
-from autotp.findings import Interval, Ruling
+from autotp.deploy.tuned import Result, TunedBaseline
+from autotp.findings import Interval
 from autotp.measuring.lock import Holder
 from autotp.measuring.rounds.noise import Noise
+from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.report.progress import describe_event
-from autotp.topology import Advice, probe
+from autotp.topology import Advice
 from autotp.tuning.events import (
     ArmEnded,
     Baselined,
@@ -21,9 +21,7 @@ from autotp.tuning.events import (
     Ruled,
     Waiting,
 )
-from autotp.tuning.result.headline import say
-from autotp.tuning.result.tuned_content import build_tuned
-from tests.support.tuning_results import VERSIONS, evidence, request_in
+from tests.support.tuned_files import profile, tuned
 
 F32 = {"inference_precision_hint": "f32"}
 GAIN = Interval(median=1.8412, low=1.8, high=1.87)
@@ -40,6 +38,7 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
                 configs=14,
                 effective_configs=12,
                 dropped=(("a", "b"),),
+                workload=ClosedLoop(),
                 advice=(Advice(id="turbo", seen="turbo is on", why="it drifts", do="turn it off"),),
             ),
             [
@@ -114,12 +113,11 @@ def test_an_event_is_told_in_words(event: Event, words: list[str]) -> None:
     assert not [word for word in words if word not in text]
 
 
-def test_the_verdict_is_told_with_its_evidence(tmp_path: Path) -> None:
+def test_the_verdict_is_told_with_its_evidence() -> None:
     """The last lines name the ruling, say what was found and where it is written."""
-    request, found = request_in(tmp_path), evidence(Ruling.WIN)
-    tuned = build_tuned(request, probe(), found, VERSIONS)
-    lines = describe_event(Ruled(tuned=tuned, path="results/s/tuned.yaml", words=say(request, found)))
-    assert lines[1].startswith("WIN: 1.84 times as fast in throughput")
+    won = Result(verdict="win", gain=GAIN, baseline=TunedBaseline(config={"performance_hint": "throughput"}))
+    lines = describe_event(Ruled(tuned=tuned(profile(F32, result=won)), path="results/s/tuned.yaml"))
+    assert lines[1].startswith("WIN: 1.841 times as fast in throughput")
     assert "95 % interval" in lines[2]
     assert "results/s/tuned.yaml" in lines[3]
 

@@ -1,7 +1,7 @@
 """The Pareto front of several objectives, and what being best in one costs in the others.
 
 A point is on the front if no other is as good in every objective and better in one, by the figures of the finals.
-What it costs is told with its interval, over processes, paired like a gain: figures that differ by noise cost
+What it costs is kept with its interval, over processes, paired like a gain: figures that differ by noise cost
 nothing that is proven.
 """
 
@@ -43,19 +43,6 @@ def costs_of(point: Point, front: Sequence[Point], metrics: Sequence[Metric]) ->
     best = {metric: _best(front, metric) for metric in metrics}
     costs = {metric: _times_worse(point, best[metric], metric) for metric in metrics if best[metric] != point}
     return {str(metric): cost for metric, cost in costs.items() if isfinite(cost.high)}
-
-
-def trade(points: Sequence[Point], metrics: Sequence[Metric]) -> str:
-    """Return in words what each end of the front costs the others where that is proven; else nothing."""
-    front = front_of(points, metrics)
-    sentences = []
-    for metric in metrics:
-        end = _best(front, metric)
-        proven = {other: cost for other, cost in costs_of(end, front, metrics).items() if cost.low > 1.0}
-        if proven:
-            told = " and ".join(f"{cost.median:.3g} times worse in {other}" for other, cost in proven.items())
-            sentences.append(f" The best in {metric} ({end.config}) is {told} than the best in that.")
-    return "".join(sentences)
 
 
 def _best(front: Sequence[Point], metric: Metric) -> Point:

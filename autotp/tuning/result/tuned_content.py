@@ -88,7 +88,7 @@ def build_tuned(
                 affinity=affinity_of(observed),
                 effective=observed.effective if observed else None,
                 proof=observed.proof if observed else None,
-                result=_result(evidence),
+                result=_result(request, evidence),
                 pareto=_pareto(request, evidence),
             ),
         ),
@@ -145,15 +145,21 @@ def affinity_of(observed: Observed | None) -> tuple[str, ...] | None:
     return tuple(format_cpulist(mask) for mask in observed.masks)
 
 
-def _result(evidence: Evidence) -> Result:
+def _result(request: TuneRequest, evidence: Evidence) -> Result:
     shipped, baseline = evidence.shipped, evidence.baseline
+    own = baseline.config == request.baseline
     return Result(
         verdict=VERDICTS[evidence.verdict.ruling],
         gain=shipped.gain,
-        baseline=TunedBaseline(config=baseline.config.to_dict(), metrics=_metrics(baseline)),
+        baseline=TunedBaseline(
+            config=baseline.config.to_dict(), metrics=_metrics(baseline), own=own or msgspec.UNSET
+        ),
         metrics=_metrics(shipped),
         noise_floor=evidence.noise_floor,
         outputs=_outputs(shipped.observed, baseline.observed),
+        reason=evidence.verdict.reason or msgspec.UNSET,
+        others={str(metric): gain for metric, gain in shipped.others.items()} or msgspec.UNSET,
+        left_out=tuple(map(str, evidence.left_out)) or msgspec.UNSET,
     )
 
 

@@ -6,6 +6,7 @@ Configs that turn out to be the same are one arm. The best of them is what every
 from functools import partial
 from math import inf
 
+from autotp.deploy.headline import proof_words
 from autotp.errors import EnvironmentFailure
 from autotp.findings import ProofState
 from autotp.measuring.failure import ArmFailure, Status
@@ -152,7 +153,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
     unproven: list[str] = []
     for config, (arm, outcome) in zip(configs, outcomes, strict=True):
         if isinstance(outcome, Observed) and outcome.proof and outcome.proof.state is not ProofState.ACTIVE:
-            unproven.append(f"{config}: {outcome.proof.words}")
+            unproven.append(f"{config}: {proof_words(outcome.proof)}")
         if isinstance(outcome, Observed) and outcome.key in racers:
             arm.stop()
             aliases.append(config)

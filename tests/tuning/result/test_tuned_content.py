@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from autotp.deploy.headline import headline
 from autotp.deploy.tuned import read_tuned, write_tuned
-from autotp.findings import METRICS, Ruling
+from autotp.findings import METRICS, Interval, Ruling
+from autotp.measuring.verdict import Verdict
 from autotp.space import Config
 from autotp.topology import Topology, probe
-from autotp.tuning.result.headline import say
 from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import VERDICTS, Shipped, build_tuned
 from tests.support.trees import Described, build
@@ -79,9 +80,8 @@ def test_what_is_built_can_be_written_and_read(tmp_path: Path, topology: Topolog
     """The file reads back as it was built, for each ruling of a tuning."""
     request = request_in(tmp_path)
     for ruling in VERDICTS:
-        found = evidence(ruling)
-        tuned = build_tuned(request, topology, found, VERSIONS)
-        write_tuned(request.out / "tuned.yaml", tuned, say(request, found))
+        tuned = build_tuned(request, topology, evidence(ruling), VERSIONS)
+        write_tuned(request.out / "tuned.yaml", tuned, headline(tuned))
         assert read_tuned(request.out / "tuned.yaml") == tuned
 
 
@@ -131,7 +131,35 @@ def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) ->
     assert (hint.config, f32.config) == (HINT.to_dict(), F32.to_dict())
     assert hint.costs["throughput"].median == pytest.approx(1.8, rel=0.01)
     assert f32.costs["latency_p50"].low > 1.9
-    assert f"The best in latency_p50 ({HINT}) is 1.8 times worse in throughput" in say(both, found)
     one = request_in(tmp_path)
     assert build_tuned(one, topology, found, VERSIONS).profiles[0].pareto == ()
-    assert "The best in" not in say(one, found)
+
+
+def test_what_there_is_to_say_of_a_verdict_is_in_the_file(tmp_path: Path, topology: Topology) -> None:
+    """Why nothing can be said, what a gain costs elsewhere and what wasn't measured are keys of the result."""
+    half = Interval(median=0.5, low=0.4, high=0.625)
+    shipped = Shipped(
+        config=F32, observed=None, metrics={}, gain=GAIN, others={METRICS["first_token_latency"]: half}
+    )
+    left_out = (METRICS["latency_p50"],)
+    found = evidence(Ruling.UNKNOWN, shipped=shipped, left_out=left_out)
+    result = build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles[0].result
+    assert result.reason == found.verdict.reason
+    assert result.others == {"first_token_latency": half}
+    assert result.left_out == ("latency_p50",)
+
+
+def test_where_there_is_nothing_to_say_the_keys_are_left_out(tmp_path: Path, topology: Topology) -> None:
+    """A plain verdict over a hint has none of them."""
+    found = evidence(Ruling.TIE, verdict=Verdict(Ruling.TIE))
+    result = msgspec.to_builtins(build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles[0].result)
+    assert set(result) == {"verdict", "gain", "baseline", "metrics", "noise_floor", "outputs"}
+    assert set(result["baseline"]) == {"config", "metrics"}
+
+
+def test_own_settings_are_known_from_a_hint(tmp_path: Path, topology: Topology) -> None:
+    """Where what a gain is relative to is the person's own settings, the file says so."""
+    for baseline, own in (({"performance_hint": "throughput"}, True), ({"num_streams": 7}, False), (None, False)):
+        request = request_in(tmp_path, baseline=baseline)
+        result = build_tuned(request, topology, evidence(Ruling.TIE), VERSIONS).profiles[0].result
+        assert bool(result.baseline.own) is own
