@@ -157,7 +157,8 @@ def _type_at(type_: Any, path: str) -> Any:
 
 
 def _struct_or_item(type_: Any) -> Any:
-    """Drop `None` from an optional type."""
-    options = [option for option in get_args(type_) if option is not type(None)]
-    optional = type(None) in get_args(type_)
+    """Drop what stands for nothing from an optional type: `None`, and a key that isn't there."""
+    nothing = (type(None), msgspec.UnsetType)
+    options = [option for option in get_args(type_) if option not in nothing]
+    optional = len(options) < len(get_args(type_))
     return options[0] if optional and options else type_
