@@ -1,7 +1,10 @@
 """The proof that a split took effect, judged by what threads did."""
 
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,6 +13,7 @@ from autotp.findings import Proof, ProofState
 from autotp.measuring.proof.split_proof import Activity, Place, places, prove_split
 from autotp.measuring.protocol import ThreadActivity
 from autotp.topology import probe
+from tests.support import rig
 from tests.support.trees import Described, build
 
 TWO_BY_EIGHT = Described(sockets=2, cores_per_node=8)
@@ -145,3 +149,66 @@ def test_the_evidence_is_kept_beside_the_judgement(tmp_path: Path) -> None:
     }  # fmt: skip
     bare = Proof(state=ProofState.INERT, sub_streams=1, threads=8, threads_without=8)
     assert msgspec.to_builtins(bare) == {"state": "inert", "sub_streams": 1, "threads": 8, "threads_without": 8}
+
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+import msgspec
+from autotp.measuring import Workers
+from autotp.measuring.bench import Bench
+from autotp.measuring.observed import Observed
+from autotp.space import Config, Predictor
+from autotp.topology import probe
+from tests.support.models import wide_model
+from tests.support.tune_requests import built
+
+workers = Workers()
+request = built(wide_model(Path(sys.argv[1]), rows=256))
+bench = Bench(request, Predictor(probe()), narrowed=False, workers=workers)
+bench.record_reference()
+for config in json.loads(sys.argv[2]):
+    ((_, outcome),) = bench.start([Config.of({"distribution_policy": "tensor_parallel", **config})])
+    assert isinstance(outcome, Observed), outcome
+    assert outcome.effective.sub_streams == outcome.proof.sub_streams
+    print(msgspec.json.encode(outcome.proof).decode())
+bench.close()
+workers.close()
+"""
+
+
+def proven(described: Described, configs: list[dict[str, Any]], tmp: Path, *, shim: bool) -> list[Any]:
+    """State, sub-streams, threads and threads without of each config, on the machine `described`."""
+    argv = (sys.executable, "-c", PROGRAM, str(tmp), json.dumps(configs))
+    done = rig.run(described, argv, shim=shim, tmp=tmp, timeout_s=120, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [[each[key] for key in ("state", "sub_streams", "threads", "threads_without")] for each in found]
+
+
+@rig.requires_rig(shim=False)
+def test_two_real_cores_prove_two_sub_streams(tmp_path: Path) -> None:
+    """On 2x1 both cores work; where the twin has as many threads, still only the split hands the work over."""
+    configs: list[dict[str, Any]] = [{"num_streams": 1}, {"num_streams": 1, "inference_num_threads": 2}]
+    expected = [["active", 2, 2, 1], ["active", 2, 2, 2], ["inert", 1, 1, 1]]
+    configs.append({"num_streams": 1, "split_count": 1})
+    assert proven(Described(sockets=2), configs, tmp_path, shim=False) == expected
+
+
+@rig.requires_rig(shim=True)
+@pytest.mark.parametrize(
+    ("described", "config", "expected"),
+    [
+        (Described(sockets=2, cores_per_node=48), {"num_streams": 1}, ["capped", 2, 64, 48]),
+        (Described(nodes_per_socket=2, cores_per_node=4), {"num_streams": 1}, ["inert", 1, 8, 8]),
+        (Described(sockets=2, sockets_per_node=2, cores_per_node=8), {"num_streams": 1}, ["inert", 1, 8, 8]),
+        (Described(sockets=4, sockets_per_node=2, cores_per_node=8), {"num_streams": 1}, ["capped", 2, 16, 8]),
+        (TWO_BY_EIGHT, {"num_streams": 2}, ["inert", 1, 16, 16]),
+        (TWO_BY_EIGHT, {"num_streams": 1, "inference_num_threads": 4}, ["active", 2, 8, 4]),
+    ],
+)
+def test_pretended_machines_prove_what_openvino_does(
+    described: Described, config: dict[str, Any], expected: list[Any], tmp_path: Path
+) -> None:
+    """The 32 threads' cap, sockets that no nodes separate, nodes of one socket, several streams, few threads."""
+    assert proven(described, [config], tmp_path, shim=True) == [expected]
