@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.errors import InfeasibleError
+from autotp.errors import InfeasibleError, SpaceError
 from autotp.space import BoundSpace, Config, Dropped, Predictor, Space, bind, choose, load_space, parse_space
 from autotp.topology import narrow, probe
 from tests.support.bound_spaces import SHIPPED, bound, configs, reasons
@@ -402,6 +402,17 @@ def test_any_census_agrees_with_the_second_count(knobs: dict[str, Any], name: st
     space: Space = parse_space({"knobs": knobs}, "a test")
     census = bind(space, topology(name)).census()
     assert (census.configs, census.effective_configs) == _second_count(knobs, name)
+
+
+def test_a_knob_that_means_nothing_to_the_workload_is_dropped() -> None:
+    """The workload's reason is that of the dropped; held by the person, the knob is refused with it."""
+    void = {"nireq": "a language model generates in one request"}
+    space = parse_space({"knobs": {"nireq": [1, 2], "num_streams": [1, 2]}}, "a test")
+    found = bind(space, topology("1x8"), void_knobs=void)
+    assert [knob.name for knob in found.knobs] == ["num_streams"]
+    assert reasons(found)["nireq"] == void["nireq"]
+    with pytest.raises(SpaceError, match=r"^nireq can't be set: a language model generates in one request\.$"):
+        bind(space.fixed({"nireq": 1}), topology("1x8"), void_knobs=void)
 
 
 def test_a_knob_held_at_a_value_that_cannot_run_is_infeasible() -> None:

@@ -1,16 +1,91 @@
-"""Closed loops on the real OpenVINO: counts and latencies, never speed."""
+"""The closed loop: what is asked of it, and on the real OpenVINO counts and latencies, never speed."""
 
 import math
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
+import numpy as np
 import pytest
 
-from autotp.findings import Loop
-from autotp.measuring.workload.closed_loop import drive
-from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
+from autotp.errors import InputError
+from autotp.findings import METRICS, Loop
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.closed_loop import ClosedLoop, InferenceDriver, drive
+from autotp.measuring.workload.workload import Run, Wanted
+from autotp.options import Spelling, spelled_for
+from autotp.runtime import ModelFiles, ModelKind, Plan, Requests, compile_plan, create_requests, locate
 from autotp.runtime.inference.inputs import seeded_samples
-from tests.support.models import matmul_model, wide_model
+from autotp.space import Config
+from tests.support.models import WIDTH, matmul_model, wide_model
+
+PLAIN = ModelFiles(Path("plain.xml"), ModelKind.IR)
+
+
+def asked(**given: Any) -> ClosedLoop:
+    """The closed loop of a call for throughput with these options."""
+    return ClosedLoop.of(PLAIN, Wanted((METRICS["throughput"],), (), 10.0), given)
+
+
+def test_what_is_asked_is_what_drives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data are named by their whole path, as workers may live elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    Path("d.npz").write_bytes(b"")
+    assert asked(seed=3, data="d.npz") == ClosedLoop(seed=3, data=tmp_path / "d.npz")
+    assert asked() == ClosedLoop(seed=0, data=None)
+
+
+def test_data_that_are_not_there_are_bad_input() -> None:
+    """The text names the file, and the option as the caller spells it."""
+    with pytest.raises(InputError, match=r"^data: there is no file gone\.npz"):
+        asked(data=Path("gone.npz"))
+    with spelled_for(Spelling.COMMAND_LINE), pytest.raises(InputError, match=r"^--data: there is no file gone"):
+        asked(data=Path("gone.npz"))
+
+
+def test_requests_follow_the_objective() -> None:
+    """`nireq` decides; without it OpenVINO's optimum for throughput and where all is of interest, else one."""
+    four, none, loop = Config.of({"nireq": 4}), Config(), ClosedLoop()
+    throughput, latency = (METRICS["throughput"],), (METRICS["latency_p50"],)
+    assert [loop.nireq(config, throughput) for config in (four, none)] == [4, None]
+    assert [loop.nireq(config, latency) for config in (four, none)] == [4, 1]
+    assert [loop.nireq(config, ()) for config in (four, none)] == [4, None]
+
+
+def test_a_turn_is_one_inference_of_each_request() -> None:
+    """Of a block of ten inferences in a second four take 0.4 s."""
+    assert ClosedLoop().turn_s(Block(count=10, elapsed_s=1.0), in_flight=4) == pytest.approx(0.4)
+
+
+def test_one_request_is_run_synchronously() -> None:
+    """A single request in flight is the sync loop; several, or OpenVINO's optimum, are the async one."""
+    assert [ClosedLoop().kind(nireq) for nireq in (1, 2, None)] == [Loop.SYNC, Loop.ASYNC, Loop.ASYNC]
+
+
+def test_figures_are_comparable_where_the_data_are_the_same(tmp_path: Path) -> None:
+    """What the file holds counts, not its name; tuned.yaml holds the name alone."""
+    one, same, other = (tmp_path / name for name in ("one.npz", "same.npz", "other.npz"))
+    for path, content in ((one, b"1"), (same, b"1"), (other, b"2")):
+        path.write_bytes(content)
+    identities = [ClosedLoop(data=path).identity() for path in (one, same, other, None)]
+    assert identities[0] == identities[1]
+    assert identities[0] not in identities[2:]
+    assert ClosedLoop(seed=2, data=one).facts() == {"seed": 2, "inputs": "one.npz"}
+    assert ClosedLoop(seed=2).facts() == {"seed": 2}
+
+
+def test_a_driver_runs_the_samples_of_the_data(tmp_path: Path) -> None:
+    """The outputs to be judged are theirs, all of which decide; a block has a latency for each inference."""
+    np.savez(tmp_path / "data.npz", x=np.zeros((3, 1, WIDTH), np.float32))
+    plan = Plan(files=locate(matmul_model(tmp_path)), shapes={}, properties={"NUM_STREAMS": "1"}, nireq=2)
+    driver = InferenceDriver(compile_plan(plan), ClosedLoop(data=tmp_path / "data.npz"))
+    assert [outputs["y"].any() for outputs in driver.outputs(None)] == [False] * 3
+    assert driver.deciding is None
+    assert driver.copy_s > 0
+    assert driver.infer(0.0) == 1
+    block = driver.block(Run(duration_s=0.005))
+    assert block.count == len(block.latencies_s) >= 2
+    assert driver.choose() == {}
 
 
 @pytest.fixture
@@ -33,7 +108,7 @@ def requests(folder: Path, nireq: int, streams: int = 1, path: Path | None = Non
 @pytest.mark.parametrize("duration_s", [0.0, 0.01])
 def test_a_window_is_whole_turns_and_no_shorter_than_asked(folder: Path, nireq: int, duration_s: float) -> None:
     """With one stream a turn is one inference of each request; each inference in the window has its latency."""
-    count, elapsed_s, latencies_s = drive(requests(folder, nireq), Loop.of(nireq), duration_s)
+    count, elapsed_s, latencies_s = drive(requests(folder, nireq), one_at_a_time=nireq == 1, duration_s=duration_s)
     assert count >= nireq
     assert count % nireq == 0
     assert elapsed_s >= duration_s
@@ -47,13 +122,13 @@ def test_a_turn_brings_the_streams_back_to_where_they_were(
     """Where the requests don't come out even on the streams, a turn is more than one inference of each."""
     driven = requests(folder, nireq, streams)
     assert driven.turn == turn
-    assert drive(driven, Loop.ASYNC, 0.005)[0] % turn == 0
+    assert drive(driven, one_at_a_time=False, duration_s=0.005)[0] % turn == 0
 
 
 @pytest.mark.parametrize("nireq", [1, 4])
 def test_each_inference_has_its_own_latency(folder: Path, nireq: int) -> None:
     """Latencies are positive seconds and differ; an inference that began before the window counts whole."""
-    _, elapsed_s, latencies_s = drive(requests(folder, nireq), Loop.of(nireq), 0.05)
+    _, elapsed_s, latencies_s = drive(requests(folder, nireq), one_at_a_time=nireq == 1, duration_s=0.05)
     assert all(math.isfinite(latency) and latency > 0 for latency in latencies_s)
     assert sum(latencies_s) <= nireq * (elapsed_s + max(latencies_s))
     assert len(set(latencies_s)) > 1
@@ -61,8 +136,8 @@ def test_each_inference_has_its_own_latency(folder: Path, nireq: int) -> None:
 
 def test_a_window_of_no_time_is_one_turn(folder: Path) -> None:
     """Zero seconds time one inference synchronously, one of each request otherwise."""
-    assert drive(requests(folder, 1), Loop.SYNC, 0.0)[0] == 1
-    assert drive(requests(folder, 5), Loop.ASYNC, 0.0)[0] == 5
+    assert drive(requests(folder, 1), one_at_a_time=True, duration_s=0.0)[0] == 1
+    assert drive(requests(folder, 5), one_at_a_time=False, duration_s=0.0)[0] == 5
 
 
 @pytest.mark.parametrize("nireq", [1, 4])
@@ -71,7 +146,7 @@ def test_the_lead_in_is_not_timed(folder: Path, nireq: int) -> None:
     driven, windows_s = requests(folder, nireq), []
     for _ in range(5):
         began = perf_counter()
-        count, elapsed_s, latencies_s = drive(driven, Loop.of(nireq), 0.0, lead_in_s=0.05)
+        count, elapsed_s, latencies_s = drive(driven, one_at_a_time=nireq == 1, duration_s=0.0, lead_in_s=0.05)
         assert perf_counter() - began >= 0.05
         assert count == len(latencies_s) == nireq
         windows_s.append(elapsed_s)
@@ -82,7 +157,7 @@ def test_blocks_leave_the_requests_idle(folder: Path) -> None:
     """After a block nothing is in flight, so that the next one starts afresh and counts its own alone."""
     driven = requests(folder, 3)
     for _ in range(3):
-        count, _, latencies_s = drive(driven, Loop.ASYNC, 0.005)
+        count, _, latencies_s = drive(driven, one_at_a_time=False, duration_s=0.005)
         assert driven.queue.is_ready()
         assert len(latencies_s) == count
 
@@ -92,12 +167,12 @@ def test_the_queue_is_full_throughout_the_window(folder: Path) -> None:
     driven = requests(folder, 8, path=wide_model(folder, rows=1024))
     in_flight = []
     for _ in range(10):
-        _, elapsed_s, latencies_s = drive(driven, Loop.ASYNC, 0.02)
+        _, elapsed_s, latencies_s = drive(driven, one_at_a_time=False, duration_s=0.02)
         in_flight.append(sum(latencies_s) / elapsed_s)
     assert max(in_flight) > 7.6  # a neighbour on this CPU can only lower it
 
 
 def test_one_request_may_be_driven_by_either_loop(folder: Path) -> None:
     """The asynchronous loop with one request gives a latency for each inference, too."""
-    count, _, latencies_s = drive(requests(folder, 1), Loop.ASYNC, 0.005)
+    count, _, latencies_s = drive(requests(folder, 1), one_at_a_time=False, duration_s=0.005)
     assert len(latencies_s) == count >= 1

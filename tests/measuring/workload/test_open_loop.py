@@ -1,20 +1,96 @@
-"""The open loop: arrivals of a Poisson process, and latencies that hold what queueing theory says of them."""
+"""The open loop: what is asked of it, arrivals of a Poisson process, and latencies as queueing theory has them."""
 
 from itertools import pairwise
+from pathlib import Path
 from statistics import fmean, median, quantiles
 from time import perf_counter
+from typing import Any
 
 import pytest
 from scipy import stats
 
-from autotp.findings import Loop
-from autotp.measuring.rounds.waves import Schedule
+from autotp.errors import InputError
+from autotp.findings import METRICS, Loop
+from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import drive
-from autotp.measuring.workload.open_loop import LEAD_IN_SHARE, OPEN_BLOCK_S, drive_open
-from autotp.measuring.workload.workload import BLOCK_S
-from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
+from autotp.measuring.workload.open_loop import LEAD_IN_SHARE, OPEN_BLOCK_S, Arrivals, OpenLoop, drive_open
+from autotp.measuring.workload.workload import BLOCK_S, Run, Wanted
+from autotp.options import Spelling, spelled_for
+from autotp.runtime import ModelFiles, ModelKind, Plan, Requests, compile_plan, create_requests, locate
 from autotp.runtime.inference.inputs import seeded_samples
+from autotp.space import Config
 from tests.support.models import wide_model
+
+PLAIN = ModelFiles(Path("plain.xml"), ModelKind.IR)
+
+
+def asked(rate_per_s: float, *, objective: str = "latency_p99", budget_s: float = 10.0, **given: Any) -> OpenLoop:
+    """The open loop of a call at this rate."""
+    wanted = Wanted((METRICS[objective],), (), budget_s)
+    return OpenLoop.of(PLAIN, wanted, {"rate_per_s": rate_per_s, **given})
+
+
+def test_what_is_asked_is_what_drives(tmp_path: Path) -> None:
+    """The rate beside what any inference is driven with."""
+    data = tmp_path / "d.npz"
+    data.write_bytes(b"")
+    assert asked(50.0, seed=3, data=data) == OpenLoop(seed=3, data=data, rate_per_s=50.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"rate_per_s": 0.0}, "^rate_per_s must be more than 0"),
+        ({"rate_per_s": float("nan")}, "^rate_per_s must be more than 0"),
+        ({"rate_per_s": 1e6}, "at most 100000 a second"),
+        ({"rate_per_s": 50.0, "objective": "throughput"}, "^rate_per_s fixes the throughput; choose a latency"),
+        ({"rate_per_s": 0.5, "budget_s": 5.0}, r"At 0\.5 a second .* a budget of 100 s"),
+    ],
+)
+def test_what_would_say_nothing_is_bad_input(given: dict[str, Any], words: str) -> None:
+    """One sentence says what is wrong; where hardly anything arrives, it names the budget that would do."""
+    with pytest.raises(InputError, match=words):
+        asked(**given)
+
+
+def test_errors_name_the_flag_that_was_typed() -> None:
+    """On the command line the rate is --rate."""
+    with spelled_for(Spelling.COMMAND_LINE):
+        with pytest.raises(InputError, match=r"^--rate must be more than 0"):
+            asked(-1.0)
+        with pytest.raises(InputError, match=r"^--rate fixes the throughput"):
+            asked(50.0, objective="throughput")
+
+
+def test_requests_are_how_many_may_run_side_by_side() -> None:
+    """The objective says nothing of that."""
+    loop = OpenLoop(rate_per_s=50.0)
+    assert [loop.nireq(c, (METRICS["latency_p50"],)) for c in (Config.of({"nireq": 4}), Config())] == [4, None]
+
+
+def test_processes_share_the_rate() -> None:
+    """Each gets as much of it."""
+    assert OpenLoop(seed=2, rate_per_s=60.0).shared_by(3) == OpenLoop(seed=2, rate_per_s=20.0)
+
+
+def test_a_turn_is_five_arrivals() -> None:
+    """However fast the model is."""
+    assert OpenLoop(rate_per_s=50.0).turn_s(Block(count=9, elapsed_s=0.001), in_flight=3) == pytest.approx(0.1)
+
+
+def test_a_block_may_take_as_long_again_for_its_backlog() -> None:
+    """Twice its length, and twice the wait for the arrivals of all processes; a warm-up waits for nothing."""
+    loop, run = OpenLoop(rate_per_s=50.0), Run(duration_s=0.5, lead_in_s=0.1)
+    assert loop.run_seconds(run, instances=2) == pytest.approx(2 * 0.6 + 2 * 5 * 2 / 50)
+    assert loop.run_seconds(Run(duration_s=0.5, flat_out=True), instances=2) == 0.5
+
+
+def test_it_says_what_it_is() -> None:
+    """The rate is in what tuned.yaml holds, and figures at another rate aren't comparable."""
+    loop = OpenLoop(seed=1, rate_per_s=50.0)
+    assert loop.kind(1) is loop.kind(8) is Loop.OPEN
+    assert loop.facts() == {"seed": 1, "rate_per_s": 50.0}
+    assert loop.identity() != OpenLoop(seed=1, rate_per_s=40.0).identity()
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +105,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Requests:
 
 def service_s(served: Requests) -> float:
     """How long an inference takes without others before it."""
-    return median(drive(served, Loop.ASYNC, 0.1)[2])
+    return median(drive(served, one_at_a_time=False, duration_s=0.1)[2])
 
 
 def theory_s(utilization: float, service_s: float) -> float:
@@ -39,8 +115,8 @@ def theory_s(utilization: float, service_s: float) -> float:
 
 def test_gaps_between_arrivals_are_exponential() -> None:
     """Over 5000 arrivals, lead-in and window alike, the gaps have the rate's mean and the exponential law."""
-    schedule = Schedule.poisson(100.0, 40.0, 10.0, seed=0)
-    gaps = [later - earlier for earlier, later in pairwise((0.0, *schedule.arrivals_s))]
+    arrivals = Arrivals.poisson(100.0, 40.0, 10.0, seed=0)
+    gaps = [later - earlier for earlier, later in pairwise((0.0, *arrivals.arrivals_s))]
     assert len(gaps) == pytest.approx(5000, rel=0.06)
     assert fmean(gaps) == pytest.approx(0.01, rel=0.05)
     assert stats.kstest(gaps, "expon", (0, 0.01)).pvalue > 0.01
@@ -48,8 +124,8 @@ def test_gaps_between_arrivals_are_exponential() -> None:
 
 def test_the_seed_fixes_the_arrivals() -> None:
     """Arms of one round get the same arrivals, other rounds others."""
-    assert Schedule.poisson(50.0, 1.0, 0.0, seed=3) == Schedule.poisson(50.0, 1.0, 0.0, seed=3)
-    assert Schedule.poisson(50.0, 1.0, 0.0, seed=3) != Schedule.poisson(50.0, 1.0, 0.0, seed=4)
+    assert Arrivals.poisson(50.0, 1.0, 0.0, seed=3) == Arrivals.poisson(50.0, 1.0, 0.0, seed=3)
+    assert Arrivals.poisson(50.0, 1.0, 0.0, seed=3) != Arrivals.poisson(50.0, 1.0, 0.0, seed=4)
 
 
 @pytest.mark.parametrize("duration_s", [0.0, 0.01, 2.0])
@@ -57,19 +133,19 @@ def test_the_seed_fixes_the_arrivals() -> None:
 def test_a_window_has_arrivals_before_it_and_in_it(duration_s: float, lead_in_s: float) -> None:
     """However short: at least one untimed arrival, which opens the window, and at least one in it."""
     for seed in range(20):
-        schedule = Schedule.poisson(10.0, duration_s, lead_in_s, seed)
-        opens_s = schedule.arrivals_s[schedule.untimed - 1]
-        assert len(schedule.arrivals_s) > schedule.untimed >= 1
+        arrivals = Arrivals.poisson(10.0, duration_s, lead_in_s, seed)
+        opens_s = arrivals.arrivals_s[arrivals.untimed - 1]
+        assert len(arrivals.arrivals_s) > arrivals.untimed >= 1
         assert opens_s >= max(lead_in_s, LEAD_IN_SHARE * duration_s)
-        assert schedule.ends_s >= opens_s + duration_s
-        assert list(schedule.arrivals_s) == sorted(schedule.arrivals_s)
-        assert schedule.arrivals_s[-1] <= schedule.ends_s
+        assert arrivals.ends_s >= opens_s + duration_s
+        assert list(arrivals.arrivals_s) == sorted(arrivals.arrivals_s)
+        assert arrivals.arrivals_s[-1] <= arrivals.ends_s
 
 
 def over_theory(served: Requests, utilization: float, seed: int) -> float:
     """The mean latency of 120 arrivals at this share of what can be served, over that of the queue."""
     rate_per_s = utilization / service_s(served)
-    _, _, latencies_s = drive_open(served, Schedule.poisson(rate_per_s, 120 / rate_per_s, 0.0, seed))
+    _, _, latencies_s = drive_open(served, Arrivals.poisson(rate_per_s, 120 / rate_per_s, 0.0, seed))
     service = sorted(latencies_s)[len(latencies_s) // 10]
     return fmean(latencies_s) / theory_s(min(0.9, service * rate_per_s), service)
 
@@ -86,11 +162,11 @@ def test_the_latency_is_that_of_a_queue(served: Requests) -> None:
 
 def test_over_saturation_the_backlog_shows_and_the_block_ends(served: Requests) -> None:
     """Far above what it can do latencies grow with the window; what isn't done in twice its time is given up."""
-    schedule = Schedule.poisson(20_000.0, 0.1, 0.0, seed=3)
+    arrivals = Arrivals.poisson(20_000.0, 0.1, 0.0, seed=3)
     began = perf_counter()
-    count, elapsed_s, latencies_s = drive_open(served, schedule)
+    count, elapsed_s, latencies_s = drive_open(served, arrivals)
     assert perf_counter() - began < 10.0
-    assert len(latencies_s) == len(schedule.arrivals_s) - schedule.untimed
+    assert len(latencies_s) == len(arrivals.arrivals_s) - arrivals.untimed
     assert 1 <= count < 0.5 * len(latencies_s)
     assert max(latencies_s) > 0.1
     assert count / elapsed_s < 5_000  # what it can do, not what was asked
@@ -99,18 +175,18 @@ def test_over_saturation_the_backlog_shows_and_the_block_ends(served: Requests) 
 
 def test_a_lead_in_that_never_ends_is_given_up(served: Requests) -> None:
     """Where not even the lead-in is done in time, all of the window is given up, and the rate is the lead-in's."""
-    schedule = Schedule.poisson(100_000.0, 0.05, 0.0, seed=3)
-    count, elapsed_s, latencies_s = drive_open(served, schedule)
-    assert len(latencies_s) == len(schedule.arrivals_s) - schedule.untimed
+    arrivals = Arrivals.poisson(100_000.0, 0.05, 0.0, seed=3)
+    count, elapsed_s, latencies_s = drive_open(served, arrivals)
+    assert len(latencies_s) == len(arrivals.arrivals_s) - arrivals.untimed
     assert min(latencies_s) >= 0.05
     assert 1 <= count / elapsed_s < 5_000
 
 
 def test_a_wait_in_the_generator_is_part_of_the_latency(served: Requests) -> None:
     """Of five inferences that arrive at once on one request each takes a service longer than the one before."""
-    service = min(drive(served, Loop.ASYNC, 0.1)[2])
-    schedule = Schedule(arrivals_s=(0.0, *(0.01,) * 5), untimed=1, ends_s=5.0)
-    count, elapsed_s, latencies_s = drive_open(served, schedule)
+    service = min(drive(served, one_at_a_time=False, duration_s=0.1)[2])
+    arrivals = Arrivals(arrivals_s=(0.0, *(0.01,) * 5), untimed=1, ends_s=5.0)
+    count, elapsed_s, latencies_s = drive_open(served, arrivals)
     assert (count, elapsed_s) == (5, 5.0)
     assert min(later - earlier for earlier, later in pairwise(latencies_s)) > 0.5 * service
 
@@ -119,10 +195,10 @@ def p90_in_services(utilization: float, service_s: float, duration_s: float) -> 
     """The p90 over 100 blocks of one server that always takes as long, in services (Lindley's recursion)."""
     latencies_s: list[float] = []
     for seed in range(100):
-        schedule, free_s = Schedule.poisson(utilization / service_s, duration_s, 0.0, seed), 0.0
-        for number, arrival_s in enumerate(schedule.arrivals_s):
+        arrivals, free_s = Arrivals.poisson(utilization / service_s, duration_s, 0.0, seed), 0.0
+        for number, arrival_s in enumerate(arrivals.arrivals_s):
             free_s = max(free_s, arrival_s) + service_s
-            latencies_s += [free_s - arrival_s] if number >= schedule.untimed else []
+            latencies_s += [free_s - arrival_s] if number >= arrivals.untimed else []
     return quantiles(latencies_s, n=10)[-1] / service_s
 
 

@@ -10,6 +10,7 @@ import pytest
 from openvino import opset13 as ops
 
 from autotp.errors import ModelError
+from autotp.options import Spelling, spelled_for
 from autotp.runtime import inspect_model, locate
 from autotp.runtime.models.read import ModelInfo, Port, Shape, reason
 from autotp.space import FullyConnected
@@ -18,8 +19,8 @@ from tests.support.real_models import real_model_or_skip
 
 
 def refusal(path: Path, shapes: dict[str, Shape] | None = None) -> str:
-    """The one sentence with which the model is refused."""
-    with pytest.raises(ModelError) as caught:
+    """The one sentence with which the model is refused on the command line."""
+    with spelled_for(Spelling.COMMAND_LINE), pytest.raises(ModelError) as caught:
         inspect_model(locate(path), shapes or {})
     text = str(caught.value)
     assert "\n" not in text
@@ -61,6 +62,12 @@ def test_the_flag_is_shown_for_dynamic_inputs_alone(tmp_path: Path) -> None:
     assert "--shape 'a=[3,2]' --shape 'b=[1,1]'" in text
     assert "'c=" not in text
     assert "c [4]" in text
+
+
+def test_a_program_is_shown_the_argument(tmp_path: Path) -> None:
+    """From Python the text names the keyword argument, with shapes as it takes them."""
+    with pytest.raises(ModelError, match=re.escape(f"shapes={{'x': [1, {WIDTH}]}}")):
+        inspect_model(locate(dynamic_model(tmp_path)), {})
 
 
 def several_inputs(folder: Path, shapes: dict[str, ov.PartialShape]) -> Path:

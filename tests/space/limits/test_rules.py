@@ -99,6 +99,13 @@ def test_combinations_without_an_effect_say_why(settings: dict[str, object], run
     assert reason is None or len(reason) > 20
 
 
+def test_a_knob_that_means_nothing_to_the_workload_says_why() -> None:
+    """The workload's reason stands for any value; a config without the knob has none."""
+    void = {"nireq": "a language model generates in one request"}
+    assert config_dropped(Config.of({"num_streams": 1, "nireq": 4}), void) == void["nireq"]
+    assert config_dropped(Config.of({"num_streams": 1}), void) is None
+
+
 def test_the_default_precision_follows_the_isa() -> None:
     """bf16 where the CPU computes in it, else f32."""
     assert default_precision(topology("1x8").machine) == "bf16"
