@@ -1,323 +1,88 @@
-"""Arms end to end: real workers that run the real OpenVINO, and what becomes of them when things go wrong."""
+"""Arms side by side: how they are started and stopped."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from autotp.errors import ModelError
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.parent.watchdog import UNSCALED, Limits
-from autotp.measuring.preparation import inspect, record_reference
-from autotp.measuring.rounds import arm as arm_module
-from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.workload import Generate, Run, Workload
-from autotp.runtime import ModelInfo, Plan, Port, locate
-from autotp.space import FullyConnected, Mask
-from tests.support.models import WIDTH, dynamic_model, matmul_model
-from tests.support.processes import gone, pid_of, running
-
-MEGABYTE = 1 << 20
-ROOT = Path(__file__).resolve().parents[3]
+from autotp.measuring.protocol import Started
+from autotp.measuring.rounds.arm import ArmSpec, start_together, stop_all
+from autotp.measuring.rounds.worker_arm import WorkerArm
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.workload import Run
+from autotp.runtime import Plan, locate
+from tests.support.models import matmul_model
+from tests.support.workerless import Workerless
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small model."""
-    return matmul_model(tmp_path_factory.mktemp("model"))
+class Noted(Workerless):
+    """An arm that notes what it is asked to do, and fails at one of it."""
 
-
-class Arms(list[Arm]):
-    """Arms to be stopped when the test ends, and where their workers come from."""
-
-    def __init__(self, source: Workers) -> None:
+    def __init__(self, name: str, log: list[str], fails_at: str = "") -> None:
         super().__init__()
-        self.source = source
+        self._name, self._log, self._fails_at = name, log, fails_at
+
+    def _note(self, step: str) -> None:
+        self._log.append(f"{step} {self._name}")
+        if step == self._fails_at:
+            raise ArmFailure(Status.CRASHED, Phase.START, step)
+
+    def launch(self, beside: int = 0) -> None:
+        """Note beside how many it is launched."""
+        self._note(f"launch beside {beside}:")
+
+    def await_start(self) -> tuple[Started, ...]:
+        """Note that it was waited for."""
+        self._note("await")
+        return ()
+
+    def warm_up(self) -> None:
+        """Note that it was warmed up."""
+        self._note("warm")
+
+    def hang_up(self) -> None:
+        """Note that it was to end."""
+        self._note("hang up")
+
+    def stop(self) -> None:
+        """Note that its end was waited for."""
+        self._note("stop")
 
 
-@pytest.fixture
-def arms(workers: Workers) -> Iterator[Arms]:
-    """None so far."""
-    started = Arms(workers)
-    yield started
-    stop_all(started)
-
-
-def plan(path: Path, *, mask: Mask | None = None, nireq: int | None = None, **properties: str) -> Plan:
-    """A plan in f32, of two streams unless told otherwise."""
-    properties = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "2", **properties}
-    return Plan(files=locate(path), shapes={}, properties=properties, mask=mask, nireq=nireq)
-
-
-def launched(arms: Arms, *plans: Plan, outputs: Outputs | None = None) -> Arm:
-    """An arm whose workers are being started."""
-    arms.append(Arm(ArmSpec(plans=plans, workload=Workload(), outputs=outputs), arms.source))
-    arms[-1].launch()
-    return arms[-1]
-
-
-def ready(arms: Arms, *plans: Plan) -> Arm:
-    """An arm whose workers have started."""
-    arm = launched(arms, *plans)
-    arm.await_start()
-    return arm
-
-
-def pids(arm: Arm) -> list[int]:
-    """The process ids of its workers."""
-    return [pid_of(worker) for worker in arm._workers]
-
-
-def masks_of_threads(pid: int) -> set[Mask]:
-    """The masks that the threads of a process have."""
-    return {tuple(os.sched_getaffinity(int(task.name))) for task in Path(f"/proc/{pid}/task").iterdir()}
-
-
-def test_an_arm_starts_warms_up_runs_blocks_and_leaves_nothing(model: Path, arms: Arms) -> None:
-    """From launch to stop: the observed config, whole blocks with a latency each, and no process left."""
-    arm = launched(arms, plan(model, nireq=3))
-    (started,) = arm.await_start()
-    assert (started.effective.streams, started.effective.requests) == (2, 3)
-    assert started.properties["NUM_STREAMS"] == "2"
-    assert started.compile_s > 0
-    arm.warm_up()
-    for block in (arm.block(0.01), arm.block(0.0)):
-        assert len(block.latencies_s) == block.count > 0
-        assert 20 * MEGABYTE < block.memory_bytes < 2000 * MEGABYTE
-    (pid,) = pids(arm)
-    arm.stop()
-    arm.stop()
-    assert gone(pid)
-
-
-def test_the_blocks_of_several_workers_add_up(model: Path, arms: Arms) -> None:
-    """Two instances run at once; counts and memory add, latencies are pooled, and each has its own mask."""
-    cpus = sorted(os.sched_getaffinity(0))
-    masks = [(cpus[0],), (cpus[-1],)]
-    arm = ready(arms, *(plan(model, mask=mask, NUM_STREAMS="1") for mask in masks))
-    assert [started.effective.threads for started in arm.started] == [1, 1]
-    assert [masks_of_threads(pid) for pid in pids(arm)] == [{masks[0]}, {masks[1]}]
-    block = arm.block(0.02)
-    assert len(block.latencies_s) == block.count >= 2
-    assert block.elapsed_s > 0.019
-    assert block.memory_bytes > 40 * MEGABYTE
-
-
-def test_an_arm_is_watched_in_its_first_worker(model: Path, arms: Arms) -> None:
-    """The footprint is that of one process, in which the caller runs the inferences itself."""
-    seen = ready(arms, plan(model, NUM_STREAMS="1"), plan(model, NUM_STREAMS="1")).watch()
-    assert seen.busy_threads >= 1
-    assert seen.caller_sleeps < 0.5
-
-
-def test_a_worker_killed_while_it_is_watched_takes_its_siblings_along(model: Path, arms: Arms) -> None:
-    """A death is a failure of the phase `proof`, and no worker is left."""
-    arm = ready(arms, plan(model), plan(model))
-    first, second = pids(arm)
-    os.kill(first, signal.SIGKILL)
-    with pytest.raises(ArmFailure) as caught:
-        arm.watch()
-    assert caught.value.phase is Phase.PROOF
-    assert gone(second)
-
-
-def test_workers_that_run_at_once_share_the_time() -> None:
-    """The sum of blocks has all inferences at the sum of the rates; the rest of the wall time is untimed."""
-    blocks = (
-        Block(count=2, elapsed_s=0.5, latencies_s=(0.2, 0.3), memory_bytes=10),
-        Block(count=1, elapsed_s=0.6, latencies_s=(0.6,), memory_bytes=20),
-    )
-    total = arm_module._sum(blocks)
-    assert (total.count, total.latencies_s, total.memory_bytes) == (3, (0.2, 0.3, 0.6), 30)
-    assert total.count / total.elapsed_s == pytest.approx(2 / 0.5 + 1 / 0.6)
-    assert total.elapsed_s + total.untimed_s == pytest.approx(0.6)
-
-
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGKILL, Status.OUT_OF_MEMORY), (signal.SIGSEGV, Status.CRASHED)]
-)
-def test_a_worker_killed_in_a_block_is_a_failure_of_that_phase(
-    model: Path, arms: Arms, number: signal.Signals, status: Status
-) -> None:
-    """The failure says how the worker ended and in which phase; nothing of the arm is left."""
-    arm = ready(arms, plan(model))
-    (pid,) = pids(arm)
-    os.kill(pid, number)
-    with pytest.raises(ArmFailure) as caught:
-        arm.block(0.01)
-    assert (caught.value.status, caught.value.phase) == (status, Phase.BLOCK)
-    assert number.name in caught.value.message
-    assert gone(pid)
-
-
-def test_a_worker_killed_while_it_starts_is_a_failure_of_the_start(model: Path, arms: Arms) -> None:
-    """A kill before the first reply belongs to the phase start."""
-    arm = launched(arms, plan(model))
-    os.kill(pids(arm)[0], signal.SIGKILL)
-    with pytest.raises(ArmFailure) as caught:
-        arm.await_start()
-    assert (caught.value.status, caught.value.phase) == (Status.OUT_OF_MEMORY, Phase.START)
-
-
-def test_a_hanging_worker_times_out_and_takes_its_siblings_along(model: Path, arms: Arms) -> None:
-    """When one of two workers hangs the watchdog ends both, within its time."""
-    arm = ready(arms, plan(model), plan(model))
-    arms.source.clock.limits = Limits({**UNSCALED.seconds, Phase.BLOCK: 0.3})
-    workers = pids(arm)
-    os.kill(workers[1], signal.SIGSTOP)
-    before = time.monotonic()
-    with pytest.raises(ArmFailure) as caught:
-        arm.block(0.01)
-    assert (caught.value.status, caught.value.phase) == (Status.TIMED_OUT, Phase.BLOCK)
-    assert time.monotonic() - before < 30
-    assert all(gone(pid) for pid in workers)
-
-
-def test_a_config_that_openvino_refuses_is_invalid(model: Path, arms: Arms) -> None:
-    """A bad property is INVALID at the compile, with OpenVINO's reason."""
-    arm = launched(arms, plan(model, FOO="1"))
-    with pytest.raises(ArmFailure, match="Unsupported property FOO") as caught:
-        arm.await_start()
-    assert (caught.value.status, caught.value.phase) == (Status.INVALID, Phase.COMPILE)
-
-
-def test_all_arms_are_told_to_end_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_arms_are_asked_to_end_before_one_is_waited_for() -> None:
     """Large ones give their memory back side by side."""
-    told: list[str] = []
-    monkeypatch.setattr(Arm, "hang_up", lambda arm: told.append("hang up"))
-    monkeypatch.setattr(Arm, "stop", lambda arm: told.append("stop"))
-    stop_all(Arm(ArmSpec(plans=(), workload=Workload()), Workers()) for _ in range(2))
-    assert told == ["hang up", "hang up", "stop", "stop"]
+    log: list[str] = []
+    stop_all(Noted(name, log) for name in "ab")
+    assert log == ["hang up a", "hang up b", "stop a", "stop b"]
 
 
-def test_arms_start_together_and_fail_alone(model: Path, arms: Arms) -> None:
+def test_arms_start_side_by_side_and_warm_up_one_after_the_other() -> None:
+    """Each is launched beside those before it; while one warms up the others are idle."""
+    log: list[str] = []
+    assert start_together([Noted(name, log) for name in "ab"]) == {}
+    assert log == ["launch beside 0: a", "launch beside 1: b", "await a", "await b", "warm a", "warm b"]
+
+
+@pytest.mark.parametrize("step", ["launch beside 1:", "await", "warm"])
+def test_an_arm_that_fails_is_left_alone_from_there(step: str) -> None:
+    """Its failure is reported by its place; the others go on."""
+    log: list[str] = []
+    failures = start_together([Noted("a", log), Noted("b", log, fails_at=step), Noted("c", log)])
+    assert {index: failure.message for index, failure in failures.items()} == {1: step}
+    assert log[-1] == "warm c"
+    assert [line for line in log if line.endswith(" b")][-1] == f"{step} b"
+
+
+def test_arms_start_together_and_fail_alone(tmp_path: Path, workers: Workers) -> None:
     """Of three arms the bad one is reported by its place, the others are ready, each with its own config."""
-    plans = (plan(model, NUM_STREAMS="1"), plan(model, NUM_STREAMS="x"), plan(model, NUM_STREAMS="2"))
-    arms.extend(Arm(ArmSpec(plans=(each,), workload=Workload()), arms.source) for each in plans)
+    files = locate(matmul_model(tmp_path))
+    plans = [Plan(files=files, shapes={}, properties={"NUM_STREAMS": streams}) for streams in ("1", "x", "2")]
+    arms = [WorkerArm(ArmSpec(plans=(plan,), workload=ClosedLoop()), workers) for plan in plans]
     failures = start_together(arms)
     assert list(failures) == [1]
     assert failures[1].status is Status.INVALID
     assert [arms[index].started[0].effective.streams for index in (0, 2)] == [1, 2]
-    assert arms[0].block(0.0).count == 1
-    assert arms[2].block(0.0).count == 2
-
-
-class Rates(Arm):
-    """An arm whose blocks have these rates."""
-
-    def __init__(self, rates: list[int]) -> None:
-        super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
-        self.rates, self.blocks = rates, 0
-
-    def _run(self, run: Run | Generate, phase: Phase) -> Block:
-        assert isinstance(run, Run)
-        rate = self.rates[min(self.blocks, len(self.rates) - 1)]
-        self.blocks += 1
-        assert phase is Phase.WARM_UP
-        assert run.flat_out
-        return Block(count=rate, elapsed_s=1.0, latencies_s=(), memory_bytes=1)
-
-
-@pytest.mark.parametrize(
-    ("rates", "blocks"),
-    [([100], 3), ([100, 100, 50, 51], 4), ([10, 20, 40, 80, 81], 5), ([10, 100] * 20, arm_module.WARM_UP_BLOCKS)],
-)
-def test_warm_up_ends_when_the_rate_is_steady(rates: list[int], blocks: int) -> None:
-    """At least three blocks, until two in a row agree within 10 %, and no more than twenty."""
-    arm = Rates(rates)
-    arm.warm_up()
-    assert arm.blocks == blocks
-
-
-def test_a_model_is_inspected_in_a_process_of_its_own(model: Path, workers: Workers) -> None:
-    """Ports come back as they are, and what the person can mend as a ModelError."""
-    port = ("f32", (1, WIDTH))
-    layer = FullyConnected(WIDTH * WIDTH, WIDTH)
-    assert inspect(workers, locate(model), {}) == ModelInfo((Port("x", *port),), (Port("y", *port),), (layer,))
-    with pytest.raises(ModelError, match="--shape 'x="):
-        inspect(workers, locate(dynamic_model(model.parent)), {})
-
-
-def test_outputs_are_checked_against_the_recorded_reference(model: Path, arms: Arms, tmp_path: Path) -> None:
-    """An arm of the same model is within a rounding of the reference, one of another model isn't."""
-    reference = tmp_path / "reference.npz"
-    record_reference(arms.source, plan(model, NUM_STREAMS="1"), Workload(), reference)
-    other = matmul_model(tmp_path, "other", seed=1)
-    for path, close in ((model, True), (other, False)):
-        (started,) = launched(arms, plan(path), outputs=Outputs(str(reference))).await_start()
-        assert started.output_error is not None
-        assert started.output_error.finite
-        assert (started.output_error.max_abs_error < 1e-5) == close
-
-
-def test_a_reference_that_cannot_be_run_is_a_failure(model: Path, workers: Workers, tmp_path: Path) -> None:
-    """Nothing is written where the reference's config is refused."""
-    with pytest.raises(ArmFailure, match="FOO"):
-        record_reference(workers, plan(model, FOO="1"), Workload(), tmp_path / "reference.npz")
-    assert list(tmp_path.iterdir()) == []
-
-
-PARENT = """
-import signal, sys, time
-from pathlib import Path
-from autotp.measuring import Arm, ArmSpec, Workers, Workload
-from autotp.runtime import Plan, locate
-
-with Workers() as workers:
-    plan = Plan(files=locate(Path(sys.argv[1])), shapes={}, properties={})
-    arm = Arm(ArmSpec(plans=(plan,), workload=Workload()), workers)
-    arm.launch()
-    arm.await_start()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored in the tests' own process
-    try:
-        print(arm._workers[0].pid, flush=True)
-        time.sleep(60)
-    except KeyboardInterrupt:
-        print(arm.block(0.0).count, flush=True)
-        arm.stop()
-"""
-
-
-@pytest.fixture
-def parent(model: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """A process in a group of its own with a started worker, and the worker's id."""
-    argv = (sys.executable, "-c", PARENT, str(model))
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT) as started:
-        assert started.stdout is not None
-        worker = int(started.stdout.readline())
-        try:
-            yield started, worker
-        finally:
-            started.kill()
-
-
-@pytest.mark.parametrize("stopped", [False, True])
-def test_a_worker_ends_with_its_parent(parent: tuple["subprocess.Popen[str]", int], stopped: bool) -> None:
-    """When the parent is killed, so is the worker, even one that hangs; the fork server is gone, too."""
-    process_, worker = parent
-    server = psutil.Process(worker).ppid()
-    assert running(worker)
-    if stopped:
-        os.kill(worker, signal.SIGSTOP)
-    os.kill(process_.pid, signal.SIGKILL)
-    assert gone(worker)
-    assert gone(server)
-
-
-def test_ctrl_c_reaches_the_parent_alone(parent: tuple["subprocess.Popen[str]", int]) -> None:
-    """After a SIGINT to the parent's whole group its worker still answers a block."""
-    process_, worker = parent
-    os.killpg(process_.pid, signal.SIGINT)
-    out, _ = process_.communicate(timeout=30)
-    assert int(out) >= 1
-    assert process_.returncode == 0
-    assert gone(worker)
+    assert arms[0].block(Run()).count == 1
+    assert arms[2].block(Run()).count == 2
+    stop_all(arms)

@@ -8,13 +8,13 @@ import pytest
 
 from autotp.findings import METRICS
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.parent.pool import Workers
-from autotp.measuring.rounds.arm import Arm, ArmSpec
+from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.rounds.noise import FEWEST_ROUNDS, PAIRS, Noise, least_seconds, measure_noise
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.weather import Patience
-from autotp.measuring.workload.workload import Generate, Run, Workload
+from autotp.measuring.workload.workload import Run
+from tests.support.workerless import Workerless
 
 TURN_S = 0.004
 
@@ -30,29 +30,24 @@ class Clock:
         return self.seconds
 
 
-class Noisy(Arm):
+class Noisy(Workerless):
     """An arm of a process whose speed is off by `bias`, that of a block by `spread` of its length."""
 
     def __init__(self, clock: Clock, rng: random.Random, bias: float, spread: Callable[[float], float]) -> None:
-        super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
+        super().__init__()
         self._clock, self._rng, self._bias, self._spread = clock, rng, bias, spread
-        self.stopped = False
 
     def turn_s(self, block: Block) -> float:
         """Return the seconds of a turn, whatever the block."""
         return TURN_S
 
-    def _run(self, run: Run | Generate, phase: Phase) -> Block:
-        assert isinstance(run, Run)
+    def block(self, run: Run) -> Block:
+        """Return a block of that process, and let its time pass."""
         seconds = max(run.duration_s, TURN_S)
         self._clock.seconds += seconds + TURN_S
         rate = 1000 * exp(self._bias + self._rng.gauss(0, self._spread(seconds)))
         count = max(1, round(rate * seconds))
         return Block(count=count, elapsed_s=count / rate, latencies_s=(1 / rate,) * count, memory_bytes=1)
-
-    def stop(self) -> None:
-        """Note that it was stopped."""
-        self.stopped = True
 
 
 def white(duration_s: float) -> float:
@@ -128,17 +123,14 @@ def test_the_time_is_kept() -> None:
     assert clock() == pytest.approx(30.0, rel=0.15)
 
 
-def test_an_arm_that_fails_is_told_and_all_are_stopped() -> None:
+def test_an_arm_that_fails_is_reported_and_all_are_stopped() -> None:
     """The failure is the caller's, and no arm is left."""
     made: list[Noisy] = []
     failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
 
     class Frail(Noisy):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
-            if phase is Phase.BLOCK:
-                raise failure
-            return super()._run(run, phase)
+        def block(self, run: Run) -> Block:
+            raise failure
 
     def make() -> Arm:
         made.append(Frail(Clock(), random.Random(0), 0.0, white))
@@ -184,7 +176,7 @@ def test_the_least_time_is_what_a_single_pair_takes() -> None:
 
 
 def test_its_blocks_are_counted_with_the_weather() -> None:
-    """Every block that counts is counted in the patience that is given, to be told with the others."""
+    """Every block that counts is counted in the patience that is given, to be reported with the others."""
     clock, patience = Clock(), Patience()
 
     def make() -> Arm:

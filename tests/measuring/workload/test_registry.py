@@ -66,8 +66,9 @@ def test_another_model_has_no_tokens(given: dict[str, Any], flag: str) -> None:
 @pytest.mark.parametrize(("given", "flag"), [({"data": Path("x.npz")}, "--data"), ({"rate_per_s": 5.0}, "--rate")])
 def test_neither_data_nor_a_rate_drive_a_generation(given: dict[str, Any], flag: str) -> None:
     """Tokens come from the seed, one generation after the other."""
-    with spelled_for(Spelling.COMMAND_LINE), pytest.raises(
-        InputError, match=rf"^{flag} is for a model that isn't .*; llm\.xml is a language model"
+    with (
+        spelled_for(Spelling.COMMAND_LINE),
+        pytest.raises(InputError, match=rf"^{flag} is for a model that isn't .*; llm\.xml is a language model"),
     ):
         workload_class(LANGUAGE, given)
 

@@ -1,0 +1,133 @@
+"""How blocks are made: of a sensible length, in whole periods of a quota, of so much work."""
+
+import sys
+
+import pytest
+
+from autotp.findings import Samples
+from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.generation import Generation
+from autotp.measuring.workload.open_loop import OpenLoop
+from autotp.measuring.workload.token_driver import TokenBlock
+from autotp.measuring.workload.workload import Run, Workload
+from autotp.topology import Envelope
+from tests.support.workerless import Workerless
+
+SECOND = Generation(prompt_tokens=64, new_tokens=64, timed=(Samples.SECOND_TOKENS,))
+
+
+def limited(quota: float | None, workload: Workload | None = None, cpus: int = 2) -> Blocks:
+    """How blocks are made on that many CPUs under that quota."""
+    envelope = Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None)
+    return Blocks.within(envelope, workload or ClosedLoop())
+
+
+@pytest.mark.parametrize(
+    ("turn_s", "longest_s", "expected_s"),
+    [
+        (0.0005, 1.0, 0.05),
+        (0.02, 1.0, 0.08),
+        (0.5, 1.0, 1.0),
+        (0.5, 0.001, 0.05),
+    ],
+)
+def test_blocks_are_short_but_hold_four_turns(turn_s: float, longest_s: float, expected_s: float) -> None:
+    """Blocks last 50 ms, or four turns where these take longer, up to the bound and never below 50 ms."""
+    blocks = Blocks().fit(turn_s, longest_s)
+    assert blocks.duration_s == pytest.approx(expected_s)
+    assert blocks.lead_in_s == 0.0
+
+
+@pytest.mark.parametrize("quota", [None, 2.0, 3.5])
+def test_a_quota_that_holds_nothing_back_changes_nothing(quota: float | None) -> None:
+    """Without a quota, or with one of all the CPUs, blocks and rounds are as ever."""
+    blocks = limited(quota)
+    assert blocks == Blocks(duration_s=0.05, lead_in_s=0.0)
+    assert blocks.fitting == Blocks(duration_s=0.0)
+    assert [blocks.rounds(usual) for usual in (10, 25, 100)] == [10, 25, 100]
+
+
+def test_under_a_quota_blocks_last_whole_periods_after_one_untimed() -> None:
+    """An arm first runs into its own steady state: a period of 0.1 s that isn't timed, then three that are."""
+    asked: list[Run] = []
+    blocks = limited(1.0)
+    blocks.run(Recorded(asked))
+    assert [(run.lead_in_s, run.duration_s) for run in asked] == [pytest.approx((0.1, 0.3))]
+    assert blocks.fitting == blocks
+
+
+@pytest.mark.parametrize(
+    ("turn_s", "longest_s", "expected_s"),
+    [(0.001, 1.0, 0.3), (0.09, 1.0, 0.4), (1.0, 0.55, 0.6), (1.0, 0.1, 0.3)],
+)
+def test_blocks_of_a_slow_model_stay_whole_periods(turn_s: float, longest_s: float, expected_s: float) -> None:
+    """Four turns are rounded up to periods; blocks never become shorter than three."""
+    assert limited(0.5).fit(turn_s, longest_s).duration_s == pytest.approx(expected_s)
+
+
+def test_long_blocks_need_fewer_rounds() -> None:
+    """One block of 0.3 s is worth six of the usual ones, and stays so where a slow model makes it longer."""
+    assert [limited(1.5).rounds(usual) for usual in (10, 25, 100)] == [2, 5, 17]
+    assert limited(1.5).fit(1.0, 2.0).rounds(100) == 17
+
+
+def test_at_a_rate_blocks_hold_twenty_arrivals() -> None:
+    """What counts as a turn is the time of five arrivals, however long the model takes."""
+    turn_s = OpenLoop(rate_per_s=50.0).turn_s(Block(count=1, elapsed_s=1.0, latencies_s=(1.0,)), 1)
+    assert Blocks().fit(turn_s, 10.0).duration_s == pytest.approx(20 / 50.0)
+
+
+@pytest.mark.parametrize(("quota", "lead_in_s"), [(None, 0.0), (1.5, 0.1)])
+def test_at_a_rate_blocks_give_a_queue_time_to_build_up(quota: float | None, lead_in_s: float) -> None:
+    """They last half a second, longer where arrivals are rare, and never less; one is worth ten of the usual."""
+    blocks = limited(quota, OpenLoop(rate_per_s=50.0))
+    assert (blocks.duration_s, blocks.lead_in_s) == (0.5, lead_in_s)
+    assert blocks.fit(0.001, 1.0).duration_s == 0.5
+    assert blocks.fit(5.0, 0.2).duration_s == 0.5
+    assert blocks.fit(0.2, 1.0).duration_s == pytest.approx(0.8)
+    assert [blocks.fit(0.2, 1.0).rounds(usual) for usual in (10, 25, 100)] == [1, 3, 10]
+
+
+class Recorded(Workerless):
+    """An arm that writes down what it is asked, and whose blocks are bursts of 80 ms."""
+
+    def __init__(self, asked: list[Run], workload: Generation | None = None) -> None:
+        super().__init__(workload)
+        self._asked = asked
+
+    def block(self, run: Run) -> Block:
+        """Return eight tokens."""
+        self._asked.append(run)
+        return Block(count=8, elapsed_s=0.08, second_tokens_s=(0.01,) * 8)
+
+
+def test_a_language_models_blocks_are_tokens() -> None:
+    """As many for every arm and at the round's place in the generation; their length isn't free to choose."""
+    asked: list[Run] = []
+    blocks, arm = limited(None, SECOND), Recorded(asked, SECOND)
+    fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), 0.001)
+    assert (fitted, fitted.fixed, fitted.rounds(10)) == (blocks, True, 10)
+    for number in range(3):
+        fitted.run(arm, number=number)
+    bursts = [SECOND.burst(run) for run in asked]
+    assert [(burst.context, burst.tokens) for burst in bursts] == [(64, 8), (64, 8), (72, 8), (80, 8)]
+
+
+def test_under_a_quota_they_are_as_many_bursts_as_periods_take() -> None:
+    """After a period in which the prompt is read untimed, three periods of tokens: four bursts of 80 ms."""
+    asked: list[Run] = []
+    blocks, arm = limited(1.0, SECOND), Recorded(asked, SECOND)
+    fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), 0.001)
+    fitted.run(arm, number=1)
+    assert SECOND.burst(asked[-1]) == TokenBlock(prompt=64 + 31, steps=1, tokens=32, lead_in_s=0.1)
+
+
+def test_all_tokens_make_a_whole_block() -> None:
+    """One config on its own is measured by whole generations; blocks of seconds stay as they are."""
+    asked: list[Run] = []
+    limited(None, SECOND).whole.run(Recorded(asked, SECOND), number=5)
+    assert [SECOND.burst(run) for run in asked] == [TokenBlock(prompt=64, tokens=64, first=True)]
+    assert asked[0].bursts == sys.maxsize
+    assert Blocks(duration_s=0.3).whole.duration_s == 0.3
