@@ -1,46 +1,83 @@
-"""What is asked of a worker before anything is measured: here how long a prompt may be."""
+"""What a worker is asked before anything is measured: what the model is, its reference, what is left open."""
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from autotp.errors import EnvironmentFailure
-from autotp.measuring import preparation, with_prompt
+from autotp.errors import EnvironmentFailure, ModelError
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.workload.generation import Generation
-from autotp.measuring.workload.workload import Workload
-from autotp.runtime import ModelFiles, ModelKind, locate
+from autotp.measuring.preparation import inspect, record_reference, settled
+from autotp.measuring.rounds.arm import ArmSpec
+from autotp.measuring.rounds.worker_arm import WorkerArm
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.options import Spelling, spelled_for
+from autotp.runtime import ModelFiles, ModelInfo, ModelKind, Plan, Port, locate
+from autotp.space import Config, FullyConnected
+from tests.support.jobs import job_for
 from tests.support.language_models import language_model
-
-OPEN = Workload(generation=Generation(new_tokens=64))
-
-
-@pytest.mark.parametrize(("context", "tokens"), [(None, 1024), (1000, 512), (575, 256), (192, 128)])
-def test_the_longest_prompt_that_is_read_in_time(
-    tmp_path: Path, workers: Workers, context: int | None, tokens: int
-) -> None:
-    """A small model reads 1024 tokens in half a second; with the new ones they must fit into its context."""
-    files = locate(language_model(tmp_path, context=context))
-    assert with_prompt(workers, files, OPEN).prompt_tokens == tokens
+from tests.support.models import WIDTH, dynamic_model, matmul_model
 
 
-def test_the_shortest_where_none_is(tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model too slow for any of them gets the shortest: it has to be measured all the same."""
-    monkeypatch.setattr(preparation, "PROMPT_WITHIN_S", 0.0)
-    assert with_prompt(workers, locate(language_model(tmp_path)), OPEN).prompt_tokens == 128
+def test_a_model_is_inspected_in_a_process_of_its_own(tmp_path: Path, workers: Workers) -> None:
+    """Ports come back as they are, and what the person can mend as a ModelError in the caller's words."""
+    port = ("f32", (1, WIDTH))
+    layer = FullyConnected(WIDTH * WIDTH, WIDTH)
+    files, dynamic = locate(matmul_model(tmp_path)), locate(dynamic_model(tmp_path))
+    assert inspect(workers, files, {}) == ModelInfo((Port("x", *port),), (Port("y", *port),), (layer,))
+    with pytest.raises(ModelError, match=r"shapes={'x'"):
+        inspect(workers, dynamic, {})
+    with spelled_for(Spelling.COMMAND_LINE), pytest.raises(ModelError, match="--shape 'x="):
+        inspect(workers, dynamic, {})
 
 
-def test_what_is_known_is_not_chosen(workers: Workers) -> None:
+def test_outputs_are_checked_against_the_recorded_reference(tmp_path: Path, workers: Workers) -> None:
+    """An arm of the same model is within a rounding of the reference, one of another model isn't."""
+    exact = Config.of({"inference_precision_hint": "f32", "num_streams": 2})
+    job, path = job_for(matmul_model(tmp_path)), str(tmp_path / "reference.npz")
+    record_reference(workers, job.reference(path))
+    other = msgspec.structs.replace(job, files=locate(matmul_model(tmp_path, "other", seed=1)))
+    for checked, close in ((job, True), (other, False)):
+        arm = WorkerArm(checked.spec(exact, Outputs(path)), workers)
+        arm.launch()
+        (started,) = arm.await_start()
+        arm.stop()
+        assert started.output_error is not None
+        assert started.output_error.finite
+        assert (started.output_error.max_abs_error < 1e-5) == close
+
+
+def test_a_reference_that_cannot_be_run_is_a_failure(tmp_path: Path, workers: Workers) -> None:
+    """Nothing is written where the reference's config is refused."""
+    plan = Plan(files=locate(matmul_model(tmp_path)), shapes={}, properties={"FOO": "1"})
+    path = tmp_path / "reference.npz"
+    with pytest.raises(ArmFailure, match="FOO"):
+        record_reference(
+            workers, ArmSpec(plans=(plan,), workload=ClosedLoop(), outputs=Outputs(str(path), save=True))
+        )
+    assert not path.exists()
+
+
+def test_a_prompt_is_chosen_by_running_the_hint(tmp_path: Path, workers: Workers) -> None:
+    """Of lengths that fit into the context; nothing else of the job changes."""
+    job = job_for(language_model(tmp_path, context=192), "tokens_per_s", new_tokens=64, seed=5)
+    chosen = msgspec.structs.replace(job.workload, prompt_tokens=128)
+    assert settled(workers, job) == msgspec.structs.replace(job, workload=chosen)
+
+
+def test_what_is_known_is_not_chosen(tmp_path: Path, workers: Workers) -> None:
     """A length that was asked for stays, and another model has none; neither is started."""
+    asked = job_for(language_model(tmp_path), prompt_tokens=77)
     gone = ModelFiles(Path("gone.xml"), ModelKind.LLM)
-    asked = OPEN.prompted(77)
-    assert with_prompt(workers, gone, asked) is asked
-    assert with_prompt(workers, gone, Workload()) == Workload()
+    for job in (msgspec.structs.replace(asked, files=gone), job_for(matmul_model(tmp_path))):
+        assert settled(workers, job) is job
 
 
-def test_a_hint_that_cannot_run_is_told(tmp_path: Path, workers: Workers) -> None:
-    """As the baseline couldn't, either."""
-    files = locate(language_model(tmp_path))
-    files.path.write_text('<net name="beam_idx" type="ReadValue"/>')
+def test_a_hint_that_cannot_run_fails_the_environment(tmp_path: Path, workers: Workers) -> None:
+    """As the baseline couldn't run, either."""
+    job = job_for(language_model(tmp_path))
+    job.files.path.write_text('<net name="beam_idx" type="ReadValue"/>')
     with pytest.raises(EnvironmentFailure, match="OpenVINO's own hint failed here"):
-        with_prompt(workers, files, OPEN)
+        settled(workers, job)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from autotp.findings import Loop
+from autotp.findings import Samples
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.protocol import (
+    Choose,
+    Chosen,
     Compile,
     Failed,
     Inspect,
@@ -24,8 +26,11 @@ from autotp.measuring.protocol import (
     encode,
 )
 from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
-from autotp.measuring.workload.workload import Generate, Run, Token, Workload
+from autotp.measuring.workload.open_loop import OpenLoop
+from autotp.measuring.workload.workload import Run
+from autotp.options import Spelling
 from autotp.runtime import Language, ModelFiles, ModelInfo, ModelKind, Plan, Port
 from autotp.space import Effective
 
@@ -38,13 +43,15 @@ PORT = Port("x", "f32", (1, 3))
     "request_",
     [
         Inspect(FILES, {"x": (1, 3)}),
-        Inspect(ModelFiles(Path("m.onnx"), ModelKind.ONNX), {}),
-        Compile(PLAN, Workload(seed=3, data=Path("d.npz"), rate_per_s=0.1), Outputs("r.npz", save=True)),
-        Compile(Plan(files=FILES, shapes={}, properties={}), Workload()),
+        Inspect(ModelFiles(Path("m.onnx"), ModelKind.ONNX), {}, Spelling.COMMAND_LINE),
+        Compile(PLAN, OpenLoop(seed=3, data=Path("d.npz"), rate_per_s=0.1), Outputs("r.npz", save=True)),
+        Compile(PLAN, ClosedLoop(seed=3, data=Path("d.npz"))),
+        Compile(Plan(files=FILES, shapes={}, properties={}), ClosedLoop()),
         Run(duration_s=0.05),
         Run(duration_s=1 / 3, lead_in_s=0.1, begin_s=1e5 / 3, seed=1 << 31, flat_out=True),
-        Compile(PLAN, Workload(generation=Generation(prompt_tokens=8, batch=2, timed=(Token.FIRST,)))),
-        Generate(prompt=512, steps=1, tokens=8, first=True, first_s=0.05, lead_in_s=0.1, begin_s=1e5 / 3),
+        Run(number=7, bursts=1 << 62),
+        Compile(PLAN, Generation(prompt_tokens=8, batch=2, timed=(Samples.FIRST_TOKENS,))),
+        Choose(),
         Watch(),
     ],
 )
@@ -78,6 +85,7 @@ def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
         ),
         Block(count=2, elapsed_s=0.1, latencies_s=(0.1, 1 / 3), memory_bytes=1 << 40, untimed_s=0.2),
         ThreadActivity(tasks=9, busy_threads=2, caller_sleeps=1.5, bound_cpus=(0, 4), cpu_s={0: 0.1, 4: 1 / 3}),
+        Chosen({"prompt_tokens": 512}),
         Failed(Status.CRASHED, "two\nlines \N{SNOWMAN}", input_error=True),
     ],
 )
@@ -86,12 +94,6 @@ def test_replies_survive_the_wire_on_one_line(reply: Reply) -> None:
     data = encode(reply)
     assert b"\n" not in data
     assert decode_reply(data) == reply
-
-
-def test_one_request_is_run_synchronously() -> None:
-    """A single request in flight is the sync loop; more are the async one; with a rate both are the open one."""
-    assert [Loop.of(nireq) for nireq in (1, 2, 8)] == [Loop.SYNC, Loop.ASYNC, Loop.ASYNC]
-    assert [Loop.of(nireq, 10.0) for nireq in (1, 8)] == [Loop.OPEN, Loop.OPEN]
 
 
 def test_a_failure_says_how_and_when() -> None:

@@ -62,13 +62,13 @@ def _largest(by_output: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return found
 
 
-def compare_outputs(path: Path, outputs: NamedOutputs, told: Collection[str] | None = None) -> OutputError:
+def compare_outputs(path: Path, outputs: NamedOutputs, deciding: Collection[str] | None = None) -> OutputError:
     """Compare the outputs of each sample with those saved at `path`.
 
     Args:
         path: of the reference's.
         outputs: of an arm.
-        told: names of those that decide the others, whose largest error and size are told; all where None.
+        deciding: names of those that decide the others, whose largest error and size count; all where None.
     """
     found = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
     wanted = load_outputs(path)
@@ -81,8 +81,8 @@ def compare_outputs(path: Path, outputs: NamedOutputs, told: Collection[str] | N
     if blind is not None:
         mismatch = f"output {blind} can't be judged, the reference has no finite number there: give it real inputs"
     whole = {name: d.differing for name, d in worst.items() if d.differing is not None}
-    deciding = {name for name in worst if told is None or name in told}
-    sized = [worst[name] for name in deciding]
+    counted = {name for name in worst if deciding is None or name in deciding}
+    sized = [worst[name] for name in counted]
     return OutputError(
         max_abs_error=max((distance.error for distance in sized), default=0.0),
         max_abs_reference=max((distance.size for distance in sized), default=0.0),
@@ -90,8 +90,8 @@ def compare_outputs(path: Path, outputs: NamedOutputs, told: Collection[str] | N
         relative_errors={
             name: d.error / max(LEAST_SIZE, d.size) for name, d in worst.items() if d.differing is None
         },
-        differing={name: share for name, share in whole.items() if name in deciding},
-        derived={name: share for name, share in whole.items() if name not in deciding},
+        differing={name: share for name, share in whole.items() if name in counted},
+        derived={name: share for name, share in whole.items() if name not in counted},
         mismatch=mismatch,
     )
 

@@ -15,6 +15,8 @@ from autotp.measuring.failure import Status
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.protocol import (
+    Choose,
+    Chosen,
     Compile,
     Failed,
     Inspect,
@@ -29,11 +31,16 @@ from autotp.measuring.protocol import (
     encode,
 )
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.workload import Run, Workload
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.generation import Generation
+from autotp.measuring.workload.open_loop import OpenLoop
+from autotp.measuring.workload.workload import Run
+from autotp.options import Spelling
 from autotp.runtime import ModelInfo, Plan, Port, locate
 from autotp.runtime.inference.inputs import MOST_CHECKED_SAMPLES
 from autotp.runtime.models.read import Shape
 from autotp.space import FullyConnected
+from tests.support.language_models import language_model
 from tests.support.models import WIDTH, dynamic_model, matmul_model
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
@@ -59,7 +66,7 @@ def test_each_request_has_its_reply(tmp_path: Path) -> None:
     """Inspect, start and two blocks are answered in order."""
     path = matmul_model(tmp_path)
     inspected, started, first, second = answers(
-        [Inspect(locate(path), {}), Compile(plan(path), Workload()), Run(duration_s=0.0), Run(duration_s=0.005)]
+        [Inspect(locate(path), {}), Compile(plan(path), ClosedLoop()), Run(duration_s=0.0), Run(duration_s=0.005)]
     )
     port = ("f32", (1, WIDTH))
     layer = FullyConnected(WIDTH * WIDTH, WIDTH)
@@ -74,10 +81,30 @@ def test_each_request_has_its_reply(tmp_path: Path) -> None:
     assert second.elapsed_s > 0.0049
 
 
+@pytest.mark.parametrize(
+    ("spelling", "option"), [(Spelling.PYTHON, "shapes="), (Spelling.COMMAND_LINE, "--shape ")]
+)
+def test_a_model_is_refused_in_the_callers_words(tmp_path: Path, spelling: Spelling, option: str) -> None:
+    """The option that would mend it is spelled as the request says."""
+    (reply,) = answers([Inspect(locate(dynamic_model(tmp_path)), {}, spelling)])
+    assert isinstance(reply, Failed)
+    assert option in reply.message
+
+
+def test_a_language_model_chooses_its_prompts(tmp_path: Path) -> None:
+    """What the workload leaves open is answered by the field's name."""
+    files = locate(language_model(tmp_path, context=140))
+    compile_ = Compile(Plan(files=files, shapes={}, properties=F32, nireq=1), Generation(new_tokens=4))
+    started, chosen = answers([compile_, Choose()])
+    assert isinstance(started, Started)
+    assert started.copy_s is None
+    assert chosen == Chosen({"prompt_tokens": 128})
+
+
 def test_threads_are_watched_on_request(tmp_path: Path) -> None:
     """The calling thread runs one inference after the other itself and doesn't sleep; blocks go on after."""
     started, seen, block = answers(
-        [Compile(plan(matmul_model(tmp_path)), Workload()), Watch(), Run(duration_s=0.0)]
+        [Compile(plan(matmul_model(tmp_path)), ClosedLoop()), Watch(), Run(duration_s=0.0)]
     )
     assert isinstance(started, Started)
     assert isinstance(seen, ThreadActivity)
@@ -91,12 +118,12 @@ def test_what_the_person_can_mend_is_marked(tmp_path: Path) -> None:
     path = dynamic_model(tmp_path)
     dynamic, no_data, started = answers(
         [
-            Compile(plan(path), Workload()),
-            Compile(plan(path, x=(1, WIDTH)), Workload(data=tmp_path / "missing.npz")),
-            Compile(plan(path, x=(1, WIDTH)), Workload()),
+            Compile(plan(path), ClosedLoop()),
+            Compile(plan(path, x=(1, WIDTH)), ClosedLoop(data=tmp_path / "missing.npz")),
+            Compile(plan(path, x=(1, WIDTH)), ClosedLoop()),
         ]
     )
-    for reply, text in ((dynamic, "--shape"), (no_data, "missing.npz")):
+    for reply, text in ((dynamic, "shapes="), (no_data, "missing.npz")):
         assert isinstance(reply, Failed)
         assert (reply.status, reply.input_error) == (Status.INVALID, True)
         assert text in reply.message
@@ -111,14 +138,14 @@ def test_nonsense_and_blocks_before_a_start_are_failures() -> None:
 
 def test_a_model_larger_than_memory_is_out_of_memory(tmp_path: Path) -> None:
     """A shape that no address space holds is OUT_OF_MEMORY, not a fault of the config."""
-    (reply,) = answers([Compile(plan(dynamic_model(tmp_path), x=(1 << 50, WIDTH)), Workload())])
+    (reply,) = answers([Compile(plan(dynamic_model(tmp_path), x=(1 << 50, WIDTH)), ClosedLoop())])
     assert isinstance(reply, Failed)
     assert reply.status is Status.OUT_OF_MEMORY
 
 
 def test_a_rate_is_kept_and_a_warm_up_does_not_wait_for_it(tmp_path: Path) -> None:
     """At ten a second a window of 0.3 s holds a few inferences, flat out hundreds in a tenth of it."""
-    start = Compile(plan(matmul_model(tmp_path)), Workload(rate_per_s=10.0))
+    start = Compile(plan(matmul_model(tmp_path)), OpenLoop(rate_per_s=10.0))
     _, arrived, again, flat_out = answers(
         [start, *[Run(duration_s=0.3, seed=1)] * 2, Run(duration_s=0.03, seed=1, flat_out=True)]
     )
@@ -133,7 +160,7 @@ def test_a_rate_is_kept_and_a_warm_up_does_not_wait_for_it(tmp_path: Path) -> No
 def test_a_block_waits_until_it_is_to_begin(tmp_path: Path) -> None:
     """Workers that are given the same time begin together; the wait is in no figure. A time that's past is now."""
     begin_s = monotonic() + 1.5
-    start = Compile(plan(matmul_model(tmp_path)), Workload())
+    start = Compile(plan(matmul_model(tmp_path)), ClosedLoop())
     _, block, late = answers([start, Run(duration_s=0.01, begin_s=begin_s), Run(duration_s=0.01, begin_s=1.0)])
     assert monotonic() >= begin_s + 0.02
     assert isinstance(block, Block)
@@ -143,7 +170,7 @@ def test_a_block_waits_until_it_is_to_begin(tmp_path: Path) -> None:
 
 def test_copies_are_timed_after_the_compile(tmp_path: Path) -> None:
     """How long one request's copies take stands in the answer to the start."""
-    (started,) = answers([Compile(plan(matmul_model(tmp_path)), Workload())])
+    (started,) = answers([Compile(plan(matmul_model(tmp_path)), ClosedLoop())])
     assert isinstance(started, Started)
     assert started.copy_s is not None
     assert 0 < started.copy_s < 0.01
@@ -154,7 +181,7 @@ def reference_outputs(folder: Path, samples: int) -> dict[str, Any]:
     path, data, reference = matmul_model(folder), folder / "data.npz", folder / "reference.npz"
     with data.open("wb") as file:
         np.savez(file, x=np.zeros((samples, 1, WIDTH), np.float32))
-    answers([Compile(plan(path), Workload(data=data), Outputs(str(reference), save=True))])
+    answers([Compile(plan(path), ClosedLoop(data=data), Outputs(str(reference), save=True))])
     with np.load(reference) as outputs:
         return dict(outputs)
 
@@ -177,9 +204,9 @@ def test_outputs_are_compared_with_the_reference(tmp_path: Path) -> None:
     path, other = matmul_model(tmp_path), matmul_model(tmp_path, "other", seed=1)
     saved, same, different = answers(
         [
-            Compile(plan(path), Workload(), Outputs(reference.path, save=True)),
-            Compile(plan(path), Workload(), reference),
-            Compile(plan(other), Workload(), reference),
+            Compile(plan(path), ClosedLoop(), Outputs(reference.path, save=True)),
+            Compile(plan(path), ClosedLoop(), reference),
+            Compile(plan(other), ClosedLoop(), reference),
         ]
     )
     assert isinstance(saved, Started)
@@ -216,7 +243,7 @@ def reset_or_skip(peak_bytes: int) -> None:
 
 def test_memory_of_blocks_leaves_out_what_came_before(tmp_path: Path) -> None:
     """What the process needed to start and compile, and gave back, isn't counted."""
-    start = Compile(plan(matmul_model(tmp_path)), Workload())
+    start = Compile(plan(matmul_model(tmp_path)), ClosedLoop())
     answers([start])
     before = peak_memory_bytes()
     np.ones(256 * MEGABYTE, np.uint8)

@@ -38,7 +38,7 @@ def ran(
         bound_cpus=tuple(bound),
         cpu_s=dict(cpu_s or {}),
     )
-    return Activity(streams=streams, threads=threads, footprint=seen, hyper_threading=hyper_threading)
+    return Activity(streams=streams, threads=threads, seen=seen, hyper_threading=hyper_threading)
 
 
 def spans(described: Described, mask: Sequence[int], tmp: Path) -> tuple[Place, ...]:
@@ -155,17 +155,16 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import msgspec
-from autotp.measuring import Workers
-from autotp.measuring.bench import Bench
+from autotp.measuring.bench import WorkerBench
 from autotp.measuring.observed import Observed
+from autotp.measuring.parent.pool import Workers
 from autotp.space import Config, Predictor
-from autotp.topology import probe
+from tests.support.jobs import job_for
 from tests.support.models import wide_model
-from tests.support.tune_requests import built
 
 workers = Workers()
-request = built(wide_model(Path(sys.argv[1]), rows=256))
-bench = Bench(request, Predictor(probe()), narrowed=False, workers=workers)
+job = job_for(wide_model(Path(sys.argv[1]), rows=256), "throughput")
+bench = WorkerBench(job, Predictor(job.topology), workers)
 bench.record_reference()
 for config in json.loads(sys.argv[2]):
     ((_, outcome),) = bench.start([Config.of({"distribution_policy": "tensor_parallel", **config})])

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.findings import METRICS
+from autotp.findings import INFERENCES, METRICS, metrics_of
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.metrics import all_metrics, known_metrics, others_of, value_of, values_of_blocks
+from autotp.measuring.samples.metrics import all_metrics, value_of, values_of_blocks
 
-INFERENCE_METRICS = known_metrics(generates=False)
+INFERENCE_METRICS = metrics_of(INFERENCES)
 LATENCIES = st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=20)
 
 
@@ -32,16 +32,7 @@ def test_tokens_are_means_of_blocks_and_the_median_over_them() -> None:
     )
 
 
-def test_others_are_the_latencies_that_nobody_asked_for() -> None:
-    """Of a language model's two; tokens a second say what the second token's says."""
-    first, second, rate = (METRICS[n] for n in ("first_token_latency", "second_token_latency", "tokens_per_s"))
-    known = known_metrics(generates=True)
-    assert others_of([second], known) == others_of([rate], known) == (first,)
-    assert others_of([first], known) == (second,)
-    assert others_of([first, rate], known) == others_of([METRICS["throughput"]], INFERENCE_METRICS) == ()
-
-
-def test_only_what_was_timed_is_told() -> None:
+def test_only_what_was_timed_is_known() -> None:
     """A generation whose prompts weren't timed has no first token, and nothing that other models have."""
     second = Block(count=2, elapsed_s=0.02, second_tokens_s=(0.01, 0.01), memory_bytes=5)
     assert set(all_metrics([second])) == {"second_token_latency_s", "tokens_per_s", "memory_bytes"}

@@ -17,7 +17,7 @@ from autotp.options import Spelling, spelled_for
 from autotp.runtime import ModelFiles, ModelKind, Plan, Requests, compile_plan, create_requests, locate
 from autotp.runtime.inference.inputs import seeded_samples
 from autotp.space import Config
-from tests.support.models import WIDTH, matmul_model, wide_model
+from tests.support.models import WIDTH, counting_model, matmul_model, wide_model
 
 PLAIN = ModelFiles(Path("plain.xml"), ModelKind.IR)
 
@@ -86,6 +86,16 @@ def test_a_driver_runs_the_samples_of_the_data(tmp_path: Path) -> None:
     block = driver.block(Run(duration_s=0.005))
     assert block.count == len(block.latencies_s) >= 2
     assert driver.choose() == {}
+
+
+def test_each_block_begins_with_a_reset_state(tmp_path: Path) -> None:
+    """A state that grows would make each block slower than the one before: it holds this block's steps alone."""
+    plan = Plan(files=locate(counting_model(tmp_path, grows=True)), shapes={}, properties={}, nireq=1)
+    driver = InferenceDriver(compile_plan(plan), ClosedLoop())
+    for _ in range(3):
+        count = driver.block(Run()).count
+    (request,) = driver._requests.requests
+    assert request.query_state()[0].state.shape[0] == 1 + count  # and that of the lead-in
 
 
 @pytest.fixture

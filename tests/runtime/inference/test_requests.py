@@ -18,9 +18,10 @@ from autotp.runtime import (
     create_requests,
     infer_outputs,
     locate,
+    reset_states,
 )
 from autotp.runtime.inference.inputs import seeded_samples
-from tests.support.models import WIDTH, expected, matmul_model, wide_model
+from tests.support.models import WIDTH, counting_model, expected, matmul_model, wide_model
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}
 
@@ -137,3 +138,16 @@ def test_a_queue_calls_back_once_for_each_inference(tmp_path: Path) -> None:
     sums = {index: float(expected(x).sum()) for index, x in enumerate(inputs)}
     assert len(seen) == 7
     assert dict(seen) == pytest.approx(sums, rel=1e-4)
+
+
+def test_states_are_reset(tmp_path: Path) -> None:
+    """What requests of a model with state carried on is gone: one that grows would slow block after block."""
+    model = compiled(counting_model(tmp_path, grows=True), nireq=2)
+    requests = create_requests(model, seeded_samples(model.info, 0))
+    for _ in range(3):
+        for request in requests.requests:
+            request.infer()
+    assert [request.query_state()[0].state.shape[0] for request in requests.requests] == [3, 3]
+    reset_states(requests)
+    requests.requests[0].infer()
+    assert requests.requests[0].query_state()[0].state.shape[0] == 1
