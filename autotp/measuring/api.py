@@ -46,7 +46,7 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
     config, files = Config.of(options.get("settings", {})), locate(Path(model))
     job = Job(
         files=files,
-        workload=workload_for(files, Wanted((), (), budget_s), _workload_options(options)),
+        workload=workload_for(files, Wanted((), (), budget_s), _workload_options(options)).of_config(config),
         topology=probe(),
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
     )

@@ -160,18 +160,15 @@ class WorkerBench:
         reason = self.gate.rejects(observed.output_error, observed.effective.precision, strict)
         return ArmFailure(Status.WRONG_OUTPUT, Phase.COMPILE, reason) if reason else None
 
-    def proof(self, config: Config, arm: Arm) -> Proof | None:
-        """Return what the distribution policy does in `arm`, which has started; None where `config` has none.
+    def proof(self, config: Config, seen: Activity) -> Proof:
+        """Return what the distribution policy, which `config` has, does in an arm that was `seen` at work.
 
         The same config without the policy, under the same mask, runs once for all that need it.
 
         Raises:
-            ArmFailure: either can't be run or watched.
+            ArmFailure: that can't be run or watched.
         """
-        if not config.tensor_parallel:
-            return None
-        seen, control = activity_of(arm), self._job.control(config)
-        key = (config.without_policy, self._job.masks(config))
+        control, key = self._job.control(config), (config.without_policy, self._job.masks(config))
         if key not in self._controls:
             self._controls[key] = run_control(self._workers, control)
         return prove_split(seen, self._controls[key], control.spanned)
@@ -179,7 +176,7 @@ class WorkerBench:
     def _observe(self, config: Config, arm: Arm) -> Outcome:
         started = arm.started[0]
         try:
-            proof = self.proof(config, arm)
+            proof = self.proof(config, activity_of(arm)) if config.tensor_parallel else None
         except ArmFailure as failure:
             return failure
         sub_streams = proof.sub_streams if proof else 1

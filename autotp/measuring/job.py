@@ -78,8 +78,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return self._spec(config, self.masks(config), self.nireq(config), outputs)
 
     def spec_of(self, plans: Sequence[Plan], config: Config) -> ArmSpec:
-        """Return the arm that runs `plans`, made elsewhere of `config`."""
-        return ArmSpec(plans=tuple(plans), workload=self.workload.of_config(config))
+        """Return the arm that runs `plans`, made elsewhere of `config`, with the attention of the workload."""
+        attention = self.workload.attention
+        own = tuple(msgspec.structs.replace(plan, attention=attention) for plan in plans)
+        return ArmSpec(plans=own, workload=self.workload.of_config(config))
 
     def reference(self, path: str) -> ArmSpec:
         """Return the arm that writes the reference outputs to `path`."""

@@ -17,6 +17,7 @@ from autotp.measuring.bench import WorkerBench
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.job import Job
 from autotp.measuring.parent.pool import Workers
+from autotp.measuring.proof.control import activity_of
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.samples.block import Block
@@ -70,7 +71,12 @@ def measure_config(workers: Workers, job: Job, config: Config, budget_s: float) 
         arm.await_start()
         arm.warm_up()
         blocks = _run_blocks(arm, job.workload.seed, budget_s, Blocks.within(job.topology.envelope, job.workload))
-        return _summary(arm, blocks, bench.proof(config, arm))
+        measurement = _summary(arm, blocks)
+        if not config.tensor_parallel:
+            return measurement
+        seen = activity_of(arm)
+        arm.stop()  # so that its memory is free for what it is held against
+        return _proven(measurement, bench.proof(config, seen))
     except ArmFailure as failure:
         raise failure.as_error("This config can't be measured", InputError) from failure
     finally:
@@ -92,11 +98,13 @@ def _run_blocks(arm: Arm, seed: int, budget_s: float, blocks: Blocks) -> list[Bl
     return measured
 
 
-def _summary(arm: Arm, blocks: list[Block], proof: Proof | None) -> Measurement:
+def _proven(measurement: Measurement, proof: Proof) -> Measurement:
+    effective = msgspec.structs.replace(measurement.effective, sub_streams=proof.sub_streams)
+    return msgspec.structs.replace(measurement, effective=effective, proof=proof)
+
+
+def _summary(arm: Arm, blocks: list[Block]) -> Measurement:
     started = arm.started[0]
-    effective = started.effective
-    if proof is not None:
-        effective = msgspec.structs.replace(effective, sub_streams=proof.sub_streams)
     return Measurement(
         metrics=all_metrics(blocks),
         compile_s=started.compile_s,
@@ -104,9 +112,8 @@ def _summary(arm: Arm, blocks: list[Block], proof: Proof | None) -> Measurement:
         inferences=sum(block.count for block in blocks),
         measured_s=sum(block.elapsed_s for block in blocks),
         blocks=len(blocks),
-        nireq=effective.requests or 1,
-        effective=effective,
+        nireq=started.effective.requests or 1,
+        effective=started.effective,
         properties=started.properties,
         workload=arm.spec.workload,
-        proof=proof,
     )

@@ -136,7 +136,7 @@ def options_of(sides: Sequence[Side], given: Mapping[str, Any], metric: Metric) 
     Raises:
         InputError: two tuned files differ in one that isn't given.
     """
-    found = dict(given)
+    found = {name: value for name, value in given.items() if value is not None}
     fit = {name for workload in WORKLOADS if workload.suits(metric) for name in workload.options.__annotations__}
     for side in sides:
         for name, value in side.brought().items():

@@ -12,14 +12,13 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, InputError
 from autotp.findings import METRICS, Metric, Ruling
-from autotp.measuring.api import compare
-from autotp.measuring.comparison import A, B, Contenders, Side, _judge_outputs, _rule
+from autotp.measuring.comparison import A, B, Contenders, Side, _conclude, _judge_outputs, compare_arms
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.rounds.waves import AA, Schedule, Waves
-from autotp.measuring.workload.workload import Workload
+from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
 from tests.support.models import matmul_model
@@ -42,6 +41,11 @@ def waves_of(
     return waves
 
 
+def contest(a: ArmSpec, b: ArmSpec, *hints: ArmSpec, strict: frozenset[str] = frozenset()) -> Contenders:
+    """Both arms, of which B's computes the reference, too."""
+    return Contenders(sides={A: a, B: b}, reference=b, hints=hints, strict=strict, blocks=Blocks())
+
+
 def sides(a: str | None = None, b: str | None = None) -> dict[str, Side]:
     """Both sides, with what is wrong with their outputs."""
     return {
@@ -62,7 +66,7 @@ def test_the_verdict_is_that_of_a_over_b(
     a_s: float, b_s: float, verdict: Ruling, ratio: float, metric: Metric
 ) -> None:
     """Faster is a ratio above 1, whichever way the metric goes; a proof in either direction, else a tie."""
-    found = _rule(waves_of(a_s, b_s, metric=metric), metric, sides())
+    found = _conclude(waves_of(a_s, b_s, metric=metric), metric, sides())
     assert (found.verdict, found.reason) == (verdict, "")
     assert found.ratio == pytest.approx(ratio, abs=0.02)
     assert found.low <= found.ratio <= found.high
@@ -81,7 +85,7 @@ def test_the_verdict_is_that_of_a_over_b(
 )
 def test_wrong_outputs_cannot_win(a: str | None, b: str | None, verdict: Ruling, words: str) -> None:
     """However much faster A is, with wrong outputs it's a loss; B's don't keep a proven A from winning."""
-    found = _rule(waves_of(0.010, 0.012), METRICS["throughput"], sides(a, b))
+    found = _conclude(waves_of(0.010, 0.012), METRICS["throughput"], sides(a, b))
     assert (found.verdict, found.reason) == (verdict, words)
 
 
@@ -95,8 +99,9 @@ def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch:
         yield [SimpleNamespace(output_error=error)]
 
     monkeypatch.setattr("autotp.measuring.comparison._started", hints)
-    spec = ArmSpec(plans=(), workload=Workload())
-    contenders = Contenders(a=spec, b=spec, hints=(spec,), strict=(strict, False))
+    spec = ArmSpec(plans=(), workload=ClosedLoop())
+    held = frozenset({A}) if strict else frozenset()
+    contenders = contest(spec, spec, spec, strict=held)
     differing = {key: msgspec.structs.replace(side, output_error=error) for key, side in sides().items()}
     judged = _judge_outputs(Workers(), contenders, Path("reference.npz"), differing)
     assert (judged[A].wrong is not None, judged[B].wrong) == (strict, None)
@@ -104,45 +109,45 @@ def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch:
 
 def test_a_slower_a_only_ties_with_wrong_outputs() -> None:
     """B is faster, but wrong: it can't win."""
-    found = _rule(waves_of(0.012, 0.010), METRICS["throughput"], sides(b="too far"))
+    found = _conclude(waves_of(0.012, 0.010), METRICS["throughput"], sides(b="too far"))
     assert (found.verdict, found.reason) == (Ruling.TIE, "B's outputs are wrong, so it can't win: too far")
 
 
-def test_too_little_cannot_tell() -> None:
+def test_too_little_proves_nothing() -> None:
     """Fewer than six processes, a side that fails, too few samples for a p99: UNKNOWN, with the reason."""
-    few = _rule(waves_of(0.010, 0.012, processes=5), METRICS["throughput"], sides())
+    few = _conclude(waves_of(0.010, 0.012, processes=5), METRICS["throughput"], sides())
     assert (few.verdict, few.reason) == (
         Ruling.UNKNOWN,
         "5 of 6 processes fit into the budget, a longer one holds more",
     )
-    none = _rule(waves_of(0.010, 0.012, processes=0), METRICS["throughput"], sides())
+    none = _conclude(waves_of(0.010, 0.012, processes=0), METRICS["throughput"], sides())
     assert (none.verdict, none.low, none.high, none.noise_floor) == (Ruling.UNKNOWN, 0.0, inf, None)
-    failed = _rule(waves_of(0.010, 0.012, failing=True), METRICS["throughput"], sides())
+    failed = _conclude(waves_of(0.010, 0.012, failing=True), METRICS["throughput"], sides())
     assert failed.verdict is Ruling.UNKNOWN
     assert failed.reason.startswith("A failed in one of the processes: ")
     assert (failed.a.metrics, bool(failed.b.metrics)) == ({}, True)
-    p99 = _rule(waves_of(0.010, 0.012), METRICS["latency_p99"], sides())
-    assert (p99.verdict, "p99 needs 500 samples" in p99.reason) == (Ruling.UNKNOWN, True)
+    p99 = _conclude(waves_of(0.010, 0.012), METRICS["latency_p99"], sides())
+    assert (p99.verdict, "latency_p99 needs 500 samples" in p99.reason) == (Ruling.UNKNOWN, True)
 
 
 def test_the_twin_is_that_of_b() -> None:
     """What could be proved here is read from B against itself."""
     waves = waves_of(0.010, 0.020)
     assert [sorted(wave) for wave in waves.waves] == [sorted([A, B, AA])] * 6
-    assert _rule(waves, METRICS["throughput"], sides()).noise_floor == waves.noise_floor < 1.1
+    assert _conclude(waves, METRICS["throughput"], sides()).noise_floor == waves.noise_floor < 1.1
 
 
 def spec(model: Path, **properties: str) -> ArmSpec:
     """An arm of that model with two requests in flight."""
     plan = Plan(files=locate(model), shapes={}, properties=properties, nireq=2)
-    return ArmSpec(plans=(plan,), workload=Workload())
+    return ArmSpec(plans=(plan,), workload=ClosedLoop())
 
 
 def test_a_real_comparison_looks_at_the_outputs_of_both(tmp_path: Path, workers: Workers) -> None:
     """However short the budget, both are started once and compared with the reference."""
     model = matmul_model(tmp_path)
-    contenders = Contenders(a=spec(model), b=spec(model, NUM_STREAMS="1"), hints=(spec(model),))
-    found = compare(workers, contenders, METRICS["throughput"], 0.5, Blocks(), 0)
+    contenders = contest(spec(model), spec(model, NUM_STREAMS="1"), spec(model))
+    found = compare_arms(workers, contenders, METRICS["throughput"], 0.5)
     assert (found.a.wrong, found.b.wrong) == (None, None)
     assert found.b.effective.streams == 1
     assert found.a.output_error.finite
@@ -153,14 +158,22 @@ def test_too_little_memory_is_a_failure_of_the_environment(
 ) -> None:
     """Two sides and the twin have to fit side by side, else nothing is compared."""
     monkeypatch.setattr("autotp.measuring.parent.pool.available_memory_bytes", lambda: 1 << 20)
-    contenders = Contenders(a=spec(matmul_model(tmp_path)), b=spec(matmul_model(tmp_path)), hints=())
+    contenders = contest(spec(matmul_model(tmp_path)), spec(matmul_model(tmp_path)))
     with pytest.raises(EnvironmentFailure, match=r"needs 3 arms side by side: an arm takes .* room for 0 more"):
-        compare(workers, contenders, METRICS["throughput"], 3.0, Blocks(), 0)
+        compare_arms(workers, contenders, METRICS["throughput"], 3.0)
 
 
 def test_a_side_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:
     """A property that OpenVINO refuses: the text holds it and how it failed."""
     model = matmul_model(tmp_path)
-    contenders = Contenders(a=spec(model, NUM_STREAMS="many"), b=spec(model), hints=())
+    contenders = contest(spec(model, NUM_STREAMS="many"), spec(model))
     with pytest.raises(InputError, match=r"NUM_STREAMS.*can't be measured"):
-        compare(workers, contenders, METRICS["throughput"], 3.0, Blocks(), 0)
+        compare_arms(workers, contenders, METRICS["throughput"], 3.0)
+
+
+def test_a_reference_that_cannot_run_is_a_failure_of_the_environment(tmp_path: Path, workers: Workers) -> None:
+    """Nothing can be held against it, whatever the sides do."""
+    model = matmul_model(tmp_path)
+    contenders = msgspec.structs.replace(contest(spec(model), spec(model)), reference=spec(model, FOO="1"))
+    with pytest.raises(EnvironmentFailure, match=r"The reference outputs can't be computed: .*FOO"):
+        compare_arms(workers, contenders, METRICS["throughput"], 3.0)

@@ -17,8 +17,10 @@ from autotp.measuring.parent import process
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.watchdog import UNSCALED, Limits
 from autotp.measuring.preparation import inspect
-from autotp.measuring.rounds.arm import Arm, ArmSpec
-from autotp.measuring.workload.workload import Workload
+from autotp.measuring.rounds.arm import ArmSpec
+from autotp.measuring.rounds.worker_arm import WorkerArm
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.workload import Run
 from autotp.runtime import Plan, locate
 from tests.support.cgroup import memory_limit, memory_limit_available
 from tests.support.faults import GROUP, GROUP_BYTES, PHASES, Fault, model_name_for, requests_for
@@ -27,17 +29,17 @@ from tests.support.models import matmul_model
 SHORT_S = 0.3  # the watchdog of the phase in which a worker falls silent; all others keep theirs
 
 STEPS = {
-    Phase.START: Arm.await_start,
-    Phase.COMPILE: Arm.await_start,
-    Phase.WARM_UP: Arm.warm_up,
-    Phase.BLOCK: lambda arm: arm.block(0.0),
-    Phase.PROOF: Arm.watch,
+    Phase.START: WorkerArm.await_start,
+    Phase.COMPILE: WorkerArm.await_start,
+    Phase.WARM_UP: WorkerArm.warm_up,
+    Phase.BLOCK: lambda arm: arm.block(Run()),
+    Phase.PROOF: WorkerArm.watch,
 }
 
 
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[Workers]:
-    """Where all arms of this module come from: one fork server, whose workers misbehave when told to."""
+    """Where all arms of this module come from: one fork server, whose workers misbehave when asked to."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers_module, "ENTRY", "tests.support.faults")
         patch.setattr(process, "STATUS_WITHIN_S", 0.3)
@@ -59,16 +61,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def one_environment() -> Iterator[None]:
-    """Keep out what pytest tells of each test, which would be an environment, and a fork server, of its own."""
+    """Keep out what pytest says of each test, which would be an environment, and a fork server, of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTEST_CURRENT_TEST")
         yield
 
 
-def arm_of(workers: Workers, model: Path, requests: int = 1) -> Arm:
+def arm_of(workers: Workers, model: Path, requests: int = 1) -> WorkerArm:
     """An arm that is being started."""
     plan = Plan(files=locate(model), shapes={}, properties={"NUM_STREAMS": "1"}, mask=None, nireq=requests)
-    arm = Arm(ArmSpec(plans=(plan,), workload=Workload()), workers)
+    arm = WorkerArm(ArmSpec(plans=(plan,), workload=ClosedLoop()), workers)
     with one_environment():
         arm.launch()
     return arm
@@ -96,7 +98,7 @@ def skip_where_impossible(fault: Fault) -> None:
 
 
 def watched(workers: Workers, fault: Fault, phase: Phase) -> None:
-    """Shorten the watchdog where nothing else can tell the fault."""
+    """Shorten the watchdog where nothing else can notice the fault."""
     workers.clock.limits = Limits({**UNSCALED.seconds, phase: SHORT_S} if fault.silent else UNSCALED.seconds)
 
 
@@ -122,13 +124,13 @@ def test_a_fault_ends_its_arm_alone(faulty: Workers, model: Path, fault: Fault, 
     faulty.clock.limits = UNSCALED
     healthy = arm_of(faulty, model)
     healthy.await_start()
-    assert healthy.block(0.0).count >= 1
+    assert healthy.block(Run()).count >= 1
     healthy.stop()
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.OUT_OF_TURN])
-def test_a_fault_while_a_model_is_read_is_told_of_the_model(faulty: Workers, tmp_path: Path, fault: Fault) -> None:
-    """Whatever brings the reader down, the person is told in one sentence about the file."""
+def test_a_fault_while_a_model_is_read_is_one_of_the_model(faulty: Workers, tmp_path: Path, fault: Fault) -> None:
+    """Whatever brings the reader down, one sentence says so of the file."""
     skip_where_impossible(fault)
     watched(faulty, fault, Phase.INSPECT)
     model = matmul_model(tmp_path, model_name_for(fault, Phase.INSPECT))

@@ -3,41 +3,39 @@
 from pathlib import Path
 from time import monotonic
 
-import msgspec
 import pytest
 
 from autotp.errors import InputError
-from autotp.findings import INFERENCES, METRICS, metrics_of
-from autotp.measuring.api import measure
-from autotp.measuring.measurement import Measurement
+from autotp.findings import GENERATIONS, INFERENCES, ProofState, metrics_of
+from autotp.measuring.measurement import Measurement, measure_config
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.rounds.arm import Arm, ArmSpec
-from autotp.measuring.rounds.blocks import Blocks
-from autotp.measuring.workload.workload import Workload
-from autotp.runtime import Plan, locate
-from autotp.space import Effective
-from tests.support.models import matmul_model
+from autotp.measuring.rounds.arm import ArmSpec
+from autotp.measuring.rounds.worker_arm import WorkerArm
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.workload import Run
+from autotp.space import Config, Effective
+from tests.support.jobs import job_for
+from tests.support.language_models import language_model
+from tests.support.models import matmul_model, wide_model
 
 
-def spec(folder: Path, **properties: str) -> ArmSpec:
-    """An arm of the small model in f32."""
-    properties = {"INFERENCE_PRECISION_HINT": "f32", **properties}
-    plan = Plan(files=locate(matmul_model(folder)), shapes={}, properties=properties, nireq=4)
-    return ArmSpec(plans=(plan,), workload=Workload())
+def exact(**settings: object) -> Config:
+    """Knobs of the small model, in f32 with four requests in flight."""
+    return Config.of({"inference_precision_hint": "f32", "nireq": 4, **settings})
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
     """What two streams and four requests do."""
-    folder = tmp_path_factory.mktemp("model")
-    pair = spec(folder, NUM_STREAMS="2", INFERENCE_NUM_THREADS="2", ENABLE_CPU_PINNING="NO")
+    job = job_for(matmul_model(tmp_path_factory.mktemp("model")))
+    pair = exact(num_streams=2, inference_num_threads=2, enable_cpu_pinning=False)
     with Workers() as workers:
-        return measure(workers, pair, 0.3, Blocks())
+        return measure_config(workers, job, pair, 0.3)
 
 
 def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
     """Rates and latencies are positive, quantiles are in order, and counts are whole turns of the requests."""
-    figures = {name: found.metrics[METRICS[name].key] or 0.0 for name in map(str, metrics_of(INFERENCES))}
+    figures = {metric.name: found.metrics[metric.key] for metric in metrics_of(INFERENCES)}
     assert len(found.metrics) == len(figures)
     assert figures["throughput"] > 0
     assert 0 < figures["latency_p50"] <= figures["latency_p90"] <= figures["latency_p99"]
@@ -49,14 +47,17 @@ def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
 
 
 def test_one_object_holds_figures_and_facts(found: Measurement) -> None:
-    """In JSON the metrics stand beside everything else, each under its key."""
-    assert found.flat.items() >= found.metrics.items()
-    assert found.flat.keys() - found.metrics.keys() == set(Measurement.__struct_fields__) - {"metrics"}
+    """In JSON the metrics stand beside everything else, each under its key; those of other models are None."""
+    plain, others = found.plain(), {metric.key for metric in metrics_of(GENERATIONS)} - found.metrics.keys()
+    assert plain.items() >= found.metrics.items()
+    assert plain.keys() - found.metrics.keys() - others == set(Measurement.__struct_fields__) - {"metrics"}
+    assert [plain[key] for key in others] == [None] * 3
+    assert plain["workload"] == ClosedLoop()
 
 
 def test_memory_is_that_of_a_process_with_openvino(found: Measurement) -> None:
     """The peak is more than Python and OpenVINO need and less than a small model could."""
-    assert 20e6 < (found.metrics["memory_bytes"] or 0) < 2e9
+    assert 20e6 < found.metrics["memory_bytes"] < 2e9
 
 
 def test_the_config_is_as_openvino_reports_it(found: Measurement) -> None:
@@ -70,13 +71,14 @@ def test_the_config_is_as_openvino_reports_it(found: Measurement) -> None:
 
 def test_a_config_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:
     """The one sentence says in which phase it failed and why."""
-    with pytest.raises(InputError, match=r"can't be measured: INVALID in compile: .*Unsupported property FOO"):
-        measure(workers, spec(tmp_path, FOO="1"), 0.1, Blocks())
+    narrow = exact(split_count=99, split_min_weights=0)
+    with pytest.raises(InputError, match=r"can't be measured: INVALID in compile: .*can't be split into 99"):
+        measure_config(workers, job_for(matmul_model(tmp_path)), narrow, 0.1)
 
 
 def test_a_budget_of_nothing_still_measures(tmp_path: Path, workers: Workers) -> None:
     """At least one block is run."""
-    assert measure(workers, spec(tmp_path), 0.0, Blocks()).blocks == 1
+    assert measure_config(workers, job_for(matmul_model(tmp_path)), exact(), 0.0).blocks == 1
 
 
 def test_copies_are_reported_apart(found: Measurement) -> None:
@@ -87,9 +89,8 @@ def test_copies_are_reported_apart(found: Measurement) -> None:
 
 def test_a_rate_is_what_arrives(tmp_path: Path, workers: Workers) -> None:
     """Measured at a rate far below what the model can do, it is about that rate, from a few long blocks."""
-    slow = spec(tmp_path, NUM_STREAMS="1")
-    slow = msgspec.structs.replace(slow, workload=Workload(rate_per_s=200.0))
-    open_loop = measure(workers, slow, 1.0, Blocks())
+    job = job_for(matmul_model(tmp_path), rate_per_s=200.0)
+    open_loop = measure_config(workers, job, exact(num_streams=1), 1.0)
     assert open_loop.metrics["throughput_per_s"] == pytest.approx(200.0, rel=0.3)
     assert open_loop.blocks <= 10
     assert open_loop.inferences >= 100
@@ -97,13 +98,13 @@ def test_a_rate_is_what_arrives(tmp_path: Path, workers: Workers) -> None:
 
 def test_instances_run_at_once_and_their_rates_add(tmp_path: Path, workers: Workers) -> None:
     """Two workers begin a block together, so that it takes the time of one, and each has a window of its own."""
-    one = spec(tmp_path, NUM_STREAMS="1", INFERENCE_NUM_THREADS="1")
-    arm = Arm(msgspec.structs.replace(one, plans=one.plans * 2), workers)
+    spec = job_for(matmul_model(tmp_path)).spec(exact(num_streams=1, inference_num_threads=1))
+    arm = WorkerArm(ArmSpec(plans=spec.plans * 2, workload=spec.workload), workers)
     try:
         arm.launch()
         arm.await_start()
         began = monotonic()
-        block = arm.block(0.5)
+        block = arm.block(Run(duration_s=0.5))
         took_s = monotonic() - began
     finally:
         arm.stop()
@@ -111,3 +112,37 @@ def test_instances_run_at_once_and_their_rates_add(tmp_path: Path, workers: Work
     assert took_s < 0.8
     assert block.count == len(block.latencies_s)
     assert block.count > 2 * 4
+
+
+def test_a_language_model_is_measured_by_whole_generations(tmp_path: Path, workers: Workers) -> None:
+    """Each block holds a prompt and all tokens after it, of every sequence; no inference has a latency."""
+    job = job_for(language_model(tmp_path), prompt_tokens=8, new_tokens=12)
+    found = measure_config(workers, job, Config.of({"batch": 2}), 0.05)
+    assert found.inferences == found.blocks * 12 * 2
+    assert found.metrics.keys() == {metric.key for metric in metrics_of(GENERATIONS)}
+    assert found.workload.facts()["batch"] == 2
+    assert (found.nireq, found.copy_s, found.plain()["latency_p50_s"]) == (1, None, None)
+
+
+def test_a_policy_is_proven_after_the_arm_is_over(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a model that fills most of the memory can be measured: the same config without it runs by itself."""
+    stopped: list[bool] = []
+    real = WorkerArm.launch
+
+    def launch(arm: WorkerArm, beside: int = 0) -> None:
+        stopped.append(all(not other._workers for other in made))
+        made.append(arm)
+        real(arm, beside)
+
+    made: list[WorkerArm] = []
+    monkeypatch.setattr(WorkerArm, "launch", launch)
+    job = job_for(wide_model(tmp_path, rows=64))
+    found = measure_config(
+        workers, job, Config.of({"distribution_policy": "tensor_parallel", "num_streams": 1}), 0.0
+    )
+    assert found.proof is not None
+    assert found.effective.sub_streams == found.proof.sub_streams
+    assert found.proof.state in tuple(ProofState)
+    assert stopped == [True, True]
