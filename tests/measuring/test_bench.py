@@ -1,4 +1,4 @@
-"""From a config to a running arm, on the real OpenVINO."""
+"""From configs to running arms, on the real OpenVINO."""
 
 import os
 from collections.abc import Iterator
@@ -7,24 +7,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from autotp.errors import SpaceError
-from autotp.measuring import Asked
-from autotp.measuring.bench import Bench
+from autotp.measuring.bench import Bench, WorkerBench
 from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.job import Job
 from autotp.measuring.observed import Observed
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.parent import pool as workers_module
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.preparation import inspect
-from autotp.measuring.workload.workload import Generate
+from autotp.measuring.workload.workload import Run
 from autotp.runtime import locate
-from autotp.space import Config, Effective, Predictor
-from autotp.topology import narrow, probe
+from autotp.space import Config, Effective, FullyConnected, Predictor
+from tests.support.jobs import job_for
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model
-from tests.support.trees import Described, build
-from tests.support.tune_requests import built
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +30,22 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return matmul_model(tmp_path_factory.mktemp("model"))
 
 
-@pytest.fixture
-def bench(model: Path, workers: Workers) -> Iterator[Bench]:
+def bench_of(job: Job, workers: Workers, layers: tuple[FullyConnected, ...] = ()) -> WorkerBench:
     """A bench on this machine with its reference recorded."""
-    bench = Bench(built(model), Predictor(probe()), narrowed=False, workers=workers)
+    bench = WorkerBench(job, Predictor(job.topology, layers), workers)
     bench.record_reference()
-    yield bench
-    bench.close()
+    return bench
 
 
-def test_what_openvino_treats_alike_has_one_key(bench: Bench) -> None:
+@pytest.fixture
+def bench(model: Path, workers: Workers) -> Iterator[WorkerBench]:
+    """A bench of the small model."""
+    made = bench_of(job_for(model, "throughput"), workers)
+    yield made
+    made.close()
+
+
+def test_what_openvino_treats_alike_has_one_key(bench: WorkerBench) -> None:
     """`none` is LATENCY: both start, with equal keys; another precision or request count is another arm."""
     hints = [Config.of({"performance_hint": hint}) for hint in ("latency", "none")]
     outcomes = [outcome for _, outcome in bench.start([*hints, Config.of({"num_streams": 1, "nireq": 3})])]
@@ -55,17 +58,17 @@ def test_what_openvino_treats_alike_has_one_key(bench: Bench) -> None:
     assert latency.proof is None
 
 
-def test_a_config_that_openvino_refuses_is_a_failure_with_its_reason(bench: Bench) -> None:
+def test_a_config_that_openvino_refuses_is_a_failure_with_its_reason(bench: WorkerBench) -> None:
     """A refused property is data: status, phase and OpenVINO's words; a sound arm beside it runs."""
     refused, sound = bench.start([Config.of({"distribution_policy": "pipeline_parallel"}), Config()])
     assert isinstance(refused[1], ArmFailure)
     assert refused[1].status in (Status.INVALID, Status.CRASHED)
     assert "PIPELINE_PARALLEL" in refused[1].message
     assert isinstance(sound[1], Observed)
-    assert sound[0].block(0.0).count >= 1
+    assert sound[0].block(Run()).count >= 1
 
 
-def test_wrong_outputs_fail_an_arm_but_not_a_hint(bench: Bench) -> None:
+def test_wrong_outputs_fail_an_arm_but_not_a_hint(bench: WorkerBench) -> None:
     """With outputs beyond the bar an arm is WRONG_OUTPUT and stopped; ungated it is only observed."""
     bench.gate = Gate(tolerance=-1.0)  # nothing can be so exact
     ((_, gated),) = bench.start([Config()])
@@ -78,7 +81,8 @@ def test_wrong_outputs_fail_an_arm_but_not_a_hint(bench: Bench) -> None:
 
 def test_the_hints_set_the_bar(model: Path, workers: Workers) -> None:
     """The worst output error of a hint is what is accepted in practice; a person's tolerance stays."""
-    bench = Bench(built(model, tolerance=0.5), Predictor(probe()), narrowed=False, workers=workers)
+    job = job_for(model, "throughput")
+    bench = WorkerBench(job, Predictor(job.topology), workers, tolerance=0.5)
     error = OutputError(max_abs_error=0.5, max_abs_reference=2.0, finite=True, relative_errors={"y": 0.25})
     hint = Observed(effective=Effective(), masks=None, proof=None, output_error=error, properties={})
     throughput = Config.of({"performance_hint": "throughput"})
@@ -87,34 +91,10 @@ def test_the_hints_set_the_bar(model: Path, workers: Workers) -> None:
     bench.close()
 
 
-def test_requests_follow_the_objective(model: Path, workers: Workers) -> None:
-    """For throughput OpenVINO's optimum is left alone, for latency one request is kept in flight; `nireq` wins."""
-    for objective, requests in (("throughput", None), ("latency_p50", 1)):
-        bench = Bench(built(model, objectives=[objective]), Predictor(probe()), narrowed=False, workers=workers)
-        assert bench.arm(Config()).spec.plans[0].nireq == requests
-        assert bench.arm(Config.of({"nireq": 5})).spec.plans[0].nireq == 5
-        bench.close()
-
-
-def test_masks_are_explicit_where_they_matter(model: Path, tmp_path: Path, workers: Workers) -> None:
-    """The whole envelope needs no mask, unless the person narrowed it; a split over fewer sockets does."""
-    whole = probe(build(Described(sockets=2, cores_per_node=2), tmp_path / "machine"))
-    split = Config.of({"distribution_policy": "tensor_parallel", "split_count": 1})
-    bench = Bench(built(model), Predictor(whole), narrowed=False, workers=workers)
-    assert (bench.masks(Config()), bench.masks(split)) == (None, ((0, 1),))
-    with pytest.raises(SpaceError, match="spans 2 socket"):
-        bench.masks(Config.of({"distribution_policy": "tensor_parallel", "split_count": 3}))
-    bench.close()
-    some = Bench(built(model), Predictor(narrow(whole, (1, 2))), narrowed=True, workers=workers)
-    assert (some.masks(Config()), some.masks(split)) == (((1, 2),), ((1,),))
-    some.close()
-
-
-def test_graph_splits_are_told_apart_by_what_they_split(model: Path, workers: Workers) -> None:
+def test_graph_splits_differ_by_what_they_split(model: Path, workers: Workers) -> None:
     """Shards make another arm; which threshold picked the same layers doesn't. Outputs stay."""
     layers = inspect(workers, locate(model), {}).layers
-    bench = Bench(built(model), Predictor(probe(), layers), narrowed=False, workers=workers)
-    bench.record_reference()
+    bench = bench_of(job_for(model, "throughput"), workers, layers)
     splits = [{"split_count": n, "split_min_weights": least} for n, least in ((2, 0), (2, 1), (3, 0))]
     exact = [Config.of({"inference_precision_hint": "f32", **split}) for split in ({}, *splits)]
     outcomes = [outcome for _, outcome in bench.start(exact)]
@@ -129,7 +109,7 @@ def test_graph_splits_are_told_apart_by_what_they_split(model: Path, workers: Wo
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it takes two CPUs")
-def test_instances_run_side_by_side(bench: Bench) -> None:
+def test_instances_run_side_by_side(bench: WorkerBench) -> None:
     """Two processes with CPUs of their own are one arm: rates and memory add up, outputs are checked."""
     ((arm, outcome), (one, single)) = bench.start([Config.of({"instances": 2}), Config()])
     assert isinstance(outcome, Observed)
@@ -138,29 +118,26 @@ def test_instances_run_side_by_side(bench: Bench) -> None:
     assert outcome.masks is not None
     assert len({cpu for mask in outcome.masks for cpu in mask}) == sum(map(len, outcome.masks))
     assert [started.effective.threads for started in arm.started] == [len(mask) for mask in outcome.masks]
-    assert arm.block(0.02).memory_bytes > 1.5 * one.block(0.02).memory_bytes
+    assert arm.block(Run(duration_s=0.02)).memory_bytes > 1.5 * one.block(Run(duration_s=0.02)).memory_bytes
     assert outcome.output_error == single.output_error
 
 
 def test_sequences_at_once_make_another_arm(tmp_path: Path, workers: Workers) -> None:
     """Of a language model: twice as many tokens in a block, though OpenVINO reports the same of both."""
-    asked = {"objectives": ["tokens_per_s"], "asked": Asked(prompt_tokens=8, new_tokens=8), "space": None}
-    request = built(language_model(tmp_path), **asked)
-    bench = Bench(request, Predictor(probe()), narrowed=False, workers=workers)
-    bench.record_reference()
+    job = job_for(language_model(tmp_path), "tokens_per_s", prompt_tokens=8, new_tokens=8)
+    bench = bench_of(job, workers)
     exact = {"inference_precision_hint": "f32"}
     (one, alone), (two, pair) = bench.start([Config.of(exact), Config.of({**exact, "batch": 2})])
     assert isinstance(alone, Observed)
     assert isinstance(pair, Observed)
     assert alone.key != pair.key
-    burst = Generate(prompt=8, tokens=8)
-    assert 2 * one.generate(burst).count == two.generate(burst).count == 16
+    assert 2 * one.block(Run()).count == two.block(Run()).count == 16
     assert alone.output_error is not None
     assert alone.output_error.derived == {"tokens": 0.0}
     bench.close()
 
 
-def test_a_layer_too_narrow_to_split_is_a_failure(bench: Bench) -> None:
+def test_a_layer_too_narrow_to_split_is_a_failure(bench: WorkerBench) -> None:
     """More shards than output channels: invalid, with the reason."""
     ((_, outcome),) = bench.start([Config.of({"split_count": 99, "split_min_weights": 0})])
     assert isinstance(outcome, ArmFailure)
@@ -168,7 +145,9 @@ def test_a_layer_too_narrow_to_split_is_a_failure(bench: Bench) -> None:
     assert "can't be split into 99" in outcome.message
 
 
-def test_arms_that_memory_has_no_room_for_are_not_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arms_that_memory_has_no_room_for_are_not_started(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With room for one arm like the reference's, the second is a failure that says so, the first runs."""
     one_arm = int(1.5 * bench._workers._arm_bytes / workers_module.MEMORY_SHARE)
     monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: one_arm)
@@ -180,7 +159,41 @@ def test_arms_that_memory_has_no_room_for_are_not_started(bench: Bench, monkeypa
     assert "GiB of memory" in second[1].message
 
 
-def test_room_is_unbounded_where_memory_is_not_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_is_unbounded_where_nothing_is_known_of_memory(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A machine that doesn't say what is left holds nothing back."""
     monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: None)
     assert bench.room > 1000
+
+
+def test_a_bench_of_workers_is_a_bench(bench: WorkerBench) -> None:
+    """What tunings ask of one; nothing is known of how long a start takes until one has been seen."""
+    used: Bench = bench
+    assert used.arm_start_s == 0.0
+    used.start([Config()])
+    assert used.arm_start_s > 0.0
+
+
+def test_an_arm_may_leave_its_outputs_alone(bench: WorkerBench) -> None:
+    """In fresh processes they aren't compared again; nothing is started yet."""
+    assert bench.arm(Config(), checked=False).spec.outputs is None
+    checked = bench.arm(Config())
+    assert checked.spec.outputs is not None
+    assert not checked.spec.outputs.save
+    assert checked.started == ()
+
+
+def test_what_is_less_exact_must_say_the_references_tokens(tmp_path: Path, workers: Workers) -> None:
+    """Of a language model, whatever the hints do; a config that is as exact as the default need not."""
+    job = job_for(language_model(tmp_path), "tokens_per_s", prompt_tokens=8)
+    bench = WorkerBench(job, Predictor(job.topology), workers)
+    off = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True, derived={"tokens": 0.1})
+    seen = Observed(effective=Effective(), masks=None, proof=None, output_error=off, properties={})
+    bench.accept_hints({Config.of({"performance_hint": "latency"}): seen})
+    assert bench.wrong_output(Config.of({"num_streams": 1}), seen) is None
+    wrong = bench.wrong_output(Config.of({"kv_cache_precision": "u4"}), seen)
+    assert wrong is not None
+    assert wrong.status is Status.WRONG_OUTPUT
+    assert "10.00% of the whole numbers of output tokens differ" in wrong.message
+    bench.close()
