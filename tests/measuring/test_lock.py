@@ -19,10 +19,11 @@ from autotp.errors import EnvironmentFailure
 from autotp.measuring import lock as lock_module
 from autotp.measuring.lock import VARIABLE, Holder, machine_lock
 from autotp.measuring.parent.pool import Workers
+from autotp.options import Spelling, spelled_for
 
 HOLD = """
 import sys
-from autotp.measuring import machine_lock
+from autotp.measuring.lock import machine_lock
 with machine_lock("autotp test", False, lambda holder: print("waits for", holder, flush=True)):
     print("has it", flush=True)
     sys.stdin.read()
@@ -57,8 +58,11 @@ def other(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_held_lock_fails_at_once_where_nobody_waits(other: subprocess.Popen[str]) -> None:
-    """With `no_wait` the failure says who holds it: process, command, since when."""
-    with pytest.raises(EnvironmentFailure, match=rf"^process {other.pid} \(autotp test, since 20.*--no-wait"):
+    """With `no_wait` the failure says who holds it (process, command, since when) and what to leave out."""
+    who = rf"^process {other.pid} \(autotp test, since 20.*leave out"
+    with pytest.raises(EnvironmentFailure, match=rf"{who} no_wait\."):
+        machine_lock("mine", True, nobody).__enter__()
+    with spelled_for(Spelling.COMMAND_LINE), pytest.raises(EnvironmentFailure, match=rf"{who} --no-wait\."):
         machine_lock("mine", True, nobody).__enter__()
 
 
