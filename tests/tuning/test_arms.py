@@ -56,11 +56,11 @@ def test_what_openvino_treats_alike_has_one_key(bench: Bench) -> None:
 
 
 def test_a_config_that_openvino_refuses_is_a_failure_with_its_reason(bench: Bench) -> None:
-    """A refused property is data: status, phase and OpenVINO's words; a sound arm beside it runs."""
+    """A refused property is data: status, phase and a reason; a sound arm beside it runs."""
     refused, sound = bench.start([Config.of({"distribution_policy": "pipeline_parallel"}), Config()])
     assert isinstance(refused[1], ArmFailure)
     assert refused[1].status in (Status.INVALID, Status.CRASHED)
-    assert "PIPELINE_PARALLEL" in refused[1].message
+    assert refused[1].message.startswith("OpenVINO can't compile ")
     assert isinstance(sound[1], Observed)
     assert sound[0].block(0.0).count >= 1
 
