@@ -66,7 +66,7 @@ class Case:
 
 
 def sweep(described: Described, count: int, folder: Path, seed: int = 0) -> list[Case]:
-    """Predict and observe `count` configs of a pretended machine, doubtful ones more often; `folder` gets files."""
+    """Predict and observe `count` configs of a pretended machine, doubtful ones more often, in `folder`."""
     cases = predict_and_observe(described, count, folder, OBSERVATIONS, seed)
     topology = probe(folder / "tree")
     doubtful = [index for index, case in enumerate(cases) if not case.agrees]
