@@ -8,17 +8,19 @@ aliases, duplicate keys and a second document are refused: each has surprised so
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
 
 from autotp.errors import AutotpError, InputError
+from autotp.files.misfit import misfit
 
 T = TypeVar("T")
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 64
+_TOO_DEEP = "nested too deeply"
 CORE_RESOLVERS = (
     ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN"),
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -32,6 +34,13 @@ CORE_RESOLVERS = (
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+class _RefusedError(yaml.MarkedYAMLError):
+    """What YAML allows and this project doesn't."""
+
+    def __init__(self, problem: str, mark: Any) -> None:
+        super().__init__(problem=problem, problem_mark=mark)
+
+
 class _StrictLoader(_Base):  # type: ignore[misc]
     """The C parser where PyYAML has it (twenty times faster), with the core schema's scalars."""
 
@@ -43,9 +52,9 @@ def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, An
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
+            raise _RefusedError(f"key {key!r} is not text", key_node.start_mark)
         if key in mapping:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            raise _RefusedError(f"key {key!r} stands twice", key_node.start_mark)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 
@@ -53,7 +62,7 @@ def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, An
 def _construct_int(loader: Any, node: yaml.ScalarNode) -> int:
     text = loader.construct_scalar(node)
     if len(text) > 64:
-        raise yaml.constructor.ConstructorError(None, None, "a number of over 64 digits", node.start_mark)
+        raise _RefusedError("a number of over 64 digits", node.start_mark)
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 
@@ -71,21 +80,37 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 
 def _refuse_indirection(text: str) -> None:
     event: Any
-    depth = 0
+    depth = documents = 0
     for event in yaml.parse(text, Loader=_StrictLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(problem="anchors and aliases aren't allowed", problem_mark=event.start_mark)
+            raise _RefusedError("anchors and aliases aren't allowed", event.start_mark)
         if getattr(event, "tag", None):
-            raise yaml.MarkedYAMLError(problem="tags aren't allowed", problem_mark=event.start_mark)
+            raise _RefusedError("tags aren't allowed", event.start_mark)
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if documents > 1:
+            raise _RefusedError("a second document isn't allowed", event.start_mark)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
+            raise _RefusedError(_TOO_DEEP, event.start_mark)
 
 
-def _one_line(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"{error.problem}, line {error.problem_mark.line + 1}"
-    return " ".join(str(error).split())
+def _why(error: yaml.YAMLError | ValueError, text: str) -> str:
+    """Say what is wrong and where; PyYAML's own sentence stands behind ours where only PyYAML knows more."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "it holds a character that YAML doesn't allow"
+    mark = error.problem_mark
+    if isinstance(error, _RefusedError):
+        return f"{error.problem}, line {mark.line + 1}"
+    if _open_brackets(text, mark.line, mark.column) > MAX_DEPTH:
+        return f"{_TOO_DEEP}, line {mark.line + 1}"
+    return f"it can't be parsed, line {mark.line + 1} ({error.problem})"
+
+
+def _open_brackets(text: str, line: int, column: int) -> int:
+    """Count the brackets that are open at a place. The parser looks ahead, and has a limit of its own."""
+    lines = text.splitlines()
+    before = "".join([*lines[:line], *(rest[:column] for rest in lines[line : line + 1])])
+    return sum(map(before.count, "[{")) - sum(map(before.count, "]}"))
 
 
 def parse_yaml(text: str, source: str, kind: type[AutotpError] = InputError) -> Any:
@@ -102,8 +127,7 @@ def parse_yaml(text: str, source: str, kind: type[AutotpError] = InputError) -> 
         finally:
             loader.dispose()
     except (yaml.YAMLError, ValueError) as error:
-        reason = _one_line(error) if isinstance(error, yaml.YAMLError) else str(error)
-        raise kind(f"{source} isn't the YAML that is expected here: {reason}.") from error
+        raise kind(f"{source} isn't the YAML that is expected here: {_why(error, text)}.") from error
 
 
 def load_yaml(path: Path, kind: type[AutotpError] = InputError) -> Any:
@@ -132,33 +156,4 @@ def to_type(value: Any, type_: type[T], source: str, kind: type[AutotpError] = I
     try:
         return msgspec.convert(value, type_, strict=True)
     except msgspec.ValidationError as error:
-        raise kind(f"{source}: {_explain(str(error), type_)}.") from error
-
-
-def _explain(message: str, type_: Any) -> str:
-    unknown = re.match(r"Object contains unknown field `([^`]*)`(?: - at `([^`]*)`)?\Z", message)
-    if not unknown:
-        return message
-    key, path = unknown[1], unknown[2] or "$"
-    allowed = ", ".join(field.encode_name for field in msgspec.structs.fields(_type_at(type_, path)))
-    return f"unknown key {key!r} at {path.replace('$', 'the top', 1)}; allowed: {allowed}"
-
-
-def _type_at(type_: Any, path: str) -> Any:
-    """Follow msgspec's error path (`$.profiles[0].machine`) through the fields of `type_`."""
-    for step in re.findall(r"\.(\w+)|\[(?:\d+|\.\.\.)\]", path):
-        type_ = _struct_or_item(type_)
-        if step:
-            fields = {field.encode_name: field.type for field in msgspec.structs.fields(type_)}
-            type_ = fields[step]
-        else:
-            type_ = get_args(type_)[-1] if get_origin(type_) is dict else get_args(type_)[0]
-    return _struct_or_item(type_)
-
-
-def _struct_or_item(type_: Any) -> Any:
-    """Drop what stands for nothing from an optional type: `None`, and a key that isn't there."""
-    nothing = (type(None), msgspec.UnsetType)
-    options = [option for option in get_args(type_) if option not in nothing]
-    optional = len(options) < len(get_args(type_))
-    return options[0] if optional and options else type_
+        raise kind(f"{source}: {misfit(value, type_)}.") from error

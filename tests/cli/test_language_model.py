@@ -33,7 +33,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One short tuning by both tokens."""
     folder = tmp_path_factory.mktemp("done")
     objectives = ("--objective", "second_token_latency", "--objective", "first_token_latency")
-    return Done(language_model(folder / "toy"), folder / "out", "--budget", "10s", *ASKED, *objectives)
+    return Done(language_model(folder / "toy"), folder / "out", "--budget", "6s", *ASKED, *objectives)
 
 
 def test_a_language_model_is_tuned_without_a_flag(done: Done) -> None:
@@ -107,7 +107,7 @@ def test_one_config_can_be_measured(tmp_path: Path) -> None:
 def test_what_genai_deploys_is_tuned_with_pages(tmp_path: Path) -> None:
     """The file says with which attention, and what deploys it; a model that has none is refused."""
     paged = ("--attention-backend", "pa", *ASKED)
-    done = Done(language_model(tmp_path / "toy", attentive=True), tmp_path / "out", "--budget", "8s", *paged)
+    done = Done(language_model(tmp_path / "toy", attentive=True), tmp_path / "out", "--budget", "3s", *paged)
     assert done.code == EXIT_CODES[done.tuned.profiles[0].result.verdict], done.err
     assert done.tuned.workload.attention_backend == "PA"
     assert done.tuned.profiles[0].result.metrics["first_token_latency_s"] > 0  # told, too, though not asked for

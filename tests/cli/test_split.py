@@ -23,9 +23,9 @@ def test_a_split_model_is_written(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (("--count", "2"), "no fully connected layer of the model has 6,600,000 weights or more"),
-        (("--count", "1"), "1 is not in the range x>=2"),
+        (("--count", "1"), "--count"),
         (("--count", "65", "--min-weights", "0"), "can't be split into 65"),
-        (("--count", "2", "--min-weights", "-1"), "-1 is not in the range x>=0"),
+        (("--count", "2", "--min-weights", "-1"), "--min-weights"),
     ],
 )
 def test_what_can_not_be_split_is_one_sentence(arguments: tuple[str, ...], sentence: str, tmp_path: Path) -> None:

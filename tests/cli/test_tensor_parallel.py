@@ -13,7 +13,8 @@ from tests.support.models import wide_model
 from tests.support.trees import Described
 
 FOUR_BY_FOUR = Described(sockets=4, cores_per_node=4)
-OPTIONS = ("--space", "tensor_parallel", "--objective", "latency_p50", "--budget", "5m", "--json")
+FIXED = ("--fix", "distribution_policy=tensor_parallel", "--fix", "inference_precision_hint=f32")
+OPTIONS = ("--space", "tensor_parallel", *FIXED, "--objective", "latency_p50", "--budget", "1m", "--json")
 STATES = {1: "inert", 2: "active", 3: "active", 4: "active"}
 
 
@@ -23,9 +24,8 @@ def test_four_sockets_explore_every_native_degree(tmp_path: Path) -> None:
 
     The tuning is stopped as soon as it has told all four.
     """
-    model, out = wide_model(tmp_path, rows=256), tmp_path / "out"
-    options = (*OPTIONS, "--fix", "inference_precision_hint=f32", "--out", str(out))
-    argv = (sys.executable, "-m", "autotp", "tune", str(model), *options)
+    model, out = wide_model(tmp_path, rows=64), tmp_path / "out"
+    argv = (sys.executable, "-m", "autotp", "tune", str(model), *OPTIONS, "--out", str(out))
     told: dict[int, Any] = {}
     with rig.start(FOUR_BY_FOUR, argv, shim=True, tmp=tmp_path) as process:
         assert process.stdout is not None

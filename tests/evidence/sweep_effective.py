@@ -66,23 +66,29 @@ class Case:
 
 
 def sweep(described: Described, count: int, folder: Path, seed: int = 0) -> list[Case]:
-    """Predict and observe `count` configs on a pretended machine; `folder` receives its files."""
+    """Predict and observe `count` configs of a pretended machine, doubtful ones more often, in `folder`."""
+    cases = predict_and_observe(described, count, folder, OBSERVATIONS, seed)
+    topology = probe(folder / "tree")
+    doubtful = [index for index, case in enumerate(cases) if not case.agrees]
+    asked = [cases[index].config for index in doubtful]
+    for index, more in zip(doubtful, _observe(described, topology, asked, folder, 2 * OBSERVATIONS), strict=True):
+        cases[index] = replace(cases[index], seen=cases[index].seen + more)
+    return cases
+
+
+def predict_and_observe(described: Described, count: int, folder: Path, times: int, seed: int = 0) -> list[Case]:
+    """Predict `count` configs on a pretended machine and observe each in so many processes."""
     topology = probe(build(described, folder / "tree"))
     drawn = draw_configs(topology, count, seed)
     predictor = Predictor(topology)
     ((hint,),) = _observe(described, topology, [LEARNED], folder, 1)
     learned = Effective(streams=hint["streams"], threads=hint["threads"])
     model_threads = predictor.model_threads(LEARNED, learned)
-    seen = _observe(described, topology, [config for _, config in drawn], folder, OBSERVATIONS)
-    cases = [
+    seen = _observe(described, topology, [config for _, config in drawn], folder, times)
+    return [
         Case(rule, config, _predict(predictor, config, model_threads), seen[index], predictor.identity(config))
         for index, (rule, config) in enumerate(drawn)
     ]
-    doubtful = [index for index, case in enumerate(cases) if not case.agrees]
-    asked = [cases[index].config for index in doubtful]
-    for index, more in zip(doubtful, _observe(described, topology, asked, folder, 2 * OBSERVATIONS), strict=True):
-        cases[index] = replace(cases[index], seen=cases[index].seen + more)
-    return cases
 
 
 def _predict(predictor: Predictor, config: Config, model_threads: tuple[int, ...]) -> dict[str, object]:

@@ -11,7 +11,7 @@ import pytest
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.runtime import Plan, compile_plan, locate, reported_properties
 from autotp.runtime.compile import set_process_mask
-from autotp.runtime.models.read import Shape
+from autotp.runtime.models.read import Shape, reason
 from autotp.space import Effective
 from tests.support import rig
 from tests.support.models import WIDTH, dynamic_model, matmul_model
@@ -72,20 +72,20 @@ def test_shapes_are_compiled_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("properties", "text"),
+    "properties",
     [
-        ({"FOO": "1"}, "Unsupported property FOO"),
-        ({"NUM_STREAMS": "many"}, "many"),
-        ({"MODEL_DISTRIBUTION_POLICY": "PIPELINE_PARALLEL"}, "PIPELINE_PARALLEL"),
-        ({"INFERENCE_PRECISION_HINT": "u3"}, "u3"),
+        {"FOO": "1"},
+        {"NUM_STREAMS": "many"},
+        {"MODEL_DISTRIBUTION_POLICY": "PIPELINE_PARALLEL"},
+        {"INFERENCE_PRECISION_HINT": "u3"},
     ],
 )
-def test_a_property_that_openvino_refuses_is_one_sentence(
-    tmp_path: Path, properties: dict[str, str], text: str
-) -> None:
-    """An unknown property or a bad value names the model and repeats OpenVINO's reason."""
-    with pytest.raises(ModelError, match=rf"OpenVINO can't compile model\.xml: .*{text}") as caught:
+def test_a_property_that_openvino_refuses_is_one_sentence(tmp_path: Path, properties: dict[str, str]) -> None:
+    """An unknown property or a bad value names the model; OpenVINO's own reason stands behind it."""
+    with pytest.raises(ModelError) as caught:
         compile_plan(plan(matmul_model(tmp_path), properties))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert str(caught.value) == f"OpenVINO can't compile model.xml: {reason(caught.value.__cause__)}."
     assert "\n" not in str(caught.value)
 
 

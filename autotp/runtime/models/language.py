@@ -121,8 +121,10 @@ def context_limit(model: Path) -> int | None:
         return None
     try:
         limits = msgspec.json.decode(path.read_bytes(), type=_Limits)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ModelError(f"{path} can't be read: {error}.") from error
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} isn't JSON in which the lengths of contexts are whole numbers.") from error
     return limits.context
 
 

@@ -87,10 +87,18 @@ def digest(files: ModelFiles) -> Digest:
         if files.kind is not ModelKind.ONNX:
             weights_bytes = files.weights.stat().st_size if files.weights else 0
             return Digest(hashlib.sha256(files.path.read_bytes()).hexdigest(), weights_bytes)
+        if not files.path.stat().st_size:
+            raise _NoOnnxError("it is empty")
         with files.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _digest_onnx(data)
-    except (OSError, ValueError, IndexError, RecursionError) as error:
-        raise ModelError(f"{files.path} can't be read as a model, it may be cut short: {error}.") from error
+    except OSError as error:
+        raise ModelError(f"{files.path} can't be read: {error.strerror}.") from error
+    except _NoOnnxError as error:
+        raise ModelError(f"{files.path} can't be read as a model: {error}.") from error
+
+
+class _NoOnnxError(Exception):
+    """Why a file's bytes aren't an ONNX model."""
 
 
 class _Message(StrEnum):
@@ -115,12 +123,15 @@ _CHILDREN = {
 }
 _TENSOR_PAYLOADS = {4, 5, 7, 9, 10, 11}
 _BULK_BYTES = 1024
+_MOST_LEVELS = 100  # of messages in messages, as in protobuf's own readers
+_CUT_SHORT = "it is cut short: a field runs past its end"
+_NOT_PROTOBUF = "it isn't in the protobuf wire format"
 
 
 def _digest_onnx(data: mmap.mmap) -> Digest:
     sha = hashlib.sha256()
     bulk = 0
-    for start, end, is_bulk in _spans(data, _Message.MODEL, 0, len(data)):
+    for start, end, is_bulk in _spans(data, _Message.MODEL, 0, len(data), _MOST_LEVELS):
         if is_bulk:
             bulk += end - start  # the length is hashed with the field's header
         else:
@@ -128,8 +139,15 @@ def _digest_onnx(data: mmap.mmap) -> Digest:
     return Digest(sha.hexdigest(), bulk)
 
 
-def _spans(data: mmap.mmap, message: _Message, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """Yield the byte ranges of `message` in order, each with whether it's a large tensor's payload."""
+def _spans(
+    data: mmap.mmap, message: _Message, start: int, end: int, levels: int
+) -> Iterator[tuple[int, int, bool]]:
+    """Yield the byte ranges of `message` in order, each with whether it's a large tensor's payload.
+
+    It may hold messages in messages, `levels` deep.
+    """
+    if not levels:
+        raise _NoOnnxError(f"it is nested more than {_MOST_LEVELS} levels deep")
     position = start
     while position < end:
         field_start = position
@@ -141,11 +159,11 @@ def _spans(data: mmap.mmap, message: _Message, start: int, end: int) -> Iterator
         else:
             body_end = position = _past_scalar(data, wire, position)
         if body_end > end:
-            raise ValueError("a field runs past the end of the file")
+            raise _NoOnnxError(_CUT_SHORT)
         child = _CHILDREN[message].get(field)
         if wire == 2 and body_end - position > _BULK_BYTES and child is not None:
             yield field_start, position, False
-            yield from _spans(data, child, position, body_end)
+            yield from _spans(data, child, position, body_end, levels - 1)
         elif (
             wire == 2
             and body_end - position > _BULK_BYTES
@@ -169,15 +187,17 @@ def _past_scalar(data: mmap.mmap, wire: int, position: int) -> int:
         return _varint(data, position)[1]
     if wire in (1, 5):
         return position + (8 if wire == 1 else 4)
-    raise ValueError("it isn't in the protobuf wire format")
+    raise _NoOnnxError(_NOT_PROTOBUF)
 
 
 def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
+        if position >= len(data):
+            raise _NoOnnxError(_CUT_SHORT)
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
-    raise ValueError("it isn't in the protobuf wire format")
+    raise _NoOnnxError(_NOT_PROTOBUF)

@@ -31,8 +31,12 @@ def talking_to(url: str) -> Iterator[None]:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             warnings.filterwarnings("ignore", message="Heartbeat of storage")
             yield
-    except (sqlalchemy.exc.ArgumentError, ImportError) as error:
-        raise InputError(f"The storage URL {public_url(url)} can't be used: {_first_line(error)}.") from error
+    except sqlalchemy.exc.NoSuchModuleError as error:
+        raise InputError(f"The storage URL {public_url(url)} names a database that SQLAlchemy lacks.") from error
+    except sqlalchemy.exc.ArgumentError as error:
+        raise InputError("The storage URL given can't be understood; sqlite:////data/x.db is one.") from error
+    except ImportError as error:
+        raise InputError(f"The driver of the storage URL {public_url(url)} isn't installed.") from error
     except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         message = f"The storage {public_url(url)} can't be reached or went away: {_first_line(error)}."
         raise EnvironmentFailure(message) from error

@@ -157,5 +157,5 @@ def test_latency_gain_is_of_pooled_quantiles() -> None:
 
 def test_unpaired_blocks_are_refused() -> None:
     """Rounds that one arm missed can't be compared."""
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError):
         log_gain(METRICS["throughput"], blocks([1.0, 2.0]), blocks([1.0]))

@@ -115,9 +115,10 @@ def test_the_context_is_bounded_by_the_config(tmp_path: Path, text: str | None, 
 
 def test_a_config_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     """Rather than tuning for prompts that may not fit."""
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ModelError, match=r"config\.json can't be read"):
-        context_limit(tmp_path / "openvino_model.xml")
+    for content in (b"{", b'{"n_positions": "many"}', b'{"n_positions": "\xff"}', b"[]"):
+        (tmp_path / "config.json").write_bytes(content)
+        with pytest.raises(ModelError, match=r"config\.json isn't JSON in which the lengths of contexts are"):
+            context_limit(tmp_path / "openvino_model.xml")
 
 
 def _capped(model: ov.Model) -> ov.Model:

@@ -132,15 +132,14 @@ def test_an_unknown_input_lists_those_there_are(tmp_path: Path) -> None:
 def test_a_shape_that_does_not_fit_says_why(tmp_path: Path, shape: Shape) -> None:
     """A shape that the graph can't take is repeated with OpenVINO's own reason."""
     text = refusal(matmul_model(tmp_path), {"x": shape})
-    assert text.startswith(f"The model can't take the shape x={list(shape)}: ")
-    assert "MatMul" in text.partition(": ")[2]
-    assert "While validating" not in text
+    assert re.fullmatch(rf"The model can't take the shape x={re.escape(str(list(shape)))}: .+\.", text)
 
 
 def test_a_real_models_wrong_shape_says_why() -> None:
     """The OCR recogniser refuses four channels in words."""
     real = real_model_or_skip("rec")
-    assert "channel count (4)" in refusal(real.path, {real.input_name: (1, 4, 48, 320)})
+    text = refusal(real.path, {real.input_name: (1, 4, 48, 320)})
+    assert re.fullmatch(rf"The model can't take the shape {real.input_name}=\[1, 4, 48, 320\]: .+\.", text)
 
 
 @pytest.mark.parametrize("content", ["", "hello", "<net", "<a/>"])
@@ -167,7 +166,11 @@ def test_weights_missing_or_cut_short_are_one_sentence(tmp_path: Path, keep_byte
     weights.unlink()
     if keep_bytes is not None:
         weights.write_bytes(kept)
-    assert "bin file" in refusal(path)
+    text = refusal(path)
+    assert text.startswith(f"OpenVINO can't read {path}: ")
+    assert text.endswith(f" {weights.name}, which should hold its weights, isn't beside it.") == (
+        keep_bytes is None
+    )
 
 
 def test_a_cut_onnx_is_one_sentence(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.errors import AutotpError, EnvironmentFailure, InputError, StudyError
+from autotp.errors import EnvironmentFailure, InputError, StudyError
 from autotp.tuning.study.storage_url import check_storage, open_storage, public_url, study_names, talking_to
 from tests.support.interrupts import press_ctrl_c
 
@@ -76,9 +76,22 @@ def test_checking_a_missing_file_names_it(tmp_path: Path) -> None:
 
 def test_errors_are_for_people() -> None:
     """Whatever is wrong with a URL is told in one sentence of one line."""
-    with pytest.raises(AutotpError, match=r"^The storage URL .*\.$") as raised:
-        study_names("foo://x")
-    assert "\n" not in str(raised.value)
+    for url, words in (
+        ("foo://x", "The storage URL foo://x names a database that SQLAlchemy lacks"),
+        ("nonsense", "The storage URL given can't be understood"),
+        ("sqlite+nodriver:///x.db", r"The storage URL sqlite\+nodriver:///x\.db names a database that"),
+    ):
+        with pytest.raises(InputError, match=rf"^{words}[^\n]*\.$"):
+            study_names(url)
+
+
+def test_a_driver_that_is_not_installed_is_told() -> None:
+    """What the URL names is known, but can't be imported here."""
+    with (
+        pytest.raises(InputError, match=r"^The driver of the storage URL x://y isn't installed\.$"),
+        talking_to("x://y"),
+    ):
+        raise ImportError("No module named 'x'")
 
 
 def test_ctrl_c_waits_for_the_end_of_a_write() -> None:
