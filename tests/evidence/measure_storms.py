@@ -33,9 +33,10 @@ from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.rounds.waves import GRACE, Rounds, Waves, plan_waves
+from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.statistics import MIN_PROCESSES, t_interval
 from autotp.measuring.verdict import Contest, judge
-from autotp.measuring.workload.workload import Workload
+from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime import Plan, locate
 from autotp.space import Config
 from tests.support.models import layered_model
@@ -107,7 +108,7 @@ def _run_waves(workers: Workers, models: Mapping[str, Path], baseline: str, seco
 def _makers(workers: Workers, models: Mapping[str, Path]) -> dict[str, Callable[[], Arm]]:
     def maker(path: Path) -> Callable[[], Arm]:
         plan = Plan(files=locate(path), shapes={}, properties=PROPERTIES)
-        return lambda: Arm(ArmSpec(plans=(plan,), workload=Workload()), workers)
+        return lambda: WorkerArm(ArmSpec(plans=(plan,), workload=ClosedLoop()), workers)
 
     return {name: maker(path) for name, path in models.items()}
 

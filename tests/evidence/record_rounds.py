@@ -32,9 +32,10 @@ from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.rounds.rounds import run_round
+from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.weather import Patience
-from autotp.measuring.workload.workload import Workload
+from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime import Plan, build_demo_model, locate
 from tests.support.real_models import NAMES, real_model
 
@@ -62,7 +63,7 @@ def hint_spec(model: str, folder: Path) -> ArmSpec:
         real = real_model(model)
         path, shapes = real.path, {real.input_name: real.shape}
     plan = Plan(files=locate(path), shapes=shapes, properties={"PERFORMANCE_HINT": "THROUGHPUT"})
-    return ArmSpec(plans=(plan,), workload=Workload())
+    return ArmSpec(plans=(plan,), workload=ClosedLoop())
 
 
 def record(workers: Workers, spec: ArmSpec, arms: int, waves: int, rounds: int, seed: int) -> Recorded:
@@ -78,7 +79,7 @@ def record(workers: Workers, spec: ArmSpec, arms: int, waves: int, rounds: int, 
 
 def _fitted(workers: Workers, spec: ArmSpec) -> Blocks:
     """Return blocks of the length that a race would give them."""
-    arm = Arm(spec, workers)
+    arm = WorkerArm(spec, workers)
     try:
         _start([arm])
         block = Blocks().fitting.run(arm)
@@ -93,7 +94,7 @@ def _start(arms: list[Arm]) -> None:
 
 
 def _wave(workers: Workers, spec: ArmSpec, blocks: Blocks, arms: int, rounds: int, rng: random.Random) -> Wave:
-    made = {number: Arm(spec, workers) for number in range(arms)}
+    made: dict[int, Arm] = {number: WorkerArm(spec, workers) for number in range(arms)}
     began, patience = monotonic(), Patience()
     try:
         _start(list(made.values()))

@@ -4,40 +4,34 @@ import random
 from collections.abc import Callable
 from math import exp
 
+from autotp.findings import METRICS
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.parent.pool import Workers
-from autotp.measuring.rounds.arm import Arm, ArmSpec
+from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.rounds.waves import Waves
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.workload import Generate, Run, Workload
+from autotp.measuring.workload.workload import Run
+from tests.support.workerless import Workerless
 
 PLAIN = Blocks()
 QUOTA = Blocks(duration_s=0.3, lead_in_s=0.1)
 
 
-class Pretended(Arm):
-    """An arm without workers whose blocks have the latency `latency_s`, spread by `noise`."""
+class Pretended(Workerless):
+    """An arm whose blocks have the latency `latency_s`, spread by `noise`; block `fails_at` fails."""
 
     def __init__(self, latency_s: float, noise: float = 0.0, fails_at: int | None = None) -> None:
-        super().__init__(ArmSpec(plans=(), workload=Workload()), Workers())
+        super().__init__()
         self.durations_s: list[float] = []
-        self.stopped = False
         self._latency_s, self._noise, self._fails_at = latency_s, noise, fails_at
         self._rng = random.Random(latency_s)
 
-    def _run(self, run: Run | Generate, phase: Phase) -> Block:
-        assert isinstance(run, Run)
-        if phase is Phase.WARM_UP:
-            return block_of(self._latency_s)
+    def block(self, run: Run) -> Block:
+        """Return the next block, and note how long it was to be."""
         if len(self.durations_s) == self._fails_at:
             raise ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
         self.durations_s.append(run.duration_s)
         return block_of(self._latency_s * exp(self._rng.gauss(0, self._noise)))
-
-    def stop(self) -> None:
-        """Note that the arm was stopped."""
-        self.stopped = True
 
 
 def block_of(latency_s: float) -> Block:

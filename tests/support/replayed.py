@@ -11,19 +11,13 @@ A block is replayed as long as it was recorded, whatever length is asked for.
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import msgspec
 import numpy as np
 
-from autotp.measuring.failure import Phase
-from autotp.measuring.protocol import Started
-from autotp.measuring.rounds.arm import Arm, ArmSpec
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.workload import Generate, Run, Workload
-
-NO_WORKERS: Any = SimpleNamespace()
+from autotp.measuring.workload.workload import Run
+from tests.support.workerless import Workerless
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -59,7 +53,7 @@ def _block(untimed_s: float, count: int, elapsed_s: float, latencies_s: Sequence
 
 
 class Clock:
-    """A clock that moves only when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -103,11 +97,11 @@ class Processes:
         return self._rounds[self._at][number]
 
 
-class ReplayedArm(Arm):
-    """An arm without workers that replays a recorded process, `speed` times as fast."""
+class ReplayedArm(Workerless):
+    """An arm that replays a recorded process, `speed` times as fast."""
 
     def __init__(self, processes: Processes, clock: Clock, recording: Recording, speed: float) -> None:
-        super().__init__(ArmSpec(plans=(), workload=Workload()), NO_WORKERS)
+        super().__init__()
         self._processes, self._clock, self._recording, self._speed = processes, clock, recording, speed
         self._number: int | None = None
         self._seen = 0
@@ -117,22 +111,19 @@ class ReplayedArm(Arm):
         self._number = self._processes.join()
         self._seen = self._processes.round
 
-    def await_start(self) -> tuple[Started, ...]:
-        """Nothing is compiled."""
-        return ()
-
     def warm_up(self) -> None:
         """Let the time pass that an arm takes to start and warm up."""
         self._clock.now_s += self._recording.arm_start_s
 
     def stop(self) -> None:
         """Leave the processes."""
+        super().stop()
         if self._number is not None:
             self._processes.leave(self._number)
             self._number = None
 
-    def _run(self, run: Run | Generate, phase: Phase) -> Block:
-        assert isinstance(run, Run)
+    def block(self, run: Run) -> Block:
+        """Return what the process did next, and let its time pass."""
         assert self._number is not None, "a block of an arm that isn't running"
         if self._seen == self._processes.round:
             self._processes.go_on()
