@@ -234,7 +234,10 @@ def main(arguments: list[str] | None = None) -> int:
         "candidates": CANDIDATES,
         "missed": missed,
         "duration_s": round(perf_counter() - started),
-        "scenarios": {scenario.name: msgspec.to_builtins(scenario) | found for scenario, found in outcome.items()},
+        "scenarios": {
+            scenario.name: msgspec.to_builtins(scenario) | {"metric": str(scenario.metric)} | found
+            for scenario, found in outcome.items()
+        },
     }
     keep(document, chosen.out)
     return 1 if missed else 0

@@ -24,7 +24,8 @@ from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.rounds import noise
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.waves import AA
-from autotp.measuring.workload.workload import BLOCK_S, Workload
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.workload import BLOCK_S
 from autotp.runtime import locate
 from autotp.space import Census, Config, Effective, load_space
 from autotp.topology import probe
@@ -206,7 +207,7 @@ def simulated_session(
         name="simulated",
         out=out,
         space=_space(),
-        workload=Workload(seed=seed),
+        workload=ClosedLoop(seed=seed),
         **{"objectives": (METRICS["throughput"],), "budget_s": 300.0, **given},
     )
     clock, rng = Clock(), random.Random(request.seed)
