@@ -143,10 +143,10 @@ def test_where_every_candidate_fails_nothing_is_claimed(
         lambda configs, gated=True: [(arm, gone if gated else found) for arm, found in start(configs)],
     )
     events: list[Event] = []
-    session.tell = events.append
-    closing = tuner.conduct(session)
-    assert closing.verdict == Verdict(Ruling.UNKNOWN, reason=f"every candidate failed; the first: {gone}")
-    assert closing.finals.waves == []
+    session.emit = events.append
+    result = tuner.conduct(session)
+    assert result.verdict == Verdict(Ruling.UNKNOWN, reason=f"every candidate failed; the first: {gone}")
+    assert result.finals.waves == []
     assert not [event for event in events if isinstance(event, FinalsBegan)]
     result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
     assert result.verdict == "unknown"
@@ -187,7 +187,7 @@ def test_an_interrupt_writes_the_file_before_it_tidies_the_study(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(session.store, "abandon", gone)
-    session.tell = interrupt
+    session.emit = interrupt
     with pytest.raises(EnvironmentFailure):
         tuner.conduct(session)
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"

@@ -1,4 +1,4 @@
-"""The race, on synthetic blocks: standings, dropping, failures."""
+"""The race, on synthetic blocks: estimates, dropping, failures."""
 
 from math import inf, log
 from time import monotonic
@@ -17,8 +17,8 @@ from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Generate, Run
 from autotp.space import Config, Effective
-from autotp.tuning.race.estimate import Standing
-from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, ROUNDS_TO_JUDGE, Race, Racer, still_in
+from autotp.tuning.race.estimate import Estimate
+from autotp.tuning.race.race import ROUNDS_TO_JUDGE, ROUNDS_TO_SCREEN, Race, Racer, may_be_best
 from tests.support.pretended_arms import PLAIN, QUOTA, Pretended, block_of
 
 OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=None, properties={})
@@ -48,21 +48,21 @@ def race_of(arms: dict[str, Arm], *metrics: Metric, blocks: Blocks = PLAIN) -> t
     return race, racers
 
 
-def test_a_standing_is_the_median_of_paired_log_ratios() -> None:
+def test_a_estimate_is_the_median_of_paired_log_ratios() -> None:
     """Twice the rate in every round stands at log 2 with no error; the baseline stands at 0."""
     race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)})
     race.run(5, inf)
-    standing = race.standing(racers["fast"])
-    assert standing.log_gain == pytest.approx(log(2))
-    assert standing.interval.median == pytest.approx(2)
-    assert race.standing(racers["baseline"]).log_gain == 0.0
+    estimate = race.estimate(racers["fast"])
+    assert estimate.log_gain == pytest.approx(log(2))
+    assert estimate.interval.median == pytest.approx(2)
+    assert race.estimate(racers["baseline"]).log_gain == 0.0
 
 
 def test_latency_gains_are_above_one_where_it_is_lower() -> None:
     """For a latency objective the arm with half the latency stands at log 2, too."""
     race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)}, METRICS["latency_p50"])
     race.run(5, inf)
-    assert race.standing(racers["fast"]).log_gain == pytest.approx(log(2))
+    assert race.estimate(racers["fast"]).log_gain == pytest.approx(log(2))
 
 
 def test_a_quantiles_gain_is_that_of_all_latencies() -> None:
@@ -88,7 +88,7 @@ def test_only_rounds_that_both_took_part_in_count() -> None:
     race.run(3, inf)
     assert list(late.blocks) == [4, 5, 6]
     assert len(racers["baseline"].blocks) == race.rounds == 7
-    assert race.standing(late).log_gain == pytest.approx(-log(2))
+    assert race.estimate(late).log_gain == pytest.approx(-log(2))
 
 
 def test_an_arm_provably_behind_is_beaten() -> None:
@@ -107,11 +107,11 @@ def test_an_arm_far_behind_is_hopeless_after_three_rounds() -> None:
     arms = {"baseline": 0.01, "half": 0.02, "tenth slower": 0.011, "equal": 0.01}
     race, racers = race_of({key: Pretended(latency_s, 0.01) for key, latency_s in arms.items()})
     race.run(1, inf)
-    assert not any(race.hopeless(one) for one in racers.values())
-    race.run(ROUNDS_TO_DESPAIR - 1, inf)
-    assert [key for key, one in racers.items() if race.hopeless(one)] == ["half"]
-    race.run(ROUNDS_TO_JUDGE - ROUNDS_TO_DESPAIR, inf)
-    assert not race.hopeless(racers["half"])
+    assert not any(race.clearly_behind(one) for one in racers.values())
+    race.run(ROUNDS_TO_SCREEN - 1, inf)
+    assert [key for key, one in racers.items() if race.clearly_behind(one)] == ["half"]
+    race.run(ROUNDS_TO_JUDGE - ROUNDS_TO_SCREEN, inf)
+    assert not race.clearly_behind(racers["half"])
     assert race.beaten(racers["half"], racers.values())
 
 
@@ -121,8 +121,8 @@ def test_noise_alone_makes_nothing_hopeless() -> None:
     for number in range(100):
         arms = {key: Pretended(0.01 + 1e-9 * (3 * number + place), 0.2) for place, key in enumerate("abc")}
         race, racers = race_of({"baseline": Pretended(0.01 - 1e-9 * number, 0.2), **arms})
-        race.run(ROUNDS_TO_DESPAIR, inf)
-        found += sum(race.hopeless(one) for one in racers.values())
+        race.run(ROUNDS_TO_SCREEN, inf)
+        found += sum(race.clearly_behind(one) for one in racers.values())
     assert found == 0
 
 
@@ -154,19 +154,19 @@ def test_arms_of_the_same_rounds_are_paired_with_each_other() -> None:
     race.run(12, inf)
     between = race.gain(racers["behind"], racers["ahead"])
     assert between.log_gain == pytest.approx(-log(1.02))
-    assert between.error < 1e-9 < race.standing(racers["behind"]).error
+    assert between.error < 1e-9 < race.estimate(racers["behind"]).error
     assert race.beaten(racers["behind"], [racers["ahead"]])
 
 
 def test_arms_of_other_rounds_are_compared_by_way_of_the_baseline() -> None:
-    """Without common rounds the gain is the difference of the standings, and the errors add up."""
+    """Without common rounds the gain is the difference of the estimates, and the errors add up."""
     race, racers = race_of({"baseline": Pretended(0.01, 0.01), "early": Pretended(0.008, 0.01)})
     race.run(12, inf)
     race.leave(racers["early"])
     late = racer("late", Pretended(0.009, 0.01))
     race.enter(late)
     race.run(12, inf)
-    between, early, own = race.gain(late, racers["early"]), race.standing(racers["early"]), race.standing(late)
+    between, early, own = race.gain(late, racers["early"]), race.estimate(racers["early"]), race.estimate(late)
     assert between.log_gain == own.log_gain - early.log_gain
     assert between.error > max(own.error, early.error)
     assert between.rounds == 12
@@ -190,9 +190,9 @@ def test_those_still_in_may_be_the_best() -> None:
         {"baseline": Pretended(0.01, 0.02), "best": Pretended(0.008, 0.02), "slow": Pretended(0.009, 0.02)}
     )
     race.run(30, inf)
-    assert still_in(race, list(racers.values())) == [racers["best"]]
-    assert still_in(race, [racers["slow"]]) == [racers["slow"]]
-    assert still_in(race, []) == []
+    assert may_be_best(race, list(racers.values())) == [racers["best"]]
+    assert may_be_best(race, [racers["slow"]]) == [racers["slow"]]
+    assert may_be_best(race, []) == []
 
 
 def test_with_two_objectives_an_arm_must_be_behind_in_both() -> None:
@@ -228,13 +228,13 @@ def test_the_time_ends_a_run() -> None:
 
 
 def test_leaving_stops_the_arm_and_keeps_its_blocks() -> None:
-    """An arm that left has no processes, but still its standing."""
+    """An arm that left has no processes, but still its estimate."""
     arm = Pretended(0.01)
     race, racers = race_of({"baseline": Pretended(0.02), "gone": arm})
     race.run(3, inf)
     race.leave(racers["gone"])
     assert arm.stopped
-    assert race.standing(racers["gone"]).log_gain == pytest.approx(log(2))
+    assert race.estimate(racers["gone"]).log_gain == pytest.approx(log(2))
 
 
 def test_blocks_hold_four_turns_of_the_slowest_arm() -> None:
@@ -323,11 +323,11 @@ def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
 
 
 @given(st.lists(st.floats(-2, 2), max_size=12))
-def test_a_standing_of_few_rounds_knows_nothing(log_gains: list[float]) -> None:
+def test_a_estimate_of_few_rounds_knows_nothing(log_gains: list[float]) -> None:
     """With fewer than two rounds the error is infinite and nothing is behind; the median lies in its interval."""
-    standing = Standing.of(log_gains)
-    interval = standing.interval
+    estimate = Estimate.of(log_gains)
+    interval = estimate.interval
     assert interval.low <= interval.median <= interval.high < inf
     if len(log_gains) < 2:
-        assert standing.error == inf
-        assert not standing.below(10.0, 0.95)
+        assert estimate.error == inf
+        assert not estimate.below(10.0, 0.95)

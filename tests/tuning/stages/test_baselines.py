@@ -13,9 +13,9 @@ from autotp.measuring.observed import Observed
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm
 from autotp.space import Config
-from autotp.tuning.events import ArmEnded, Baselined, Event, Gauged
+from autotp.tuning.events import ArmEnded, Baselined, Event, NoiseMeasured
 from autotp.tuning.session import Session, open_session
-from autotp.tuning.stages.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
+from autotp.tuning.stages.baselines import HINTS, measure_noise, race_baselines, retire_baseline
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.simulated import SimulatedBench, simulated_session
@@ -94,12 +94,12 @@ def test_without_a_reference_there_is_nothing_to_compare(model: Path, tmp_path: 
     assert raised.value.exit_code == 5
 
 
-def gauged(session: Session) -> Gauged:
+def gauged(session: Session) -> NoiseMeasured:
     """What a simulated tuning says of its noise."""
     events: list[Event] = []
-    session.tell = events.append
-    gauge_noise(session, race_baselines(session)[0])
-    (found,) = (event for event in events if isinstance(event, Gauged))
+    session.emit = events.append
+    measure_noise(session, race_baselines(session)[0])
+    (found,) = (event for event in events if isinstance(event, NoiseMeasured))
     return found
 
 
@@ -115,7 +115,7 @@ def test_a_slow_start_shortens_the_baseline_against_itself(model: Path, tmp_path
         session = simulated(model, tmp_path, arm_start_s)
         best = race_baselines(session)[0]
         began = session.now()
-        gauge_noise(session, best)
+        measure_noise(session, best)
         assert 0.0 < session.now() - began <= most_s
     session = simulated(model, tmp_path, 16.0)
     found = gauged(session)
@@ -149,7 +149,7 @@ def test_a_hint_that_fails_is_told(model: Path, tmp_path: Path, monkeypatch: pyt
     """The person hears of a hint that can't be started; the others go on."""
     session = simulated(model, tmp_path, 0.2)
     events: list[Event] = []
-    session.tell = events.append
+    session.emit = events.append
     monkeypatch.setattr(session.store, "fail", lambda trial, failure: None)
     gone = ArmFailure(Status.CRASHED, Phase.COMPILE, "gone")
     start = session.bench.start

@@ -12,7 +12,7 @@ from autotp.measuring.rounds.waves import AA, Rounds, Schedule, plan_waves
 from autotp.measuring.samples.block import Block
 from autotp.space import Config
 from autotp.tuning.constraints import parse_constraint
-from autotp.tuning.stages.finals import Closing, _rule, final_metrics, rounds_wanted
+from autotp.tuning.stages.finals import FinalsResult, _rule, final_metrics, rounds_wanted
 from tests.support.pretended_arms import finals_of, nothing
 
 
@@ -58,7 +58,7 @@ def racer(key: str) -> Any:
     return SimpleNamespace(key=key, config=Config())
 
 
-def ruled(latencies_s: dict[str, float], constraint: str, spread: float = 0.0) -> tuple[Closing, list[Any]]:
+def ruled(latencies_s: dict[str, float], constraint: str, spread: float = 0.0) -> tuple[FinalsResult, list[Any]]:
     """What six processes of hints and a candidate say under a constraint, and the baselines."""
     finals = finals_of(latencies_s)
     for step in (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0):
@@ -81,24 +81,24 @@ def block(latency_s: float) -> Block:
 
 def test_a_baseline_on_the_edge_of_a_bound_must_be_beaten() -> None:
     """A hint whose processes lie about the bound isn't proven to break it: a slower candidate doesn't win."""
-    closing, _ = ruled({"hint": 0.02, "candidate": 0.03}, "latency_p50>20.1ms", spread=0.02)
-    assert closing.verdict.ruling is Ruling.UNKNOWN
-    assert "may keep" in closing.verdict.reason
+    result, _ = ruled({"hint": 0.02, "candidate": 0.03}, "latency_p50>20.1ms", spread=0.02)
+    assert result.verdict.ruling is Ruling.UNKNOWN
+    assert "may keep" in result.verdict.reason
 
 
 def test_a_baseline_that_is_proven_to_break_a_bound_need_not_be_beaten() -> None:
     """Where the hint has half the latency that is asked for at least, the slower candidate that keeps it wins."""
-    closing, _ = ruled({"hint": 0.01, "candidate": 0.02}, "latency_p50>15ms")
-    assert closing.verdict.ruling is Ruling.WIN
-    assert closing.verdict.winner is not None
-    assert closing.verdict.winner.gain("hint").high < 1.0
+    result, _ = ruled({"hint": 0.01, "candidate": 0.02}, "latency_p50>15ms")
+    assert result.verdict.ruling is Ruling.WIN
+    assert result.verdict.winner is not None
+    assert result.verdict.winner.gain("hint").high < 1.0
 
 
 def test_a_tie_ships_a_baseline_that_keeps_the_constraint() -> None:
     """The best hint breaks the bound, the other one doesn't, and the candidate beats neither: the other ships."""
-    closing, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50>15ms")
-    assert closing.verdict.ruling is Ruling.TIE
-    assert closing.fallback is baselines[1]
+    result, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50>15ms")
+    assert result.verdict.ruling is Ruling.TIE
+    assert result.fallback is baselines[1]
     kept, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50<1s")
     assert (kept.verdict.ruling, kept.fallback) == (Ruling.TIE, baselines[0])
 
@@ -106,13 +106,13 @@ def test_a_tie_ships_a_baseline_that_keeps_the_constraint() -> None:
 @pytest.mark.parametrize(("bound", "ruling"), [("memory<1.5GB", Ruling.TIE), ("memory<3GB", Ruling.WIN)])
 def test_memory_can_be_bounded(bound: str, ruling: Ruling) -> None:
     """A candidate of 2 GB that is twice as fast as the hint wins only where it may take so much."""
-    closing, _ = ruled({"hint": 0.01, "candidate": 0.005}, bound)
-    assert closing.verdict.ruling is ruling
+    result, _ = ruled({"hint": 0.01, "candidate": 0.005}, bound)
+    assert result.verdict.ruling is ruling
 
 
 def test_nothing_that_keeps_the_constraint_is_unknown() -> None:
     """Where all break the bound nothing wins, and the text says so."""
-    closing, baselines = ruled({"hint": 0.01, "candidate": 0.005}, "latency_p50>15ms")
-    assert closing.verdict.ruling is Ruling.UNKNOWN
-    assert "nothing that was measured keeps" in closing.verdict.reason
-    assert closing.fallback is baselines[0]
+    result, baselines = ruled({"hint": 0.01, "candidate": 0.005}, "latency_p50>15ms")
+    assert result.verdict.ruling is Ruling.UNKNOWN
+    assert "nothing that was measured keeps" in result.verdict.reason
+    assert result.fallback is baselines[0]

@@ -16,7 +16,7 @@ from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import race_baselines
 from autotp.tuning.stages.finals import MAX_FINALISTS, _line_up
 from autotp.tuning.stages.playoff import play_off
-from autotp.tuning.stages.search import Hunt
+from autotp.tuning.stages.search import Search
 from autotp.tuning.study.study import Role
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
@@ -36,9 +36,9 @@ def searched(model: Path, out: Path, fastest: float = 1.0, noise: float = 0.05) 
     """A session whose search is over, and its contenders; the first candidate is `fastest` times as fast."""
     speeds = dict.fromkeys(CONFIGS, 1.0) | {CONFIGS[0]: fastest}
     session = simulated_session(made_up(noise), speeds, model, out, seed=1)
-    hunt = Hunt(session, race_baselines(session))
-    hunt.run(inf)
-    return session, hunt.contenders
+    search = Search(session, race_baselines(session))
+    search.run(inf)
+    return session, search.contenders
 
 
 def test_equals_race_on_until_the_time_is_over(model: Path, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_it_is_told_once_and_each_arm_that_races_again_too(model: Path, tmp_path
     """The person hears that a play-off begins, and what each of its trials found."""
     session, contenders = searched(model, tmp_path)
     events: list[Event] = []
-    session.tell = events.append
+    session.emit = events.append
     before = len(session.store.study.get_trials())
     play_off(session, contenders, [], session.now() + 30.0)
     begun: Any = session.store.study.get_trials()[before:]

@@ -15,7 +15,7 @@ from autotp.tuning.events import ArmEnded, Event
 from autotp.tuning.race.race import Racer
 from autotp.tuning.session import Session, open_session
 from autotp.tuning.stages.baselines import race_baselines
-from autotp.tuning.stages.search import PAST_LEADERS, Hunt, _first_configs
+from autotp.tuning.stages.search import PAST_LEADERS, Search, _first_configs
 from autotp.tuning.study.study import Role
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
@@ -95,22 +95,22 @@ def crash(monkeypatch: pytest.MonkeyPatch, arms: list[Arm], failure: ArmFailure)
 def test_an_arm_cut_off_early_is_no_contender_beside_judged_ones(model: Path, tmp_path: Path) -> None:
     """Where the time ends after a round or two of some arms, only those with rounds enough may be finalists."""
     session, baselines = simulated(model, tmp_path)
-    hunt = Hunt(session, baselines)
+    search = Search(session, baselines)
     lengths: list[int] = []
-    session.tell = lambda event: lengths.append(event.rounds) if isinstance(event, ArmEnded) else None
-    hunt.run(session.now() + 9.3)
+    session.emit = lambda event: lengths.append(event.rounds) if isinstance(event, ArmEnded) else None
+    search.run(session.now() + 9.3)
     assert 0 < min(lengths) < session.race.rounds_to_judge
-    assert len(hunt.contenders) == 3
-    assert min(len(racer.blocks) for racer in hunt.contenders) >= session.race.rounds_to_judge
+    assert len(search.contenders) == 3
+    assert min(len(racer.blocks) for racer in search.contenders) >= session.race.rounds_to_judge
 
 
 def test_without_a_judged_arm_those_of_a_few_rounds_are_contenders(model: Path, tmp_path: Path) -> None:
     """A search cut off before anything was judged still has what it measured."""
     session, baselines = simulated(model, tmp_path)
-    hunt = Hunt(session, baselines)
-    hunt.run(session.now() + 1.2)
-    assert len(hunt.contenders) == 3
-    assert max(len(racer.blocks) for racer in hunt.contenders) < session.race.rounds_to_judge
+    search = Search(session, baselines)
+    search.run(session.now() + 1.2)
+    assert len(search.contenders) == 3
+    assert max(len(racer.blocks) for racer in search.contenders) < session.race.rounds_to_judge
 
 
 def test_a_baseline_that_dies_is_started_again(
@@ -119,19 +119,19 @@ def test_a_baseline_that_dies_is_started_again(
     """The person is told, the baseline races on in a second process, and arms are still judged against it."""
     session, baselines = simulated(model, tmp_path)
     events: list[Event] = []
-    session.tell = events.append
+    session.emit = events.append
     best = baselines[0]
     crash(monkeypatch, [best.arm], ArmFailure(Status.CRASHED, Phase.BLOCK, "gone"))
-    hunt = Hunt(session, baselines)
-    hunt.run(session.now() + 30.0)
+    search = Search(session, baselines)
+    search.run(session.now() + 30.0)
     told = [event for event in events if isinstance(event, ArmEnded) and event.status == "CRASHED"]
     assert [(event.trial, event.reason) for event in told] == [
         (best.trial.number, "gone; this baseline was started again")
     ]
     assert session.race.live[best.key] is baselines[0] is best
     assert best.failure is None
-    assert hunt.contenders
-    assert all(racer.blocks.keys() & best.blocks.keys() for racer in hunt.contenders)
+    assert search.contenders
+    assert all(racer.blocks.keys() & best.blocks.keys() for racer in search.contenders)
 
 
 def test_a_best_baseline_that_fails_for_good_ends_the_tuning(
@@ -151,7 +151,7 @@ def test_a_best_baseline_that_fails_for_good_ends_the_tuning(
     )
     best = baselines[0]
     with pytest.raises(EnvironmentFailure, match=r"best baseline .* failed again.*killed") as raised:
-        Hunt(session, baselines).run(session.now() + 30.0)
+        Search(session, baselines).run(session.now() + 30.0)
     assert raised.value.exit_code == 5
     assert failed == [best.trial.number]
 
@@ -163,37 +163,37 @@ def test_another_baseline_that_fails_for_good_is_out(
     session, baselines = simulated(model, tmp_path)
     best, other = baselines
     events: list[Event] = []
-    session.tell = events.append
+    session.emit = events.append
     failed: list[int] = []
     monkeypatch.setattr(session.store, "fail", lambda trial, failure: failed.append(trial.number))
     other.is_second = True
     crash(monkeypatch, [other.arm], ArmFailure(Status.CRASHED, Phase.BLOCK, "gone"))
-    hunt = Hunt(session, baselines)
-    hunt.run(session.now() + 30.0)
+    search = Search(session, baselines)
+    search.run(session.now() + 30.0)
     assert baselines == [best]
     assert failed == [other.trial.number]
     assert [event.reason for event in events if isinstance(event, ArmEnded) and event.status == "CRASHED"] == [
         "gone"
     ]
-    assert hunt.contenders
+    assert search.contenders
 
 
 def test_why_nothing_was_measured_is_known(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too short a time, only failures, and a space of nothing but hints are told apart."""
     session, baselines = simulated(model, tmp_path / "short")
-    short = Hunt(session, baselines)
+    short = Search(session, baselines)
     short.run(session.now())
     assert short.nothing_measured == "no candidate could be measured within the budget"
     short.run(session.now() + 5.0)
     assert short.nothing_measured is None
     session, baselines = simulated(model, tmp_path / "empty", count=0)
-    empty = Hunt(session, baselines)
+    empty = Search(session, baselines)
     empty.run(session.now() + 5.0)
     assert empty.nothing_measured == "the space holds nothing besides OpenVINO's hints and what was tried before"
     session, baselines = simulated(model, tmp_path / "failing")
     monkeypatch.setattr(session.store, "fail", lambda trial, failure: None)
     gone = ArmFailure(Status.CRASHED, Phase.START, "gone")
     monkeypatch.setattr(session.bench, "start", lambda configs: [(session.bench.arm(c), gone) for c in configs])
-    failing = Hunt(session, baselines)
+    failing = Search(session, baselines)
     failing.run(session.now() + 30.0)
     assert failing.nothing_measured == f"every candidate failed; the first: {gone}"
