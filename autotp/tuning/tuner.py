@@ -117,7 +117,7 @@ def _search_until(session: Session, baselines: Baselines) -> float:
     """Return when the search must end for the finals to be worth having: one finalist, the A/A twin."""
     sound, budget = baselines.sound, session.budget
     block_s = session.race.seconds_a_block(sound)
-    wanted = rounds_wanted(session, sound)
+    wanted = rounds_wanted(session.race, session.request.objective, sound)
     needed_s = seconds_needed(len(sound) + 2, session.bench.arm_start_s, block_s, wanted)
     now, end = budget.now(), budget.at(1.0)
     return max(now + LEAST_SEARCH_SHARE * (end - now), min(budget.at(SEARCH_SHARE), end - needed_s))
@@ -129,7 +129,7 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
     reference = best if winner is not None else result.fallback
     arms = {racer.key: racer for racer in (*baselines.sound, *result.finalists)}
     measured = {
-        key: final_metrics(session, finals, key, best.key) if finals.waves else session.race.metrics(racer)
+        key: final_metrics(session.request.objectives, finals, key, best.key) if finals.waves else session.race.metrics(racer)
         for key, racer in arms.items()
         if key not in finals.failures
     }

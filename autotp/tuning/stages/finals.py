@@ -13,7 +13,7 @@ from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
 from autotp.measuring.verdict import Candidate, Verdict, judge
 from autotp.tuning.constraints import violations
 from autotp.tuning.events import FinalsBegan, FinalsEnded
-from autotp.tuning.race.race import BEHIND_CONFIDENCE, best_in, may_be_best
+from autotp.tuning.race.race import BEHIND_CONFIDENCE, Race, best_in, may_be_best
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
@@ -60,7 +60,8 @@ def run_finals(session: Session, contenders: list[Racer], baselines: Baselines) 
             session.study.fail(trial, finals.failures[key])
         elif finals.waves:
             session.study.describe(trial, gain=finals.gain(key, best), processes=len(finals.waves))
-            session.study.complete(trial, final_metrics(session, finals, key, best), finals.rows(key))
+            metrics = final_metrics(session.request.objectives, finals, key, best)
+            session.study.complete(trial, metrics, finals.rows(key))
     return result
 
 
@@ -70,21 +71,20 @@ def skip_finals(session: Session, baselines: Baselines, reason: str) -> FinalsRe
     return FinalsResult(verdict, _waves(session, baselines.sound), (), None, baselines.best)
 
 
-def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> dict[str, float]:
+def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baseline: str) -> dict[str, float]:
     """Return the metrics of arm `key` over all its processes; the objectives as the paired gains have them."""
     values = finals.metrics(key)
     if key != baseline and baseline not in finals.failures:
         reference = finals.metrics(baseline)
-        for metric in session.request.objectives:
+        for metric in objectives:
             gain = finals.gain(key, baseline, metric).median
             values[metric.key] = reference[metric.key] * (gain if metric.maximize else 1 / gain)
     return values
 
 
-def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
-    """Return how many rounds a process runs: some objectives need many samples."""
-    samples = session.race.samples_a_block(racers)
-    return Rounds.of(session.race.blocks).enough_for(session.request.objective, samples)
+def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> Rounds:
+    """Return how many rounds a process of `racers` runs: some objectives need many samples."""
+    return Rounds.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
 
 
 def _line_up(session: Session, contenders: list[Racer], baselines: Baselines) -> tuple[list[Racer], Schedule]:
@@ -98,7 +98,7 @@ def _line_up(session: Session, contenders: list[Racer], baselines: Baselines) ->
         arms = len(sound) + len(finalists) + 1
         seconds = session.budget.at(1.0) - session.budget.now()
         block_s = session.race.seconds_a_block([*sound, *finalists])
-        wanted = rounds_wanted(session, [*sound, *finalists])
+        wanted = rounds_wanted(session.race, session.request.objective, [*sound, *finalists])
         schedule = plan_waves(seconds, arms, arms * session.bench.arm_start_s, block_s, wanted)
         if schedule.rounds >= wanted.enough or len(finalists) <= 1:
             return finalists, schedule

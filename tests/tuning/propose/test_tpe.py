@@ -58,14 +58,18 @@ def proposals(proposer: TpeProposer, score: Score, most: int = 1000) -> list[Con
 def test_every_effective_config_is_proposed_once(name: str, tmp_path: Path) -> None:
     """Asked to the end, the proposer names exactly the effective configs: no alias, none twice, none missing."""
     bound = bound_space(tmp_path, name, Described(sockets=2))
-    found = [bound.predictor.identity(config) for config in proposals(TpeProposer(bound, seed=1), few_streams_in_f32)]
+    found = [
+        bound.predictor.identity(config) for config in proposals(TpeProposer(bound, seed=1), few_streams_in_f32)
+    ]
     assert len(found) == len(set(found)) == bound.census().effective_configs
     assert set(found) == {bound.predictor.identity(config) for config in bound.effective()}
 
 
 def test_what_is_proposed_can_run_here(bound: BoundSpace) -> None:
     """No proposal has a reason to be dropped."""
-    assert {bound.why_not(config) for config in proposals(TpeProposer(bound, seed=2), few_streams_in_f32)} == {None}
+    assert {bound.why_not(config) for config in proposals(TpeProposer(bound, seed=2), few_streams_in_f32)} == {
+        None
+    }
 
 
 def test_the_seed_decides(bound: BoundSpace) -> None:
@@ -128,7 +132,9 @@ def test_tpe_finds_the_best_sooner_than_chance(tmp_path: Path) -> None:
     best = max(few_streams_in_f32(config) for config in bound.effective())
     ranks = []
     for seed in range(3):
-        scores = [few_streams_in_f32(c) for c in proposals(TpeProposer(bound, seed), few_streams_in_f32, size // 2)]
+        scores = [
+            few_streams_in_f32(c) for c in proposals(TpeProposer(bound, seed), few_streams_in_f32, size // 2)
+        ]
         ranks.append(scores.index(best) if best in scores else size)
     assert sum(ranks) / len(ranks) < size / 3
 

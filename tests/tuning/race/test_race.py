@@ -3,39 +3,30 @@
 from math import inf, log
 from time import monotonic
 
-import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.trial import Trial
 
 from autotp.findings import METRICS, Metric
-from autotp.measuring.failure import Phase, Status
+from autotp.measuring.failure import Status
 from autotp.measuring.observed import Observed
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.workload import Generate, Run
+from autotp.measuring.workload.workload import Run
 from autotp.space import Config, Effective
 from autotp.tuning.race.estimate import Estimate
-from autotp.tuning.race.race import ROUNDS_TO_JUDGE, ROUNDS_TO_SCREEN, Race, Racer, may_be_best
+from autotp.tuning.race.race import ROUNDS_TO_JUDGE, ROUNDS_TO_SCREEN, Race, may_be_best
+from autotp.tuning.race.racer import Racer
+from autotp.tuning.study.study import Trial
 from tests.support.pretended_arms import PLAIN, QUOTA, Pretended, block_of
 
 OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=None, properties={})
 
 
-def a_trial() -> Trial:
-    """A trial that nothing asks of."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    trial = optuna.create_study().ask()
-    optuna.logging.set_verbosity(verbosity)
-    return trial
-
-
 def racer(key: str, arm: Arm) -> Racer:
     """A racer with nothing to its name."""
-    return Racer(key, Config(), OBSERVED, arm, a_trial(), {})
+    return Racer(key, Config(), OBSERVED, arm, Trial(0), {})
 
 
 def race_of(arms: dict[str, Arm], *metrics: Metric, blocks: Blocks = PLAIN) -> tuple[Race, dict[str, Racer]]:
@@ -48,8 +39,8 @@ def race_of(arms: dict[str, Arm], *metrics: Metric, blocks: Blocks = PLAIN) -> t
     return race, racers
 
 
-def test_a_estimate_is_the_median_of_paired_log_ratios() -> None:
-    """Twice the rate in every round stands at log 2 with no error; the baseline stands at 0."""
+def test_an_estimate_is_the_median_of_paired_log_ratios() -> None:
+    """Twice the rate in every round is log 2 with no error; the baseline's own gain is 0."""
     race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)})
     race.run(5, inf)
     estimate = race.estimate(racers["fast"])
@@ -59,7 +50,7 @@ def test_a_estimate_is_the_median_of_paired_log_ratios() -> None:
 
 
 def test_latency_gains_are_above_one_where_it_is_lower() -> None:
-    """For a latency objective the arm with half the latency stands at log 2, too."""
+    """For a latency objective half the latency is log 2, too."""
     race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)}, METRICS["latency_p50"])
     race.run(5, inf)
     assert race.estimate(racers["fast"]).log_gain == pytest.approx(log(2))
@@ -69,8 +60,7 @@ def test_a_quantiles_gain_is_that_of_all_latencies() -> None:
     """Where each block holds one slow inference in eight, p90 is the slow one's, though a block's own is lower."""
 
     class Stopped(Pretended):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
+        def block(self, run: Run) -> Block:
             return Block(count=8, elapsed_s=0.1, latencies_s=(0.006,) * 7 + (0.056,), memory_bytes=1)
 
     race, racers = race_of({"baseline": Pretended(0.01), "stopped": Stopped(0.006)}, METRICS["latency_p90"])
@@ -102,7 +92,7 @@ def test_an_arm_provably_behind_is_beaten() -> None:
     assert not race.beaten(racers["baseline"], leaders)
 
 
-def test_an_arm_far_behind_is_hopeless_after_three_rounds() -> None:
+def test_an_arm_far_behind_is_dropped_after_three_rounds() -> None:
     """Half as fast with little noise is; equal, somewhat slower or of one round isn't, nor what may be judged."""
     arms = {"baseline": 0.01, "half": 0.02, "tenth slower": 0.011, "equal": 0.01}
     race, racers = race_of({key: Pretended(latency_s, 0.01) for key, latency_s in arms.items()})
@@ -115,7 +105,7 @@ def test_an_arm_far_behind_is_hopeless_after_three_rounds() -> None:
     assert race.beaten(racers["half"], racers.values())
 
 
-def test_noise_alone_makes_nothing_hopeless() -> None:
+def test_noise_alone_puts_nothing_clearly_behind() -> None:
     """Where blocks differ by a fifth, none of 300 equals is taken for far behind."""
     found = 0
     for number in range(100):
@@ -145,8 +135,7 @@ def test_arms_of_the_same_rounds_are_paired_with_each_other() -> None:
     """Noise that two arms share and the baseline doesn't have cancels between them."""
 
     class Shared(Pretended):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
+        def block(self, run: Run) -> Block:
             self.durations_s.append(run.duration_s)
             return block_of(self._latency_s * (1.0 + 0.5 * (len(self.durations_s) % 3)))
 
@@ -184,7 +173,7 @@ def test_more_leaders_ask_for_more() -> None:
     assert not race.beaten(behind, crowd)
 
 
-def test_those_still_in_may_be_the_best() -> None:
+def test_those_not_behind_the_leader_may_be_the_best() -> None:
     """The best comes first, equals stay, and what is clearly behind is out."""
     race, racers = race_of(
         {"baseline": Pretended(0.01, 0.02), "best": Pretended(0.008, 0.02), "slow": Pretended(0.009, 0.02)}
@@ -199,8 +188,7 @@ def test_with_two_objectives_an_arm_must_be_behind_in_both() -> None:
     """Half the throughput at half the latency isn't beaten."""
 
     class Sprinter(Pretended):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
+        def block(self, run: Run) -> Block:
             return Block(count=10, elapsed_s=0.4, latencies_s=(0.005,) * 10, memory_bytes=1)
 
     arms: dict[str, Arm] = {"baseline": Pretended(0.01), "sprinter": Sprinter(0.01)}
@@ -308,8 +296,7 @@ def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
     """An arm raced only in a slow phase gets the value that the baseline's pooled figure implies."""
 
     class Drifting(Pretended):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
+        def block(self, run: Run) -> Block:
             self.durations_s.append(run.duration_s)
             return block_of(self._latency_s * (4.0 if len(self.durations_s) > 4 else 1.0))
 
@@ -323,7 +310,7 @@ def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
 
 
 @given(st.lists(st.floats(-2, 2), max_size=12))
-def test_a_estimate_of_few_rounds_knows_nothing(log_gains: list[float]) -> None:
+def test_an_estimate_of_few_rounds_knows_nothing(log_gains: list[float]) -> None:
     """With fewer than two rounds the error is infinite and nothing is behind; the median lies in its interval."""
     estimate = Estimate.of(log_gains)
     interval = estimate.interval

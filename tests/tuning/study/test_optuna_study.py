@@ -72,7 +72,9 @@ def request_in(folder: Path, **given: Any) -> TuneRequest:
 @pytest.fixture
 def study(tmp_path: Path, bound: BoundSpace) -> OptunaStudy:
     """A new study with one constraint."""
-    return OptunaStudy.open(request_in(tmp_path, constraints=["latency_p99<20ms"]), IDENTITY, TpeProposer(bound, 0))
+    return OptunaStudy.open(
+        request_in(tmp_path, constraints=["latency_p99<20ms"]), IDENTITY, TpeProposer(bound, 0)
+    )
 
 
 def trials_in(folder: Path) -> list[FrozenTrial]:
