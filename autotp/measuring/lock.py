@@ -27,6 +27,7 @@ from threading import get_ident
 import msgspec
 
 from autotp.errors import EnvironmentFailure
+from autotp.options import spell
 
 VARIABLE = "AUTOTP_LOCK"
 FILES = (Path("/dev/shm/autotp.lock"), Path("/tmp/autotp.lock"))  # noqa: S108 (everyone's, on purpose)
@@ -100,7 +101,7 @@ def _lock(path: Path, file: int, no_wait: bool, waiting: Callable[[Holder], None
         holder = _read(file)
         if no_wait:
             raise EnvironmentFailure(
-                f"{holder} measures on this machine. Wait for its end, or leave out --no-wait."
+                f"{holder} measures on this machine. Wait for its end, or leave out {spell('no_wait')}."
             ) from None
         waiting(holder)
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -12,6 +12,7 @@ from autotp.measuring.bench import WorkerBench
 from autotp.measuring.job import Job
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.preparation import inspect, settled
+from autotp.options import spell
 from autotp.runtime import ModelInfo, digest
 from autotp.space import BoundSpace, bind
 from autotp.topology import Topology, format_cpulist, health, narrow, probe
@@ -120,12 +121,12 @@ def refuse_existing(request: TuneRequest) -> None:
         if not request.resume:
             raise StudyError(
                 f"Study {request.name!r} exists in {request.out}: "
-                "use --resume to go on with it or --fresh to replace it."
+                f"use {spell('resume', True)} to go on with it or {spell('fresh', True)} to replace it."
             )
     elif request.storage is None:
         raise StudyError(
-            f"{request.out} holds study {names[0]!r}, not {request.name!r}: use --fresh to replace it, "
-            "--resume with its name to go on with it, or another --out."
+            f"{request.out} holds study {names[0]!r}, not {request.name!r}: use {spell('fresh', True)} to replace "
+            f"it, {spell('resume', True)} with its name to go on with it, or another {spell('out')}."
         )
 
 

@@ -129,7 +129,9 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
     reference = best if winner is not None else result.fallback
     arms = {racer.key: racer for racer in (*baselines.sound, *result.finalists)}
     measured = {
-        key: final_metrics(session.request.objectives, finals, key, best.key) if finals.waves else session.race.metrics(racer)
+        key: final_metrics(session.request.objectives, finals, key, best.key)
+        if finals.waves
+        else session.race.metrics(racer)
         for key, racer in arms.items()
         if key not in finals.failures
     }

@@ -58,7 +58,9 @@ def other(path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_held_lock_fails_at_once_where_nobody_waits(other: subprocess.Popen[str]) -> None:
     """With `no_wait` the failure says who holds it: process, command, since when."""
-    with pytest.raises(EnvironmentFailure, match=rf"^process {other.pid} \(autotp test, since 20.*--no-wait"):
+    with pytest.raises(
+        EnvironmentFailure, match=rf"^process {other.pid} \(autotp test, since 20.*leave out no_wait"
+    ):
         machine_lock("mine", True, nobody).__enter__()
 
 

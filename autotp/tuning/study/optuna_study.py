@@ -18,6 +18,7 @@ from autotp.errors import StudyError
 from autotp.measuring.failure import ArmFailure, Status
 from autotp.measuring.observed import Observed
 from autotp.measuring.samples.weather import weather_counts
+from autotp.options import spell
 from autotp.space import Config
 from autotp.tuning.constraints import violations
 from autotp.tuning.propose.tpe import TpeProposer
@@ -239,5 +240,5 @@ def _unlike(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str
     facts = [fact for fact in now if before.get(fact) != now[fact]]
     return (
         f"Study {name!r} differs in its {' and '.join(facts)} from what is asked for now; "
-        "use --fresh to replace it or --study NAME for a study of its own."
+        f"use {spell('fresh', True)} to replace it or another {spell('study')} for a study of its own."
     )

@@ -21,7 +21,6 @@ from tests.support.models import matmul_model
 from tests.support.pretended_arms import PLAIN, Pretended, finals_of, nothing
 from tests.support.simulated import simulated_tuning
 
-
 THROUGHPUT = METRICS["throughput"]
 OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=None, properties={})
 

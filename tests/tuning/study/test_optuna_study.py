@@ -22,7 +22,7 @@ from autotp.tuning.propose.tpe import TpeProposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import decode_blocks
 from autotp.tuning.study.optuna_study import OptunaStudy
-from autotp.tuning.study.study import Role
+from autotp.tuning.study.study import PastTrial, Role
 from tests.support.interrupts import press_ctrl_c
 from tests.support.trees import Described, build
 from tests.support.tune_requests import built
@@ -82,9 +82,8 @@ def trials_in(folder: Path) -> list[FrozenTrial]:
     return optuna.load_study(study_name="m-throughput", storage=f"sqlite:///{folder / 'study.db'}").trials
 
 
-def test_every_role_carries_its_config(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
+def test_every_role_carries_its_config(study: OptunaStudy, tmp_path: Path) -> None:
     """Baseline, search and final are told apart by `role`; `config` is there for each, as knob to value."""
-    proposer = TpeProposer(bound, 0)
     study.begin(Role.BASELINE, HINT)
     study.begin_known(F32)
     _, proposed = study.propose()
@@ -106,13 +105,12 @@ def test_trials_are_running_while_raced(study: OptunaStudy, tmp_path: Path) -> N
 
 def test_tpe_sees_the_search_alone(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """Trials of the search have Optuna's parameters, recipes included; baselines and finals have none."""
-    proposer = TpeProposer(bound, 0)
     study.begin(Role.BASELINE, HINT)
     study.begin_known(F32)
     study.propose()
     study.begin(Role.FINAL, F32)
     baseline, recipe, proposed, final = trials_in(tmp_path)
-    assert recipe.params == proposer.parameters(F32)
+    assert recipe.params == TpeProposer(bound, 0).parameters(F32)
     assert proposed.params
     assert (baseline.params, final.params) == ({}, {})
 
@@ -183,8 +181,8 @@ def test_an_interrupted_tuning_leaves_nothing_running(study: OptunaStudy, tmp_pa
 def test_ctrl_c_during_a_write_leaves_the_study_whole(
     study: OptunaStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An interrupt while a trial is told lets it be told, and what is left is abandoned as ever."""
-    told = study.begin(Role.SEARCH, F32)
+    """An interrupt while a trial is written lets that end, and what is left is abandoned as ever."""
+    measured = study.begin(Role.SEARCH, F32)
     study.begin(Role.SEARCH, HINT)
     tell = study.study.tell
 
@@ -194,7 +192,7 @@ def test_ctrl_c_during_a_write_leaves_the_study_whole(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(study.study, "tell", interrupted)
-        study.complete(told, METRICS, [(0, 0, BLOCK)])
+        study.complete(measured, METRICS, [(0, 0, BLOCK)])
     study.abandon()
     assert [trial.state for trial in trials_in(tmp_path)] == [TrialState.COMPLETE, TrialState.FAIL]
 
@@ -220,6 +218,18 @@ def test_finished_returns_the_complete_trials_of_a_role(study: OptunaStudy) -> N
     study.begin(Role.SEARCH, HINT)
     study.fail(study.begin(Role.SEARCH, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
     assert [trial.number for trial in study.finished(Role.SEARCH)] == [done.number]
+
+
+def test_past_trials_have_their_configs_and_values(study: OptunaStudy) -> None:
+    """What is measured has a value for each objective, what failed by itself none; what was cut short is left out."""
+    study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
+    study.fail(study.begin(Role.SEARCH, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
+    study.fail(study.begin(Role.BASELINE, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
+    study.begin(Role.SEARCH, HINT)
+    study.abandon()
+    assert study.finished(Role.SEARCH) == [PastTrial(0, F32, (100.0,))]
+    assert study.failed() == [PastTrial(1, HINT)]
+    assert study.trial_count == 4
 
 
 def test_trials_of_a_process_that_died_are_failed_at_the_next_opening(
@@ -257,7 +267,7 @@ def test_a_beat_renews_the_heartbeat(study: OptunaStudy, tmp_path: Path) -> None
 
 def test_resuming_another_tuning_is_refused(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """A study of another model says what differs and what to do."""
-    with pytest.raises(StudyError, match=r"differs in its model.*--fresh.*--study"):
+    with pytest.raises(StudyError, match=r"differs in its model.*fresh.*study"):
         OptunaStudy.open(request_in(tmp_path, resume=True), {**IDENTITY, "model": "b"}, TpeProposer(bound, 0))
 
 
@@ -298,10 +308,10 @@ def test_a_storage_that_goes_away_is_a_failed_environment(study: OptunaStudy, tm
     assert raised.value.exit_code == 5
 
 
-def test_a_lost_storage_is_told_when_trials_are_read_too(study: OptunaStudy, tmp_path: Path) -> None:
+def test_a_lost_storage_is_an_error_when_trials_are_read_too(study: OptunaStudy, tmp_path: Path) -> None:
     """Reading the trials of earlier calls is exit code 5, too, where the database is lost."""
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("DROP TABLE trials")
-    for read in (study.failed, lambda: study.finished(Role.SEARCH)):
+    for read in (study.failed, lambda: study.finished(Role.SEARCH), lambda: study.trial_count):
         with pytest.raises(EnvironmentFailure, match=r"study\.db"):
             read()
