@@ -44,12 +44,12 @@ def opened(request: TuneRequest) -> Tuning:
 
 
 def test_opening_makes_the_study_and_describes_the_space(model: Path) -> None:
-    """The folder, its storage and the first event are there; a second opening is refused with both options named."""
+    """The folder, its storage and the first event are there; a second opening is refused with both options."""
     first = began(opened(built(model)))
     assert (first.study, first.out) == ("model-throughput", "results/model-throughput")
     assert first.effective_configs >= 1
     assert optuna.get_all_study_names("sqlite:///results/model-throughput/study.db") == ["model-throughput"]
-    with pytest.raises(StudyError, match="resume=True.*fresh=True"):
+    with pytest.raises(StudyError, match=r"resume=True.*fresh=True"):
         opened(built(model))
     opened(built(model, resume=True))
     opened(built(model, fresh=True))
@@ -78,7 +78,7 @@ def test_a_shared_storage_holds_several_studies(model: Path) -> None:
     url = "sqlite:///shared.db"
     opened(built(model, storage=url))
     opened(built(model, storage=url, objectives=["latency_p50"]))
-    with pytest.raises(StudyError, match="resume=True.*fresh=True"):
+    with pytest.raises(StudyError, match=r"resume=True.*fresh=True"):
         opened(built(model, storage=url))
 
 

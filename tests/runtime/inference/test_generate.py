@@ -84,10 +84,14 @@ LONG = np.random.default_rng(0).integers(0, VOCABULARY, (3, 80))
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict[Attention, Generator]:
     """A model with OpenVINO's own attention, with its context as state and in pages, kept exactly."""
     files = locate(language_model(tmp_path_factory.mktemp("attentive"), attentive=True))
-    plan = Plan(files=files, shapes={}, properties={**EXACT, "KV_CACHE_PRECISION": "f32"}, nireq=1)
-    return {
-        attention: generator_of(compile_plan(plan, attention).compiled_model, attention, *LONG.shape)
+    properties = {**EXACT, "KV_CACHE_PRECISION": "f32"}
+    plans = {
+        attention: Plan(files=files, shapes={}, properties=properties, nireq=1, attention=attention)
         for attention in Attention
+    }
+    return {
+        attention: generator_of(compile_plan(plan).compiled_model, attention, *LONG.shape)
+        for attention, plan in plans.items()
     }
 
 

@@ -221,7 +221,7 @@ def test_finished_returns_the_complete_trials_of_a_role(study: OptunaStudy) -> N
 
 
 def test_past_trials_have_their_configs_and_values(study: OptunaStudy) -> None:
-    """What is measured has a value for each objective, what failed by itself none; what was cut short is left out."""
+    """What was measured has values, what failed by itself has none; what was cut short is no trial of either."""
     study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
     study.fail(study.begin(Role.SEARCH, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
     study.fail(study.begin(Role.BASELINE, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
