@@ -99,14 +99,14 @@ def spelled_for(caller: Spelling) -> Iterator[None]:
 def spell(name: str, value: Any = None) -> str:
     """Return the option `name` as the caller spells it, with `value` as an example where one is given.
 
-    Values are numbers, words, or shapes by input name.
+    Values are numbers, words, shapes by input name, or True: a switch, whose flag has no value.
     """
     if _spelling.get() is Spelling.PYTHON:
         return name if value is None else f"{name}={value!r}"
     flag = flag_of(name)
     if isinstance(value, Mapping):
         return " ".join(f"{flag} '{key}=[{','.join(map(str, item))}]'" for key, item in value.items())
-    return flag if value is None else f"{flag} {value}"
+    return flag if value is None or value is True else f"{flag} {value}"
 
 
 def flags_of(options: type) -> dict[str, Flag]:

@@ -28,7 +28,7 @@ from autotp.measuring.rounds.waves import AA, GRACE, Rounds, Waves, plan_waves
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.metrics import samples_of
 from autotp.measuring.samples.statistics import t_interval
-from autotp.measuring.verdict import Contest, Verdict, judge
+from autotp.measuring.verdict import Candidate, Verdict, judge
 from autotp.space import Config, Effective
 
 A, B = "A", "B"
@@ -234,7 +234,7 @@ def _one_way(
     """Rule on `candidate` with `other` as its baseline."""
     gains = waves.log_gains(candidate, other)
     return judge(
-        [Contest(key=candidate, config=Config(), log_gains={other: gains}, feasible=feasible)],
+        [Candidate(key=candidate, config=Config(), log_gains={other: gains}, feasible=feasible)],
         best_baseline=other,
         must_beat=[other],
         baseline_keeps=True,

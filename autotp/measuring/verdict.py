@@ -15,8 +15,8 @@ from autotp.space import Config
 SAME_WITHIN = 0.01
 
 
-class Contest(msgspec.Struct, frozen=True, kw_only=True):
-    """One candidate against the baselines: for each of them, one log-gain a process. `feasible`: it may win."""
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A config that may ship: its log-gains against each baseline, one a process. `feasible`: it may win."""
 
     key: str
     config: Config
@@ -38,12 +38,12 @@ class Verdict(msgspec.Struct, frozen=True):
     """The ruling, what has won (None: nothing), and why where it isn't plain."""
 
     ruling: Ruling
-    winner: Contest | None = None
+    winner: Candidate | None = None
     reason: str = ""
 
 
 def judge(
-    contests: Sequence[Contest],
+    candidates: Sequence[Candidate],
     *,
     best_baseline: str,
     must_beat: Sequence[str],
@@ -56,7 +56,7 @@ def judge(
     """Rule on candidates measured against baselines in fresh processes.
 
     Args:
-        contests: one for each candidate.
+        candidates: what was measured of each.
         best_baseline: key of the baseline that reported gains are relative to.
         must_beat: keys of the baselines that aren't proven to break a constraint; one that is can't ship.
         baseline_keeps: whether some baseline, as it was measured, keeps the constraints and so can ship.
@@ -67,10 +67,10 @@ def judge(
     """
     if reason := too_little(processes, metric, samples):
         return Verdict(Ruling.UNKNOWN, reason=reason)
-    winners = [contest for contest in contests if contest.wins(must_beat, noise_floor, len(contests))]
+    winners = [candidate for candidate in candidates if candidate.wins(must_beat, noise_floor, len(candidates))]
     if not winners:
-        return Verdict(Ruling.TIE) if baseline_keeps else _nothing_ships(contests)
-    best = max(winners, key=lambda contest: contest.gain(best_baseline).median)
+        return Verdict(Ruling.TIE) if baseline_keeps else _nothing_ships(candidates)
+    best = max(winners, key=lambda candidate: candidate.gain(best_baseline).median)
     return Verdict(Ruling.WIN, min(_as_good_as(best, winners, best_baseline), key=_complexity))
 
 
@@ -83,15 +83,15 @@ def too_little(processes: int, metric: Metric, samples: int) -> str | None:
     return None
 
 
-def _nothing_ships(contests: Sequence[Contest]) -> Verdict:
-    if any(contest.feasible for contest in contests):
+def _nothing_ships(candidates: Sequence[Candidate]) -> Verdict:
+    if any(candidate.feasible for candidate in candidates):
         reason = "what keeps the constraints isn't proven faster than a baseline that may keep them, too"
     else:
         reason = "nothing that was measured keeps the constraints"
     return Verdict(Ruling.UNKNOWN, reason=reason)
 
 
-def _as_good_as(best: Contest, winners: Sequence[Contest], baseline: str) -> list[Contest]:
+def _as_good_as(best: Candidate, winners: Sequence[Candidate], baseline: str) -> list[Candidate]:
     """Return the winners that can't be told from `best` and lie within 1 % of it."""
     alike = [best]
     for other in winners:
@@ -103,6 +103,6 @@ def _as_good_as(best: Contest, winners: Sequence[Contest], baseline: str) -> lis
     return alike
 
 
-def _complexity(contest: Contest) -> tuple[int, int]:
+def _complexity(candidate: Candidate) -> tuple[int, int]:
     """Fewer knobs are simpler; among as many, fewer requests in flight."""
-    return len(contest.config.settings), contest.config.count("nireq") or 0
+    return len(candidate.config.settings), candidate.config.count("nireq") or 0

@@ -13,7 +13,7 @@ from autotp.tuning.events import (
     Event,
     FinalsBegan,
     FinalsEnded,
-    Gauged,
+    NoiseMeasured,
     PlayOffBegan,
     Ruled,
     Waiting,
@@ -60,10 +60,10 @@ def _(event: Baselined) -> list[str]:
 
 
 @describe_event.register
-def _(event: Gauged) -> list[str]:
+def _(event: NoiseMeasured) -> list[str]:
     noise = event.noise
     if noise is None:
-        return [f"noise     not gauged, the finals will tell: {event.reason}"]
+        return [f"noise     not measured, the finals will tell: {event.reason}"]
     least = f"gains below about {noise.smallest_gain:.3f}× may be too small to prove here"
     length = "" if event.by_count else f"; blocks of {spell_seconds(noise.block_s)}"
     return [f"noise     the best baseline against itself: {least}{length}"]

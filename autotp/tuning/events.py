@@ -1,4 +1,4 @@
-"""What happens during a tuning, told to whoever listens; the command line prints it."""
+"""What happens during a tuning, reported to a listener; the command line prints it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +48,7 @@ class Baselined(Event, frozen=True, tag="baselined"):
     warnings: tuple[str, ...] = ()
 
 
-class Gauged(Event, frozen=True, tag="noise"):
+class NoiseMeasured(Event, frozen=True, tag="noise"):
     """The best baseline has been run against itself, in processes of its own, or why it couldn't be."""
 
     noise: Noise | None = None

@@ -17,16 +17,17 @@ from autotp.measuring.samples.weather import Patience
 from autotp.measuring.verdict import Verdict
 from autotp.space import Config
 from autotp.tuning.events import Listener, Ruled, Waiting, Weathered
-from autotp.tuning.race.race import Racer
+from autotp.tuning.opening import Tuning, began, open_tuning, refuse_existing, versions
+from autotp.tuning.race.racer import Baselines
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.pareto import Point
-from autotp.tuning.result.tuned_content import Evidence, Shipped, build_tuned
-from autotp.tuning.session import Session, began, open_session, refuse_existing, versions
-from autotp.tuning.stages.baselines import HINTS, gauge_noise, race_baselines, retire_baseline
-from autotp.tuning.stages.finals import Closing, final_metrics, rounds_wanted, run_finals, skip_finals
+from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult, build_tuned
+from autotp.tuning.session import Session
+from autotp.tuning.stages.baselines import HINTS, race_baselines, retire_baseline
+from autotp.tuning.stages.finals import FinalsResult, final_metrics, rounds_wanted, run_finals, skip_finals
+from autotp.tuning.stages.noise import measure_noise
 from autotp.tuning.stages.playoff import play_off
-from autotp.tuning.stages.search import Hunt
-from autotp.tuning.study.storage_url import talking_to
+from autotp.tuning.stages.search import Search
 
 SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest, and what the search leaves
 LEAST_SEARCH_SHARE = 0.3  # of what the baselines leave
@@ -40,7 +41,7 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
 
     Args:
         request: what the person asked for.
-        listener: is told each event as it happens.
+        listener: gets each event as it happens.
 
     Returns:
         Optuna's study; its attribute `tuned` is the content of tuned.yaml.
@@ -57,43 +58,51 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
         lambda holder: listener(Waiting(holder=holder)),
     )
     with lock, Workers() as workers:
-        session = open_session(request, listener, workers)
+        tuning, study = open_tuning(request, listener, workers)
         try:
-            conduct(session)
+            conduct(tuning)
         finally:
-            session.close()
-    return session.store.study
+            tuning.session.close()
+    return study
 
 
-def conduct(session: Session) -> Closing:
+def conduct(tuning: Tuning) -> FinalsResult:
     """Race the baselines, search, run the finals, rule, write what is found and return it."""
-    baselines: list[Racer] = []
+    session = tuning.session
+    baselines: Baselines | None = None
     try:
-        session.tell(began(session))
+        session.emit(began(tuning))
         baselines = race_baselines(session)
-        gauge_noise(session, baselines[0])
+        measure_noise(session, baselines.best)
         session.bench.clock.tighten()
-        hunt = Hunt(session, baselines)
-        until = _search_until(session, baselines)
-        hunt.run(until)
-        contenders = play_off(session, hunt.contenders, baselines, until)
-        for racer in baselines:
-            retire_baseline(session, racer)
-        if reason := hunt.nothing_measured:
-            closing = skip_finals(session, baselines, reason)
-        else:
-            closing = run_finals(session, contenders, baselines)
-        session.store.abandon()
-        session.store.note(aliases=hunt.aliases, spent_s=session.bench.clock.spent_s)
-        session.tell(_weathered(session.race.patience, closing.finals.patience))
-        _ship(session, _evidence(session, closing, baselines))
-        return closing
+        result = _find(tuning, baselines)
+        session.emit(_weathered(session.race.patience, result.finals.patience))
+        _ship(tuning, _gather(session, result, baselines))
+        return result
     except KeyboardInterrupt:
         try:
-            _ship_interrupted(session, baselines)
+            _ship_interrupted(tuning, baselines)
         finally:
-            session.store.abandon()
+            session.study.abandon()
         raise
+
+
+def _find(tuning: Tuning, baselines: Baselines) -> FinalsResult:
+    """Search for what may be faster than `baselines`, and measure the best of it against them in the finals."""
+    session = tuning.session
+    search = Search(session, tuning.proposer, tuning.space.topology, baselines)
+    until = _search_until(session, baselines)
+    search.run(until)
+    contenders = play_off(session, search.contenders, baselines, until)
+    for racer in baselines.sound:
+        retire_baseline(session, racer)
+    if reason := search.nothing_measured:
+        result = skip_finals(session, baselines, reason)
+    else:
+        result = run_finals(session, contenders, baselines)
+    session.study.abandon()
+    session.study.note(aliases=search.aliases, spent_s=session.bench.clock.spent_s)
+    return result
 
 
 def _weathered(*parts: Patience) -> Weathered:
@@ -104,33 +113,36 @@ def _weathered(*parts: Patience) -> Weathered:
     )
 
 
-def _search_until(session: Session, baselines: list[Racer]) -> float:
+def _search_until(session: Session, baselines: Baselines) -> float:
     """Return when the search must end for the finals to be worth having: one finalist, the A/A twin."""
-    block_s = session.race.seconds_a_block(baselines)
-    wanted = rounds_wanted(session, baselines)
-    needed_s = seconds_needed(len(baselines) + 2, session.bench.arm_start_s, block_s, wanted)
-    now, end = session.now(), session.at(1.0)
-    return max(now + LEAST_SEARCH_SHARE * (end - now), min(session.at(SEARCH_SHARE), end - needed_s))
+    sound, budget = baselines.sound, session.budget
+    block_s = session.race.seconds_a_block(sound)
+    wanted = rounds_wanted(session.race, session.request.objective, sound)
+    needed_s = seconds_needed(len(sound) + 2, session.bench.arm_start_s, block_s, wanted)
+    now, end = budget.now(), budget.at(1.0)
+    return max(now + LEAST_SEARCH_SHARE * (end - now), min(budget.at(SEARCH_SHARE), end - needed_s))
 
 
-def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evidence:
+def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> TuningResult:
     """Gather what ships: the winner with the finals' figures, else the baseline to fall back on."""
-    best, winner, finals = baselines[0], closing.verdict.winner, closing.finals
-    reference = best if winner is not None else closing.fallback
-    arms = {racer.key: racer for racer in (*baselines, *closing.finalists)}
+    best, winner, finals = baselines.best, result.verdict.winner, result.finals
+    reference = best if winner is not None else result.fallback
+    arms = {racer.key: racer for racer in (*baselines.sound, *result.finalists)}
     measured = {
-        key: final_metrics(session, finals, key, best.key) if finals.waves else session.race.metrics(racer)
+        key: final_metrics(session.request.objectives, finals, key, best.key)
+        if finals.waves
+        else session.race.metrics(racer)
         for key, racer in arms.items()
         if key not in finals.failures
     }
-    baseline = Shipped(
+    baseline = MeasuredConfig(
         config=reference.config,
         observed=reference.observed,
         metrics=measured.get(reference.key, session.race.metrics(reference)),
     )
     shipped = baseline
     if winner is not None:
-        shipped = Shipped(
+        shipped = MeasuredConfig(
             config=winner.config,
             observed=arms[winner.key].observed,
             metrics=measured[winner.key],
@@ -145,70 +157,67 @@ def _evidence(session: Session, closing: Closing, baselines: list[Racer]) -> Evi
         )
         for key, metrics in measured.items()
     ]
-    return _with_study(session, closing.verdict, shipped, baseline, closing.noise_floor, points, closing.left_out)
+    return _with_study(session, result.verdict, shipped, baseline, result.noise_floor, points, result.left_out)
 
 
 def _with_study(
     session: Session,
     verdict: Verdict,
-    shipped: Shipped,
-    baseline: Shipped,
+    shipped: MeasuredConfig,
+    baseline: MeasuredConfig,
     noise_floor: float | None = None,
     points: Sequence[Point] = (),
     left_out: Sequence[Metric] = (),
-) -> Evidence:
-    with talking_to(session.request.storage_url):
-        trials = len(session.store.study.get_trials(deepcopy=False))
-    return Evidence(
+) -> TuningResult:
+    return TuningResult(
         verdict=verdict,
         shipped=shipped,
         baseline=baseline,
         noise_floor=noise_floor,
         points=points,
         left_out=left_out,
-        trials=trials,
+        trials=session.study.trial_count,
         rounds=session.race.rounds,
-        started=session.started,
-        duration_s=session.elapsed_s(),
+        started=session.budget.began,
+        duration_s=session.budget.elapsed_s(),
     )
 
 
-def _ship_interrupted(session: Session, baselines: list[Racer]) -> None:
+def _ship_interrupted(tuning: Tuning, baselines: Baselines | None) -> None:
     """Write what is known so far."""
-    best = baselines[0] if baselines else None
-    shipped = Shipped(
+    session, best = tuning.session, baselines.best if baselines else None
+    shipped = MeasuredConfig(
         config=best.config if best else _likely_hint(session.request),
         observed=best.observed if best else None,
         metrics=session.race.metrics(best) if best and best.blocks else {},
         gain=UNITY,
     )
     verdict = Verdict(Ruling.UNKNOWN, reason="the tuning was stopped before the finals were done")
-    _ship(session, _with_study(session, verdict, shipped, shipped))
+    _ship(tuning, _with_study(session, verdict, shipped, shipped))
 
 
 def _likely_hint(request: TuneRequest) -> Config:
     return next(config for config in HINTS if config.get("performance_hint") == request.objective.hint)
 
 
-def _ship(session: Session, evidence: Evidence) -> None:
+def _ship(tuning: Tuning, found: TuningResult) -> None:
     """Write tuned.yaml: what was found, or, where this call can't tell, what an earlier one proved."""
-    request = session.request
-    tuned, path = build_tuned(request, session.topology, evidence, versions()), request.out / "tuned.yaml"
-    if evidence.verdict.ruling is not Ruling.UNKNOWN:
-        session.store.note(tuned=msgspec.to_builtins(tuned))  # first: an interrupt mustn't lose what is proven
+    session, request = tuning.session, tuning.session.request
+    tuned, path = build_tuned(request, tuning.topology, found, versions()), request.out / "tuned.yaml"
+    if found.verdict.ruling is not Ruling.UNKNOWN:
+        session.study.note(tuned=msgspec.to_builtins(tuned))  # first: an interrupt mustn't lose what is proven
     elif earlier := _earlier(session, tuned):
-        study = msgspec.structs.replace(earlier.study, kept=evidence.verdict.reason)
+        study = msgspec.structs.replace(earlier.study, kept=found.verdict.reason)
         tuned = msgspec.structs.replace(earlier, study=study)
     write_tuned(path, tuned, headline(tuned))
-    session.tell(Ruled(tuned=tuned, path=str(path)))
+    session.emit(Ruled(tuned=tuned, path=str(path)))
 
 
 def _earlier(session: Session, tuned: Tuned) -> Tuned | None:
     """Return what an earlier call proved under the objective, the constraints and the OpenVINO of `tuned`."""
-    with talking_to(session.request.storage_url):
-        found = session.store.study.user_attrs.get("tuned")
-    if found is None:
+    noted = session.study.noted("tuned")
+    if noted is None:
         return None
-    earlier = to_type(found, Tuned, "the study", TunedError)
+    earlier = to_type(noted, Tuned, "the study", TunedError)
     alike = earlier.objective == tuned.objective and earlier.study.openvino == tuned.study.openvino
     return earlier if alike else None

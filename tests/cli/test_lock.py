@@ -28,7 +28,7 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess
     """Another process measures until its input ends."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "lock"))
     program = (
-        "import sys\nfrom autotp.measuring import machine_lock\n"
+        "import sys\nfrom autotp.measuring.lock import machine_lock\n"
         "with machine_lock('autotp tune other.xml', True, print): print('has it', flush=True); sys.stdin.read()"
     )
     argv = [sys.executable, "-c", program]

@@ -35,7 +35,7 @@ from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.rounds.waves import GRACE, Rounds, Waves, plan_waves
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.statistics import MIN_PROCESSES, t_interval
-from autotp.measuring.verdict import Contest, judge
+from autotp.measuring.verdict import Candidate, judge
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime import Plan, locate
 from autotp.space import Config
@@ -74,12 +74,12 @@ def race(workers: Workers, models: Mapping[str, Path], seconds: float, seed: int
     for baseline in ("middle", "slow"):
         waves = _run_waves(workers, models, baseline, seconds / 2, seed)
         others = [name for name in models if name != baseline]
-        contests = [
-            Contest(key=name, config=Config(), log_gains={baseline: waves.log_gains(name, baseline)})
+        candidates = [
+            Candidate(key=name, config=Config(), log_gains={baseline: waves.log_gains(name, baseline)})
             for name in others
         ]
         verdict = judge(
-            contests,
+            candidates,
             best_baseline=baseline,
             must_beat=[baseline],
             baseline_keeps=True,

@@ -108,13 +108,13 @@ def _recording(path: Path) -> Recording:
 
 def _count(found: Simulated, speeds: Mapping[Config, float]) -> Iterator[str]:
     """Yield what is to be counted of one race."""
-    verdict, fastest = found.closing.verdict, max(speeds, key=lambda config: speeds[config])
-    finals, best = found.closing.finals, found.baselines[0]
+    verdict, fastest = found.result.verdict, max(speeds, key=lambda config: speeds[config])
+    finals, best = found.result.finals, found.baselines[0]
     yield "races"
     yield f"verdict {verdict.ruling}"
     yield from (["fastest dropped"] if fastest in found.dropped else [])
-    yield from ("fastest in the finals" for racer in found.closing.finalists if racer.config == fastest)
-    for racer in found.closing.finalists if len(finals.waves) >= MIN_PROCESSES else ():
+    yield from ("fastest in the finals" for racer in found.result.finalists if racer.config == fastest)
+    for racer in found.result.finalists if len(finals.waves) >= MIN_PROCESSES else ():
         gain = t_interval(finals.log_gains(racer.key, best), REPORTED_CONFIDENCE)
         yield "intervals"
         yield from (["held"] if gain.low <= speeds[racer.config] <= gain.high else [])
@@ -128,8 +128,8 @@ def _count(found: Simulated, speeds: Mapping[Config, float]) -> Iterator[str]:
 
 def _count_methods(found: Simulated, speeds: Mapping[Config, float]) -> Iterator[str]:
     """Yield which methods would have claimed a win, and whose intervals hold the truth."""
-    finals, rivals = found.closing.finals, found.baselines
-    truths = {racer.key: speeds[racer.config] for racer in found.closing.finalists}
+    finals, rivals = found.result.finals, found.baselines
+    truths = {racer.key: speeds[racer.config] for racer in found.result.finalists}
     yield "races of methods"
     if len(finals.waves) < MIN_PROCESSES:
         return
@@ -234,7 +234,10 @@ def main(arguments: list[str] | None = None) -> int:
         "candidates": CANDIDATES,
         "missed": missed,
         "duration_s": round(perf_counter() - started),
-        "scenarios": {scenario.name: msgspec.to_builtins(scenario) | found for scenario, found in outcome.items()},
+        "scenarios": {
+            scenario.name: msgspec.to_builtins(scenario) | {"metric": str(scenario.metric)} | found
+            for scenario, found in outcome.items()
+        },
     }
     keep(document, chosen.out)
     return 1 if missed else 0

@@ -63,7 +63,7 @@ def test_a_config_that_openvino_refuses_is_a_failure_with_its_reason(bench: Work
     refused, sound = bench.start([Config.of({"distribution_policy": "pipeline_parallel"}), Config()])
     assert isinstance(refused[1], ArmFailure)
     assert refused[1].status in (Status.INVALID, Status.CRASHED)
-    assert "PIPELINE_PARALLEL" in refused[1].message
+    assert refused[1].message.startswith("OpenVINO can't compile ")
     assert isinstance(sound[1], Observed)
     assert sound[0].block(Run()).count >= 1
 

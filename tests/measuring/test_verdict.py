@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.findings import METRICS, Ruling
-from autotp.measuring.verdict import Contest, Verdict, judge
+from autotp.measuring.verdict import Candidate, Verdict, judge
 from autotp.space import Config
 
 
@@ -18,14 +18,14 @@ def around(gain: float, spread: float = 0.002) -> list[float]:
     return [log(gain) + spread * step for step in (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0)]
 
 
-def contest(
+def candidate(
     gains: Mapping[str, Sequence[float]], *, key: str = "a", feasible: bool = True, **settings: object
-) -> Contest:
+) -> Candidate:
     """A finalist with these log-gains against each baseline."""
-    return Contest(key=key, config=Config.of(settings), log_gains=gains, feasible=feasible)
+    return Candidate(key=key, config=Config.of(settings), log_gains=gains, feasible=feasible)
 
 
-def ruled(*contests: Contest, **given: Any) -> Verdict:
+def ruled(*candidates: Candidate, **given: Any) -> Verdict:
     """The verdict on good finals against one baseline, but for what is `given`."""
     defaults: dict[str, Any] = {
         "best_baseline": "hint",
@@ -36,12 +36,12 @@ def ruled(*contests: Contest, **given: Any) -> Verdict:
         "metric": METRICS["throughput"],
         "samples": 10_000,
     }
-    return judge(contests, **{**defaults, **given})
+    return judge(candidates, **{**defaults, **given})
 
 
 def test_a_clear_gain_wins() -> None:
     """5 % with a spread of 0.2 % over six processes is a WIN of that finalist."""
-    best = contest({"hint": around(1.05)})
+    best = candidate({"hint": around(1.05)})
     assert ruled(best) == Verdict(Ruling.WIN, best)
 
 
@@ -52,12 +52,12 @@ def test_a_clear_gain_wins() -> None:
 )
 def test_what_is_not_proven_is_a_tie(gains: list[float]) -> None:
     """Equal, slower, or too uncertain a gain ships the hint."""
-    assert ruled(contest({"hint": gains})) == Verdict(Ruling.TIE)
+    assert ruled(candidate({"hint": gains})) == Verdict(Ruling.TIE)
 
 
 def test_nothing_below_the_noise_floor_is_claimed() -> None:
     """A steady 2 % is a TIE where the smallest provable gain is 3 %, and a WIN where it is 1 %."""
-    small = contest({"hint": around(1.02)})
+    small = candidate({"hint": around(1.02)})
     assert ruled(small, noise_floor=1.03).ruling is Ruling.TIE
     assert ruled(small, noise_floor=1.01).ruling is Ruling.WIN
     assert ruled(small, noise_floor=inf).ruling is Ruling.TIE
@@ -65,40 +65,40 @@ def test_nothing_below_the_noise_floor_is_claimed() -> None:
 
 def test_every_baseline_must_be_beaten() -> None:
     """A gain over the best hint alone doesn't win where another baseline keeps up."""
-    half = contest({"hint": around(1.2), "own": around(1.0)})
+    half = candidate({"hint": around(1.2), "own": around(1.0)})
     assert ruled(half, must_beat=["hint", "own"]).ruling is Ruling.TIE
     assert ruled(half, must_beat=["hint"]).ruling is Ruling.WIN
 
 
 def test_what_breaks_a_constraint_cannot_win() -> None:
     """The faster finalist that isn't feasible leaves the win to the feasible one."""
-    fast = contest({"hint": around(2.0)}, key="fast", feasible=False, num_streams=1)
-    slow = contest({"hint": around(1.2)}, key="slow", num_streams=2)
+    fast = candidate({"hint": around(2.0)}, key="fast", feasible=False, num_streams=1)
+    slow = candidate({"hint": around(1.2)}, key="slow", num_streams=2)
     assert ruled(fast, slow).winner is slow
     assert ruled(fast).ruling is Ruling.TIE
 
 
 def test_nothing_feasible_is_unknown() -> None:
     """Where no baseline and no finalist keeps the constraints, the text says so."""
-    verdict = ruled(contest({"hint": around(2.0)}, feasible=False), must_beat=[], baseline_keeps=False)
+    verdict = ruled(candidate({"hint": around(2.0)}, feasible=False), must_beat=[], baseline_keeps=False)
     assert verdict.ruling is Ruling.UNKNOWN
     assert "constraints" in verdict.reason
 
 
 def test_a_baseline_that_may_keep_a_constraint_must_be_beaten() -> None:
     """Without a gain only what keeps the constraints wins, where every baseline is proven not to; else UNKNOWN."""
-    slower = contest({"hint": around(0.8)})
+    slower = candidate({"hint": around(0.8)})
     assert ruled(slower, must_beat=[], baseline_keeps=False).winner is slower
     unsure = ruled(slower, baseline_keeps=False)
     assert unsure.ruling is Ruling.UNKNOWN
     assert "may keep" in unsure.reason
-    faster = contest({"hint": around(1.2)})
+    faster = candidate({"hint": around(1.2)})
     assert ruled(faster, baseline_keeps=False).winner is faster
 
 
 def test_fewer_than_six_processes_tell_nothing() -> None:
     """Five processes are too few, however clear they are; the reason counts them."""
-    verdict = ruled(contest({"hint": around(2.0)[:5]}), processes=5)
+    verdict = ruled(candidate({"hint": around(2.0)[:5]}), processes=5)
     assert verdict.ruling is Ruling.UNKNOWN
     assert "5 of 6" in verdict.reason
 
@@ -106,7 +106,7 @@ def test_fewer_than_six_processes_tell_nothing() -> None:
 @pytest.mark.parametrize(("name", "enough"), [("latency_p95", 100), ("latency_p99", 500), ("latency_p999", 5000)])
 def test_a_rare_quantile_needs_samples_of_each_process(name: str, enough: int) -> None:
     """One fewer than 500 latencies in a process, and a p99 can't tell; others need more, fewer or any number."""
-    best, metric = contest({"hint": around(1.5)}), METRICS[name]
+    best, metric = candidate({"hint": around(1.5)}), METRICS[name]
     assert ruled(best, metric=metric, samples=enough - 1).ruling is Ruling.UNKNOWN
     assert f"{name} needs {enough} samples" in ruled(best, metric=metric, samples=enough - 1).reason
     assert ruled(best, metric=metric, samples=enough).ruling is Ruling.WIN
@@ -115,29 +115,31 @@ def test_a_rare_quantile_needs_samples_of_each_process(name: str, enough: int) -
 
 def test_the_best_of_several_winners_ships() -> None:
     """Among finalists that can be told apart, the largest median gain wins."""
-    good = contest({"hint": around(1.1)}, key="good", num_streams=2)
-    better = contest({"hint": around(1.3)}, key="better", num_streams=2, nireq=8)
+    good = candidate({"hint": around(1.1)}, key="good", num_streams=2)
+    better = candidate({"hint": around(1.3)}, key="better", num_streams=2, nireq=8)
     assert ruled(good, better).winner is better
 
 
 def test_ties_among_winners_go_to_the_simpler_config() -> None:
     """A config of one knob ships where one of three is ahead by less than 1 % and not provably."""
-    complex_one = contest({"hint": around(1.304, 0.02)}, key="c", num_streams=2, nireq=8, enable_cpu_pinning=False)
-    simple = contest({"hint": list(reversed(around(1.3, 0.02)))}, key="s", inference_precision_hint="f32")
+    complex_one = candidate(
+        {"hint": around(1.304, 0.02)}, key="c", num_streams=2, nireq=8, enable_cpu_pinning=False
+    )
+    simple = candidate({"hint": list(reversed(around(1.3, 0.02)))}, key="s", inference_precision_hint="f32")
     assert ruled(complex_one, simple).winner is simple
 
 
 def test_among_as_simple_configs_fewer_requests_ship() -> None:
     """Of two configs with two knobs each that are alike, the one with fewer requests in flight ships."""
-    many = contest({"hint": around(1.302, 0.02)}, key="m", num_streams=2, nireq=8)
-    few = contest({"hint": list(reversed(around(1.3, 0.02)))}, key="f", num_streams=2, nireq=4)
+    many = candidate({"hint": around(1.302, 0.02)}, key="m", num_streams=2, nireq=8)
+    few = candidate({"hint": list(reversed(around(1.3, 0.02)))}, key="f", num_streams=2, nireq=4)
     assert ruled(many, few).winner is few
 
 
 def test_a_simpler_config_that_is_provably_slower_does_not_ship() -> None:
     """0.8 % behind in every process is told apart, though it is within 1 %."""
-    ahead = contest({"hint": around(1.3, 0.01)}, key="a", num_streams=2, nireq=8)
-    behind = contest({"hint": [g - 0.008 for g in around(1.3, 0.01)]}, key="b", num_streams=2)
+    ahead = candidate({"hint": around(1.3, 0.01)}, key="a", num_streams=2, nireq=8)
+    behind = candidate({"hint": [g - 0.008 for g in around(1.3, 0.01)]}, key="b", num_streams=2)
     assert ruled(ahead, behind).winner is ahead
 
 
@@ -149,8 +151,8 @@ def test_no_finalist_is_a_tie() -> None:
 @given(st.lists(st.floats(-0.5, 0.5), min_size=6, max_size=12), st.floats(1.0, 1.5), st.integers(1, 3))
 def test_a_win_is_always_above_one_and_the_floor(gains: list[float], floor: float, rivals: int) -> None:
     """Whatever was measured, a winner's reported interval lies above 1 and its median above the floor."""
-    others = [contest({"hint": [0.0] * len(gains)}, key=str(i), num_streams=1) for i in range(rivals - 1)]
-    verdict = ruled(contest({"hint": gains}), *others, noise_floor=floor, processes=len(gains))
+    others = [candidate({"hint": [0.0] * len(gains)}, key=str(i), num_streams=1) for i in range(rivals - 1)]
+    verdict = ruled(candidate({"hint": gains}), *others, noise_floor=floor, processes=len(gains))
     if verdict.winner is not None:
         interval = verdict.winner.gain("hint")
         assert interval.low > 1.0

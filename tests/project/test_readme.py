@@ -16,9 +16,9 @@ from autotp.cli import COMMANDS, cli
 from autotp.deploy.tuned import Tuned
 from autotp.errors import AutotpError
 from autotp.files import parse_yaml
-from autotp.measuring import Metric
+from autotp.findings import Metric
 from autotp.space import KNOBS, Word, named_spaces, parse_space
-from autotp.tuning import Event
+from autotp.tuning.events import Event
 from tests.evidence.quote_outcomes import PAGES, Page
 
 ROOT = Path(__file__).parents[2]

@@ -29,8 +29,8 @@ def test_too_few_processes_make_no_interval(tmp_path: Path, budget_s: float, pro
     """An interval that a verdict couldn't be read from holds every truth, so it isn't counted."""
     speeds = dict.fromkeys(candidates(CANDIDATES), 1.0)
     found = simulate(made_up(noise=0.05), speeds, matmul_model(tmp_path), tmp_path, seed=1, budget_s=budget_s)
-    assert found.closing.finalists
-    assert (len(found.closing.finals.waves) >= MIN_PROCESSES) == (processes > 0)
+    assert found.result.finalists
+    assert (len(found.result.finals.waves) >= MIN_PROCESSES) == (processes > 0)
     assert ("intervals" in Counter(_count(found, speeds))) == (processes > 0)
 
 

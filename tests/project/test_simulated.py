@@ -39,7 +39,7 @@ def test_a_round_is_replayed_jointly() -> None:
 def test_a_speed_is_a_true_gain(model: Path, tmp_path: Path) -> None:
     """An arm of speed 1.2 that replays quiet rounds wins with 1.2 in its narrow interval."""
     found = simulate(made_up(noise=0.01), dict.fromkeys(CONFIGS, 1.0) | {CONFIGS[2]: 1.2}, model, tmp_path, seed=1)
-    verdict = found.closing.verdict
+    verdict = found.result.verdict
     assert verdict.ruling is Ruling.WIN
     assert verdict.winner is not None
     assert verdict.winner.config == CONFIGS[2]
@@ -49,7 +49,7 @@ def test_a_speed_is_a_true_gain(model: Path, tmp_path: Path) -> None:
 def test_equals_tie_within_the_budget(model: Path, tmp_path: Path) -> None:
     """Nothing wins among equals, and the clock ends about where the budget does."""
     found = simulate(made_up(noise=0.05), dict.fromkeys(CONFIGS, 1.0), model, tmp_path, seed=2, budget_s=60.0)
-    assert found.closing.verdict.ruling is Ruling.TIE
+    assert found.result.verdict.ruling is Ruling.TIE
     assert 40.0 < found.duration_s < 66.0
 
 
@@ -57,7 +57,7 @@ def test_a_seed_is_a_race(model: Path, tmp_path: Path) -> None:
     """The same seed gives the same finals; another gives others."""
     recording, speeds = made_up(noise=0.05), dict.fromkeys(CONFIGS, 1.0)
     first, again, other = (simulate(recording, speeds, model, tmp_path, seed=seed) for seed in (3, 3, 4))
-    assert first.closing.noise_floor == again.closing.noise_floor != other.closing.noise_floor
+    assert first.result.noise_floor == again.result.noise_floor != other.result.noise_floor
     assert first.dropped == again.dropped
 
 

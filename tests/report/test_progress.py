@@ -16,7 +16,7 @@ from autotp.tuning.events import (
     Event,
     FinalsBegan,
     FinalsEnded,
-    Gauged,
+    NoiseMeasured,
     PlayOffBegan,
     Ruled,
     Waiting,
@@ -87,10 +87,10 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
         ),
         (Waiting(holder=Holder()), ["waiting   for another process, which"]),
         (
-            Gauged(noise=Noise(smallest_gain=1.0123, block_s=0.02, errors={0.02: 0.01})),
+            NoiseMeasured(noise=Noise(smallest_gain=1.0123, block_s=0.02, errors={0.02: 0.01})),
             ["gains below about 1.012× may be too small to prove here", "blocks of 20 ms"],
         ),
-        (Gauged(reason="no memory"), ["noise     not gauged, the finals will tell: no memory"]),
+        (NoiseMeasured(reason="no memory"), ["noise     not measured, the finals will tell: no memory"]),
         (
             PlayOffBegan(candidates=(F32, {}, {}, {})),
             ["play-off  4 candidates that can't be told apart race again"],

@@ -1,7 +1,7 @@
 """A whole tuning simulated on recorded rounds: the code that ships, on a clock that costs nothing.
 
-What is real: the race, the hunt, the baselines, the finals, the waves, the verdict. What stands in: arms that
-replay recorded blocks (`replayed.py`), a bench that makes them, a store in memory, a proposer that knows a list,
+What is real: the race, the search, the baselines, the finals, the waves, the verdict. What stands in: arms that
+replay recorded blocks (`replayed.py`), a bench that makes them, a study in memory, a proposer that knows a list,
 and the clock. The calibration of block lengths isn't simulated: a recording holds blocks of one length, so the
 baseline runs against itself with that one only.
 """
@@ -10,29 +10,32 @@ import random
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import msgspec
 
 from autotp.findings import METRICS
-from autotp.measuring.bench import Bench
+from autotp.measuring.failure import ArmFailure
 from autotp.measuring.observed import Observed, Outcome
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.rounds import noise
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.waves import AA
-from autotp.measuring.workload.workload import BLOCK_S, Workload
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.workload import BLOCK_S
 from autotp.runtime import locate
-from autotp.space import Census, Config, Effective, load_space
-from autotp.topology import probe
-from autotp.tuning.propose.proposer import Proposer
+from autotp.space import BoundSpace, Config, Effective, Space, bind, load_space
+from autotp.topology import Topology, probe
+from autotp.tuning.budget import Budget
+from autotp.tuning.events import Event
+from autotp.tuning.opening import Tuning
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session
-from autotp.tuning.stages.finals import Closing
-from autotp.tuning.study.study import Role, Store
+from autotp.tuning.stages.finals import FinalsResult
+from autotp.tuning.study.block_columns import Row
+from autotp.tuning.study.study import PastTrial, Role, Trial
 from autotp.tuning.tuner import conduct
 from tests.support.replayed import Clock, Processes, Recording, ReplayedArm
 
@@ -40,7 +43,7 @@ EXACT = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True)
 HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput"))
 
 
-class SimulatedBench(Bench):
+class SimulatedBench:
     """Makes replayed arms: those of the search live together to its end, those of a wave for that wave."""
 
     def __init__(
@@ -97,26 +100,25 @@ class SimulatedBench(Bench):
         """Nothing runs."""
 
 
-class Listed(Proposer):
+class ListedProposer:
     """Proposes the configs of a list, in that order."""
 
     def __init__(self, configs: Sequence[Config]) -> None:
         self.left = list(configs)
-        self.aliases = 0
 
     @property
     def exhausted(self) -> bool:
         """Whether the list is at its end."""
         return not self.left
 
+    def holds(self, config: Config) -> bool:
+        """Whether `config` is still in the list."""
+        return config in self.left
+
     def take(self, config: Config) -> None:
         """Never propose `config` again."""
         if config in self.left:
             self.left.remove(config)
-
-    def holds(self, config: Config) -> bool:
-        """Whether `config` is still in the list."""
-        return config in self.left
 
     def find(self, settings: dict[str, Any]) -> Config | None:
         """There are no recipes."""
@@ -126,32 +128,59 @@ class Listed(Proposer):
         """A list learns nothing."""
 
 
-class Remembered(Store):
-    """A study in memory that remembers the configs of its trials."""
+class SimulatedTrial(msgspec.Struct):
+    """What a study in memory keeps of a trial."""
 
-    def __init__(self) -> None:
-        self.trials: list[Any] = []
-        self.study: Any = SimpleNamespace(user_attrs={}, get_trials=lambda deepcopy=True: self.trials)
+    role: Role
+    config: Config
+    dropped: bool = False
+    failure: ArmFailure | None = None
 
-    def begin(self, role: Role, config: Config) -> Any:
-        """Begin a trial."""
-        self.trials.append(SimpleNamespace(number=len(self.trials), role=role, config=config, dropped=False))
-        return self.trials[-1]
 
-    def propose(self, proposer: Proposer) -> tuple[Any, Config]:
+class SimulatedStudy:
+    """A study in memory that keeps the configs of its trials, whether they were dropped, and how they failed."""
+
+    def __init__(self, proposer: ListedProposer) -> None:
+        self.trials: list[SimulatedTrial] = []
+        self.attributes: dict[str, Any] = {}
+        self._proposer = proposer
+
+    @property
+    def trial_count(self) -> int:
+        """How many trials there are."""
+        return len(self.trials)
+
+    def propose(self) -> tuple[Trial, Config]:
         """Take the next config of the list."""
-        assert isinstance(proposer, Listed)
-        return self.begin(Role.SEARCH, proposer.left[0]), proposer.left[0]
+        config = self._proposer.left[0]
+        return self.begin(Role.SEARCH, config), config
 
-    def describe(self, trial: Any, **attributes: Any) -> None:
-        """Remember what matters to the simulation."""
-        trial.dropped = attributes.get("dropped", trial.dropped)
+    def begin(self, role: Role, config: Config) -> Trial:
+        """Begin a trial."""
+        self.trials.append(SimulatedTrial(role, config))
+        return Trial(len(self.trials) - 1)
 
-    def alias(self, trial: Any, of: int) -> None:
+    def begin_known(self, config: Config) -> Trial:
+        """Begin a trial of the search."""
+        return self.begin(Role.SEARCH, config)
+
+    def describe(self, trial: Trial, **attributes: Any) -> None:
+        """Keep what matters to the simulation."""
+        kept = self.trials[trial.number]
+        kept.dropped = attributes.get("dropped", kept.dropped)
+
+    def describe_observed(self, trial: Trial, observed: Observed) -> None:
         """Forget it."""
 
-    def complete(self, trial: Any, metrics: Mapping[str, float], rows: list[Any]) -> None:
+    def alias(self, trial: Trial, of: int) -> None:
         """Forget it."""
+
+    def complete(self, trial: Trial, metrics: Mapping[str, float], rows: Sequence[Row]) -> None:
+        """Forget it."""
+
+    def fail(self, trial: Trial, failure: ArmFailure) -> None:
+        """Keep the failure."""
+        self.trials[trial.number].failure = failure
 
     def abandon(self) -> None:
         """Nothing is left to abandon."""
@@ -160,16 +189,18 @@ class Remembered(Store):
         """Nobody listens."""
 
     def note(self, **attributes: Any) -> None:
-        """Forget it."""
+        """Keep them."""
+        self.attributes.update(attributes)
 
-    def describe_observed(self, trial: Any, observed: Observed) -> None:
-        """Forget it."""
+    def noted(self, name: str) -> Any:
+        """Return what was noted."""
+        return self.attributes.get(name)
 
-    def finished(self, role: Role) -> list[Any]:
+    def finished(self, role: Role) -> list[PastTrial]:
         """No call came before."""
         return []
 
-    def failed(self) -> list[Any]:
+    def failed(self) -> list[PastTrial]:
         """No call came before."""
         return []
 
@@ -177,7 +208,7 @@ class Remembered(Store):
 class Simulated(msgspec.Struct, frozen=True):
     """What a simulated tuning found, the baselines in its finals (the best first), and what the search dropped."""
 
-    closing: Closing
+    result: FinalsResult
     baselines: tuple[str, ...]
     dropped: frozenset[Config]
     duration_s: float
@@ -188,9 +219,9 @@ def candidates(count: int) -> tuple[Config, ...]:
     return tuple(Config.of({"num_streams": 1 + number % 2, "nireq": 1 + number}) for number in range(count))
 
 
-def simulated_session(
+def simulated_tuning(
     recording: Recording, speeds: Mapping[Config, float], model: Path, out: Path, seed: int = 0, **given: Any
-) -> Session:
+) -> Tuning:
     """Return a tuning that is about to begin.
 
     Args:
@@ -206,47 +237,53 @@ def simulated_session(
         name="simulated",
         out=out,
         space=_space(),
-        workload=Workload(seed=seed),
+        workload=ClosedLoop(seed=seed),
         **{"objectives": (METRICS["throughput"],), "budget_s": 300.0, **given},
     )
     clock, rng = Clock(), random.Random(request.seed)
     listed = [config for config in speeds if config not in HINTS]
-    proposer = Listed(rng.sample(listed, len(listed)))
-    bench = SimulatedBench(recording, speeds, clock, rng)
-    return Session(request, _topology(), _bound(), Remembered(), proposer, bench, _deaf, clock, 0.0)
+    proposer = ListedProposer(rng.sample(listed, len(listed)))
+    bench, budget = SimulatedBench(recording, speeds, clock, rng), Budget.start(request.budget_s, clock)
+    session = Session(request, _bound().topology.envelope, SimulatedStudy(proposer), bench, budget, _deaf)
+    return Tuning(session=session, proposer=proposer, space=_bound(), topology=_topology())
+
+
+def trials_of(session: Session) -> list[SimulatedTrial]:
+    """Return what the study in memory has kept."""
+    assert isinstance(session.study, SimulatedStudy)
+    return session.study.trials
 
 
 def simulate(
     recording: Recording, speeds: Mapping[Config, float], model: Path, out: Path, **given: Any
 ) -> Simulated:
-    """Tune as `simulated_session` has it and return what was found."""
-    session = simulated_session(recording, speeds, model, out, **given)
+    """Tune as `simulated_tuning` has it and return what was found."""
+    tuning = simulated_tuning(recording, speeds, model, out, **given)
     with mock.patch.object(noise, "LENGTHS_S", (BLOCK_S,)):
-        closing = conduct(session)
-    trials: Any = session.store.study.get_trials()
-    dropped = frozenset(trial.config for trial in trials if trial.dropped)
-    keys = {key for wave in closing.finals.waves for key in wave} - {r.key for r in closing.finalists} - {AA}
+        result = conduct(tuning)
+    session, finalists = tuning.session, {racer.key for racer in result.finalists}
+    dropped = frozenset(trial.config for trial in trials_of(session) if trial.dropped)
+    keys = {key for wave in result.finals.waves for key in wave} - finalists - {AA}
     best = session.race.baseline.key
-    return Simulated(closing, (best, *sorted(keys - {best})), dropped, session.elapsed_s())
+    return Simulated(result, (best, *sorted(keys - {best})), dropped, session.budget.elapsed_s())
 
 
-def _deaf(event: object) -> None:
+def _deaf(event: Event) -> None:
     """Listen to nothing."""
 
 
 @cache
-def _space() -> Any:
+def _space() -> Space:
     return load_space("default")
 
 
 @cache
-def _topology() -> Any:
+def _topology() -> Topology:
     return probe()
 
 
 @cache
-def _bound() -> Any:
+def _bound() -> BoundSpace:
     topology = _topology()
     free = msgspec.structs.replace(topology.envelope, cpu_quota=None)  # a quota would make longer blocks
-    census = Census(configs=1, effective_configs=1, dropped=())
-    return SimpleNamespace(topology=msgspec.structs.replace(topology, envelope=free), census=lambda: census)
+    return bind(_space(), msgspec.structs.replace(topology, envelope=free))

@@ -9,7 +9,7 @@ from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.verdict import Verdict
 from autotp.space import Config, Effective
 from autotp.tuning.request import TuneRequest
-from autotp.tuning.result.tuned_content import Evidence, Shipped
+from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult
 from tests.support.tune_requests import built
 
 HINT = Config.of({"performance_hint": "throughput"})
@@ -29,10 +29,10 @@ def observed(requests: int, masks: tuple[tuple[int, ...], ...] | None = None) ->
     )
 
 
-def evidence(ruling: Ruling, **given: Any) -> Evidence:
+def evidence(ruling: Ruling, **given: Any) -> TuningResult:
     """What a tuning with this ruling found, but for what is `given`."""
-    baseline = Shipped(config=HINT, observed=observed(2), metrics={"throughput_per_s": 50.0})
-    won = Shipped(config=F32, observed=observed(4), metrics={"throughput_per_s": 92.0}, gain=GAIN)
+    baseline = MeasuredConfig(config=HINT, observed=observed(2), metrics={"throughput_per_s": 50.0})
+    won = MeasuredConfig(config=F32, observed=observed(4), metrics={"throughput_per_s": 92.0}, gain=GAIN)
     defaults: dict[str, Any] = {
         "verdict": Verdict(ruling, reason="2 of 6 processes fit into the budget, a longer one holds more"),
         "shipped": won if ruling is Ruling.WIN else baseline,
@@ -44,7 +44,7 @@ def evidence(ruling: Ruling, **given: Any) -> Evidence:
         "started": "2026-01-02T03:04:05+00:00",
         "duration_s": 118.04,
     }
-    return Evidence(**{**defaults, **given})
+    return TuningResult(**{**defaults, **given})
 
 
 def request_in(folder: Path, **given: Any) -> TuneRequest:

@@ -7,6 +7,7 @@ import pytest
 
 from autotp.errors import AutotpError, InputError, ModelError, SpaceError
 from autotp.findings import METRICS
+from autotp.options import Spelling, spelled_for
 from autotp.space import Config
 from tests.support.language_models import language_model
 from tests.support.tune_requests import built
@@ -68,9 +69,13 @@ def test_own_storage_moves_only_the_storage(model: Path, tmp_path: Path) -> None
         ({"allow_precision": ["f8"]}, InputError, "no precision 'f8'"),
         ({"resume": True, "fresh": True}, InputError, "resume and fresh"),
         ({"data": Path("missing.npz")}, InputError, "missing.npz"),
-        ({"rate_per_s": 10.0}, InputError, "--rate fixes the throughput; choose a latency objective"),
-        ({"rate_per_s": 0.0, "objectives": ["latency_p99"]}, InputError, "rate must be more than 0"),
-        ({"rate_per_s": float("nan"), "objectives": ["latency_p99"]}, InputError, "rate must be more than 0"),
+        ({"rate_per_s": 10.0}, InputError, "rate_per_s fixes the throughput; choose a latency objective"),
+        ({"rate_per_s": 0.0, "objectives": ["latency_p99"]}, InputError, "rate_per_s must be more than 0"),
+        (
+            {"rate_per_s": float("nan"), "objectives": ["latency_p99"]},
+            InputError,
+            "rate_per_s must be more than 0",
+        ),
         ({"rate_per_s": 0.1, "objectives": ["latency_p99"]}, InputError, "a budget of 500 s or more"),
         ({"study": "a/b"}, InputError, "'a/b'"),
         ({"study": ".."}, InputError, "folder"),
@@ -97,12 +102,26 @@ def test_without_an_objective_or_a_space_they_are_the_usual_ones(model: Path, tm
     assert generates.name == "toy-second_token_latency"
 
 
+def test_a_person_at_the_command_line_reads_flags(model: Path) -> None:
+    """The same errors name an option as it was typed there."""
+    with spelled_for(Spelling.COMMAND_LINE):
+        with pytest.raises(InputError, match="--rate fixes the throughput"):
+            built(model, rate_per_s=10.0)
+        with pytest.raises(InputError, match="--resume and --fresh"):
+            built(model, resume=True, fresh=True)
+
+
 def test_how_many_are_in_flight_where_a_config_does_not_say(model: Path) -> None:
     """One for a latency; OpenVINO's optimum for throughput, and at a rate, where the arrivals decide."""
-    assert built(model).nireq(Config()) is None
-    assert built(model, objectives=["latency_p50"]).nireq(Config()) == 1
-    assert built(model, objectives=["latency_p50"], rate_per_s=10.0).nireq(Config()) is None
-    assert built(model).nireq(Config.of({"nireq": 3})) == 3
+
+    def nireq(config: Config, **given: Any) -> int | None:
+        request = built(model, **given)
+        return request.workload.nireq(config, request.objectives)
+
+    assert nireq(Config()) is None
+    assert nireq(Config(), objectives=["latency_p50"]) == 1
+    assert nireq(Config(), objectives=["latency_p50"], rate_per_s=10.0) is None
+    assert nireq(Config.of({"nireq": 3})) == 3
 
 
 def test_a_missing_model_is_refused(tmp_path: Path) -> None:

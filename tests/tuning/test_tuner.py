@@ -18,10 +18,10 @@ from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.verdict import Verdict
 from autotp.tuning import tuner
 from autotp.tuning.events import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled
-from autotp.tuning.session import Session
+from autotp.tuning.opening import Tuning
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
-from tests.support.simulated import candidates, simulated_session
+from tests.support.simulated import SimulatedStudy, candidates, simulated_tuning
 
 
 @pytest.fixture(scope="module")
@@ -113,53 +113,51 @@ def test_another_constraint_does_not_inherit_what_was_proven(model: Path, tmp_pa
 def test_an_existing_study_is_refused_before_anybody_waits(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bad input is told at once, even while something else measures on this machine."""
+    """Bad input is an error at once, even while something else measures on this machine."""
     autotp.tune(model, budget_s=0.5, out=tmp_path)
 
     def waiting(*given: object) -> None:
         raise AssertionError("waited for the lock first")
 
     monkeypatch.setattr(tuner, "machine_lock", waiting)
-    with pytest.raises(StudyError, match=r"--resume.*--fresh"):
+    with pytest.raises(StudyError, match=r"resume.*fresh"):
         autotp.tune(model, budget_s=0.5, out=tmp_path)
 
 
-def simulated(model: Path, out: Path, speed: float = 1.2) -> Session:
+def simulated(model: Path, out: Path, speed: float = 1.2) -> Tuning:
     """A tuning on quiet rounds whose only candidate is `speed` times as fast."""
-    return simulated_session(made_up(0.01), {candidates(1)[0]: speed}, model, out, seed=1, budget_s=60.0)
+    return simulated_tuning(made_up(0.01), {candidates(1)[0]: speed}, model, out, seed=1, budget_s=60.0)
 
 
 def test_where_every_candidate_fails_nothing_is_claimed(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No finals are run for nobody; the hint ships as `unknown`, and the first failure is told."""
-    session = simulated(model, tmp_path)
+    """No finals are run for nobody; the hint ships as `unknown`, with the first failure as the reason."""
+    tuning = simulated(model, tmp_path)
+    session = tuning.session
     gone = ArmFailure(Status.CRASHED, Phase.START, "gone")
     start = session.bench.start
-    monkeypatch.setattr(session.store, "fail", lambda trial, failure: None)
     monkeypatch.setattr(
         session.bench,
         "start",
         lambda configs, gated=True: [(arm, gone if gated else found) for arm, found in start(configs)],
     )
     events: list[Event] = []
-    session.tell = events.append
-    closing = tuner.conduct(session)
-    assert closing.verdict == Verdict(Ruling.UNKNOWN, reason=f"every candidate failed; the first: {gone}")
-    assert closing.finals.waves == []
+    session.emit = events.append
+    result = tuner.conduct(tuning)
+    assert result.verdict == Verdict(Ruling.UNKNOWN, reason=f"every candidate failed; the first: {gone}")
+    assert result.finals.waves == []
     assert not [event for event in events if isinstance(event, FinalsBegan)]
-    result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
-    assert result.verdict == "unknown"
-    assert result.metrics["throughput_per_s"] > 0
+    shipped = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
+    assert shipped.verdict == "unknown"
+    assert shipped.metrics["throughput_per_s"] > 0
 
 
 def test_what_is_proven_is_in_the_study_before_the_file(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An interrupt while tuned.yaml is written doesn't turn a WIN into `unknown`: it is written all the same."""
-    session = simulated(model, tmp_path)
-    attributes = session.store.study.user_attrs
-    monkeypatch.setattr(session.store, "note", lambda **given: attributes.update(given))
+    tuning = simulated(model, tmp_path)
     written: list[str] = []
 
     def interrupted(path: Path, tuned: Tuned, comment: str) -> None:
@@ -169,25 +167,25 @@ def test_what_is_proven_is_in_the_study_before_the_file(
 
     monkeypatch.setattr(tuner, "write_tuned", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        tuner.conduct(session)
+        tuner.conduct(tuning)
     assert written == ["win", "win"]
 
 
 def test_an_interrupt_writes_the_file_before_it_tidies_the_study(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A storage that went away meanwhile is told, but what was found stands in tuned.yaml."""
-    session = simulated(model, tmp_path)
+    """A storage that went away meanwhile is an error, but what was found stands in tuned.yaml."""
+    tuning = simulated(model, tmp_path)
 
-    def gone() -> None:
+    def gone(study: SimulatedStudy) -> None:
         raise EnvironmentFailure("The storage went away.")
 
     def interrupt(event: Event) -> None:
         if isinstance(event, ArmEnded):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(session.store, "abandon", gone)
-    session.tell = interrupt
+    monkeypatch.setattr(SimulatedStudy, "abandon", gone)
+    tuning.session.emit = interrupt
     with pytest.raises(EnvironmentFailure):
-        tuner.conduct(session)
+        tuner.conduct(tuning)
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"

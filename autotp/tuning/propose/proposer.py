@@ -1,182 +1,25 @@
-"""The proposer: TPE over the bound space, held to configs that can run and haven't been measured.
+"""What proposes configs to measure, as the search knows it."""
 
-TPE (Bergstra et al., NeurIPS 2011; Watanabe, arXiv:2304.11127) knows nothing of aliases and learns nothing
-from failures, so what it draws is drawn again until it names a new effective config outside failed regions.
-"""
+from typing import Any, Protocol
 
-import json
-import random
-import warnings
-from collections import Counter
-from collections.abc import Iterable
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler, TPESampler
-from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial, TrialState
-
-from autotp.space import BoundKnob, BoundSpace, Choice, Config, choose
-
-DRAWS = 30
-FAILURES_TO_AVOID = 2
+from autotp.space import Config
 
 
-class Proposer(BaseSampler):
-    """An Optuna sampler whose relative sample is always a whole, new config."""
-
-    def __init__(self, bound: BoundSpace, seed: int) -> None:
-        self._bound = bound
-        self._rows = bound.merged.rows  # of the effective configs in the space's grid
-        self._open = np.full(len(self._rows), True)
-        self._rng = random.Random(seed)
-        self._failures: Counter[tuple[str, Choice]] = Counter()
-        self._successes: Counter[tuple[str, Choice]] = Counter()
-        self.aliases = 0
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._tpe = TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+class Proposer(Protocol):
+    """Names configs of one space, each effective config at most once."""
 
     @property
     def exhausted(self) -> bool:
-        """Whether every effective config has been taken or lies in a failed region."""
-        return not self._candidates().any()
+        """Whether nothing is left to propose."""
 
     def holds(self, config: Config) -> bool:
-        """Whether `config` is in the space and neither it nor an alias of it has been taken."""
-        return self._is_open(config) and self._bound.grid.holds(config)
+        """Whether `config` may still be proposed: it is in the space, and neither it nor an alias was taken."""
 
     def take(self, config: Config) -> None:
         """Never propose `config` or an alias of it again."""
-        if (number := self._number(config)) is not None:
-            self._open[number] = False
-
-    def learn(self, config: Config, failed: bool) -> None:
-        """Note how `config` ended; a value that has only ever failed, twice, is not proposed again."""
-        (self._failures if failed else self._successes).update(config.settings)
 
     def find(self, settings: dict[str, Any]) -> Config | None:
-        """Return the first open config that has all of `settings` and leaves the other knobs at rest."""
-        matching = np.flatnonzero(self._open & self._having(settings.items()))
-        if not len(matching):
-            return None
-        knobs_set = self._bound.grid.knobs_set()[self._rows[matching]]
-        return self._config(matching[knobs_set.argmin()])
+        """Return a config that may still be proposed and has all of `settings`, the simplest; None without one."""
 
-    def parameters(self, config: Config) -> dict[str, Any]:
-        """Return Optuna's parameters for `config`, which must come from this space."""
-        chosen: dict[str, Choice] = {}
-        parameters: dict[str, Any] = {}
-        for knob in self._bound.knobs:
-            value = config.get(knob.name)
-            chosen[knob.name] = value
-            if knob.active(chosen):
-                choice = next((c for c in knob.choices if c is not None and knob.value(c, chosen) == value), None)
-                parameters[knob.name] = _label(choice)
-        return parameters
-
-    def suggest(self, trial: Trial) -> Config:
-        """Let `trial` suggest every active knob and return the config."""
-        choices: dict[str, Choice] = {}
-        chosen: dict[str, Choice] = {}
-        for knob in self._bound.knobs:
-            if knob.active(chosen):
-                label = trial.suggest_categorical(knob.name, [_label(choice) for choice in knob.choices])
-                choices[knob.name] = _choice(knob, label)
-            choice = choices.get(knob.name)
-            chosen[knob.name] = None if choice is None else knob.value(choice, chosen)
-        return choose(self._bound.knobs, choices)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return all knobs for a trial to be proposed, none for one that was enqueued with its config."""
-        if "role" in trial.user_attrs:
-            return {}
-        self._tpe_space = self._tpe.infer_relative_search_space(study, trial)
-        return {knob.name: _distribution(knob) for knob in self._bound.knobs}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Draw from TPE until the config is new; after `DRAWS` misses take any that is left."""
-        if not search_space:
-            return {}
-        for _ in range(DRAWS):
-            parameters = self._draw(study, trial)
-            config = choose(self._bound.knobs, self._choices(parameters))
-            if self._bound.why_not(config) is None:
-                if self._is_open(config) and not self._failing(config.settings):
-                    return parameters
-                self.aliases += 1
-        return self.parameters(self._config(self._rng.choice(np.flatnonzero(self._candidates()).tolist())))
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Delegate to TPE; reached only for parameters that an enqueued trial didn't fix."""
-        return self._tpe.sample_independent(study, trial, param_name, param_distribution)
-
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        """Delegate to TPE."""
-        self._tpe.after_trial(study, trial, state, values)
-
-    def _draw(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
-        relative = self._tpe.sample_relative(study, trial, self._tpe_space)
-        chosen: dict[str, Choice] = {}
-        drawn: dict[str, Any] = {}
-        for knob in self._bound.knobs:
-            if not knob.active(chosen):
-                continue
-            name, distribution = knob.name, _distribution(knob)
-            drawn[name] = (
-                relative[name]
-                if name in relative
-                else self._tpe.sample_independent(study, trial, name, distribution)
-            )
-            choice = _choice(knob, drawn[name])
-            chosen[name] = None if choice is None else knob.value(choice, chosen)
-        return drawn
-
-    def _choices(self, parameters: dict[str, Any]) -> dict[str, Choice]:
-        return {k.name: _choice(k, parameters[k.name]) for k in self._bound.knobs if k.name in parameters}
-
-    def _number(self, config: Config) -> int | None:
-        """The number of the effective config that `config` is; None where it can't run or isn't in the space."""
-        if self._bound.why_not(config) is not None:
-            return None
-        return self._bound.merged.find(self._bound.predictor.identity(config))
-
-    def _is_open(self, config: Config) -> bool:
-        number = self._number(config)
-        return number is not None and bool(self._open[number])
-
-    def _candidates(self) -> npt.NDArray[np.bool_]:
-        """Which effective configs are open and outside of failed regions."""
-        found = self._open.copy()
-        for setting in self._failing(tuple(self._failures)):
-            found &= ~self._having((setting,))
-        return found
-
-    def _failing(self, settings: Iterable[tuple[str, Choice]]) -> list[tuple[str, Choice]]:
-        return [s for s in settings if self._failures[s] >= FAILURES_TO_AVOID and not self._successes[s]]
-
-    def _having(self, settings: Iterable[tuple[str, object]]) -> npt.NDArray[np.bool_]:
-        return self._bound.grid.having(settings)[self._rows]
-
-    def _config(self, number: int) -> Config:
-        return self._bound.grid.config(int(self._rows[number]))
-
-
-def _distribution(knob: BoundKnob) -> CategoricalDistribution:
-    return CategoricalDistribution([_label(choice) for choice in knob.choices])
-
-
-def _label(choice: Choice) -> Any:
-    """Return `choice` as Optuna takes it; a list of nodes becomes its JSON."""
-    return json.dumps(choice) if isinstance(choice, tuple) else choice
-
-
-def _choice(knob: BoundKnob, label: Any) -> Choice:
-    return next(choice for choice in knob.choices if _label(choice) == label)
+    def learn(self, config: Config, failed: bool) -> None:
+        """Note how measuring `config` ended."""

@@ -1,4 +1,4 @@
-"""A standing: by how much an arm is ahead of another, as its rounds have it, and how sure that is."""
+"""An estimate of how many times better an arm is than another, from the rounds of a race, with its error."""
 
 from math import exp, hypot, inf, pi, sqrt
 
@@ -11,7 +11,7 @@ from autotp.measuring.samples.statistics import t_quantile
 _MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Estimate(msgspec.Struct, frozen=True):
     """A log-gain with its standard error, from `rounds` rounds."""
 
     log_gain: float
@@ -19,8 +19,8 @@ class Standing(msgspec.Struct, frozen=True):
     rounds: int
 
     @classmethod
-    def of(cls, log_gains: list[float]) -> "Standing":
-        """Summarize one log-gain a round; the spread is read from the quartiles, deaf to single outliers."""
+    def of(cls, log_gains: list[float]) -> "Estimate":
+        """Summarize one log-gain a round; the spread is read from the quartiles, robust to outliers."""
         if len(log_gains) < 2:
             return cls(log_gains[0] if log_gains else 0.0, inf, len(log_gains))
         low, middle, high = np.quantile(log_gains, [0.25, 0.5, 0.75])
@@ -33,14 +33,14 @@ class Standing(msgspec.Struct, frozen=True):
             return False
         return self.log_gain + t_quantile(self.rounds, confidence) * self.error < log_gain
 
-    def over(self, other: "Standing") -> "Standing":
-        """Return the gain over another arm, both standing against the same one, in rounds of their own."""
+    def over(self, other: "Estimate") -> "Estimate":
+        """Return the gain over another arm, both estimated against the same arm, each in rounds of its own."""
         rounds = min(self.rounds, other.rounds)
-        return Standing(self.log_gain - other.log_gain, hypot(self.error, other.error), rounds)
+        return Estimate(self.log_gain - other.log_gain, hypot(self.error, other.error), rounds)
 
     @property
     def interval(self) -> Interval:
-        """The gain as a ratio with its 95 % interval, from one process each: the search's view, no proof."""
+        """The gain as a ratio with its 95 % interval, from one process each, so no proof."""
         half = 1.96 * self.error
         return Interval(
             median=exp(self.log_gain),

@@ -1,8 +1,8 @@
 """The race: arms run in rounds against the baseline, and those that are behind a leader are dropped.
 
-An arm's standing is its log-gain against the baseline's blocks of the same rounds, as in the finals: a quantile is
-that of all their latencies, because that of one short block is biased. Its error is read from the single rounds,
-that of a quantile from rounds drawn anew.
+The estimate of an arm is its log-gain against the baseline's blocks of the same rounds, as in the finals: a
+quantile is that of all their latencies, because that of one short block is biased. Its error is read from the
+single rounds, that of a quantile from rounds drawn anew.
 
 An arm is dropped where the t-interval of its gain over a leader ends below 1, at a level that shares the chance of
 error among all looks and leaders (Bonferroni); against a leader of the same rounds the gain is paired. One process
@@ -10,8 +10,8 @@ stands for each arm here and has its own luck, which rounds don't show: on recor
 to four times as often as the level says, an arm that is 5 % better in 0 to 1 % of races
 (tests/evidence/simulate_races.py).
 
-What is proven to be far behind the baseline goes after a few rounds already: where blocks are long, such arms
-would take most of the time.
+An arm that is proven to be clearly behind the baseline is dropped after a few rounds already (screening): where
+blocks are long, such arms would take most of the time.
 """
 
 import random
@@ -21,53 +21,31 @@ from time import monotonic
 
 import msgspec
 import numpy as np
-from optuna.trial import Trial
 
 from autotp.findings import Metric
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.observed import Observed
-from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics, samples_of, value_of
 from autotp.measuring.samples.statistics import log_gain, quantile_log_gain_error, round_log_gains
 from autotp.measuring.samples.weather import Patience
-from autotp.space import Config
-from autotp.tuning.race.estimate import Standing
-from autotp.tuning.study.block_columns import Row
+from autotp.tuning.race.estimate import Estimate
+from autotp.tuning.race.racer import Racer
 
-ROUNDS_TO_DESPAIR = 3
+ROUNDS_TO_SCREEN = 3
 ROUNDS_TO_JUDGE = 10
 ROUNDS_TO_SETTLE = 30
 FEWEST_TO_JUDGE = 6  # where blocks are long: with fewer, twice as many equals as now would be dropped
 LOOKS = ROUNDS_TO_SETTLE // ROUNDS_TO_JUDGE
-FAR_BEHIND = 0.8  # of the baseline
-DESPAIR_CONFIDENCE = 0.998  # two-sided
+CLEARLY_BEHIND = 0.8  # of the baseline
+SCREENING_CONFIDENCE = 0.998  # two-sided
 DROP_ERROR = 0.01  # of dropping an equal, over all its looks and all leaders
-OUT_CONFIDENCE = 0.90  # of a contender being behind another, in the search's view
-
-
-class Racer(msgspec.Struct, eq=False):
-    """An arm in the race: its process group and its block of each round that it took part in."""
-
-    key: str
-    config: Config
-    observed: Observed
-    arm: Arm
-    trial: Trial
-    blocks: dict[int, Block] = {}
-    failure: ArmFailure | None = None
-    is_second: bool = False  # of its processes, as the first failed
-
-    @property
-    def rows(self) -> list[Row]:
-        """The raw blocks, for the study."""
-        return [(0, round_, block) for round_, block in self.blocks.items()]
+BEHIND_CONFIDENCE = 0.90  # of a contender being behind another; a choice of whom to measure, no proof
 
 
 class Race:
-    """Rounds over live racers, one of which is the baseline; it keeps the score."""
+    """Rounds over live racers, one of which is the baseline, and the estimates of their gains."""
 
     def __init__(
         self,
@@ -192,24 +170,24 @@ class Race:
                 blocks[key] = result
         return blocks, failed
 
-    def standing(self, racer: Racer, metric: Metric | None = None) -> Standing:
-        """Return the standing of `racer` against the baseline in `metric`, by default the first objective."""
+    def estimate(self, racer: Racer, metric: Metric | None = None) -> Estimate:
+        """Return the estimated gain of `racer` over the baseline in `metric`, by default the first objective."""
         return self._over(racer, self.baseline, metric or self._metrics[0])
 
-    def gain(self, racer: Racer, other: Racer, metric: Metric | None = None) -> Standing:
+    def gain(self, racer: Racer, other: Racer, metric: Metric | None = None) -> Estimate:
         """Return the gain of `racer` over `other`: paired, where they shared rounds enough to be judged by."""
         metric = metric or self._metrics[0]
         if len(racer.blocks.keys() & other.blocks.keys()) >= self.rounds_to_judge:
             return self._over(racer, other, metric)
-        return self.standing(racer, metric).over(self.standing(other, metric))
+        return self.estimate(racer, metric).over(self.estimate(other, metric))
 
-    def hopeless(self, racer: Racer) -> bool:
-        """Whether `racer` is proven to be far behind the baseline in every objective, before it can be judged."""
-        if not ROUNDS_TO_DESPAIR <= len(racer.blocks) < self.rounds_to_judge:
+    def clearly_behind(self, racer: Racer) -> bool:
+        """Whether `racer` is proven to be far below the baseline in every objective, before it can be judged."""
+        if not ROUNDS_TO_SCREEN <= len(racer.blocks) < self.rounds_to_judge:
             return False
         mine, theirs = self._shared(racer, self.baseline)
-        standings = (Standing.of(round_log_gains(metric, mine, theirs)) for metric in self._metrics)
-        return all(standing.below(log(FAR_BEHIND), DESPAIR_CONFIDENCE) for standing in standings)
+        estimates = (Estimate.of(round_log_gains(metric, mine, theirs)) for metric in self._metrics)
+        return all(estimate.below(log(CLEARLY_BEHIND), SCREENING_CONFIDENCE) for estimate in estimates)
 
     def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
         """Whether some leader is ahead of `racer` in every objective, as far as the rounds show."""
@@ -221,12 +199,12 @@ class Race:
             all(self.gain(racer, rival, m).below(0.0, confidence) for m in self._metrics) for rival in rivals
         )
 
-    def _over(self, racer: Racer, other: Racer, metric: Metric) -> Standing:
+    def _over(self, racer: Racer, other: Racer, metric: Metric) -> Estimate:
         mine, theirs = self._shared(racer, other)
         if metric.quantile is None or len(mine) < 2:
-            return Standing.of(round_log_gains(metric, mine, theirs))
+            return Estimate.of(round_log_gains(metric, mine, theirs))
         error = quantile_log_gain_error(metric, mine, theirs)
-        return Standing(log_gain(metric, mine, theirs), error, len(mine))
+        return Estimate(log_gain(metric, mine, theirs), error, len(mine))
 
     @staticmethod
     def _shared(racer: Racer, other: Racer) -> tuple[list[Block], list[Block]]:
@@ -241,17 +219,17 @@ class Race:
             return values
         reference = list(self.baseline.blocks.values())
         for metric in self._metrics:
-            gain = exp(self.standing(racer, metric).log_gain)
+            gain = exp(self.estimate(racer, metric).log_gain)
             values[metric.key] = value_of(metric, reference) * (gain if metric.maximize else 1 / gain)
         return values
 
 
-def still_in(race: Race, racers: Sequence[Racer]) -> list[Racer]:
-    """Return those of `racers` that may be the best, the best first: not `OUT_CONFIDENCE` behind the one ahead."""
-    ranked = sorted(racers, key=lambda racer: race.standing(racer).log_gain, reverse=True)
-    return [racer for racer in ranked if not race.gain(racer, ranked[0]).below(0.0, OUT_CONFIDENCE)]
+def may_be_best(race: Race, racers: Sequence[Racer]) -> list[Racer]:
+    """Return those of `racers` that may be the best, the best first: the leader isn't clearly ahead of them."""
+    ranked = sorted(racers, key=lambda racer: race.estimate(racer).log_gain, reverse=True)
+    return [racer for racer in ranked if not race.gain(racer, ranked[0]).below(0.0, BEHIND_CONFIDENCE)]
 
 
 def best_in(race: Race, racers: Sequence[Racer], metric: Metric) -> Racer:
     """Return that of `racers` which is the best in `metric`, as far as the rounds show."""
-    return max(racers, key=lambda racer: race.standing(racer, metric).log_gain)
+    return max(racers, key=lambda racer: race.estimate(racer, metric).log_gain)

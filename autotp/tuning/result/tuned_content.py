@@ -38,7 +38,7 @@ VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {
 }
 
 
-class Shipped(msgspec.Struct, frozen=True, kw_only=True):
+class MeasuredConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The config that ships, as observed, with its metrics and its gain over the best baseline.
 
     `others` are its gains in what wasn't asked for and was measured all the same.
@@ -51,12 +51,12 @@ class Shipped(msgspec.Struct, frozen=True, kw_only=True):
     others: Mapping[Metric, Interval] = {}
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
     """All that a tuning found; `left_out` are objectives whose best candidate wasn't in the finals."""
 
     verdict: Verdict
-    shipped: Shipped
-    baseline: Shipped
+    shipped: MeasuredConfig
+    baseline: MeasuredConfig
     noise_floor: float | None
     points: Sequence[Point]
     left_out: Sequence[Metric] = ()
@@ -67,7 +67,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_tuned(
-    request: TuneRequest, topology: Topology, evidence: Evidence, versions: Mapping[str, Any]
+    request: TuneRequest, topology: Topology, evidence: TuningResult, versions: Mapping[str, Any]
 ) -> Tuned:
     """Return the content of tuned.yaml."""
     shipped = evidence.shipped
@@ -124,7 +124,7 @@ def _relative(path: Path, folder: Path) -> str:
         return str(path.resolve())
 
 
-def _workload(request: TuneRequest, shipped: Shipped) -> TunedWorkload:
+def _workload(request: TuneRequest, shipped: MeasuredConfig) -> TunedWorkload:
     requests = shipped.observed.effective.requests if shipped.observed else None
     nireq = requests or request.workload.nireq(shipped.config, request.objectives)
     workload = request.workload.of_config(shipped.config)
@@ -145,7 +145,7 @@ def affinity_of(observed: Observed | None) -> tuple[str, ...] | None:
     return tuple(format_cpulist(mask) for mask in observed.masks)
 
 
-def _result(request: TuneRequest, evidence: Evidence) -> Result:
+def _result(request: TuneRequest, evidence: TuningResult) -> Result:
     shipped, baseline = evidence.shipped, evidence.baseline
     own = baseline.config == request.baseline
     return Result(
@@ -163,7 +163,7 @@ def _result(request: TuneRequest, evidence: Evidence) -> Result:
     )
 
 
-def _metrics(one: Shipped) -> dict[str, float]:
+def _metrics(one: MeasuredConfig) -> dict[str, float]:
     """Return what was measured, and what copying would add to each latency."""
     if one.observed is None or one.observed.copy_s is None:
         return dict(one.metrics)
@@ -179,7 +179,7 @@ def _outputs(shipped: Observed | None, baseline: Observed | None) -> TunedOutput
     )
 
 
-def _pareto(request: TuneRequest, evidence: Evidence) -> tuple[ParetoPoint, ...]:
+def _pareto(request: TuneRequest, evidence: TuningResult) -> tuple[ParetoPoint, ...]:
     if len(request.objectives) < 2:
         return ()
     front = front_of(evidence.points, request.objectives)

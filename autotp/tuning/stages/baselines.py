@@ -3,7 +3,6 @@
 Configs that turn out to be the same are one arm. The best of them is what every gain is relative to.
 """
 
-from functools import partial
 from math import inf
 
 from autotp.deploy.headline import proof_words
@@ -11,24 +10,21 @@ from autotp.errors import EnvironmentFailure
 from autotp.findings import ProofState
 from autotp.measuring.failure import ArmFailure, Status
 from autotp.measuring.observed import Observed, Outcome
-from autotp.measuring.rounds.noise import Noise, least_seconds, measure_noise
 from autotp.space import Config
-from autotp.tuning.events import ArmEnded, Baselined, Gauged
-from autotp.tuning.race.race import Racer
+from autotp.tuning.events import ArmEnded, Baselined
+from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
 
 HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput", "none"))
 OPENING_ROUNDS = 20
-NOISE_SHARE = 0.04  # of the budget, for the best baseline against itself, beyond the starts
-MOST_NOISE_SHARE = 0.1  # with the starts
 
 
-def race_baselines(session: Session) -> list[Racer]:
+def race_baselines(session: Session) -> Baselines:
     """Start and race the baselines.
 
     Returns:
-        The best one first, then those not proven slower; they stay live.
+        The best one and those not proven slower; they stay live.
 
     Raises:
         EnvironmentFailure: the reference or every hint failed.
@@ -40,7 +36,7 @@ def race_baselines(session: Session) -> list[Racer]:
     racers, aliases, unproven = _start(session)
     _fail(session, session.race.fit_blocks())
     _fail(session, session.race.run(1, inf))  # however short the budget: what ships has figures
-    _fail(session, session.race.run(_opening_rounds(session) - 1, session.at(0.3)))
+    _fail(session, session.race.run(_opening_rounds(session) - 1, session.budget.at(0.3)))
     racers = [racer for racer in racers if racer.failure is None]
     if not racers:
         raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
@@ -51,7 +47,7 @@ def race_baselines(session: Session) -> list[Racer]:
         if racer is not best and session.race.beaten(racer, [best]):
             retire_baseline(session, racer)
     metrics = session.race.metrics(best)
-    session.tell(
+    session.emit(
         Baselined(
             baseline=best.config.to_dict(),
             metrics=metrics,
@@ -59,67 +55,29 @@ def race_baselines(session: Session) -> list[Racer]:
             warnings=(*_beyond_tolerance(session, racers), *unproven),
         )
     )
-    return [best, *(r for r in racers if r is not best and r.key in session.race.live)]
+    return Baselines(best, tuple(r for r in racers if r is not best and r.key in session.race.live))
 
 
-def gauge_noise(session: Session, best: Racer) -> None:
-    """Run the best baseline against itself, take the block length that serves best, and say what can be proved.
-
-    Where there is no time or memory for that, or it fails, blocks stay as long as they are: the finals run the
-    baseline against itself, too.
-    """
-    deadline = min(session.now() + MOST_NOISE_SHARE * session.request.budget_s, session.at(0.4))
-    block_s = session.race.seconds_a_block([best])
-    if session.now() + least_seconds(session.bench.arm_start_s, block_s) > deadline:
-        session.tell(Gauged(reason="running the best baseline against itself would take too much of the budget"))
-    elif session.bench.room < 2:
-        session.tell(Gauged(reason="the memory that is left doesn't hold the best baseline twice more"))
-    else:
-        try:
-            noise = _noise(session, best, deadline)
-        except ArmFailure as failure:
-            session.tell(Gauged(reason=f"the best baseline failed in new processes ({failure})"))
-        else:
-            session.race.set_block_length(noise.block_s)
-            session.store.note(noise=noise)
-            session.tell(Gauged(noise=noise, by_count=session.race.blocks.by_count))
-
-
-def _noise(session: Session, best: Racer, deadline: float) -> Noise:
-    request, race = session.request, session.race
-    return measure_noise(
-        partial(session.bench.arm, best.config, checked=False),
-        request.objective,
-        race.blocks,
-        NOISE_SHARE * request.budget_s,
-        request.seed,
-        session.now,
-        deadline=deadline,
-        patience=race.patience,
-    )
-
-
-def keep_baselines(session: Session, baselines: list[Racer], failed: list[Racer]) -> None:
-    """Start those of `baselines` that `failed` in the race again, once; those that fail for good are taken out.
+def keep_baselines(session: Session, baselines: Baselines, failed: list[Racer]) -> None:
+    """Start those of `baselines` that `failed` in the race again, once; those that fail for good stay out.
 
     Raises:
         EnvironmentFailure: the best one failed for good.
     """
-    best = session.race.baseline
-    for racer in [racer for racer in baselines if racer in failed]:
+    best = baselines.best
+    for racer in [racer for racer in (best, *baselines.others) if racer in failed]:
         if _start_again(session, racer):
             continue
-        baselines.remove(racer)
         _fail(session, [racer])
         if racer is best:
-            session.store.abandon()
+            session.study.abandon()
             raise EnvironmentFailure(
                 f"The best baseline ({best.config}) failed again; nothing can be compared with it: {best.failure}."
             )
 
 
 def _start_again(session: Session, racer: Racer) -> bool:
-    """Let `racer` race on in a second process, if this is its first failure and it starts; tell that it does."""
+    """Let `racer` race on in a second process, if this is its first failure and it starts; report that."""
     failure = racer.failure
     if racer.is_second or failure is None:
         return False
@@ -131,17 +89,17 @@ def _start_again(session: Session, racer: Racer) -> bool:
     session.race.enter(racer)
     reason = f"{failure.message}; this baseline was started again"
     number, config = racer.trial.number, racer.config.to_dict()
-    session.tell(ArmEnded(trial=number, config=config, status=failure.status, reason=reason))
+    session.emit(ArmEnded(trial=number, config=config, status=failure.status, reason=reason))
     return True
 
 
 def retire_baseline(session: Session, racer: Racer) -> None:
-    """Stop a baseline and tell its trial."""
+    """Stop a baseline and end its trial."""
     session.race.leave(racer)
     metrics = session.race.metrics(racer)
-    gain = session.race.standing(racer).interval
-    session.store.describe(racer.trial, gain=gain)
-    session.store.complete(racer.trial, metrics, racer.rows)
+    gain = session.race.estimate(racer).interval
+    session.study.describe(racer.trial, gain=gain)
+    session.study.complete(racer.trial, metrics, racer.rows)
 
 
 def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
@@ -158,7 +116,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
             arm.stop()
             aliases.append(config)
             continue
-        trial = session.store.begin(Role.BASELINE, config)
+        trial = session.study.begin(Role.BASELINE, config)
         if isinstance(outcome, ArmFailure):
             session.fail(trial, config, outcome)
             if config == session.request.baseline:
@@ -166,7 +124,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
             continue
         racers[outcome.key] = Racer(f"trial {trial.number}", config, outcome, arm, trial)
         session.known[outcome.key] = trial.number
-        session.store.describe_observed(trial, outcome)
+        session.study.describe_observed(trial, outcome)
     if not any(racer.config in HINTS for racer in racers.values()):
         raise EnvironmentFailure(f"OpenVINO's own hints failed here: {_first_failure([o for _, o in outcomes])}.")
     session.bench.accept_hints({r.config: r.observed for r in racers.values() if r.config in HINTS})
@@ -188,7 +146,7 @@ def _opening_rounds(session: Session) -> int:
 
 
 def _rank(session: Session, racer: Racer) -> tuple[bool, float]:
-    return session.keeps_constraints(racer), session.race.standing(racer).log_gain
+    return session.keeps_constraints(racer), session.race.estimate(racer).log_gain
 
 
 def _fail(session: Session, racers: list[Racer]) -> None:

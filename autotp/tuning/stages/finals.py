@@ -10,17 +10,18 @@ from autotp.findings import Metric, Ruling
 from autotp.measuring.rounds.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
-from autotp.measuring.verdict import Contest, Verdict, judge
+from autotp.measuring.verdict import Candidate, Verdict, judge
 from autotp.tuning.constraints import violations
 from autotp.tuning.events import FinalsBegan, FinalsEnded
-from autotp.tuning.race.race import OUT_CONFIDENCE, Racer, best_in, still_in
+from autotp.tuning.race.race import BEHIND_CONFIDENCE, Race, best_in, may_be_best
+from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
 
 MAX_FINALISTS = 2
 
 
-class Closing(msgspec.Struct, frozen=True):
+class FinalsResult(msgspec.Struct, frozen=True):
     """What the finals found: the verdict, the floor, and the finals themselves for the figures of each arm.
 
     `fallback` is the baseline that ships where nothing wins; `left_out` are the objectives whose best candidate
@@ -35,69 +36,69 @@ class Closing(msgspec.Struct, frozen=True):
     left_out: tuple[Metric, ...] = ()
 
 
-def run_finals(session: Session, contenders: list[Racer], baselines: list[Racer]) -> Closing:
+def run_finals(session: Session, contenders: list[Racer], baselines: Baselines) -> FinalsResult:
     """Measure the best contenders and the baselines in fresh processes and rule on them.
 
     Args:
         session: the tuning.
         contenders: arms that the search didn't drop, all stopped.
-        baselines: the best baseline first, then those not proven slower, all stopped.
+        baselines: what they have to beat, all stopped.
     """
     finalists, schedule = _line_up(session, contenders, baselines)
-    arms = {racer.key: racer for racer in [*baselines, *finalists]}
-    session.tell(_began(finalists, baselines, schedule))
-    trials = {key: session.store.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
-    finals = _waves(session, [*baselines, *finalists])
-    finals.run(schedule, session.at(1.0), session.at(GRACE), session.store.beat)
+    racers, best = [*baselines.sound, *finalists], baselines.best.key
+    arms = {racer.key: racer for racer in racers}
+    session.emit(_began(finalists, baselines, schedule))
+    trials = {key: session.study.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
+    finals = _waves(session, racers)
+    finals.run(schedule, session.budget.at(1.0), session.budget.at(GRACE), session.study.beat)
     ends = _ends(session, contenders)
-    left_out = tuple(metric for metric, racer in ends.items() if racer not in (*finalists, *baselines))
-    closing = msgspec.structs.replace(_rule(session, finals, finalists, baselines), left_out=left_out)
+    left_out = tuple(metric for metric, racer in ends.items() if racer not in racers)
+    result = msgspec.structs.replace(_rule(session, finals, finalists, baselines), left_out=left_out)
     for key, trial in trials.items():
-        session.store.describe_observed(trial, arms[key].observed)
+        session.study.describe_observed(trial, arms[key].observed)
         if key in finals.failures:
-            session.store.fail(trial, finals.failures[key])
+            session.study.fail(trial, finals.failures[key])
         elif finals.waves:
-            gain = finals.gain(key, baselines[0].key)
-            session.store.describe(trial, gain=gain, processes=len(finals.waves))
-            session.store.complete(trial, final_metrics(session, finals, key, baselines[0].key), finals.rows(key))
-    return closing
+            session.study.describe(trial, gain=finals.gain(key, best), processes=len(finals.waves))
+            metrics = final_metrics(session.request.objectives, finals, key, best)
+            session.study.complete(trial, metrics, finals.rows(key))
+    return result
 
 
-def skip_finals(session: Session, baselines: list[Racer], reason: str) -> Closing:
-    """Return the closing of a tuning that measured no candidate: there is nothing to rule on."""
+def skip_finals(session: Session, baselines: Baselines, reason: str) -> FinalsResult:
+    """Return the result of a tuning that measured no candidate: there is nothing to rule on."""
     verdict = Verdict(Ruling.UNKNOWN, reason=reason)
-    return Closing(verdict, _waves(session, baselines), (), None, baselines[0])
+    return FinalsResult(verdict, _waves(session, baselines.sound), (), None, baselines.best)
 
 
-def final_metrics(session: Session, finals: Waves, key: str, baseline: str) -> dict[str, float]:
+def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baseline: str) -> dict[str, float]:
     """Return the metrics of arm `key` over all its processes; the objectives as the paired gains have them."""
     values = finals.metrics(key)
     if key != baseline and baseline not in finals.failures:
         reference = finals.metrics(baseline)
-        for metric in session.request.objectives:
+        for metric in objectives:
             gain = finals.gain(key, baseline, metric).median
             values[metric.key] = reference[metric.key] * (gain if metric.maximize else 1 / gain)
     return values
 
 
-def rounds_wanted(session: Session, racers: Sequence[Racer]) -> Rounds:
-    """Return how many rounds a process runs: some objectives need many samples."""
-    samples = session.race.samples_a_block(racers)
-    return Rounds.of(session.race.blocks).enough_for(session.request.objective, samples)
+def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> Rounds:
+    """Return how many rounds a process of `racers` runs: some objectives need many samples."""
+    return Rounds.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
 
 
-def _line_up(session: Session, contenders: list[Racer], baselines: list[Racer]) -> tuple[list[Racer], Schedule]:
+def _line_up(session: Session, contenders: list[Racer], baselines: Baselines) -> tuple[list[Racer], Schedule]:
     """Choose as many of the best contenders as can be measured well in the time left."""
-    to_beat = session.keeps_constraints(baselines[0])
-    hopeful = [r for r in contenders if not (to_beat and session.race.standing(r).below(0.0, OUT_CONFIDENCE))]
-    room = session.bench.room - len(baselines) - 1
+    to_beat, sound = session.keeps_constraints(baselines.best), baselines.sound
+    hopeful = [r for r in contenders if not (to_beat and session.race.estimate(r).below(0.0, BEHIND_CONFIDENCE))]
+    room = session.bench.room - len(sound) - 1
     most = max(MAX_FINALISTS, len(session.request.objectives))
     finalists = _the_best(session, contenders, session.keeping(hopeful))[: max(1, min(most, room))]
     while True:
-        arms = len(baselines) + len(finalists) + 1
-        seconds = session.at(1.0) - session.now()
-        block_s = session.race.seconds_a_block([*baselines, *finalists])
-        wanted = rounds_wanted(session, [*baselines, *finalists])
+        arms = len(sound) + len(finalists) + 1
+        seconds = session.budget.at(1.0) - session.budget.now()
+        block_s = session.race.seconds_a_block([*sound, *finalists])
+        wanted = rounds_wanted(session.race, session.request.objective, [*sound, *finalists])
         schedule = plan_waves(seconds, arms, arms * session.bench.arm_start_s, block_s, wanted)
         if schedule.rounds >= wanted.enough or len(finalists) <= 1:
             return finalists, schedule
@@ -109,7 +110,7 @@ def _the_best(session: Session, contenders: list[Racer], hopeful: list[Racer]) -
 
     Those needn't be better than the baseline in the first: they show what being so in another costs.
     """
-    first = still_in(session.race, hopeful)
+    first = may_be_best(session.race, hopeful)
     return list(dict.fromkeys((*first[:1], *_ends(session, contenders).values(), *first)))
 
 
@@ -124,29 +125,29 @@ def _waves(session: Session, racers: Sequence[Racer]) -> Waves:
     """Return the waves of `racers`, the best baseline first, none run yet."""
     objective, seed = session.request.objective, session.request.seed
     makers = {racer.key: partial(session.bench.arm, racer.config, checked=False) for racer in racers}
-    return Waves(makers, racers[0].key, objective, session.race.blocks, seed, session.now)
+    return Waves(makers, racers[0].key, objective, session.race.blocks, seed, session.budget.now)
 
 
-def _rule(session: Session, finals: Waves, finalists: list[Racer], baselines: list[Racer]) -> Closing:
-    best = baselines[0].key
+def _rule(session: Session, finals: Waves, finalists: list[Racer], baselines: Baselines) -> FinalsResult:
+    best = baselines.best.key
     if best in finals.failures or AA in finals.failures or not finals.waves:
         verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")
-        return Closing(verdict, finals, tuple(finalists), None, baselines[0])
-    rivals = [racer for racer in baselines if racer.key not in finals.failures]
+        return FinalsResult(verdict, finals, tuple(finalists), None, baselines.best)
+    rivals = [racer for racer in baselines.sound if racer.key not in finals.failures]
     keeping = [rival for rival in rivals if _feasible(session, finals.metrics(rival.key))]
     floor = finals.noise_floor if len(finals.waves) > 1 else None
-    contests = _contests(session, finals, finalists, rivals)
-    for contest in contests:
-        session.tell(
+    candidates = _candidates(session, finals, finalists, rivals)
+    for candidate in candidates:
+        session.emit(
             FinalsEnded(
-                config=contest.config.to_dict(),
-                gain=contest.gain(best),
+                config=candidate.config.to_dict(),
+                gain=candidate.gain(best),
                 noise_floor=floor,
                 processes=len(finals.waves),
             )
         )
     verdict = judge(
-        contests,
+        candidates,
         best_baseline=best,
         must_beat=[rival.key for rival in rivals if not _surely_breaks(session, finals, rival.key)],
         baseline_keeps=bool(keeping),
@@ -155,12 +156,12 @@ def _rule(session: Session, finals: Waves, finalists: list[Racer], baselines: li
         metric=session.request.objective,
         samples=finals.fewest_samples,
     )
-    return Closing(verdict, finals, tuple(finalists), floor, _fallback(finals, keeping or rivals, best))
+    return FinalsResult(verdict, finals, tuple(finalists), floor, _fallback(finals, keeping or rivals, best))
 
 
-def _contests(session: Session, finals: Waves, finalists: list[Racer], rivals: list[Racer]) -> list[Contest]:
+def _candidates(session: Session, finals: Waves, finalists: list[Racer], rivals: list[Racer]) -> list[Candidate]:
     return [
-        Contest(
+        Candidate(
             key=racer.key,
             config=racer.config,
             log_gains={rival.key: finals.log_gains(racer.key, rival.key) for rival in rivals},
@@ -190,10 +191,10 @@ def _feasible(session: Session, metrics: dict[str, float]) -> bool:
     return all(violation <= 0 for violation in violations(session.request.constraints, metrics).values())
 
 
-def _began(finalists: list[Racer], baselines: list[Racer], schedule: Schedule) -> FinalsBegan:
+def _began(finalists: list[Racer], baselines: Baselines, schedule: Schedule) -> FinalsBegan:
     return FinalsBegan(
         finalists=tuple(racer.config.to_dict() for racer in finalists),
-        baselines=tuple(racer.config.to_dict() for racer in baselines),
+        baselines=tuple(racer.config.to_dict() for racer in baselines.sound),
         processes=schedule.processes,
         rounds=schedule.rounds,
     )

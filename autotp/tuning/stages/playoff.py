@@ -8,19 +8,18 @@ stopping conditions", JMLR 7, 2006).
 
 from collections.abc import Sequence
 
-from optuna.trial import Trial
-
 from autotp.measuring.failure import ArmFailure
 from autotp.tuning.events import PlayOffBegan
-from autotp.tuning.race.race import LOOKS, Racer, still_in
+from autotp.tuning.race.race import LOOKS, may_be_best
+from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import keep_baselines
 from autotp.tuning.stages.finals import MAX_FINALISTS
 from autotp.tuning.stages.search import SIDE_BY_SIDE
-from autotp.tuning.study.study import Role
+from autotp.tuning.study.study import Role, Trial
 
 
-def play_off(session: Session, contenders: Sequence[Racer], baselines: list[Racer], until: float) -> list[Racer]:
+def play_off(session: Session, contenders: Sequence[Racer], baselines: Baselines, until: float) -> list[Racer]:
     """Race `contenders` again until the time `until`, or until all that may be the best fit into the finals.
 
     Returns:
@@ -29,27 +28,27 @@ def play_off(session: Session, contenders: Sequence[Racer], baselines: list[Race
     Raises:
         EnvironmentFailure: the best of the `baselines` failed for good.
     """
-    sound, is_told = list(contenders), False
-    while session.now() < until and session.bench.room > 0:
-        close = still_in(session.race, session.keeping(sound))
+    sound, is_announced = list(contenders), False
+    while session.budget.now() < until and session.bench.room > 0:
+        close = may_be_best(session.race, session.keeping(sound))
         if len(close) <= MAX_FINALISTS:
             break
-        if not is_told:
-            session.tell(PlayOffBegan(candidates=tuple(racer.config.to_dict() for racer in close)))
-            is_told = True
+        if not is_announced:
+            session.emit(PlayOffBegan(candidates=tuple(racer.config.to_dict() for racer in close)))
+            is_announced = True
         fewest = sorted(close, key=lambda racer: len(racer.blocks))
         failed = _race_again(session, fewest[: min(SIDE_BY_SIDE, session.bench.room)], baselines, until)
         sound = [racer for racer in sound if racer not in failed]
     return sound
 
 
-def _race_again(session: Session, racers: list[Racer], baselines: list[Racer], until: float) -> list[Racer]:
+def _race_again(session: Session, racers: list[Racer], baselines: Baselines, until: float) -> list[Racer]:
     """Let `racers` race in new processes, each in a trial of its own; return those that failed."""
-    race, store, since = session.race, session.store, session.race.rounds
+    race, study, since = session.race, session.study, session.race.rounds
     trials: dict[str, Trial] = {}
     outcomes = session.bench.start([racer.config for racer in racers])
     for racer, (arm, outcome) in zip(racers, outcomes, strict=True):
-        trials[racer.key] = store.begin(Role.SEARCH, racer.config)
+        trials[racer.key] = study.begin(Role.SEARCH, racer.config)
         if isinstance(outcome, ArmFailure):
             racer.failure = outcome
         else:
@@ -57,7 +56,7 @@ def _race_again(session: Session, racers: list[Racer], baselines: list[Racer], u
             race.enter(racer)
     for _ in range(LOOKS):
         keep_baselines(session, baselines, race.run(race.rounds_to_judge, until))
-        store.beat()
+        study.beat()
     for racer in racers:
         _end(session, racer, trials[racer.key], since)
     return [racer for racer in racers if racer.failure is not None]
@@ -69,6 +68,6 @@ def _end(session: Session, racer: Racer, trial: Trial, since: int) -> None:
     rows = [(0, round_, block) for round_, block in racer.blocks.items() if round_ >= since]
     if racer.failure is not None:
         session.fail(trial, racer.config, racer.failure)
-    elif rows:  # else it started as the time ran out; the store abandons its trial
-        session.store.describe_observed(trial, racer.observed)
+    elif rows:  # else it started as the time ran out; the study abandons its trial
+        session.study.describe_observed(trial, racer.observed)
         session.complete(trial, racer, rows)

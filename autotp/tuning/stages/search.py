@@ -2,36 +2,45 @@
 
 from collections import deque
 
-from optuna.trial import FrozenTrial, Trial
-
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.observed import Observed
 from autotp.space import Config, split_places
+from autotp.topology import Topology
 from autotp.tuning.events import ArmEnded
-from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, Racer
+from autotp.tuning.propose.proposer import Proposer
+from autotp.tuning.race.race import ROUNDS_TO_SCREEN
+from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, keep_baselines
-from autotp.tuning.study.study import Role
+from autotp.tuning.study.study import PastTrial, Role, Trial
 
 SIDE_BY_SIDE = 3
 PAST_LEADERS = 3
 
 
-class Hunt:
-    """One search over one session's space."""
+class Search:
+    """One search over the space that `proposer` knows.
 
-    def __init__(self, session: Session, baselines: list[Racer]) -> None:
+    Attributes:
+        contenders: arms that weren't dropped and keep the constraints.
+        aliases: how many arms turned out to be what was measured already.
+        measured: how many arms were measured, aliases included.
+        failures: why the others weren't.
+    """
+
+    def __init__(self, session: Session, proposer: Proposer, topology: Topology, baselines: Baselines) -> None:
         self.contenders: list[Racer] = []
         self.aliases = 0
-        self.measured = 0  # arms that were, or turned out to be aliases of what was
+        self.measured = 0
         self.failures: list[ArmFailure] = []
         self._session = session
+        self._proposer = proposer
         self._baselines = baselines
         for config in HINTS:
-            session.proposer.take(config)
+            proposer.take(config)
         self._live: list[Racer] = []
         self._begun = 0
-        self._first = deque(_first_configs(session))
+        self._first = deque(_first_configs(session, proposer, topology))
 
     def run(self, until: float) -> None:
         """Search until the monotonic time `until`, the wanted number of trials, or the end of the space.
@@ -40,7 +49,7 @@ class Hunt:
             EnvironmentFailure: the best baseline failed for good.
         """
         session = self._session
-        while session.now() < until:
+        while session.budget.now() < until:
             self._start_some()
             if not self._live:
                 if self._nothing_left:
@@ -51,7 +60,7 @@ class Hunt:
                 self._fail(racer.trial, racer.config, racer.failure)
                 self._live.remove(racer)
             keep_baselines(session, self._baselines, failed)
-            session.store.beat()
+            session.study.beat()
             self._judge()
         for racer in list(self._live):
             self._end(racer, dropped=False)
@@ -59,14 +68,14 @@ class Hunt:
         self.contenders = judged or self.contenders  # of a round or two, luck would choose the first
 
     def _race(self, until: float) -> list[Racer]:
-        """Run rounds up to the next look, after the first few without what is hopeless; return what failed."""
+        """Run rounds up to the next look, soon without what is clearly behind; return what failed."""
         race = self._session.race
-        failed = race.run(ROUNDS_TO_DESPAIR, until)
+        failed = race.run(ROUNDS_TO_SCREEN, until)
         for racer in list(self._live):
-            if racer not in failed and race.hopeless(racer):
+            if racer not in failed and race.clearly_behind(racer):
                 self._end(racer, dropped=True)
         if self._live and race.baseline not in failed:
-            failed += race.run(race.rounds_to_judge - ROUNDS_TO_DESPAIR, until)
+            failed += race.run(race.rounds_to_judge - ROUNDS_TO_SCREEN, until)
         return failed
 
     @property
@@ -76,7 +85,7 @@ class Hunt:
             return None
         if self.failures and len(self.failures) == self._begun:
             return f"every candidate failed; the first: {self.failures[0]}"
-        if not self._begun and self._session.proposer.exhausted:
+        if not self._begun and self._proposer.exhausted:
             return "the space holds nothing besides OpenVINO's hints and what was tried before"
         return "no candidate could be measured within the budget"
 
@@ -85,7 +94,7 @@ class Hunt:
         wanted = self._session.request.trials
         if wanted is not None and self._begun >= wanted:
             return True
-        return not self._first and self._session.proposer.exhausted
+        return not self._first and self._proposer.exhausted
 
     def _start_some(self) -> None:
         entries: list[tuple[Trial, Config]] = []
@@ -98,7 +107,7 @@ class Hunt:
                 self._fail(trial, config, outcome)
             elif outcome.key in self._session.known:
                 arm.stop()
-                self._session.store.describe_observed(trial, outcome)
+                self._session.study.describe_observed(trial, outcome)
                 self._alias(trial, config, outcome)
             else:
                 self._enter(Racer(f"trial {trial.number}", config, outcome, arm, trial))
@@ -107,23 +116,23 @@ class Hunt:
         session = self._session
         if self._first:
             config = self._first.popleft()
-            trial = session.store.begin_known(session.proposer, config)
+            trial = session.study.begin_known(config)
         else:
-            trial, config = session.store.propose(session.proposer)
-        session.proposer.take(config)
+            trial, config = session.study.propose()
+        self._proposer.take(config)
         self._begun += 1
         return trial, config
 
     def _enter(self, racer: Racer) -> None:
         self._session.known[racer.observed.key] = racer.trial.number
-        self._session.store.describe_observed(racer.trial, racer.observed)
+        self._session.study.describe_observed(racer.trial, racer.observed)
         self._session.race.enter(racer)
         self._live.append(racer)
 
     def _judge(self) -> None:
         race = self._session.race
         measured = (r for r in self._live if len(r.blocks) >= race.rounds_to_judge)
-        ahead = (*self._baselines, *self.contenders, *measured)
+        ahead = (*self._baselines.sound, *self.contenders, *measured)
         leaders = [racer for racer in ahead if self._session.keeps_constraints(racer)]
         for racer in list(self._live):
             if race.beaten(racer, leaders):
@@ -136,26 +145,26 @@ class Hunt:
         self._live.remove(racer)
         session.race.leave(racer)
         if not racer.blocks:
-            return  # started as the time ran out; the store abandons its trial
-        session.store.describe(racer.trial, dropped=dropped)
+            return  # started as the time ran out; the study abandons its trial
+        session.study.describe(racer.trial, dropped=dropped)
         if session.complete(racer.trial, racer, racer.rows) and not dropped:
             self.contenders.append(racer)
-        session.proposer.learn(racer.config, failed=False)
+        self._proposer.learn(racer.config, failed=False)
         self.measured += 1
 
     def _fail(self, trial: Trial, config: Config, failure: ArmFailure | None) -> None:
         assert failure is not None
         self._session.fail(trial, config, failure)
-        self._session.proposer.learn(config, failed=True)
+        self._proposer.learn(config, failed=True)
         self.failures.append(failure)
 
     def _alias(self, trial: Trial, config: Config, observed: Observed) -> None:
-        """Tell a trial whose config only the compile showed to be an alias."""
+        """End a trial whose config only the compile showed to be an alias."""
         of = self._session.known[observed.key]
         self.aliases += 1
-        self._session.store.alias(trial, of)
+        self._session.study.alias(trial, of)
         self.measured += 1
-        self._session.tell(
+        self._session.emit(
             ArmEnded(
                 trial=trial.number,
                 config=config.to_dict(),
@@ -166,32 +175,26 @@ class Hunt:
         )
 
 
-def _first_configs(session: Session) -> list[Config]:
+def _first_configs(session: Session, proposer: Proposer, topology: Topology) -> list[Config]:
     """Return what is tried first: the best of an earlier call, then recipes. Everything measured is taken."""
-    topology, proposer = session.bound.topology, session.proposer
     cpus = set(topology.envelope.cpus)
     cores = len({cpu.core for cpu in topology.machine.cpus if cpu.id in cpus})
     sockets = len(split_places(topology.machine, topology.envelope.cpus))
     tried = session.request.workload.first_settings(cores, sockets)
     known = [found for settings in tried if (found := proposer.find(settings))]
-    measured = dict.fromkeys(_config_of(trial) for trial in _past_trials(session))
+    measured = dict.fromkeys(trial.config for trial in _past_trials(session))
     leaders = [config for config in measured if proposer.holds(config)][:PAST_LEADERS]
     for config in measured:
         proposer.take(config)
-    for trial in session.store.finished(Role.ALIAS):
-        proposer.take(_config_of(trial))
-    for trial in session.store.failed():
-        proposer.take(_config_of(trial))
-        proposer.learn(_config_of(trial), failed=True)
+    for trial in session.study.finished(Role.ALIAS):
+        proposer.take(trial.config)
+    for trial in session.study.failed():
+        proposer.take(trial.config)
+        proposer.learn(trial.config, failed=True)
     return [*leaders, *(config for config in dict.fromkeys(known) if proposer.holds(config))]
 
 
-def _past_trials(session: Session) -> list[FrozenTrial]:
+def _past_trials(session: Session) -> list[PastTrial]:
     """Return the trials that earlier calls have measured, the best first."""
-    metric = session.request.objective
-    trials = session.store.finished(Role.SEARCH)
-    return sorted(trials, key=lambda trial: trial.values[0], reverse=metric.maximize)
-
-
-def _config_of(trial: FrozenTrial) -> Config:
-    return Config.of(trial.user_attrs["config"])
+    trials = session.study.finished(Role.SEARCH)
+    return sorted(trials, key=lambda trial: trial.values[0], reverse=session.request.objective.maximize)

@@ -1,41 +1,32 @@
-"""The race, on synthetic blocks: standings, dropping, failures."""
+"""The race, on synthetic blocks: estimates, dropping, failures."""
 
 from math import inf, log
 from time import monotonic
 
-import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.trial import Trial
 
 from autotp.findings import METRICS, Metric
-from autotp.measuring.failure import Phase, Status
+from autotp.measuring.failure import Status
 from autotp.measuring.observed import Observed
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.workload import Generate, Run
+from autotp.measuring.workload.workload import Run
 from autotp.space import Config, Effective
-from autotp.tuning.race.estimate import Standing
-from autotp.tuning.race.race import ROUNDS_TO_DESPAIR, ROUNDS_TO_JUDGE, Race, Racer, still_in
+from autotp.tuning.race.estimate import Estimate
+from autotp.tuning.race.race import ROUNDS_TO_JUDGE, ROUNDS_TO_SCREEN, Race, may_be_best
+from autotp.tuning.race.racer import Racer
+from autotp.tuning.study.study import Trial
 from tests.support.pretended_arms import PLAIN, QUOTA, Pretended, block_of
 
 OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=None, properties={})
 
 
-def a_trial() -> Trial:
-    """A trial that nothing asks of."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    trial = optuna.create_study().ask()
-    optuna.logging.set_verbosity(verbosity)
-    return trial
-
-
 def racer(key: str, arm: Arm) -> Racer:
     """A racer with nothing to its name."""
-    return Racer(key, Config(), OBSERVED, arm, a_trial(), {})
+    return Racer(key, Config(), OBSERVED, arm, Trial(0), {})
 
 
 def race_of(arms: dict[str, Arm], *metrics: Metric, blocks: Blocks = PLAIN) -> tuple[Race, dict[str, Racer]]:
@@ -48,29 +39,28 @@ def race_of(arms: dict[str, Arm], *metrics: Metric, blocks: Blocks = PLAIN) -> t
     return race, racers
 
 
-def test_a_standing_is_the_median_of_paired_log_ratios() -> None:
-    """Twice the rate in every round stands at log 2 with no error; the baseline stands at 0."""
+def test_an_estimate_is_the_median_of_paired_log_ratios() -> None:
+    """Twice the rate in every round is log 2 with no error; the baseline's own gain is 0."""
     race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)})
     race.run(5, inf)
-    standing = race.standing(racers["fast"])
-    assert standing.log_gain == pytest.approx(log(2))
-    assert standing.interval.median == pytest.approx(2)
-    assert race.standing(racers["baseline"]).log_gain == 0.0
+    estimate = race.estimate(racers["fast"])
+    assert estimate.log_gain == pytest.approx(log(2))
+    assert estimate.interval.median == pytest.approx(2)
+    assert race.estimate(racers["baseline"]).log_gain == 0.0
 
 
 def test_latency_gains_are_above_one_where_it_is_lower() -> None:
-    """For a latency objective the arm with half the latency stands at log 2, too."""
+    """For a latency objective half the latency is log 2, too."""
     race, racers = race_of({"baseline": Pretended(0.02), "fast": Pretended(0.01)}, METRICS["latency_p50"])
     race.run(5, inf)
-    assert race.standing(racers["fast"]).log_gain == pytest.approx(log(2))
+    assert race.estimate(racers["fast"]).log_gain == pytest.approx(log(2))
 
 
 def test_a_quantiles_gain_is_that_of_all_latencies() -> None:
     """Where each block holds one slow inference in eight, p90 is the slow one's, though a block's own is lower."""
 
     class Stopped(Pretended):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
+        def block(self, run: Run) -> Block:
             return Block(count=8, elapsed_s=0.1, latencies_s=(0.006,) * 7 + (0.056,), memory_bytes=1)
 
     race, racers = race_of({"baseline": Pretended(0.01), "stopped": Stopped(0.006)}, METRICS["latency_p90"])
@@ -88,7 +78,7 @@ def test_only_rounds_that_both_took_part_in_count() -> None:
     race.run(3, inf)
     assert list(late.blocks) == [4, 5, 6]
     assert len(racers["baseline"].blocks) == race.rounds == 7
-    assert race.standing(late).log_gain == pytest.approx(-log(2))
+    assert race.estimate(late).log_gain == pytest.approx(-log(2))
 
 
 def test_an_arm_provably_behind_is_beaten() -> None:
@@ -102,27 +92,27 @@ def test_an_arm_provably_behind_is_beaten() -> None:
     assert not race.beaten(racers["baseline"], leaders)
 
 
-def test_an_arm_far_behind_is_hopeless_after_three_rounds() -> None:
+def test_an_arm_far_behind_is_dropped_after_three_rounds() -> None:
     """Half as fast with little noise is; equal, somewhat slower or of one round isn't, nor what may be judged."""
     arms = {"baseline": 0.01, "half": 0.02, "tenth slower": 0.011, "equal": 0.01}
     race, racers = race_of({key: Pretended(latency_s, 0.01) for key, latency_s in arms.items()})
     race.run(1, inf)
-    assert not any(race.hopeless(one) for one in racers.values())
-    race.run(ROUNDS_TO_DESPAIR - 1, inf)
-    assert [key for key, one in racers.items() if race.hopeless(one)] == ["half"]
-    race.run(ROUNDS_TO_JUDGE - ROUNDS_TO_DESPAIR, inf)
-    assert not race.hopeless(racers["half"])
+    assert not any(race.clearly_behind(one) for one in racers.values())
+    race.run(ROUNDS_TO_SCREEN - 1, inf)
+    assert [key for key, one in racers.items() if race.clearly_behind(one)] == ["half"]
+    race.run(ROUNDS_TO_JUDGE - ROUNDS_TO_SCREEN, inf)
+    assert not race.clearly_behind(racers["half"])
     assert race.beaten(racers["half"], racers.values())
 
 
-def test_noise_alone_makes_nothing_hopeless() -> None:
+def test_noise_alone_puts_nothing_clearly_behind() -> None:
     """Where blocks differ by a fifth, none of 300 equals is taken for far behind."""
     found = 0
     for number in range(100):
         arms = {key: Pretended(0.01 + 1e-9 * (3 * number + place), 0.2) for place, key in enumerate("abc")}
         race, racers = race_of({"baseline": Pretended(0.01 - 1e-9 * number, 0.2), **arms})
-        race.run(ROUNDS_TO_DESPAIR, inf)
-        found += sum(race.hopeless(one) for one in racers.values())
+        race.run(ROUNDS_TO_SCREEN, inf)
+        found += sum(race.clearly_behind(one) for one in racers.values())
     assert found == 0
 
 
@@ -145,8 +135,7 @@ def test_arms_of_the_same_rounds_are_paired_with_each_other() -> None:
     """Noise that two arms share and the baseline doesn't have cancels between them."""
 
     class Shared(Pretended):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
+        def block(self, run: Run) -> Block:
             self.durations_s.append(run.duration_s)
             return block_of(self._latency_s * (1.0 + 0.5 * (len(self.durations_s) % 3)))
 
@@ -154,19 +143,19 @@ def test_arms_of_the_same_rounds_are_paired_with_each_other() -> None:
     race.run(12, inf)
     between = race.gain(racers["behind"], racers["ahead"])
     assert between.log_gain == pytest.approx(-log(1.02))
-    assert between.error < 1e-9 < race.standing(racers["behind"]).error
+    assert between.error < 1e-9 < race.estimate(racers["behind"]).error
     assert race.beaten(racers["behind"], [racers["ahead"]])
 
 
 def test_arms_of_other_rounds_are_compared_by_way_of_the_baseline() -> None:
-    """Without common rounds the gain is the difference of the standings, and the errors add up."""
+    """Without common rounds the gain is the difference of the estimates, and the errors add up."""
     race, racers = race_of({"baseline": Pretended(0.01, 0.01), "early": Pretended(0.008, 0.01)})
     race.run(12, inf)
     race.leave(racers["early"])
     late = racer("late", Pretended(0.009, 0.01))
     race.enter(late)
     race.run(12, inf)
-    between, early, own = race.gain(late, racers["early"]), race.standing(racers["early"]), race.standing(late)
+    between, early, own = race.gain(late, racers["early"]), race.estimate(racers["early"]), race.estimate(late)
     assert between.log_gain == own.log_gain - early.log_gain
     assert between.error > max(own.error, early.error)
     assert between.rounds == 12
@@ -184,23 +173,22 @@ def test_more_leaders_ask_for_more() -> None:
     assert not race.beaten(behind, crowd)
 
 
-def test_those_still_in_may_be_the_best() -> None:
+def test_those_not_behind_the_leader_may_be_the_best() -> None:
     """The best comes first, equals stay, and what is clearly behind is out."""
     race, racers = race_of(
         {"baseline": Pretended(0.01, 0.02), "best": Pretended(0.008, 0.02), "slow": Pretended(0.009, 0.02)}
     )
     race.run(30, inf)
-    assert still_in(race, list(racers.values())) == [racers["best"]]
-    assert still_in(race, [racers["slow"]]) == [racers["slow"]]
-    assert still_in(race, []) == []
+    assert may_be_best(race, list(racers.values())) == [racers["best"]]
+    assert may_be_best(race, [racers["slow"]]) == [racers["slow"]]
+    assert may_be_best(race, []) == []
 
 
 def test_with_two_objectives_an_arm_must_be_behind_in_both() -> None:
     """Half the throughput at half the latency isn't beaten."""
 
     class Sprinter(Pretended):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
+        def block(self, run: Run) -> Block:
             return Block(count=10, elapsed_s=0.4, latencies_s=(0.005,) * 10, memory_bytes=1)
 
     arms: dict[str, Arm] = {"baseline": Pretended(0.01), "sprinter": Sprinter(0.01)}
@@ -228,13 +216,13 @@ def test_the_time_ends_a_run() -> None:
 
 
 def test_leaving_stops_the_arm_and_keeps_its_blocks() -> None:
-    """An arm that left has no processes, but still its standing."""
+    """An arm that left has no processes, but still its estimate."""
     arm = Pretended(0.01)
     race, racers = race_of({"baseline": Pretended(0.02), "gone": arm})
     race.run(3, inf)
     race.leave(racers["gone"])
     assert arm.stopped
-    assert race.standing(racers["gone"]).log_gain == pytest.approx(log(2))
+    assert race.estimate(racers["gone"]).log_gain == pytest.approx(log(2))
 
 
 def test_blocks_hold_four_turns_of_the_slowest_arm() -> None:
@@ -308,8 +296,7 @@ def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
     """An arm raced only in a slow phase gets the value that the baseline's pooled figure implies."""
 
     class Drifting(Pretended):
-        def _run(self, run: Run | Generate, phase: Phase) -> Block:
-            assert isinstance(run, Run)
+        def block(self, run: Run) -> Block:
             self.durations_s.append(run.duration_s)
             return block_of(self._latency_s * (4.0 if len(self.durations_s) > 4 else 1.0))
 
@@ -323,11 +310,11 @@ def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:
 
 
 @given(st.lists(st.floats(-2, 2), max_size=12))
-def test_a_standing_of_few_rounds_knows_nothing(log_gains: list[float]) -> None:
+def test_an_estimate_of_few_rounds_knows_nothing(log_gains: list[float]) -> None:
     """With fewer than two rounds the error is infinite and nothing is behind; the median lies in its interval."""
-    standing = Standing.of(log_gains)
-    interval = standing.interval
+    estimate = Estimate.of(log_gains)
+    interval = estimate.interval
     assert interval.low <= interval.median <= interval.high < inf
     if len(log_gains) < 2:
-        assert standing.error == inf
-        assert not standing.below(10.0, 0.95)
+        assert estimate.error == inf
+        assert not estimate.below(10.0, 0.95)

@@ -13,7 +13,7 @@ from autotp.measuring.verdict import Verdict
 from autotp.space import Config
 from autotp.topology import Topology, probe
 from autotp.tuning.result.pareto import Point
-from autotp.tuning.result.tuned_content import VERDICTS, Shipped, build_tuned
+from autotp.tuning.result.tuned_content import VERDICTS, MeasuredConfig, build_tuned
 from tests.support.trees import Described, build
 from tests.support.tuning_results import F32, GAIN, HINT, VERSIONS, evidence, observed, request_in
 
@@ -50,7 +50,7 @@ def test_a_win_ships_the_winner_with_its_evidence(tmp_path: Path, topology: Topo
 def test_copies_stand_beside_the_metrics(tmp_path: Path, topology: Topology) -> None:
     """What copying would add is reported of what ships and of the baseline, apart from the latencies."""
     copied = msgspec.structs.replace(observed(2), copy_s=2e-5)
-    one = Shipped(config=HINT, observed=copied, metrics={"throughput_per_s": 50.0})
+    one = MeasuredConfig(config=HINT, observed=copied, metrics={"throughput_per_s": 50.0})
     (profile,) = build_tuned(
         request_in(tmp_path), topology, evidence(Ruling.TIE, shipped=one, baseline=one), VERSIONS
     ).profiles
@@ -102,7 +102,7 @@ def test_the_storage_is_named_without_secrets(tmp_path: Path, topology: Topology
 
 def test_masks_are_written_as_cpu_lists(tmp_path: Path, topology: Topology) -> None:
     """The affinity of what ships is a list for each instance, null where it's the whole envelope."""
-    bound = Shipped(config=HINT, observed=observed(1, masks=((0, 1, 2),)), metrics={})
+    bound = MeasuredConfig(config=HINT, observed=observed(1, masks=((0, 1, 2),)), metrics={})
     tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE, shipped=bound), VERSIONS)
     free = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
     assert tuned.profiles[0].affinity == ("0-2",)
@@ -112,7 +112,7 @@ def test_masks_are_written_as_cpu_lists(tmp_path: Path, topology: Topology) -> N
 
 def test_nothing_measured_still_makes_a_file(tmp_path: Path, topology: Topology) -> None:
     """Stopped before a baseline ran: the likely hint ships without effective config, proof and outputs."""
-    bare = Shipped(config=HINT, observed=None, metrics={})
+    bare = MeasuredConfig(config=HINT, observed=None, metrics={})
     found = evidence(Ruling.UNKNOWN, shipped=bare, baseline=bare, noise_floor=None)
     (profile,) = build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles
     assert (profile.effective, profile.proof, profile.result.outputs) == (None, None, None)
@@ -138,7 +138,7 @@ def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) ->
 def test_what_there_is_to_say_of_a_verdict_is_in_the_file(tmp_path: Path, topology: Topology) -> None:
     """Why nothing can be said, what a gain costs elsewhere and what wasn't measured are keys of the result."""
     half = Interval(median=0.5, low=0.4, high=0.625)
-    shipped = Shipped(
+    shipped = MeasuredConfig(
         config=F32, observed=None, metrics={}, gain=GAIN, others={METRICS["first_token_latency"]: half}
     )
     left_out = (METRICS["latency_p50"],)

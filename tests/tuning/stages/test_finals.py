@@ -1,36 +1,42 @@
 """The finals' figures of each arm, and what they say under a constraint."""
 
 from math import inf
-from types import SimpleNamespace
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from autotp.findings import METRICS, Metric, Ruling
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.findings import METRICS, Ruling
+from autotp.measuring.observed import Observed
 from autotp.measuring.rounds.waves import AA, Rounds, Schedule, plan_waves
 from autotp.measuring.samples.block import Block
-from autotp.space import Config
+from autotp.measuring.workload.workload import Run
+from autotp.space import Config, Effective
 from autotp.tuning.constraints import parse_constraint
-from autotp.tuning.stages.finals import Closing, _rule, final_metrics, rounds_wanted
-from tests.support.pretended_arms import finals_of, nothing
+from autotp.tuning.race.race import Race
+from autotp.tuning.race.racer import Baselines, Racer
+from autotp.tuning.stages.finals import FinalsResult, _rule, final_metrics, rounds_wanted
+from autotp.tuning.study.study import Trial
+from tests.support.made_up_rounds import made_up
+from tests.support.models import matmul_model
+from tests.support.pretended_arms import PLAIN, Pretended, finals_of, nothing
+from tests.support.simulated import simulated_tuning
+
+THROUGHPUT = METRICS["throughput"]
+OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=None, properties={})
 
 
-def session(objective: Metric) -> Any:
-    """What the finals need to know of a tuning."""
-    race = SimpleNamespace(blocks=Blocks(), samples_a_block=lambda racers: 8.0)
-    return SimpleNamespace(request=SimpleNamespace(objective=objective, objectives=(objective,)), race=race)
-
-
-SESSION = session(METRICS["throughput"])
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small IR."""
+    return matmul_model(tmp_path_factory.mktemp("model"))
 
 
 def test_a_finalists_objective_is_the_baselines_times_its_gain() -> None:
     """The value is the baseline's pooled figure times the paired gain; the other metrics are its own."""
     finals = finals_of({"hint": 0.02, "fast": 0.01})
     finals.run(Schedule(6, 10), inf, inf, nothing)
-    found = final_metrics(SESSION, finals, "fast", "hint")
-    hint = final_metrics(SESSION, finals, "hint", "hint")
+    found = final_metrics((THROUGHPUT,), finals, "fast", "hint")
+    hint = final_metrics((THROUGHPUT,), finals, "hint", "hint")
     assert found["throughput_per_s"] == pytest.approx(2 * hint["throughput_per_s"], rel=0.02)
     assert found["latency_p50_s"] == finals.metrics("fast")["latency_p50_s"]
     assert hint == finals.metrics("hint")
@@ -40,25 +46,40 @@ def test_without_the_baseline_an_arm_has_its_own_figures() -> None:
     """Where the baseline failed in the finals, what was measured of the others stays usable."""
     finals = finals_of({"hint": 0.02, "fast": 0.01}, frail=("hint", 3))
     finals.run(Schedule(6, 10), inf, inf, nothing)
-    assert final_metrics(SESSION, finals, "fast", "hint") == finals.metrics("fast")
+    assert final_metrics((THROUGHPUT,), finals, "fast", "hint") == finals.metrics("fast")
+
+
+class Eight(Pretended):
+    """An arm whose blocks hold eight latencies."""
+
+    def block(self, run: Run) -> Block:
+        """Return a block of eight inferences."""
+        return Block(count=8, elapsed_s=0.08, latencies_s=(0.01,) * 8, memory_bytes=1)
 
 
 def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
     """Blocks of eight latencies need some 70 rounds for 500 samples; other metrics need no more than ever."""
-    wanted = rounds_wanted(session(METRICS["latency_p99"]), [])
+    race = Race((METRICS["latency_p99"],), 0, PLAIN, longest_block_s=1.0)
+    eight = racer("eight", Eight(0.01))
+    race.enter(eight)
+    race.choose_baseline(eight)
+    race.run(1, inf)
+    wanted = rounds_wanted(race, METRICS["latency_p99"], [eight])
     assert wanted.enough * 8 >= 500
-    assert rounds_wanted(SESSION, []) == Rounds()
+    assert rounds_wanted(race, THROUGHPUT, [eight]) == Rounds()
     long, short = (plan_waves(s, 3, 2.0, 0.05, wanted) for s in (500.0, 80.0))
     assert long.rounds * 8 >= 500
     assert short.processes == 6
 
 
-def racer(key: str) -> Any:
-    """A racer that has raced."""
-    return SimpleNamespace(key=key, config=Config())
+def racer(key: str, arm: Pretended) -> Racer:
+    """A racer with nothing to its name."""
+    return Racer(key, Config(), OBSERVED, arm, Trial(0), {})
 
 
-def ruled(latencies_s: dict[str, float], constraint: str, spread: float = 0.0) -> tuple[Closing, list[Any]]:
+def ruled(
+    model: Path, latencies_s: dict[str, float], constraint: str, spread: float = 0.0
+) -> tuple[FinalsResult, Baselines]:
     """What six processes of hints and a candidate say under a constraint, and the baselines."""
     finals = finals_of(latencies_s)
     for step in (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0):
@@ -66,11 +87,11 @@ def ruled(latencies_s: dict[str, float], constraint: str, spread: float = 0.0) -
         twin = {AA: processes["hint"]}
         finals.waves.append({key: [block(latency_s)] for key, latency_s in (processes | twin).items()})
     bounds = (parse_constraint(constraint, tuple(METRICS.values())),)
-    request = SimpleNamespace(objective=METRICS["throughput"], constraints=bounds)
-    tuning: Any = SimpleNamespace(request=request, tell=lambda event: None)
-    baselines = [racer(key) for key in latencies_s if key != "candidate"]
-    finalists = [racer(key) for key in latencies_s if key == "candidate"]
-    return _rule(tuning, finals, finalists, baselines), baselines
+    session = simulated_tuning(made_up(0.0), {}, model, model.parent, constraints=bounds).session
+    racers = {key: racer(key, Pretended(latency_s)) for key, latency_s in latencies_s.items()}
+    others = [one for key, one in racers.items() if key not in ("hint", "candidate")]
+    baselines = Baselines(racers["hint"], tuple(others))
+    return _rule(session, finals, [racers["candidate"]], baselines), baselines
 
 
 def block(latency_s: float) -> Block:
@@ -79,40 +100,40 @@ def block(latency_s: float) -> Block:
     return Block(count=100, elapsed_s=100 * latency_s, latencies_s=(latency_s,) * 100, memory_bytes=memory_bytes)
 
 
-def test_a_baseline_on_the_edge_of_a_bound_must_be_beaten() -> None:
+def test_a_baseline_on_the_edge_of_a_bound_must_be_beaten(model: Path) -> None:
     """A hint whose processes lie about the bound isn't proven to break it: a slower candidate doesn't win."""
-    closing, _ = ruled({"hint": 0.02, "candidate": 0.03}, "latency_p50>20.1ms", spread=0.02)
-    assert closing.verdict.ruling is Ruling.UNKNOWN
-    assert "may keep" in closing.verdict.reason
+    result, _ = ruled(model, {"hint": 0.02, "candidate": 0.03}, "latency_p50>20.1ms", spread=0.02)
+    assert result.verdict.ruling is Ruling.UNKNOWN
+    assert "may keep" in result.verdict.reason
 
 
-def test_a_baseline_that_is_proven_to_break_a_bound_need_not_be_beaten() -> None:
+def test_a_baseline_that_is_proven_to_break_a_bound_need_not_be_beaten(model: Path) -> None:
     """Where the hint has half the latency that is asked for at least, the slower candidate that keeps it wins."""
-    closing, _ = ruled({"hint": 0.01, "candidate": 0.02}, "latency_p50>15ms")
-    assert closing.verdict.ruling is Ruling.WIN
-    assert closing.verdict.winner is not None
-    assert closing.verdict.winner.gain("hint").high < 1.0
+    result, _ = ruled(model, {"hint": 0.01, "candidate": 0.02}, "latency_p50>15ms")
+    assert result.verdict.ruling is Ruling.WIN
+    assert result.verdict.winner is not None
+    assert result.verdict.winner.gain("hint").high < 1.0
 
 
-def test_a_tie_ships_a_baseline_that_keeps_the_constraint() -> None:
+def test_a_tie_ships_a_baseline_that_keeps_the_constraint(model: Path) -> None:
     """The best hint breaks the bound, the other one doesn't, and the candidate beats neither: the other ships."""
-    closing, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50>15ms")
-    assert closing.verdict.ruling is Ruling.TIE
-    assert closing.fallback is baselines[1]
-    kept, baselines = ruled({"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50<1s")
-    assert (kept.verdict.ruling, kept.fallback) == (Ruling.TIE, baselines[0])
+    result, baselines = ruled(model, {"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50>15ms")
+    assert result.verdict.ruling is Ruling.TIE
+    assert result.fallback is baselines.others[0]
+    kept, baselines = ruled(model, {"hint": 0.01, "other": 0.02, "candidate": 0.025}, "latency_p50<1s")
+    assert (kept.verdict.ruling, kept.fallback) == (Ruling.TIE, baselines.best)
 
 
 @pytest.mark.parametrize(("bound", "ruling"), [("memory<1.5GB", Ruling.TIE), ("memory<3GB", Ruling.WIN)])
-def test_memory_can_be_bounded(bound: str, ruling: Ruling) -> None:
+def test_memory_can_be_bounded(bound: str, ruling: Ruling, model: Path) -> None:
     """A candidate of 2 GB that is twice as fast as the hint wins only where it may take so much."""
-    closing, _ = ruled({"hint": 0.01, "candidate": 0.005}, bound)
-    assert closing.verdict.ruling is ruling
+    result, _ = ruled(model, {"hint": 0.01, "candidate": 0.005}, bound)
+    assert result.verdict.ruling is ruling
 
 
-def test_nothing_that_keeps_the_constraint_is_unknown() -> None:
+def test_nothing_that_keeps_the_constraint_is_unknown(model: Path) -> None:
     """Where all break the bound nothing wins, and the text says so."""
-    closing, baselines = ruled({"hint": 0.01, "candidate": 0.005}, "latency_p50>15ms")
-    assert closing.verdict.ruling is Ruling.UNKNOWN
-    assert "nothing that was measured keeps" in closing.verdict.reason
-    assert closing.fallback is baselines[0]
+    result, baselines = ruled(model, {"hint": 0.01, "candidate": 0.005}, "latency_p50>15ms")
+    assert result.verdict.ruling is Ruling.UNKNOWN
+    assert "nothing that was measured keeps" in result.verdict.reason
+    assert result.fallback is baselines.best

@@ -2,7 +2,6 @@
 
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,17 +10,17 @@ from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
 from autotp.tuning.events import ArmEnded, Event, PlayOffBegan
-from autotp.tuning.race.race import Racer
+from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import race_baselines
 from autotp.tuning.stages.finals import MAX_FINALISTS, _line_up
 from autotp.tuning.stages.playoff import play_off
-from autotp.tuning.stages.search import Hunt
+from autotp.tuning.stages.search import Search
 from autotp.tuning.study.study import Role
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.replayed import ReplayedArm
-from tests.support.simulated import SimulatedBench, candidates, simulated_session
+from tests.support.simulated import SimulatedBench, candidates, simulated_tuning, trials_of
 
 CONFIGS = candidates(6)
 
@@ -32,103 +31,105 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return matmul_model(tmp_path_factory.mktemp("model"))
 
 
-def searched(model: Path, out: Path, fastest: float = 1.0, noise: float = 0.05) -> tuple[Session, list[Racer]]:
-    """A session whose search is over, and its contenders; the first candidate is `fastest` times as fast."""
+def searched(
+    model: Path, out: Path, fastest: float = 1.0, noise: float = 0.05
+) -> tuple[Session, list[Racer], Baselines]:
+    """A session whose search is over, its contenders and baselines; candidate 0 is `fastest` times as fast."""
     speeds = dict.fromkeys(CONFIGS, 1.0) | {CONFIGS[0]: fastest}
-    session = simulated_session(made_up(noise), speeds, model, out, seed=1)
-    hunt = Hunt(session, race_baselines(session))
-    hunt.run(inf)
-    return session, hunt.contenders
+    tuning = simulated_tuning(made_up(noise), speeds, model, out, seed=1)
+    baselines = race_baselines(tuning.session)
+    search = Search(tuning.session, tuning.proposer, tuning.space.topology, baselines)
+    search.run(inf)
+    return tuning.session, search.contenders, baselines
 
 
 def test_equals_race_on_until_the_time_is_over(model: Path, tmp_path: Path) -> None:
     """Where nothing sets the contenders apart, all get about as many rounds, in new trials, until the end."""
-    session, contenders = searched(model, tmp_path)
-    before = len(session.store.study.get_trials())
-    until = session.now() + 60.0
-    again = play_off(session, contenders, [], until)
+    session, contenders, baselines = searched(model, tmp_path)
+    before = len(trials_of(session))
+    until = session.budget.now() + 60.0
+    again = play_off(session, contenders, baselines, until)
     assert again == contenders
-    assert until < session.now() < until + 3.0
+    assert until < session.budget.now() < until + 3.0
     rounds = [len(racer.blocks) for racer in again]
     assert min(rounds) >= 60
     assert max(rounds) - min(rounds) <= 60
-    begun: Any = session.store.study.get_trials()[before:]
+    begun = trials_of(session)[before:]
     assert {trial.role for trial in begun} == {Role.SEARCH}
     assert not any(racer.key in session.race.live for racer in again)
 
 
 def test_a_clear_leader_needs_no_play_off(model: Path, tmp_path: Path) -> None:
     """Where all but the best are known to be behind, the finals get the time."""
-    session, contenders = searched(model, tmp_path, fastest=1.5, noise=0.01)
-    began = session.now()
-    play_off(session, contenders, [], began + 60.0)
-    assert session.now() == began
+    session, contenders, baselines = searched(model, tmp_path, fastest=1.5, noise=0.01)
+    began = session.budget.now()
+    play_off(session, contenders, baselines, began + 60.0)
+    assert session.budget.now() == began
 
 
 def test_few_enough_go_to_the_finals_as_they_are(model: Path, tmp_path: Path) -> None:
     """No more contenders than fit into the finals don't race again."""
-    session, contenders = searched(model, tmp_path)
-    began = session.now()
-    assert play_off(session, contenders[:MAX_FINALISTS], [], began + 60.0) == contenders[:MAX_FINALISTS]
-    assert session.now() == began
+    session, contenders, baselines = searched(model, tmp_path)
+    began = session.budget.now()
+    assert play_off(session, contenders[:MAX_FINALISTS], baselines, began + 60.0) == contenders[:MAX_FINALISTS]
+    assert session.budget.now() == began
 
 
 def test_a_contender_that_fails_is_out(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever breaks down in a play-off isn't a contender any more; its trial says how it failed."""
-    session, contenders = searched(model, tmp_path)
-    failed: list[ArmFailure] = []
-    monkeypatch.setattr(session.store, "fail", lambda trial, failure: failed.append(failure))
+    session, contenders, baselines = searched(model, tmp_path)
     sound = [racer.arm for racer in session.race.live.values()]
     frail: list[Arm] = []
-    run = ReplayedArm._run
+    run = ReplayedArm.block
 
-    def fragile(arm: ReplayedArm, how: Run, phase: Phase) -> Block:
+    def fragile(arm: ReplayedArm, how: Run) -> Block:
         if not frail and arm not in sound:
             frail.append(arm)
         if arm in frail:
-            raise ArmFailure(Status.CRASHED, phase, "gone")
-        return run(arm, how, phase)
+            raise ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
+        return run(arm, how)
 
-    monkeypatch.setattr(ReplayedArm, "_run", fragile)
-    again = play_off(session, contenders, [], session.now() + 30.0)
-    assert [failure.message for failure in failed] == ["gone"]
+    monkeypatch.setattr(ReplayedArm, "block", fragile)
+    again = play_off(session, contenders, baselines, session.budget.now() + 30.0)
+    failed = [trial.failure.message for trial in trials_of(session) if trial.failure]
+    assert failed == ["gone"]
     assert len(again) == len(contenders) - 1
     assert all(racer.failure is None for racer in again)
 
 
-def test_it_is_told_once_and_each_arm_that_races_again_too(model: Path, tmp_path: Path) -> None:
+def test_it_is_announced_once_and_each_arm_that_races_again_is_reported(model: Path, tmp_path: Path) -> None:
     """The person hears that a play-off begins, and what each of its trials found."""
-    session, contenders = searched(model, tmp_path)
+    session, contenders, baselines = searched(model, tmp_path)
     events: list[Event] = []
-    session.tell = events.append
-    before = len(session.store.study.get_trials())
-    play_off(session, contenders, [], session.now() + 30.0)
-    begun: Any = session.store.study.get_trials()[before:]
+    session.emit = events.append
+    before = len(trials_of(session))
+    play_off(session, contenders, baselines, session.budget.now() + 30.0)
+    begun = range(before, len(trials_of(session)))
     assert [type(event) for event in events].count(PlayOffBegan) == 1
-    told = {event.trial for event in events if isinstance(event, ArmEnded) and event.rounds}
-    assert told <= {trial.number for trial in begun}
-    assert len(told) >= len(begun) - 3  # the last may have started as the time ran out
+    reported = {event.trial for event in events if isinstance(event, ArmEnded) and event.rounds}
+    assert reported <= set(begun)
+    assert len(reported) >= len(begun) - 3  # the last may have started as the time ran out
 
 
 def test_what_breaks_a_constraint_takes_no_place(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While others keep the constraints, whoever breaks them neither races again nor goes to the finals."""
-    session, contenders = searched(model, tmp_path)
+    session, contenders, baselines = searched(model, tmp_path)
     breaking = contenders[0]
     before = len(breaking.blocks)
     monkeypatch.setattr(session, "keeps_constraints", lambda racer: racer is not breaking)
-    again = play_off(session, contenders, [], session.now() + 30.0)
+    again = play_off(session, contenders, baselines, session.budget.now() + 30.0)
     assert len(breaking.blocks) == before
-    finalists, _ = _line_up(session, again, list(session.race.live.values()))
+    finalists, _ = _line_up(session, again, baselines)
     assert finalists
     assert breaking not in finalists
     monkeypatch.setattr(session, "keeps_constraints", lambda racer: False)
-    assert _line_up(session, again, list(session.race.live.values()))[0]
+    assert _line_up(session, again, baselines)[0]
 
 
 def test_without_memory_nobody_races_again(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no arm fits into the memory that is left, the contenders stay what they are."""
-    session, contenders = searched(model, tmp_path)
+    session, contenders, baselines = searched(model, tmp_path)
     monkeypatch.setattr(SimulatedBench, "room", 0)
-    assert play_off(session, contenders, [], session.now() + 30.0) == contenders
+    assert play_off(session, contenders, baselines, session.budget.now() + 30.0) == contenders

@@ -1,6 +1,7 @@
 """What a search tries first, and again; what it makes of arms that end early or fail."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,16 @@ from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
 from autotp.space import Config
 from autotp.tuning.events import ArmEnded, Event
-from autotp.tuning.race.race import Racer
-from autotp.tuning.session import Session, open_session
+from autotp.tuning.opening import Tuning, open_tuning
+from autotp.tuning.race.racer import Baselines
+from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import race_baselines
-from autotp.tuning.stages.search import PAST_LEADERS, Hunt, _first_configs
+from autotp.tuning.stages.search import PAST_LEADERS, Search, _first_configs
 from autotp.tuning.study.study import Role
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.replayed import ReplayedArm
-from tests.support.simulated import candidates, simulated_session
+from tests.support.simulated import candidates, simulated_tuning, trials_of
 from tests.support.tune_requests import built
 
 BLOCK = Block(count=1, elapsed_s=0.01, latencies_s=(0.01,), memory_bytes=1)
@@ -38,16 +40,27 @@ def metrics(throughput_per_s: float) -> dict[str, float]:
     return {"throughput_per_s": throughput_per_s, "memory_bytes": 1.0}
 
 
+def opened(workers: Workers, model: Path, **given: Any) -> Tuning:
+    """A tuning that was opened and closed."""
+    tuning, _ = open_tuning(built(model, **given), lambda event: None, workers)
+    tuning.session.close()
+    return tuning
+
+
+def first_configs(tuning: Tuning) -> list[Config]:
+    """What a search tries first."""
+    return _first_configs(tuning.session, tuning.proposer, tuning.space.topology)
+
+
 def test_a_new_search_begins_with_recipes(model: Path, tmp_path: Path, workers: Workers) -> None:
     """The first configs are those recipes that the space holds, each once."""
     space = tmp_path / "space.yaml"
     space.write_text("knobs: {num_streams: [default, 1], inference_precision_hint: [default, f32, bf16]}\n")
     given = {"space": str(space), "allow_precision": ["bf16", "f32"]}
-    session = open_session(built(model, out=tmp_path / "out", **given), lambda event: None, workers)
-    session.close()
-    first = _first_configs(session)
+    tuning = opened(workers, model, out=tmp_path / "out", **given)
+    first = first_configs(tuning)
     assert len(first) == len(set(first))
-    assert all(session.proposer.holds(config) for config in first)
+    assert all(tuning.proposer.holds(config) for config in first)
 
 
 def test_a_resumed_search_begins_with_the_best_and_repeats_nothing_else(
@@ -56,144 +69,137 @@ def test_a_resumed_search_begins_with_the_best_and_repeats_nothing_else(
     """The best three of the earlier call come first; all that was measured or an alias is taken."""
     space = tmp_path / "space.yaml"
     space.write_text("knobs: {num_streams: [default, 1], nireq: [default, 2, 3, 4, 5, 6, 7, 8]}\n")
-    request = built(model, out=tmp_path / "out", space=str(space))
-    session = open_session(request, lambda event: None, workers)
-    session.close()
-    configs = list(session.bound.effective())[:6]
+    given = {"out": tmp_path / "out", "space": str(space)}
+    tuning = opened(workers, model, **given)
+    study = tuning.session.study
+    configs = list(tuning.space.effective())[:6]
     for speed, config in enumerate(configs[:5]):
-        trial = session.store.begin(Role.SEARCH, config)
-        session.store.complete(trial, metrics(float(speed)), [(0, 0, BLOCK)])
-    session.store.alias(session.store.begin(Role.SEARCH, configs[5]), of=4)
-    again = open_session(
-        built(model, out=tmp_path / "out", space=str(space), resume=True), lambda event: None, workers
-    )
-    again.close()
-    first = _first_configs(again)
+        trial = study.begin(Role.SEARCH, config)
+        study.complete(trial, metrics(float(speed)), [(0, 0, BLOCK)])
+    study.alias(study.begin(Role.SEARCH, configs[5]), of=4)
+    again = opened(workers, model, resume=True, **given)
+    first = first_configs(again)
     assert first[:PAST_LEADERS] == [configs[4], configs[3], configs[2]]
     assert not set(first[PAST_LEADERS:]) & set(configs)
     assert not [config for config in configs if again.proposer.holds(config)]
 
 
-def simulated(model: Path, out: Path, count: int = 6) -> tuple[Session, list[Racer]]:
-    """A session whose baselines have been raced, with so many candidates of the same speed."""
-    session = simulated_session(made_up(0.02), dict.fromkeys(candidates(count), 1.0), model, out, seed=1)
-    return session, race_baselines(session)
+def simulated(model: Path, out: Path, count: int = 6) -> tuple[Session, Search, Baselines]:
+    """A session whose baselines have been raced, and its search among so many candidates of the same speed."""
+    tuning = simulated_tuning(made_up(0.02), dict.fromkeys(candidates(count), 1.0), model, out, seed=1)
+    baselines = race_baselines(tuning.session)
+    search = Search(tuning.session, tuning.proposer, tuning.space.topology, baselines)
+    return tuning.session, search, baselines
 
 
 def crash(monkeypatch: pytest.MonkeyPatch, arms: list[Arm], failure: ArmFailure) -> None:
     """From now on every block of `arms` fails."""
-    run = ReplayedArm._run
+    run = ReplayedArm.block
 
-    def fragile(arm: ReplayedArm, how: Run, phase: Phase) -> Block:
+    def fragile(arm: ReplayedArm, how: Run) -> Block:
         if arm in arms:
             raise failure
-        return run(arm, how, phase)
+        return run(arm, how)
 
-    monkeypatch.setattr(ReplayedArm, "_run", fragile)
+    monkeypatch.setattr(ReplayedArm, "block", fragile)
+
+
+def failed(session: Session) -> list[int]:
+    """The numbers of the trials that failed."""
+    return [number for number, trial in enumerate(trials_of(session)) if trial.failure]
 
 
 def test_an_arm_cut_off_early_is_no_contender_beside_judged_ones(model: Path, tmp_path: Path) -> None:
     """Where the time ends after a round or two of some arms, only those with rounds enough may be finalists."""
-    session, baselines = simulated(model, tmp_path)
-    hunt = Hunt(session, baselines)
+    session, search, _ = simulated(model, tmp_path)
     lengths: list[int] = []
-    session.tell = lambda event: lengths.append(event.rounds) if isinstance(event, ArmEnded) else None
-    hunt.run(session.now() + 9.3)
+    session.emit = lambda event: lengths.append(event.rounds) if isinstance(event, ArmEnded) else None
+    search.run(session.budget.now() + 9.3)
     assert 0 < min(lengths) < session.race.rounds_to_judge
-    assert len(hunt.contenders) == 3
-    assert min(len(racer.blocks) for racer in hunt.contenders) >= session.race.rounds_to_judge
+    assert len(search.contenders) == 3
+    assert min(len(racer.blocks) for racer in search.contenders) >= session.race.rounds_to_judge
 
 
 def test_without_a_judged_arm_those_of_a_few_rounds_are_contenders(model: Path, tmp_path: Path) -> None:
     """A search cut off before anything was judged still has what it measured."""
-    session, baselines = simulated(model, tmp_path)
-    hunt = Hunt(session, baselines)
-    hunt.run(session.now() + 1.2)
-    assert len(hunt.contenders) == 3
-    assert max(len(racer.blocks) for racer in hunt.contenders) < session.race.rounds_to_judge
+    session, search, _ = simulated(model, tmp_path)
+    search.run(session.budget.now() + 1.2)
+    assert len(search.contenders) == 3
+    assert max(len(racer.blocks) for racer in search.contenders) < session.race.rounds_to_judge
 
 
 def test_a_baseline_that_dies_is_started_again(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The person is told, the baseline races on in a second process, and arms are still judged against it."""
-    session, baselines = simulated(model, tmp_path)
+    session, search, baselines = simulated(model, tmp_path)
     events: list[Event] = []
-    session.tell = events.append
-    best = baselines[0]
+    session.emit = events.append
+    best = baselines.best
     crash(monkeypatch, [best.arm], ArmFailure(Status.CRASHED, Phase.BLOCK, "gone"))
-    hunt = Hunt(session, baselines)
-    hunt.run(session.now() + 30.0)
+    search.run(session.budget.now() + 30.0)
     told = [event for event in events if isinstance(event, ArmEnded) and event.status == "CRASHED"]
     assert [(event.trial, event.reason) for event in told] == [
         (best.trial.number, "gone; this baseline was started again")
     ]
-    assert session.race.live[best.key] is baselines[0] is best
+    assert session.race.live[best.key] is best
+    assert baselines.sound[0] is best
     assert best.failure is None
-    assert hunt.contenders
-    assert all(racer.blocks.keys() & best.blocks.keys() for racer in hunt.contenders)
+    assert search.contenders
+    assert all(racer.blocks.keys() & best.blocks.keys() for racer in search.contenders)
 
 
 def test_a_best_baseline_that_fails_for_good_ends_the_tuning(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where it can't be started again nothing can be compared: exit code 5, its trial fails."""
-    session, baselines = simulated(model, tmp_path)
-    failed: list[int] = []
-    monkeypatch.setattr(session.store, "fail", lambda trial, failure: failed.append(trial.number))
+    session, search, baselines = simulated(model, tmp_path)
     gone = ArmFailure(Status.OUT_OF_MEMORY, Phase.BLOCK, "killed")
-    crash(monkeypatch, [baselines[0].arm], gone)
+    best = baselines.best
+    crash(monkeypatch, [best.arm], gone)
     start = session.bench.start
     monkeypatch.setattr(
         session.bench,
         "start",
         lambda configs, gated=True: [(arm, found if gated else gone) for arm, found in start(configs, gated)],
     )
-    best = baselines[0]
     with pytest.raises(EnvironmentFailure, match=r"best baseline .* failed again.*killed") as raised:
-        Hunt(session, baselines).run(session.now() + 30.0)
+        search.run(session.budget.now() + 30.0)
     assert raised.value.exit_code == 5
-    assert failed == [best.trial.number]
+    assert failed(session) == [best.trial.number]
 
 
 def test_another_baseline_that_fails_for_good_is_out(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second baseline that fails twice is told and taken out; the search goes on."""
-    session, baselines = simulated(model, tmp_path)
-    best, other = baselines
+    session, search, baselines = simulated(model, tmp_path)
+    (other,) = baselines.others
     events: list[Event] = []
-    session.tell = events.append
-    failed: list[int] = []
-    monkeypatch.setattr(session.store, "fail", lambda trial, failure: failed.append(trial.number))
+    session.emit = events.append
     other.is_second = True
     crash(monkeypatch, [other.arm], ArmFailure(Status.CRASHED, Phase.BLOCK, "gone"))
-    hunt = Hunt(session, baselines)
-    hunt.run(session.now() + 30.0)
-    assert baselines == [best]
-    assert failed == [other.trial.number]
+    search.run(session.budget.now() + 30.0)
+    assert baselines.sound == (baselines.best,)
+    assert failed(session) == [other.trial.number]
     assert [event.reason for event in events if isinstance(event, ArmEnded) and event.status == "CRASHED"] == [
         "gone"
     ]
-    assert hunt.contenders
+    assert search.contenders
 
 
 def test_why_nothing_was_measured_is_known(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too short a time, only failures, and a space of nothing but hints are told apart."""
-    session, baselines = simulated(model, tmp_path / "short")
-    short = Hunt(session, baselines)
-    short.run(session.now())
+    """Too short a time, only failures, and a space of nothing but hints are different reasons."""
+    session, short, _ = simulated(model, tmp_path / "short")
+    short.run(session.budget.now())
     assert short.nothing_measured == "no candidate could be measured within the budget"
-    short.run(session.now() + 5.0)
+    short.run(session.budget.now() + 5.0)
     assert short.nothing_measured is None
-    session, baselines = simulated(model, tmp_path / "empty", count=0)
-    empty = Hunt(session, baselines)
-    empty.run(session.now() + 5.0)
+    session, empty, _ = simulated(model, tmp_path / "empty", count=0)
+    empty.run(session.budget.now() + 5.0)
     assert empty.nothing_measured == "the space holds nothing besides OpenVINO's hints and what was tried before"
-    session, baselines = simulated(model, tmp_path / "failing")
-    monkeypatch.setattr(session.store, "fail", lambda trial, failure: None)
+    session, failing, _ = simulated(model, tmp_path / "failing")
     gone = ArmFailure(Status.CRASHED, Phase.START, "gone")
     monkeypatch.setattr(session.bench, "start", lambda configs: [(session.bench.arm(c), gone) for c in configs])
-    failing = Hunt(session, baselines)
-    failing.run(session.now() + 30.0)
+    failing.run(session.budget.now() + 30.0)
     assert failing.nothing_measured == f"every candidate failed; the first: {gone}"

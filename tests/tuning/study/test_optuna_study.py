@@ -18,10 +18,11 @@ from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.samples.block import Block
 from autotp.space import BoundSpace, Config, Effective, bind, load_space
 from autotp.topology import probe
-from autotp.tuning.propose.proposer import Proposer
+from autotp.tuning.propose.tpe import TpeProposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import decode_blocks
-from autotp.tuning.study.study import Role, Store
+from autotp.tuning.study.optuna_study import OptunaStudy
+from autotp.tuning.study.study import PastTrial, Role
 from tests.support.interrupts import press_ctrl_c
 from tests.support.trees import Described, build
 from tests.support.tune_requests import built
@@ -69,9 +70,11 @@ def request_in(folder: Path, **given: Any) -> TuneRequest:
 
 
 @pytest.fixture
-def store(tmp_path: Path, bound: BoundSpace) -> Store:
+def study(tmp_path: Path, bound: BoundSpace) -> OptunaStudy:
     """A new study with one constraint."""
-    return Store.open(request_in(tmp_path, constraints=["latency_p99<20ms"]), IDENTITY, Proposer(bound, 0))
+    return OptunaStudy.open(
+        request_in(tmp_path, constraints=["latency_p99<20ms"]), IDENTITY, TpeProposer(bound, 0)
+    )
 
 
 def trials_in(folder: Path) -> list[FrozenTrial]:
@@ -79,13 +82,12 @@ def trials_in(folder: Path) -> list[FrozenTrial]:
     return optuna.load_study(study_name="m-throughput", storage=f"sqlite:///{folder / 'study.db'}").trials
 
 
-def test_every_role_carries_its_config(store: Store, tmp_path: Path, bound: BoundSpace) -> None:
+def test_every_role_carries_its_config(study: OptunaStudy, tmp_path: Path) -> None:
     """Baseline, search and final are told apart by `role`; `config` is there for each, as knob to value."""
-    proposer = Proposer(bound, 0)
-    store.begin(Role.BASELINE, HINT)
-    store.begin_known(proposer, F32)
-    _, proposed = store.propose(proposer)
-    store.begin(Role.FINAL, F32)
+    study.begin(Role.BASELINE, HINT)
+    study.begin_known(F32)
+    _, proposed = study.propose()
+    study.begin(Role.FINAL, F32)
     found = [(trial.user_attrs["role"], trial.user_attrs["config"]) for trial in trials_in(tmp_path)]
     assert found == [
         ("baseline", {"performance_hint": "latency"}),
@@ -95,30 +97,29 @@ def test_every_role_carries_its_config(store: Store, tmp_path: Path, bound: Boun
     ]
 
 
-def test_trials_are_running_while_raced(store: Store, tmp_path: Path) -> None:
+def test_trials_are_running_while_raced(study: OptunaStudy, tmp_path: Path) -> None:
     """A trial that has begun is RUNNING."""
-    store.begin(Role.BASELINE, HINT)
+    study.begin(Role.BASELINE, HINT)
     assert [trial.state for trial in trials_in(tmp_path)] == [TrialState.RUNNING]
 
 
-def test_tpe_sees_the_search_alone(store: Store, tmp_path: Path, bound: BoundSpace) -> None:
+def test_tpe_sees_the_search_alone(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """Trials of the search have Optuna's parameters, recipes included; baselines and finals have none."""
-    proposer = Proposer(bound, 0)
-    store.begin(Role.BASELINE, HINT)
-    store.begin_known(proposer, F32)
-    store.propose(proposer)
-    store.begin(Role.FINAL, F32)
+    study.begin(Role.BASELINE, HINT)
+    study.begin_known(F32)
+    study.propose()
+    study.begin(Role.FINAL, F32)
     baseline, recipe, proposed, final = trials_in(tmp_path)
-    assert recipe.params == proposer.parameters(F32)
+    assert recipe.params == TpeProposer(bound, 0).parameters(F32)
     assert proposed.params
     assert (baseline.params, final.params) == ({}, {})
 
 
-def test_a_measured_trial_is_complete_with_all_that_was_measured(store: Store, tmp_path: Path) -> None:
+def test_a_measured_trial_is_complete_with_all_that_was_measured(study: OptunaStudy, tmp_path: Path) -> None:
     """Value, status, metrics, rounds, raw blocks, what was observed, and the constraint's violation are stored."""
-    trial = store.begin(Role.SEARCH, F32)
-    store.describe_observed(trial, OBSERVED)
-    store.complete(trial, METRICS, [(0, 0, BLOCK), (0, 1, BLOCK)])
+    trial = study.begin(Role.SEARCH, F32)
+    study.describe_observed(trial, OBSERVED)
+    study.complete(trial, METRICS, [(0, 0, BLOCK), (0, 1, BLOCK)])
     (found,) = trials_in(tmp_path)
     kept = found.user_attrs
     assert (found.state, found.values) == (TrialState.COMPLETE, [100.0])
@@ -133,17 +134,17 @@ def test_a_measured_trial_is_complete_with_all_that_was_measured(store: Store, t
 def test_values_follow_the_objectives(tmp_path: Path, bound: BoundSpace) -> None:
     """With several objectives a trial has one value for each, in their order, and the study their directions."""
     request = request_in(tmp_path, objectives=["latency_p50", "throughput"])
-    store = Store.open(request, IDENTITY, Proposer(bound, 0))
-    store.complete(store.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
-    assert store.study.trials[0].values == [0.01, 100.0]
-    assert [direction.name for direction in store.study.directions] == ["MINIMIZE", "MAXIMIZE"]
-    assert store.study.metric_names == ["latency_p50", "throughput"]
+    study = OptunaStudy.open(request, IDENTITY, TpeProposer(bound, 0))
+    study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
+    assert study.study.trials[0].values == [0.01, 100.0]
+    assert [direction.name for direction in study.study.directions] == ["MINIMIZE", "MAXIMIZE"]
+    assert study.study.metric_names == ["latency_p50", "throughput"]
 
 
-def test_a_failure_is_data(store: Store, tmp_path: Path) -> None:
+def test_a_failure_is_data(study: OptunaStudy, tmp_path: Path) -> None:
     """A failed trial is FAIL without a value, with status, phase, message and the log's tail."""
     failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "the worker ended with signal SIGSEGV", "last words")
-    store.fail(store.begin(Role.SEARCH, F32), failure)
+    study.fail(study.begin(Role.SEARCH, F32), failure)
     (found,) = trials_in(tmp_path)
     assert (found.state, found.values) == (TrialState.FAIL, None)
     kept = {key: found.user_attrs[key] for key in ("status", "phase", "message", "log_tail")}
@@ -155,53 +156,53 @@ def test_a_failure_is_data(store: Store, tmp_path: Path) -> None:
     }
 
 
-def test_an_alias_takes_its_twins_values(store: Store, tmp_path: Path) -> None:
+def test_an_alias_takes_its_twins_values(study: OptunaStudy, tmp_path: Path) -> None:
     """An alias of a COMPLETE trial gets that one's values, an alias of any other fails; both name the twin."""
-    done = store.begin(Role.SEARCH, F32)
-    store.complete(done, METRICS, [(0, 0, BLOCK)])
-    running = store.begin(Role.BASELINE, HINT)
-    store.alias(store.begin(Role.SEARCH, HINT), of=done.number)
-    store.alias(store.begin(Role.SEARCH, HINT), of=running.number)
+    done = study.begin(Role.SEARCH, F32)
+    study.complete(done, METRICS, [(0, 0, BLOCK)])
+    running = study.begin(Role.BASELINE, HINT)
+    study.alias(study.begin(Role.SEARCH, HINT), of=done.number)
+    study.alias(study.begin(Role.SEARCH, HINT), of=running.number)
     *_, like_done, like_running = trials_in(tmp_path)
     assert (like_done.values, like_done.user_attrs["alias_of"]) == ([100.0], done.number)
     assert (like_running.state, like_running.user_attrs["alias_of"]) == (TrialState.FAIL, running.number)
 
 
-def test_an_interrupted_tuning_leaves_nothing_running(store: Store, tmp_path: Path) -> None:
+def test_an_interrupted_tuning_leaves_nothing_running(study: OptunaStudy, tmp_path: Path) -> None:
     """`abandon` fails what still runs, says why, and leaves finished trials as they are."""
-    store.complete(store.begin(Role.BASELINE, HINT), METRICS, [(0, 0, BLOCK)])
-    store.begin(Role.SEARCH, F32)
-    store.abandon()
+    study.complete(study.begin(Role.BASELINE, HINT), METRICS, [(0, 0, BLOCK)])
+    study.begin(Role.SEARCH, F32)
+    study.abandon()
     done, left = trials_in(tmp_path)
     assert done.state is TrialState.COMPLETE
     assert (left.state, left.user_attrs["status"]) == (TrialState.FAIL, "INTERRUPTED")
 
 
 def test_ctrl_c_during_a_write_leaves_the_study_whole(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: OptunaStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An interrupt while a trial is told lets it be told, and what is left is abandoned as ever."""
-    told = store.begin(Role.SEARCH, F32)
-    store.begin(Role.SEARCH, HINT)
-    tell = store.study.tell
+    """An interrupt while a trial is written lets that end, and what is left is abandoned as ever."""
+    measured = study.begin(Role.SEARCH, F32)
+    study.begin(Role.SEARCH, HINT)
+    tell = study.study.tell
 
     def interrupted(*given: Any, **named: Any) -> FrozenTrial:
         press_ctrl_c()
         return tell(*given, **named)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(store.study, "tell", interrupted)
-        store.complete(told, METRICS, [(0, 0, BLOCK)])
-    store.abandon()
+        patched.setattr(study.study, "tell", interrupted)
+        study.complete(measured, METRICS, [(0, 0, BLOCK)])
+    study.abandon()
     assert [trial.state for trial in trials_in(tmp_path)] == [TrialState.COMPLETE, TrialState.FAIL]
 
 
-def test_attributes_are_plain_json(store: Store, tmp_path: Path) -> None:
+def test_attributes_are_plain_json(study: OptunaStudy, tmp_path: Path) -> None:
     """Attributes are JSON values, never JSON inside strings; an infinite bound becomes null."""
-    trial = store.begin(Role.SEARCH, F32)
-    store.describe_observed(trial, OBSERVED)
-    store.describe(trial, gain=Interval(median=1.0, low=0.0, high=float("inf")))
-    store.complete(trial, METRICS, [(0, 0, BLOCK)])
+    trial = study.begin(Role.SEARCH, F32)
+    study.describe_observed(trial, OBSERVED)
+    study.describe(trial, gain=Interval(median=1.0, low=0.0, high=float("inf")))
+    study.complete(trial, METRICS, [(0, 0, BLOCK)])
     (found,) = trials_in(tmp_path)
     json.dumps(found.user_attrs, allow_nan=False)
     assert found.user_attrs["gain"] == {"median": 1.0, "low": 0.0, "high": None, "confidence": 0.95}
@@ -209,42 +210,54 @@ def test_attributes_are_plain_json(store: Store, tmp_path: Path) -> None:
     assert not [text for text in texts if text.startswith(("{", "["))]
 
 
-def test_finished_returns_the_complete_trials_of_a_role(store: Store) -> None:
+def test_finished_returns_the_complete_trials_of_a_role(study: OptunaStudy) -> None:
     """Running and failed trials, and those of other roles, aren't finished ones."""
-    done = store.begin(Role.SEARCH, F32)
-    store.complete(done, METRICS, [(0, 0, BLOCK)])
-    store.complete(store.begin(Role.FINAL, F32), METRICS, [(0, 0, BLOCK)])
-    store.begin(Role.SEARCH, HINT)
-    store.fail(store.begin(Role.SEARCH, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
-    assert [trial.number for trial in store.finished(Role.SEARCH)] == [done.number]
+    done = study.begin(Role.SEARCH, F32)
+    study.complete(done, METRICS, [(0, 0, BLOCK)])
+    study.complete(study.begin(Role.FINAL, F32), METRICS, [(0, 0, BLOCK)])
+    study.begin(Role.SEARCH, HINT)
+    study.fail(study.begin(Role.SEARCH, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
+    assert [trial.number for trial in study.finished(Role.SEARCH)] == [done.number]
+
+
+def test_past_trials_have_their_configs_and_values(study: OptunaStudy) -> None:
+    """What was measured has values, what failed by itself has none; what was cut short is no trial of either."""
+    study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
+    study.fail(study.begin(Role.SEARCH, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
+    study.fail(study.begin(Role.BASELINE, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
+    study.begin(Role.SEARCH, HINT)
+    study.abandon()
+    assert study.finished(Role.SEARCH) == [PastTrial(0, F32, (100.0,))]
+    assert study.failed() == [PastTrial(1, HINT)]
+    assert study.trial_count == 4
 
 
 def test_trials_of_a_process_that_died_are_failed_at_the_next_opening(
-    store: Store, tmp_path: Path, bound: BoundSpace
+    study: OptunaStudy, tmp_path: Path, bound: BoundSpace
 ) -> None:
     """Every trial has a heartbeat from its beginning; one that is old is FAIL once the study is resumed."""
-    store.begin(Role.BASELINE, HINT)
-    store.propose(Proposer(bound, 0))
+    study.begin(Role.BASELINE, HINT)
+    study.propose()
     with sqlite3.connect(tmp_path / "study.db") as database:
         aged = database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
         assert aged.rowcount == 2
-    Store.open(request_in(tmp_path, resume=True), IDENTITY, Proposer(bound, 0))
+    OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, TpeProposer(bound, 0))
     assert [trial.state for trial in trials_in(tmp_path)] == [TrialState.FAIL, TrialState.FAIL]
 
 
-def test_trials_that_are_alive_stay_running(store: Store, tmp_path: Path, bound: BoundSpace) -> None:
+def test_trials_that_are_alive_stay_running(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """A trial whose heartbeat is fresh is left alone when another process opens the study."""
-    store.begin(Role.BASELINE, HINT)
-    Store.open(request_in(tmp_path, resume=True), IDENTITY, Proposer(bound, 0))
+    study.begin(Role.BASELINE, HINT)
+    OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, TpeProposer(bound, 0))
     assert [trial.state for trial in trials_in(tmp_path)] == [TrialState.RUNNING]
 
 
-def test_a_beat_renews_the_heartbeat(store: Store, tmp_path: Path) -> None:
+def test_a_beat_renews_the_heartbeat(study: OptunaStudy, tmp_path: Path) -> None:
     """`beat` records anew that running trials are alive."""
-    store.begin(Role.BASELINE, HINT)
+    study.begin(Role.BASELINE, HINT)
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
-    store.beat()
+    study.beat()
     with sqlite3.connect(tmp_path / "study.db") as database:
         (age_s,) = database.execute(
             "SELECT strftime('%s', 'now') - strftime('%s', heartbeat) FROM trial_heartbeats"
@@ -252,27 +265,27 @@ def test_a_beat_renews_the_heartbeat(store: Store, tmp_path: Path) -> None:
     assert age_s < 60
 
 
-def test_resuming_another_tuning_is_refused(store: Store, tmp_path: Path, bound: BoundSpace) -> None:
+def test_resuming_another_tuning_is_refused(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """A study of another model says what differs and what to do."""
-    with pytest.raises(StudyError, match=r"differs in its model.*--fresh.*--study"):
-        Store.open(request_in(tmp_path, resume=True), {**IDENTITY, "model": "b"}, Proposer(bound, 0))
+    with pytest.raises(StudyError, match=r"differs in its model.*fresh.*study"):
+        OptunaStudy.open(request_in(tmp_path, resume=True), {**IDENTITY, "model": "b"}, TpeProposer(bound, 0))
 
 
-def test_resuming_keeps_the_trials(store: Store, tmp_path: Path, bound: BoundSpace) -> None:
+def test_resuming_keeps_the_trials(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """`resume` goes on counting where the study stands; without a study it begins one."""
-    store.complete(store.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
-    again = Store.open(request_in(tmp_path, resume=True), IDENTITY, Proposer(bound, 0))
+    study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
+    again = OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, TpeProposer(bound, 0))
     assert again.begin(Role.SEARCH, F32).number == 1
     fresh_folder = tmp_path / "other"
     fresh_folder.mkdir()
-    other = Store.open(request_in(fresh_folder, resume=True), IDENTITY, Proposer(bound, 0))
+    other = OptunaStudy.open(request_in(fresh_folder, resume=True), IDENTITY, TpeProposer(bound, 0))
     assert other.study.trials == []
 
 
-def test_fresh_empties_the_folders_own_storage(store: Store, tmp_path: Path, bound: BoundSpace) -> None:
+def test_fresh_empties_the_folders_own_storage(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """`study.db` holds one study: `fresh` replaces whatever it holds, under another name too."""
-    store.begin(Role.BASELINE, HINT)
-    fresh = Store.open(request_in(tmp_path, fresh=True, study="other"), IDENTITY, Proposer(bound, 0))
+    study.begin(Role.BASELINE, HINT)
+    fresh = OptunaStudy.open(request_in(tmp_path, fresh=True, study="other"), IDENTITY, TpeProposer(bound, 0))
     assert optuna.get_all_study_names(f"sqlite:///{tmp_path / 'study.db'}") == ["other"]
     assert fresh.study.trials == []
 
@@ -281,24 +294,24 @@ def test_fresh_leaves_others_in_a_shared_storage(tmp_path: Path, bound: BoundSpa
     """In a storage that was named, `fresh` deletes only the study of its name."""
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     for name in ("one", "two"):
-        Store.open(request_in(tmp_path, storage=url, study=name), IDENTITY, Proposer(bound, 0))
-    Store.open(request_in(tmp_path, storage=url, study="one", fresh=True), IDENTITY, Proposer(bound, 0))
+        OptunaStudy.open(request_in(tmp_path, storage=url, study=name), IDENTITY, TpeProposer(bound, 0))
+    OptunaStudy.open(request_in(tmp_path, storage=url, study="one", fresh=True), IDENTITY, TpeProposer(bound, 0))
     assert sorted(optuna.get_all_study_names(url)) == ["one", "two"]
 
 
-def test_a_storage_that_goes_away_is_a_failed_environment(store: Store, tmp_path: Path) -> None:
+def test_a_storage_that_goes_away_is_a_failed_environment(study: OptunaStudy, tmp_path: Path) -> None:
     """When the database is lost under a running tuning, the error is exit code 5 and names the storage."""
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("DROP TABLE study_user_attributes")
     with pytest.raises(EnvironmentFailure, match=r"study\.db") as raised:
-        store.note(tuned={})
+        study.note(tuned={})
     assert raised.value.exit_code == 5
 
 
-def test_a_lost_storage_is_told_when_trials_are_read_too(store: Store, tmp_path: Path) -> None:
+def test_a_lost_storage_is_an_error_when_trials_are_read_too(study: OptunaStudy, tmp_path: Path) -> None:
     """Reading the trials of earlier calls is exit code 5, too, where the database is lost."""
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("DROP TABLE trials")
-    for read in (store.failed, lambda: store.finished(Role.SEARCH)):
+    for read in (study.failed, lambda: study.finished(Role.SEARCH), lambda: study.trial_count):
         with pytest.raises(EnvironmentFailure, match=r"study\.db"):
             read()

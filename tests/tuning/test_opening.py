@@ -16,8 +16,9 @@ from autotp.errors import (
     StudyError,
 )
 from autotp.measuring.parent.pool import Workers
+from autotp.options import Spelling, spelled_for
+from autotp.tuning.opening import Tuning, began, open_tuning
 from autotp.tuning.request import TuneRequest
-from autotp.tuning.session import Session, began, open_session
 from tests.support.models import dynamic_model, matmul_model
 from tests.support.tune_requests import built
 
@@ -34,24 +35,31 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def opened(request: TuneRequest) -> Session:
-    """A session that was opened and closed."""
+def opened(request: TuneRequest) -> Tuning:
+    """A tuning that was opened and closed."""
     with Workers() as workers:
-        session = open_session(request, lambda event: None, workers)
-    session.close()
-    return session
+        tuning, _ = open_tuning(request, lambda event: None, workers)
+    tuning.session.close()
+    return tuning
 
 
-def test_opening_makes_the_study_and_tells_the_space(model: Path) -> None:
-    """The folder, its storage and the first event are there; a second opening is refused with both flags named."""
+def test_opening_makes_the_study_and_describes_the_space(model: Path) -> None:
+    """The folder, its storage and the first event are there; a second opening is refused with both options."""
     first = began(opened(built(model)))
     assert (first.study, first.out) == ("model-throughput", "results/model-throughput")
     assert first.effective_configs >= 1
     assert optuna.get_all_study_names("sqlite:///results/model-throughput/study.db") == ["model-throughput"]
-    with pytest.raises(StudyError, match=r"--resume.*--fresh"):
+    with pytest.raises(StudyError, match=r"resume=True.*fresh=True"):
         opened(built(model))
     opened(built(model, resume=True))
     opened(built(model, fresh=True))
+
+
+def test_an_existing_study_names_the_options_as_the_caller_spells_them(model: Path) -> None:
+    """Somebody at the command line reads flags."""
+    opened(built(model))
+    with spelled_for(Spelling.COMMAND_LINE), pytest.raises(StudyError, match=r"use --resume to .* or --fresh to"):
+        opened(built(model))
 
 
 def test_a_folder_holds_one_study(model: Path) -> None:
@@ -70,7 +78,7 @@ def test_a_shared_storage_holds_several_studies(model: Path) -> None:
     url = "sqlite:///shared.db"
     opened(built(model, storage=url))
     opened(built(model, storage=url, objectives=["latency_p50"]))
-    with pytest.raises(StudyError, match=r"--resume.*--fresh"):
+    with pytest.raises(StudyError, match=r"resume=True.*fresh=True"):
         opened(built(model, storage=url))
 
 
@@ -97,7 +105,7 @@ def test_what_is_refused_leaves_nothing_behind(
 
 
 def test_a_space_of_which_nothing_runs_here_is_infeasible(model: Path, tmp_path: Path) -> None:
-    """More threads than CPUs everywhere: exit code 3, the reason is told, nothing is written."""
+    """More threads than CPUs everywhere: exit code 3 with the reason, nothing is written."""
     space = tmp_path / "space.yaml"
     space.write_text("knobs: {num_streams: [1], inference_num_threads: {multiple_of: num_streams, by: [99999]}}\n")
     with pytest.raises(InfeasibleError, match="inference_num_threads=99999: the process may use") as raised:
@@ -106,7 +114,7 @@ def test_a_space_of_which_nothing_runs_here_is_infeasible(model: Path, tmp_path:
     assert list(tmp_path.iterdir()) == [space]
 
 
-def test_of_what_does_not_go_together_that_alone_is_told(model: Path) -> None:
+def test_of_what_does_not_go_together_that_alone_is_the_reason(model: Path) -> None:
     """Why one value of another knob isn't tried here doesn't help."""
     with pytest.raises(InfeasibleError) as raised:
         opened(built(model, space="tensor_parallel", fix={"split_count": 999, "split_min_weights": 0}))
@@ -114,13 +122,15 @@ def test_of_what_does_not_go_together_that_alone_is_told(model: Path) -> None:
     assert "socket" not in str(raised.value)
 
 
-def test_a_dynamic_model_is_told_which_flag_to_add(tmp_path: Path) -> None:
-    """The error lists the inputs and shows the `--shape` that is missing; with it the session opens."""
+def test_a_dynamic_model_needs_shapes_and_the_error_says_how(tmp_path: Path) -> None:
+    """The error lists the inputs and shows the missing shape as the caller writes it; with it the tuning opens."""
     model = dynamic_model(tmp_path)
-    with pytest.raises(ModelError, match=r"x \[\?,16\].*--shape 'x=\[1,16\]'"):
+    with pytest.raises(ModelError, match=r"x \[\?,16\].*shapes=\{'x': "):
         opened(built(model))
-    session = opened(built(model, shapes={"x": (4, 16)}))
-    assert session.request.shapes == {"x": (4, 16)}
+    with spelled_for(Spelling.COMMAND_LINE), pytest.raises(ModelError, match=r"x \[\?,16\].*--shape 'x=\[1,16\]'"):
+        opened(built(model))
+    tuning = opened(built(model, shapes={"x": (4, 16)}))
+    assert tuning.session.request.shapes == {"x": (4, 16)}
 
 
 def test_another_shape_is_another_study(tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""Opening a tuning: bad input is found before anything is written."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import msgspec
+import optuna
+
+from autotp.errors import InfeasibleError, SpaceError, StudyError
+from autotp.files import writable_folder
+from autotp.measuring.bench import WorkerBench
+from autotp.measuring.job import Job
+from autotp.measuring.parent.pool import Workers
+from autotp.measuring.preparation import inspect, settled
+from autotp.options import spell
+from autotp.runtime import ModelInfo, digest
+from autotp.space import BoundSpace, bind
+from autotp.topology import Topology, format_cpulist, health, narrow, probe
+from autotp.tuning.budget import Budget
+from autotp.tuning.events import Began, Listener
+from autotp.tuning.propose.proposer import Proposer
+from autotp.tuning.propose.tpe import TpeProposer
+from autotp.tuning.request import TuneRequest
+from autotp.tuning.session import Session
+from autotp.tuning.study.optuna_study import OptunaStudy
+from autotp.tuning.study.storage_url import study_names
+from autotp.tuning.study.study import Study
+
+
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """A tuning that is about to begin.
+
+    Attributes:
+        session: what its stages share.
+        proposer: names configs of the space.
+        space: what is tried, bound to the CPUs that may be used.
+        topology: the machine and all that this process may use of it.
+    """
+
+    session: Session
+    proposer: Proposer
+    space: BoundSpace
+    topology: Topology
+
+
+def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> tuple[Tuning, optuna.Study]:
+    """Check the model, the space and the study, then create what is needed.
+
+    Returns:
+        The tuning, whose session the caller closes, and its study as Optuna has it.
+
+    Raises:
+        InputError: of the kind that fits; nothing has been written.
+        InfeasibleError: nothing in the space can run here.
+    """
+    budget = Budget.start(request.budget_s)
+    refuse_existing(request)
+    topology = probe()
+    narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
+    job = request.job(narrowed)
+    info = inspect(workers, request.files, request.shapes)
+    request.workload.check_inputs(info)
+    _check_baseline(request, job, info)
+    space = bind(request.space, narrowed, request.allowed_precisions, info.layers, job.void_knobs)
+    proposer = TpeProposer(space, request.seed)
+    if proposer.exhausted:
+        raise InfeasibleError(_nothing_runs(space))
+    identity = _identity(request, info, topology)
+    writable_folder(request.out)
+    study = OptunaStudy.open(request, identity, proposer)
+    if request.fresh:
+        (request.out / "tuned.yaml").unlink(missing_ok=True)
+    job = _settled(job, study, workers)
+    request = msgspec.structs.replace(request, workload=job.workload)
+    bench = WorkerBench(job, space.predictor, workers, request.tolerance)
+    session = Session(request, narrowed.envelope, study, bench, budget, listener)
+    return Tuning(session=session, proposer=proposer, space=space, topology=topology), study.study
+
+
+def began(tuning: Tuning) -> Began:
+    """Return the first event of a tuning, and keep in the study what may disturb it."""
+    request, census = tuning.session.request, tuning.space.census()
+    advice = health(topology=tuning.topology, steal_sample_s=0.0)
+    tuning.session.study.note(advice=advice)
+    return Began(
+        study=request.name,
+        out=str(request.out),
+        budget_s=request.budget_s,
+        configs=census.configs,
+        effective_configs=census.effective_configs,
+        dropped=tuple((dropped.what, dropped.reason) for dropped in census.dropped),
+        advice=advice,
+        workload=request.workload,
+    )
+
+
+def versions() -> dict[str, str | None]:
+    """Return the installed versions of autotp and OpenVINO."""
+    return {name: _version(name) for name in ("autotp", "openvino")}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def refuse_existing(request: TuneRequest) -> None:
+    """Refuse a study that is there already, unless the person says what to do with it.
+
+    Raises:
+        StudyError: it is there, or another one is in its place.
+    """
+    if request.storage is None and not (request.out / "study.db").is_file():
+        return
+    names = study_names(request.storage_url)
+    if not names or request.fresh:
+        return
+    if request.name in names:
+        if not request.resume:
+            raise StudyError(
+                f"Study {request.name!r} exists in {request.out}: "
+                f"use {spell('resume', True)} to go on with it or {spell('fresh', True)} to replace it."
+            )
+    elif request.storage is None:
+        raise StudyError(
+            f"{request.out} holds study {names[0]!r}, not {request.name!r}: use {spell('fresh', True)} to replace "
+            f"it, {spell('resume', True)} with its name to go on with it, or another {spell('out')}."
+        )
+
+
+def _settled(job: Job, study: Study, workers: Workers) -> Job:
+    """Return `job` with what its workload left open as an earlier call chose it, else chosen now and kept."""
+    open_fields = job.workload.open
+    known = {name: value for name in open_fields if (value := study.noted(name)) is not None}
+    if len(known) == len(open_fields):
+        return msgspec.structs.replace(job, workload=job.workload.chosen(known))
+    job = settled(workers, job)
+    study.note(**{name: getattr(job.workload, name) for name in open_fields})
+    return job
+
+
+def _check_baseline(request: TuneRequest, job: Job, info: ModelInfo) -> None:
+    """Refuse own settings that can't run here or mean nothing, before a study is made."""
+    own = request.baseline
+    if own is not None:
+        job.masks(own)
+        job.refuse_void(own, "Your own settings mean nothing: ")
+        if own.graph_split and (reason := own.graph_split.why_not(info.layers)):
+            raise SpaceError(f"Your own settings ({own}) can't run here: {reason}.")
+
+
+def _nothing_runs(space: BoundSpace) -> str:
+    """Return why; what some values alone lack isn't it where it's the combinations that don't go."""
+    dropped = space.census().dropped
+    reasons = [f"{d.what}: {d.reason}" for d in dropped]
+    combined = [d.reason for d in dropped if d.configs is not None]
+    return f"Nothing in space {space.name!r} can run here: {'; '.join(combined or reasons) or 'it is empty'}."
+
+
+def _identity(request: TuneRequest, info: ModelInfo, topology: Topology) -> dict[str, Any]:
+    """Return what two calls must share for their trials to be comparable."""
+    facts = {
+        "machine": topology.fingerprint.id,
+        "model": msgspec.to_builtins(digest(request.files)),
+        "inputs": info.inputs,
+        "objectives": [str(metric) for metric in request.objectives],
+        "cpus": None if request.cpus is None else format_cpulist(request.cpus),
+        **request.workload.identity(),
+    }
+    stored: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(facts))
+    return stored
