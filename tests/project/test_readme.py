@@ -16,7 +16,7 @@ from autotp.cli import COMMANDS, cli
 from autotp.deploy.tuned import Tuned
 from autotp.errors import AutotpError
 from autotp.files import parse_yaml
-from autotp.findings import Metric
+from autotp.findings import METRICS
 from autotp.space import KNOBS, Word, named_spaces, parse_space
 from autotp.tuning.events import Event
 from tests.evidence.quote_outcomes import PAGES, Page
@@ -153,7 +153,7 @@ def test_paths_exist(name: str) -> None:
 
 def test_readme_names_all_there_is() -> None:
     """The README names every command, every objective and every space."""
-    wanted = [*(f"autotp {name}" for name in COMMANDS), *(f"`{metric}`" for metric in Metric), *named_spaces()]
+    wanted = [*(f"autotp {name}" for name in COMMANDS), *(f"`{name}`" for name in METRICS), *named_spaces()]
     assert [words for words in wanted if words not in README] == []
 
 
