@@ -8,12 +8,23 @@ from hypothesis import HealthCheck, settings
 
 from autotp.measuring.lock import VARIABLE
 from autotp.measuring.parent.pool import Workers
+from autotp.space import default_precision
+from autotp.topology import probe
 
 settings.register_profile("autotp", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("autotp")
 
 # A shell starts what it runs in the background with Ctrl-C ignored, and so would the commands be that tests stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which CPU the run was on, and in which precision OpenVINO computes there."""
+    here = probe()
+    model, precision = here.fingerprint.soft["cpu_model"], default_precision(here.machine)
+    terminalreporter.write_line(
+        f"on {len(here.envelope.cpus)} CPUs of {model}, whose own precision is {precision}"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

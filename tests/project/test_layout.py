@@ -23,7 +23,7 @@ CROSS_CUTTING = {
     "cli/test_main.py",
     "cli/test_quota.py",
     "cli/test_tensor_parallel.py",
-    "measure/test_faults.py",
+    "measuring/test_faults.py",
     "topology/test_garbage.py",
     "topology/test_generated.py",
 }

@@ -12,7 +12,8 @@ from autotp.errors import EnvironmentFailure, ModelError
 from autotp.runtime import Plan, compile_plan, locate, reported_properties
 from autotp.runtime.compile import set_process_mask
 from autotp.runtime.models.read import Shape, reason
-from autotp.space import Effective
+from autotp.space import Effective, default_precision
+from autotp.topology import probe
 from tests.support import rig
 from tests.support.models import WIDTH, dynamic_model, matmul_model
 from tests.support.trees import Described
@@ -37,6 +38,15 @@ def test_properties_are_honoured_and_observed(tmp_path: Path) -> None:
     reported = reported_properties(compiled.compiled_model)
     assert {name: reported[name] for name in asked} == asked
     assert compiled.compile_s > 0
+
+
+def test_openvinos_own_precision_is_the_one_that_is_expected_here(tmp_path: Path) -> None:
+    """Asked on this CPU, whatever it can: bf16 or f16 where it computes in those, else f32."""
+    bare = Plan(files=locate(matmul_model(tmp_path)), shapes={}, properties={})
+    compiled = compile_plan(bare)
+    assert compiled.effective.precision == default_precision(probe().machine)
+    chosen = reported_properties(compiled.compiled_model)["INFERENCE_PRECISION_HINT"]
+    assert compiled.effective.precision == chosen
 
 
 def test_every_property_is_reported_in_openvinos_spelling(tmp_path: Path) -> None:

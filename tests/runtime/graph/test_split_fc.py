@@ -56,7 +56,7 @@ def tied() -> ov.Model:
 def test_shards_hold_the_rows_of_the_weights(weight_type: str) -> None:
     """Whatever the type, layout and grouping, shards are bit-equal to the rows of the decompressed weights."""
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(form=forms(weight_type), count=st.integers(2, 5))
     def check(form: Form, count: int) -> None:
         count = min(count, form.channels)
