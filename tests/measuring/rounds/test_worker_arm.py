@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.parent import pool
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.watchdog import UNSCALED, Limits
 from autotp.measuring.rounds import worker_arm
@@ -23,6 +24,7 @@ from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.workload import Run
 from autotp.runtime import Plan, locate
 from autotp.space import Mask
+from tests.support.faults import Fault, requests_for
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model
 from tests.support.processes import gone, pid_of, running
@@ -160,9 +162,12 @@ def test_a_worker_killed_in_a_block_is_a_failure_of_that_phase(
     assert gone(pid)
 
 
-def test_a_worker_killed_while_it_starts_is_a_failure_of_the_start(model: Path, arms: Arms) -> None:
-    """A kill before the first reply belongs to the phase start."""
-    arm = launched(arms, plan(model))
+def test_a_worker_killed_while_it_starts_is_a_failure_of_the_start(
+    model: Path, arms: Arms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill before the first reply, which this worker never gives, belongs to the phase start."""
+    monkeypatch.setattr(pool, "ENTRY", "tests.support.faults")
+    arm = launched(arms, plan(model, nireq=requests_for(Fault.SLEEP, Phase.START)))
     os.kill(pids(arm)[0], signal.SIGKILL)
     with pytest.raises(ArmFailure) as caught:
         arm.await_start()
