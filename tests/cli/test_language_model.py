@@ -45,12 +45,14 @@ def test_a_language_model_is_tuned_without_a_flag(done: Done) -> None:
     assert (workload.new_tokens, workload.batch, workload.seed) == (16, 1, 0)
     began = done.events[0]
     assert began["event"] == Began.__struct_config__.tag
-    assert began["generation"] == {
+    assert began["workload"] == {
+        "workload": "generation",
+        "seed": 0,
         "prompt_tokens": 24,
         "new_tokens": 16,
         "batch": 1,
         "attention_backend": "SDPA",
-        "timed": ["first", "second"],
+        "timed": ["first_tokens", "second_tokens"],
     }
 
 
@@ -98,7 +100,7 @@ def test_one_config_can_be_measured(tmp_path: Path) -> None:
     assert found["inferences"] == 2 * 16 * found["blocks"]
     assert found["tokens_per_s"] == pytest.approx(2 / found["second_token_latency_s"], rel=0.3)
     assert found["first_token_latency_s"] > 0
-    assert ("throughput_per_s" in found, found["copy_s"]) == (False, None)
+    assert (found["throughput_per_s"], found["latency_p50_s"], found["copy_s"]) == (None, None, None)
     _, table, _ = autotp("measure", str(model), *ASKED, "--budget", "0.3s")
     assert "second_token_latency" in table
     assert "latency_p50" not in table
@@ -142,13 +144,13 @@ def test_two_configs_can_be_compared(tmp_path: Path) -> None:
     [
         (("--objective", "latency_p50"), "no objective 'latency_p50' of a language model"),
         (("--shape", "input_ids=[1,8]"), "no shape can be set"),
-        (("--data", "x.npz"), "--data isn't for a language model"),
-        (("--rate", "5", "--objective", "second_token_latency"), "--rate isn't for a language model"),
+        (("--data", "x.npz"), "--data is for a model that isn't a language model"),
+        (("--rate", "5"), "--rate is for a model that isn't a language model"),
         (("--prompt-tokens", "300"), "A prompt of 300 tokens and 128 new ones don't fit"),
         (("--prompt-tokens", "0"), "--prompt-tokens"),
         (("--fix", "nireq=4"), "nireq can't be set: a language model generates in one request"),
         (("--constraint", "latency_p99<20ms"), "no metric 'latency_p99' of a language model"),
-        (("--constraint", "soon"), "isn't of the form first_token_latency<2s or tokens_per_s>20"),
+        (("--constraint", "soon"), "isn't of the form first_token_latency<20ms or tokens_per_s>100"),
     ],
 )
 def test_what_means_nothing_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
@@ -165,10 +167,10 @@ def test_another_model_has_no_tokens(tmp_path: Path) -> None:
     model = str(matmul_model(tmp_path))
     code, _, err = autotp("tune", model, "--new-tokens", "5")
     assert code == 2
-    assert "--new-tokens is for language models" in err
+    assert "--new-tokens is for a language model" in err
     code, _, err = autotp("tune", model, "--objective", "tokens_per_s")
     assert code == 2
-    assert "no objective 'tokens_per_s' of such a model" in err
+    assert "no objective 'tokens_per_s' of a model that isn't a language model" in err
 
 
 def test_a_folder_without_a_model_or_its_weights_is_told(tmp_path: Path) -> None:

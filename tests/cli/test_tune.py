@@ -247,7 +247,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (2, "sound.xml", ("--data", "gone.npz"), "gone.npz"),
         (2, "sound.xml", ("--data", "text.txt"), "text.txt"),
         (2, "sound.xml", ("--allow-precision", "f8"), "no precision 'f8'"),
-        (2, "sound.xml", ("--resume", "--fresh"), "resume and fresh"),
+        (2, "sound.xml", ("--resume", "--fresh"), "--resume and --fresh"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

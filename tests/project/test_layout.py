@@ -76,6 +76,11 @@ def test_nothing_imports_from_a_test_module() -> None:
     assert {path: modules for path, modules in guilty.items() if modules} == {}
 
 
+def relative(path: Path) -> Path:
+    """The path below the folder of tests."""
+    return path.relative_to(TESTS)
+
+
 def narrows(statement: ast.Assert) -> bool:
     """Whether an assertion is for the type checker alone: `isinstance`, `callable` or `is not None`."""
     asked = statement.test
@@ -107,12 +112,14 @@ def test_support_asserts_nothing() -> None:
 
 def test_each_test_module_is_named_after_the_module_that_it_tests() -> None:
     """`tests/files/test_strict.py` tests `autotp/files/strict.py`; few test several, and those are listed."""
-    modules = {path.relative_to(TESTS) for room in ROOMS for path in (TESTS / room).rglob("test_*.py")}
+    modules = {
+        path for path in map(relative, FILES) if path.name.startswith("test_") and path.parts[0] != "project"
+    }
     mirrored = {path for path in modules if (PACKAGE / path.with_name(path.name.removeprefix("test_"))).exists()}
     assert {path.as_posix() for path in modules - mirrored} == CROSS_CUTTING
 
 
 def test_tests_lie_in_rooms() -> None:
-    """In the folder of a room, or with the tests of the project as a whole."""
-    folders = {path.relative_to(TESTS).parts[0] for path in FILES if path.name.startswith("test_")}
-    assert folders <= {*ROOMS, "project"}
+    """In the folder of a room, with the tests of the project as a whole, or at the top as what they test is."""
+    folders = {relative(path).parent.parts[:1] for path in FILES if path.name.startswith("test_")}
+    assert folders <= {(), ("project",), *((room,) for room in ROOMS)}

@@ -44,7 +44,8 @@ def flags_of(name: str) -> set[str]:
     """The flags of a command."""
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    return {flag for param in command.params for flag in param.opts} | {"--help"}
+    params = command.get_params(click.Context(command))
+    return {flag for param in params for flag in param.opts}
 
 
 def keys_of(kind: Any, prefix: str = "") -> Iterator[str]:

@@ -23,7 +23,7 @@ def opening() -> str:
         table(("CPU", "cores", "OpenVINO", "Optuna", "Python"), machines()),
         prose("""
             Each outcome holds the command, the exit code and these facts, under `run` or in a `run.json` beside
-            it. How autotp measures is explained in [autotp/measure](../../autotp/measuring/README.md), and what
+            it. How autotp measures is explained in [autotp/measuring](../../autotp/measuring/README.md), and what
             tuned.yaml holds in [autotp/deploy](../../autotp/deploy/README.md).
         """),
     )
