@@ -1,1 +1,1 @@
-"""What runs in production: the tuned.yaml format, the guard, `load`. Nothing here measures or searches."""
+"""What runs in production: the tuned.yaml format, the checks before it is applied, `load`, and ways to deploy."""

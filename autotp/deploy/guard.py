@@ -1,4 +1,4 @@
-"""The guard: may what was measured there be applied here? It reads facts and decides; it applies nothing."""
+"""The guard decides whether a tuned config may be applied on this machine to this model. It applies nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from autotp.topology import Topology, format_cpulist, parse_cpulist
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A fact that isn't as it was when tuned."""
+    """A fact whose value here isn't the tuned one."""
 
     fact: str
     tuned: Any
@@ -24,7 +24,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """Whether the tuned config is applied, why, and what differs (soft facts differ without refusing it)."""
+    """Whether the tuned config is applied, why, and what differs. Differing soft facts alone don't prevent it."""
 
     applied: bool
     reason: str
@@ -32,10 +32,10 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def decide(tuned: Tuned, files: ModelFiles, topology: Topology) -> tuple[Decision, Profile]:
-    """Choose the profile for this machine and decide whether it holds for this model here.
+    """Choose the profile for this machine, and decide whether it may be applied here to this model.
 
     Returns:
-        The decision, and the profile that it is about: the one whose fingerprint matches, else the first.
+        The decision, and its profile: the one with the fingerprint of this machine, else the first.
 
     Raises:
         ModelError: the model's files can't be read.
@@ -58,14 +58,14 @@ def decide(tuned: Tuned, files: ModelFiles, topology: Topology) -> tuple[Decisio
 
 
 def fallback_properties(tuned: Tuned, profile: Profile) -> dict[str, str]:
-    """Return the properties of the hint that is safe on any machine: the baseline's, else the objective's own."""
-    asked = METRICS.get(tuned.objective.metrics[0])
-    hint = profile.result.baseline.config.get("performance_hint", asked.hint if asked else "latency")
+    """Return the properties of OpenVINO's hint to use instead: the baseline's hint, else the objective's."""
+    objective = METRICS.get(tuned.objective.metrics[0])
+    hint = profile.result.baseline.config.get("performance_hint", objective.hint if objective else "latency")
     return Config.of({"performance_hint": hint}).properties()
 
 
 def _missing_cpus(profile: Profile, topology: Topology) -> list[int]:
-    """Return the CPUs of the tuned masks that this process may not use: fingerprints hold no CPU ids."""
+    """Return the CPUs of the tuned masks that this process may not use; the fingerprint holds no CPU ids."""
     tuned = {cpu for mask in profile.affinity or () for cpu in parse_cpulist(mask)}
     return sorted(tuned - set(topology.envelope.cpus))
 
@@ -82,5 +82,5 @@ def _differences(tuned: dict[str, Any], here: dict[str, Any]) -> tuple[Differenc
 
 
 def model_files_path(tuned: Tuned, tuned_path: Path) -> Path:
-    """Return the model's path as written in the file, relative to the file's own folder."""
+    """Return the path of the model; in the file it is relative to the folder of the file."""
     return (tuned_path.parent / tuned.model.path).resolve()

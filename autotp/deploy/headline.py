@@ -1,6 +1,6 @@
-"""The three lines that open a tuned.yaml: what was found, on what evidence, how to deploy it.
+"""The comment at the top of a tuned.yaml, in three lines: the result, the evidence, how to deploy it.
 
-They are a function of the file's content, so that a program that reads the file knows all that they say.
+It is computed from the file's content alone, so that programs can read everything that it says.
 """
 
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ from autotp.space import Config
 
 
 def headline(tuned: Tuned, profile: Profile | None = None) -> str:
-    """Return the three lines about `profile`, a profile of `tuned`: by default the first."""
+    """Return the three lines about `profile`, by default the first profile of `tuned`."""
     profile = profile or tuned.profiles[0]
     deploy = f"Deploy: {ways_to_deploy(tuned, profile)}."
     if tuned.study.kept:
-        found = "This is what an earlier call proved; the last one couldn't tell."
+        found = "This is what an earlier call proved; the last one was inconclusive."
         return f"{found}\nWhy: {tuned.study.kept}.\n{deploy}"
     found, why = _verdict(tuned, profile.result)
-    more = _others(profile.result.others or {}) + _split_warning(profile.proof)
-    more += _trade(profile.pareto, tuned.objective.metrics) + _left_out(profile.result.left_out or ())
+    more = _other_gains(profile.result.others or {}) + _split_warning(profile.proof)
+    more += _pareto_costs(profile.pareto, tuned.objective.metrics) + _left_out(profile.result.left_out or ())
     return f"{found}\n{why}{more}\n{deploy}"
 
 
 def proof_words(proof: Proof) -> str:
-    """Return one line about a split; what doesn't do what its name says stands out."""
+    """Return one line about the proof of a split, with CAPPED and INERT in capitals."""
     if proof.state is ProofState.ACTIVE:
         threads = f"{proof.threads} threads with the policy, {proof.threads_without} without"
         return f"tensor parallelism is active: {proof.sub_streams} sub-stream(s), {threads}"
@@ -37,7 +37,7 @@ def proof_words(proof: Proof) -> str:
 
 
 def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
-    """Return what was found, and the evidence for it."""
+    """Return the result and the evidence for it, a line each."""
     gain, metric = result.gain, tuned.objective.metrics[0]
     baseline, ships, is_ = "OpenVINO's best hint", "the hint ships", "is"
     if result.baseline.own:
@@ -58,8 +58,8 @@ def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
     return found, f"Why: {result.reason or 'the file does not say'}."
 
 
-def _others(gains: dict[str, Interval]) -> str:
-    """Return what is proven of metrics that nobody asked for."""
+def _other_gains(gains: dict[str, Interval]) -> str:
+    """Return the proven gains and losses in metrics that are no objectives."""
     words = ""
     for metric, gain in gains.items():
         if gain.high < 1.0:
@@ -71,12 +71,12 @@ def _others(gains: dict[str, Interval]) -> str:
 
 
 def _split_warning(proof: Proof | None) -> str:
-    """Return what must not be missed of a policy that ships and doesn't do what its name says."""
+    """Return a warning if the tuned config sets the policy but its proof isn't active."""
     return "" if proof is None or proof.state is ProofState.ACTIVE else f" But {proof_words(proof)}."
 
 
-def _trade(front: Sequence[ParetoPoint], metrics: Sequence[str]) -> str:
-    """Return what each end of the Pareto front costs in the other objectives, where that is proven."""
+def _pareto_costs(front: Sequence[ParetoPoint], metrics: Sequence[str]) -> str:
+    """Return what the best config in each objective costs in the other objectives, where proven."""
     sentences = []
     for metric in [METRICS[name] for name in metrics if name in METRICS] if front else ():
         end = min(front, key=lambda point: _loss(point, metric))
@@ -93,5 +93,5 @@ def _loss(point: ParetoPoint, metric: Metric) -> float:
 
 
 def _left_out(metrics: Sequence[str]) -> str:
-    """Return what isn't known of several objectives."""
+    """Return which objectives' best candidates weren't in the finals."""
     return f" What the search found best in {' and '.join(metrics)} didn't fit into the finals." if metrics else ""

@@ -1,7 +1,7 @@
-"""`autotp.load`: exactly what was measured, or a stated fallback.
+"""`autotp.load` compiles a model exactly as it was measured, or falls back to OpenVINO's hint and says so.
 
-The compile goes through the same `runtime` function as the workers', with exactly the properties that
-the file holds. A process that loads a model imports nothing that measures or searches.
+It uses the same function of `runtime` as the workers that measure, with exactly the properties in the file. A
+process that loads a model imports no code that measures or searches.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ class Loaded:
 
     Attributes:
         compiled_model: OpenVINO's compiled model.
-        nireq: infer requests to keep in flight for what was measured.
+        nireq: how many infer requests to keep in flight, as when measured.
         decision: whether the tuned config was applied, and why.
     """
 
@@ -44,21 +44,21 @@ class Loaded:
     def infer(self, inputs: "Mapping[str, NDArray[Any]]") -> "dict[str, NDArray[Any]]":
         """Run one inference and return its outputs by name.
 
-        A model with state goes on from where the inference before left it, until `reset`; a language model's
-        logits are those of the last position alone. The request is reused, so calls from several threads must not
-        overlap; use `infer_queue` for those.
+        A model with state keeps it from one inference to the next, until `reset`. A language model returns the
+        logits of the last position only. All calls share one request, so they must not overlap; for several
+        threads use `infer_queue`.
         """
         if not self._requests:
             self._requests.append(self.compiled_model.create_infer_request())
         return named_outputs(self._requests[0].infer(dict(inputs)))
 
     def reset(self) -> None:
-        """Forget the state that inferences have left: of a language model, what it has read."""
+        """Clear the model's state: a language model forgets the tokens that it has read."""
         for request in self._requests:
             request.reset_state()
 
     def infer_queue(self, callback: "Callable[[InferRequest, Any], None] | None" = None) -> "AsyncInferQueue":
-        """Return a queue of `nireq` requests that calls `callback(request, userdata)` as each one ends."""
+        """Return a queue of `nireq` requests that calls `callback(request, userdata)` when a request is done."""
         return create_queue(self.compiled_model, self.nireq, callback)
 
     def __enter__(self) -> "Loaded":
@@ -71,51 +71,52 @@ class Loaded:
 
 
 def load(tuned: str | Path, model: str | Path | None = None, instance: int | None = None) -> Loaded:
-    """Compile the tuned model as `tuned` (a tuned.yaml) says, where that holds here.
+    """Compile the tuned model as `tuned` (a tuned.yaml) says, if that is valid here.
 
-    Where the machine's hard facts or the model's graph differ from those tuned for, OpenVINO's own hint is
-    applied instead, and `.decision` says so. Call this once, before anything else in the process creates an
-    OpenVINO Core, which looks at the CPUs it may use then: where a mask that is set later makes it something else
-    than what was tuned, the hint is applied. A split in the graph keeps the weights' file mapped while the process
-    lives, so restart the process rather than loading such a config anew again and again.
+    If the machine's hard facts, the model's graph or the size of its weights aren't the tuned ones, OpenVINO's own
+    hint is applied instead, and `.decision` says why. Call this once, before the process creates any other
+    OpenVINO Core: OpenVINO reads the CPU mask only then. If the mask comes too late and OpenVINO therefore runs
+    the config differently, the hint is applied. If the config splits the graph, the file of the weights stays
+    mapped until the process ends, so don't load such a config repeatedly in one process.
 
     Args:
         tuned: path of the tuned.yaml.
-        model: path of the model, where it isn't where the file says.
-        instance: which of the processes this is, from 0, where the config is for several side by side.
+        model: path of the model, if it isn't where the file says.
+        instance: the number of this process, from 0, if the config is for several processes side by side.
 
     Raises:
-        InputError: which instance this is isn't said, or there aren't so many.
+        InputError: `instance` is missing where it is needed, or there is no such instance.
         TunedError: the file can't be used, or is for GenAI's paged attention.
         ModelError: the model can't be found, read or compiled.
         EnvironmentFailure: the process may not use the CPUs of the tuned mask.
     """
     path = Path(tuned)
     content = read_tuned(path)
-    if reason := TARGET.reason_not(content, content.profiles[0]):
+    if reason := TARGET.why_not(content, content.profiles[0]):
         ways = ways_to_deploy(content, content.profiles[0])
-        raise TunedError(f"autotp.load can't deploy {path}: {reason}. As its head says, deploy {ways}.")
+        how = f"The comment at its top says how to deploy it: {ways}."
+        raise TunedError(f"autotp.load can't deploy {path}: {reason}. {how}")
     files = locate(Path(model) if model is not None else model_files_path(content, path))
     decision, profile = decide(content, files, _process_topology())
     if decision.applied:
         plans = tuned_plans(content, profile, files, content.model.shapes)
         compiled = compile_plan(plans[_instance(profile, instance)])
-        if not (unlike := _unlike(profile, compiled)):
+        if not (changed := _effective_differences(profile, compiled)):
             return Loaded(compiled.compiled_model, compiled.nireq, decision)
-        reason = "OpenVINO made something else of the config than when it was tuned"
-        decision = Decision(False, reason, decision.differences + unlike)
+        reason = "OpenVINO runs the config differently here than when it was tuned"
+        decision = Decision(False, reason, decision.differences + changed)
     compiled = compile_plan(_fallback_plan(content, profile, files))
     return Loaded(compiled.compiled_model, compiled.nireq, decision)
 
 
 @cache
 def _process_topology() -> Topology:
-    """Return the machine and envelope as they were at the first load: later ones would see our own mask."""
+    """Return the machine and envelope as they were at the first load; later loads would see the mask it set."""
     return probe()
 
 
 def _instance(profile: Profile, instance: int | None) -> int:
-    """Return the number of the instance that this process is: the only one there is, or the one that is said."""
+    """Return the number of this process among those of the config: `instance`, or 0 if there is only one."""
     count = len(profile.affinity or ("",))
     if instance is None and count > 1:
         raise InputError(
@@ -130,13 +131,13 @@ def _instance(profile: Profile, instance: int | None) -> int:
 
 
 def _fallback_plan(content: Tuned, profile: Profile, files: ModelFiles) -> Plan:
-    mask = _process_topology().envelope.cpus if profile.affinity else None  # not the tuned one, if that is set
+    mask = _process_topology().envelope.cpus if profile.affinity else None  # undo a tuned mask
     properties = fallback_properties(content, profile)
     return Plan(files=files, shapes=content.model.shapes, properties=properties, mask=mask)
 
 
-def _unlike(profile: Profile, compiled: Compiled) -> tuple[Difference, ...]:
-    """Return where the observed effective config differs from the tuned one, as far as both are known."""
+def _effective_differences(profile: Profile, compiled: Compiled) -> tuple[Difference, ...]:
+    """Return how the effective config observed here differs from the tuned one, where both are known."""
     if profile.effective is None:
         return ()
     facts = ("streams", "threads", "split_nodes", "precision", "pinned")

@@ -1,4 +1,4 @@
-"""From a tuned profile to what its processes do: the same where it's loaded and where it's compared."""
+"""The plans of a tuned profile's processes; `load` and `compare` both use them."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from autotp.topology import parse_cpulist
 def tuned_plans(
     tuned: Tuned, profile: Profile, files: ModelFiles, shapes: Mapping[str, Shape]
 ) -> tuple[Plan, ...]:
-    """Return one plan for each process of `profile`, a profile of `tuned`: exactly what was measured."""
+    """Return one plan for each process of `profile` (one of `tuned`), exactly as it was measured."""
     return tuple(
         Plan(
             files=files,

@@ -1,4 +1,4 @@
-"""tuned.yaml, version 1: the file that ships, and its one reader and writer."""
+"""The content of tuned.yaml (format version 1), and the one place that reads and writes it."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,15 +13,15 @@ from autotp.space import Config, Effective
 from autotp.topology import parse_cpulist
 
 VERSION = 1
-SEEDED = "seeded"  # inputs that a seed makes
+SEEDED = "seeded"  # inputs are random, from a seed
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A part of the file: keys that aren't known are errors."""
+    """A part of the file; an unknown key in it is an error."""
 
 
 class TunedModel(_Part, frozen=True):
-    """The model that was tuned. `path` is relative to the file where possible."""
+    """The model that was tuned; `path` is relative to the folder of the file where possible."""
 
     path: str
     kind: ModelKind
@@ -31,9 +31,10 @@ class TunedModel(_Part, frozen=True):
 
 
 class TunedWorkload(_Part, frozen=True):
-    """How the model was driven. `nireq` ships (null: OpenVINO's optimum); `inputs`: `seeded` or a file's name.
+    """How the model was driven when measured.
 
-    `options` hold what else was asked of a workload that has options of its own.
+    `nireq` is applied by `load` (null: OpenVINO's optimum). `inputs` is `seeded` or the name of a data file.
+    `options` holds settings that only this kind of workload has.
     """
 
     kind: str
@@ -49,14 +50,14 @@ class TunedWorkload(_Part, frozen=True):
 
 
 class Objective(_Part, frozen=True):
-    """What was asked for; the first metric decides. Constraints are as the person wrote them."""
+    """The objectives, of which the first decides the verdict, and the constraints as the user wrote them."""
 
     metrics: tuple[str, ...]
     constraints: tuple[str, ...] = ()
 
 
 class TunedMachine(_Part, frozen=True):
-    """The fingerprint of machine and envelope, with the facts it stands for."""
+    """The fingerprint of machine and envelope, and the facts behind it."""
 
     fingerprint: str
     hard: dict[str, Any]
@@ -64,7 +65,7 @@ class TunedMachine(_Part, frozen=True):
 
 
 class TunedBaseline(_Part, frozen=True):
-    """The hint, or where `own` the person's own settings, that the gain is relative to."""
+    """The config that the gain is relative to: OpenVINO's hint, or the user's own settings if `own`."""
 
     config: dict[str, Any]
     metrics: dict[str, float] = {}
@@ -72,7 +73,7 @@ class TunedBaseline(_Part, frozen=True):
 
 
 class TunedOutputs(_Part, frozen=True):
-    """How far the outputs are from the reference, next to the baseline's own distance."""
+    """The largest errors of the outputs against the reference: the tuned config's and the baseline's."""
 
     max_abs_error: float
     baseline_max_abs_error: float
@@ -80,11 +81,10 @@ class TunedOutputs(_Part, frozen=True):
 
 
 class Result(_Part, frozen=True):
-    """The verdict and the evidence for it. `gain` is that of what ships: 1, 1, 1 when the baseline ships.
+    """The verdict and the evidence for it. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline.
 
-    Files hold the last three keys only where there is something to say. `reason` is why the verdict is what it is,
-    where that isn't plain; `others` are gains by metric in what nobody asked for; `left_out` are objectives whose
-    best candidate of the search wasn't in the finals.
+    The last three keys are optional. `reason` says why the verdict isn't clearer, `others` holds the gains in
+    metrics that are no objectives, and `left_out` lists objectives whose best candidate wasn't in the finals.
     """
 
     verdict: Literal["win", "tie", "unknown"]
@@ -99,9 +99,9 @@ class Result(_Part, frozen=True):
 
 
 class ParetoPoint(_Part, frozen=True):
-    """A config that no other measured one beats in every objective.
+    """A config of the Pareto front: no other measured config is better in every objective.
 
-    `costs` say by objective how many times worse it is than the best of these, where that is another.
+    `costs` holds, by objective, how many times worse it is than the best config of the front.
     """
 
     config: dict[str, Any]
@@ -123,9 +123,9 @@ class Profile(_Part, frozen=True):
 
 
 class TunedStudy(_Part, frozen=True):
-    """Where the evidence lies. `storage` never holds a password.
+    """The study that holds the evidence. `storage` never holds a password.
 
-    `kept` is why a later call couldn't tell, where the file keeps what an earlier one proved.
+    `kept` is set if a later tuning was inconclusive and this result was kept; it says why that was so.
     """
 
     name: str
@@ -155,7 +155,7 @@ def read_tuned(path: str | Path) -> Tuned:
     """Read and check the tuned.yaml `path`.
 
     Raises:
-        TunedError: it can't be read, isn't one, holds an unknown key, or was written by a newer autotp.
+        TunedError: it can't be read, isn't a tuned.yaml, holds an unknown key, or is from a newer autotp.
     """
     path = Path(path)
     data = load_yaml(path, TunedError)
@@ -178,7 +178,7 @@ def read_tuned(path: str | Path) -> Tuned:
 
 
 def _check(profile: Profile) -> None:
-    """Check what the types can't: knobs with their values, and CPU lists."""
+    """Check what the types can't: the configs' knobs and values, and CPU lists."""
     for config in (profile.config, profile.result.baseline.config, *(point.config for point in profile.pareto)):
         Config.of(config)
     if profile.affinity is not None and not all(parse_cpulist(mask) for mask in profile.affinity or ("",)):
@@ -186,5 +186,5 @@ def _check(profile: Profile) -> None:
 
 
 def write_tuned(path: Path, tuned: Tuned, comment: str) -> None:
-    """Write `tuned` to `path` at once or not at all, `comment` (three lines) above it."""
+    """Write `comment` (three lines) and `tuned` to `path`, atomically."""
     write_atomically(path, dump_yaml(tuned, comment))

@@ -1,4 +1,4 @@
-"""The values that files and events hold, known alike to what measures, what deploys and what reports."""
+"""Values that files and events hold; measuring, deploying and reporting all use them."""
 
 from autotp.findings.interval import REPORTED_CONFIDENCE, UNITY, Interval
 from autotp.findings.loop import Loop

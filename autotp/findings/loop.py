@@ -1,10 +1,10 @@
-"""How requests were issued, as tuned.yaml has it under `workload.kind`."""
+"""How requests are issued: the value of `workload.kind` in tuned.yaml."""
 
 from enum import StrEnum
 
 
 class Loop(StrEnum):
-    """How requests are issued: one after the other, `nireq` kept in flight, at a rate, or token by token."""
+    """One request after the other, `nireq` kept in flight, at a fixed rate (open loop), or token by token."""
 
     SYNC = "sync"
     ASYNC = "async"

@@ -1,7 +1,7 @@
-"""The metrics: each declared once, as one row of this table; measurement, files, options and reports read it.
+"""The table of metrics. Each is declared once, here; measuring, files, options and reports read this table.
 
-A metric is computed from blocks by its statistic (`autotp.measuring.samples.metrics`). Any row whose `objective`
-isn't False can be tuned for, and every row can be bounded by a constraint.
+`autotp.measuring.samples.metrics` computes a metric from blocks. A metric can be an objective unless its
+`objective` is False; a constraint can bound any metric.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +14,7 @@ from autotp.errors import InputError
 
 
 class Unit(StrEnum):
-    """The unit of a metric's values, as the end of its key spells it."""
+    """The unit of a metric's values, spelled as at the end of the metric's key."""
 
     PER_SECOND = "per_s"
     SECONDS = "s"
@@ -22,39 +22,39 @@ class Unit(StrEnum):
 
 
 class Statistic(StrEnum):
-    """How a metric's value comes from blocks."""
+    """How a metric's value is computed from blocks."""
 
-    RATE = "rate"  # the median over blocks of what was done in a second
+    RATE = "rate"  # the median over blocks of inferences or tokens per second
     QUANTILE = "quantile"  # of the samples of all blocks together
     MEAN = "mean"  # the median over blocks of the mean of their samples
     PEAK = "peak"  # the largest value of any block
 
 
 class Samples(StrEnum):
-    """Durations that blocks hold and metrics are computed from; blocks have them under this name with `_s`."""
+    """The durations that metrics are computed from; a block has them as an attribute of this name plus `_s`."""
 
     LATENCIES = "latencies"
     FIRST_TOKENS = "first_tokens"
     SECOND_TOKENS = "second_tokens"
 
 
-INFERENCES = (Samples.LATENCIES,)  # what the blocks of most models hold
-GENERATIONS = (Samples.FIRST_TOKENS, Samples.SECOND_TOKENS)  # and those of language models
+INFERENCES = (Samples.LATENCIES,)  # in blocks of most models
+GENERATIONS = (Samples.FIRST_TOKENS, Samples.SECOND_TOKENS)  # in blocks of language models
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be an objective or be bounded by a constraint.
+    """A figure that can be an objective or be bounded by a constraint.
 
     Attributes:
-        name: as people write it.
-        unit: that of its values.
-        statistic: how its value comes from blocks.
-        samples: what it is computed from; a block without any says nothing of it. None where any block will do.
-        quantile: of the samples, where it is one.
-        min_samples: how many samples a process needs before anything is said of it.
+        name: as users write it.
+        unit: the unit of its values.
+        statistic: how its value is computed from blocks.
+        samples: which durations it is computed from; None if every block has its value.
+        quantile: which one, from 0 to 1, if the statistic is a quantile.
+        min_samples: the fewest samples of one process that give a value.
         hint: the value of OpenVINO's performance hint that is meant for it.
         objective: whether it can be tuned for; if not, it can only be bounded.
-        brief: whether it is shown where there is little room.
+        brief: whether short reports show it.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The name with its unit, as in files: `throughput_per_s`, `latency_p50_s`, `memory_bytes`."""
+        """The name with its unit, as written in files: `throughput_per_s`, `latency_p50_s`, `memory_bytes`."""
         return self.name if self.name.endswith(f"_{self.unit}") else f"{self.name}_{self.unit}"
 
     @property
@@ -82,7 +82,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _latency(name: str, quantile: float, min_samples: int = 0, brief: bool = True) -> Metric:
-    """Return a quantile of the latencies of inferences."""
+    """Return the metric that is a quantile of inference latencies."""
     return Metric(
         name=name,
         unit=Unit.SECONDS,
@@ -98,7 +98,7 @@ def _table(*metrics: Metric) -> Mapping[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-# From p95 on, a process needs so many samples that five of them lie beyond the quantile.
+# From p95 on, a process needs enough samples for five of them to lie above the quantile.
 METRICS = _table(
     Metric(
         name="throughput",
@@ -135,26 +135,26 @@ METRICS = _table(
 
 
 def metrics_of(samples: Collection[Samples]) -> tuple[Metric, ...]:
-    """Return the metrics of a model whose blocks hold `samples`, and those that every model has."""
+    """Return the metrics that blocks with these `samples` have, and those that all blocks have."""
     return tuple(metric for metric in METRICS.values() if metric.samples is None or metric.samples in samples)
 
 
 def objectives_of(known: Sequence[Metric]) -> tuple[Metric, ...]:
-    """Return those of `known` that can be tuned for."""
+    """Return the metrics in `known` that can be tuned for."""
     return tuple(metric for metric in known if metric.objective)
 
 
 def metric_named(name: str, known: Sequence[Metric], whose: str = "", what: str = "objective") -> Metric:
-    """Return that of the `known` metrics that is called `name`.
+    """Return the metric called `name` out of `known`.
 
     Args:
-        name: as the person wrote it.
-        known: those to choose from.
-        whose: words for the error, after the name: of which model `known` are.
-        what: a word for the error: what the metric is wanted for.
+        name: as the user wrote it.
+        known: the metrics to choose from.
+        whose: for the error text, after the name: what `known` are the metrics of, such as " of this model".
+        what: for the error text: what the metric is used as.
 
     Raises:
-        InputError: there is none; the text lists those there are.
+        InputError: there is no such metric; the text lists `known`.
     """
     for metric in known:
         if metric.name == name:

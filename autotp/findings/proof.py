@@ -1,4 +1,4 @@
-"""Whether tensor parallelism took effect, as it is kept in studies and in tuned.yaml."""
+"""The proof whether tensor parallelism took effect, as studies and tuned.yaml store it."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class ProofState(StrEnum):
-    """`active`: took effect; `capped`: in part; `inert`: did nothing."""
+    """`active`: it took effect; `capped`: only in part; `inert`: it did nothing."""
 
     ACTIVE = "active"
     CAPPED = "capped"
@@ -14,10 +14,16 @@ class ProofState(StrEnum):
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The evidence: sub-streams seen, threads with the policy and without, and what the threads did.
+    """What was observed: sub-streams, the threads with the policy and without it, and what the threads did.
 
-    `caller_sleeps` is how often the thread that asks for an inference slept in it, with the policy; `busy_cpus`
-    are the CPUs on which threads were seen at work.
+    Attributes:
+        state: the conclusion.
+        sub_streams: how many were seen at work.
+        threads: OpenVINO's threads with the policy.
+        threads_without: its threads with the same config but no policy.
+        busy_threads: how many threads had a CPU for at least 1 % of the time.
+        busy_cpus: the CPUs on which they ran, as a list such as `0-15`.
+        caller_sleeps: how often the thread that calls `infer` went to sleep per inference, with the policy.
     """
 
     state: ProofState

@@ -1,10 +1,10 @@
-"""What the measurements of two arms prove."""
+"""The verdict on two arms: what their measurements prove."""
 
 from enum import StrEnum
 
 
 class Ruling(StrEnum):
-    """What is known of one arm against another: faster, as fast as can be told, slower, or can't tell."""
+    """One arm against another: WIN is faster, TIE as fast within the noise, LOSE slower, UNKNOWN undecided."""
 
     WIN = "win"
     TIE = "tie"

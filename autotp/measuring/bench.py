@@ -188,7 +188,7 @@ class WorkerBench:
             output_error=arm.output_error if arm.spec.outputs is not None else None,
             properties=started.properties,
             predicted=self._predict(config),
-            told_apart=self._predictor.told_apart(config),
+            told_apart=self._predictor.unreported_settings(config),
             copy_s=started.copy_s,
         )
 

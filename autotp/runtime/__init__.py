@@ -1,4 +1,4 @@
-"""Everything that touches OpenVINO: read, reshape, split, compile, infer, generate."""
+"""Everything that uses OpenVINO: reading, reshaping, splitting and compiling models, inference, generation."""
 
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     )
     from autotp.runtime.models.demo import build_demo_model
     from autotp.runtime.models.language import Attention, Language, context_limit
+    from autotp.runtime.models.model_files import Digest, ModelFiles, ModelKind, digest, locate
     from autotp.runtime.models.read import ModelInfo, Port, Shape, reason
-    from autotp.runtime.models.source import Digest, ModelFiles, ModelKind, digest, locate
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -46,7 +46,7 @@ else:
             "models.demo": ("build_demo_model",),
             "models.language": ("Attention", "Language", "context_limit"),
             "models.read": ("ModelInfo", "Port", "Shape", "reason"),
-            "models.source": ("Digest", "ModelFiles", "ModelKind", "digest", "locate"),
+            "models.model_files": ("Digest", "ModelFiles", "ModelKind", "digest", "locate"),
         },
     )
 

@@ -1,7 +1,7 @@
-"""From a model file to a compiled model: the one function that workers and deployers both go through.
+"""Compiling a model from its files: one function for workers that measure and for `autotp.load`.
 
-So what was measured is what ships. OpenVINO reads the mask of the process's main thread once, when its
-first Core is created; so the mask is set, for every thread there is, before that.
+So the deployed model is the measured one. OpenVINO reads the CPU mask of the process's main thread once, when the
+first Core is created; therefore the mask is set before that, for every thread of the process.
 """
 
 import contextlib
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
-from autotp.runtime.graph.paged import page_attention
+from autotp.runtime.graph.paged_attention import page_attention
 from autotp.runtime.graph.split_fc import count_split, fully_connected, split_fc
 from autotp.runtime.models.language import Attention, keep_last_logits
+from autotp.runtime.models.model_files import ModelFiles
 from autotp.runtime.models.read import ModelInfo, Shape, describe, read_model, reason
-from autotp.runtime.models.source import ModelFiles
 from autotp.space import Effective, GraphSplit, Mask
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What decides how a model runs: its files and shapes, OpenVINO's properties, CPU mask, requests in flight.
+    """Everything that decides how a model runs: files, input shapes, OpenVINO's properties, CPU mask, requests.
 
-    `split` is done in the graph, before OpenVINO has it; `attention` is how a language model keeps its context.
+    `nireq` None means OpenVINO's optimum. `split` is applied to the graph before the compile; `attention` is where
+    a language model keeps its context.
     """
 
     files: ModelFiles
@@ -41,7 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
-    """A compiled model with what OpenVINO made of the plan. `compile_s` is the time of compile_model alone."""
+    """A compiled model, and the effective config observed in it; `compile_s` is the time of compile_model only."""
 
     compiled_model: "ov.CompiledModel"
     info: ModelInfo
@@ -51,7 +52,7 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compile_plan(plan: Plan) -> Compiled:
-    """Set the process's mask, read, reshape, split and compile as `plan` says.
+    """Set the CPU mask of this process; read, reshape, split and compile the model as `plan` says.
 
     Raises:
         ModelError: the model can't be read, reshaped, paged, split or compiled.
@@ -85,7 +86,7 @@ def compile_plan(plan: Plan) -> Compiled:
 
 
 def inspect_model(files: ModelFiles, shapes: Mapping[str, Shape]) -> ModelInfo:
-    """Read and reshape the model and return what it takes and gives.
+    """Read and reshape the model; return its inputs, outputs and the layers that can be split.
 
     Raises:
         ModelError: as `read_model`.
@@ -105,7 +106,7 @@ def set_process_mask(mask: Mask) -> None:
     """
     try:
         for task in Path("/proc/self/task").iterdir():
-            with contextlib.suppress(ProcessLookupError):  # a thread that has ended since
+            with contextlib.suppress(ProcessLookupError):  # the thread has ended since it was listed
                 os.sched_setaffinity(int(task.name), mask)
         os.sched_setaffinity(0, mask)
     except OSError as error:
@@ -113,7 +114,7 @@ def set_process_mask(mask: Mask) -> None:
 
 
 def observe(compiled: "ov.CompiledModel", nireq: int, split_nodes: int) -> Effective:
-    """Return the effective config as OpenVINO reports it after the compile (sub-streams it doesn't report)."""
+    """Return the effective config as OpenVINO reports it after the compile; it doesn't report sub-streams."""
     return Effective(
         streams=compiled.get_property("NUM_STREAMS"),
         threads=compiled.get_property("INFERENCE_NUM_THREADS"),
@@ -125,7 +126,7 @@ def observe(compiled: "ov.CompiledModel", nireq: int, split_nodes: int) -> Effec
 
 
 def reported_properties(compiled: "ov.CompiledModel") -> dict[str, str]:
-    """Return every property of `compiled` as text, in OpenVINO's own spelling where Python's differs."""
+    """Return every property of `compiled` as text, spelled as OpenVINO does, such as YES for True."""
     names = [name for name in compiled.get_property("SUPPORTED_PROPERTIES") if name != "SUPPORTED_PROPERTIES"]
     return {name: _spell(compiled.get_property(name)) for name in names}
 

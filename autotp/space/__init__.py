@@ -1,4 +1,4 @@
-"""Knobs and spaces: what can be set, which values to try here, and what OpenVINO makes of them."""
+"""Knobs and search spaces: what can be set, which values to try on a machine, and which are equivalent."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Binding: a space's words become this machine's numbers, and what can't run here is dropped, with reasons."""
+"""Binding a space to a machine: words become numbers, and what can't run there is dropped, with reasons."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
@@ -14,16 +14,16 @@ from autotp.space.knobs.config import Config
 from autotp.space.knobs.graph_split import FullyConnected
 from autotp.space.knobs.table import Word
 from autotp.space.limits.affinity import AFFINITY_KNOBS, affinity, nodes_spanned, sockets_spanned
-from autotp.space.limits.quota import THREADS, beyond_quota, bounded, threads_within
+from autotp.space.limits.quota import THREADS, beyond_quota, threads_within, with_bounded_threads
 from autotp.space.limits.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, value_dropped
 from autotp.space.schema.choices import BoundKnob, Choice
-from autotp.space.schema.conditions import settle
+from autotp.space.schema.conditions import resolve_conditions
 from autotp.space.schema.space_file import Item, KnobSpec, Space
 from autotp.topology import Topology
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """What was dropped, why, and how many configs it stands for (None for a value of a knob)."""
+    """A value or combination that was dropped, why, and how many configs that were (None for a value or knob)."""
 
     what: str
     reason: str
@@ -31,7 +31,7 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class Census(msgspec.Struct, frozen=True):
-    """How many configs a bound space holds, how many OpenVINO can tell apart, and what was dropped."""
+    """The number of configs of a bound space, how many of them differ to OpenVINO, and what was dropped."""
 
     configs: int
     effective_configs: int
@@ -39,23 +39,23 @@ class Census(msgspec.Struct, frozen=True):
 
 
 class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A space on one machine: finite, with only values that can run there."""
+    """A space on one machine, with only the values that can run there."""
 
     name: str
     knobs: tuple[BoundKnob, ...]
     dropped: tuple[Dropped, ...]
     topology: Topology
-    fitting_threads: int | None = None  # where a CPU quota bounds them
-    layers: tuple[FullyConnected, ...] | None = None  # of the model, where there is one
+    fitting_threads: int | None = None  # the most threads, if a CPU quota limits them
+    layers: tuple[FullyConnected, ...] | None = None  # of the model, if there is one
 
     @cached_property
     def grid(self) -> Grid:
-        """Every combination that the conditions admit, those without an effect included."""
+        """Every combination that the conditions allow, including those without an effect."""
         return Grid(self.knobs)
 
     @cached_property
     def predictor(self) -> Predictor:
-        """What OpenVINO will make of configs on this machine."""
+        """Predicts the effective configs on this machine."""
         return Predictor(self.topology, self.layers)
 
     @cached_property
@@ -64,7 +64,7 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return Merged(self.grid, self.predictor, self._rules())
 
     def why_not(self, config: Config) -> str | None:
-        """Return why `config` can't run here or has no effect of its own, None where it can and has."""
+        """Return why `config` can't run on this machine or has no effect, None if it can and has."""
         return next((reason for rule in self._rules() if (reason := rule.why_not(config))), None)
 
     def effective(self) -> Iterator[Config]:
@@ -79,7 +79,7 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def _rules(self) -> Iterator[Rule]:
         yield Rule(AFFINITY_KNOBS, self._affinity_dropped)
         for knob in self.knobs:
-            if knob.multiple_of is not None:  # only the factors were there to be checked by `bind`
+            if knob.multiple_of is not None:  # `bind` could check its factors only
                 yield Rule((knob.name,), partial(self._product_dropped, knob.name))
         yield Rule(COMBINED_KNOBS, config_dropped)
         yield Rule(SPLIT_KNOBS, self._split_dropped)
@@ -98,9 +98,9 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return None if split is None or self.layers is None else split.why_not(self.layers)
 
     def _quota_dropped(self, config: Config) -> str | None:
-        """Return why a config doesn't fit the quota though its values do: no threads set, or those of a split."""
+        """Return why `config` exceeds the CPU quota though each value fits: no threads set, or too many in sum."""
         if self._affinity_dropped(config):
-            return None  # that says why
+            return None  # that rule gives the reason
         threads, sockets = config.count(THREADS), self.predictor.sockets(config) if config.tensor_parallel else 1
         instances = config.count("instances") or 1
         if threads is None or threads * sockets * instances <= (self.fitting_threads or 1):
@@ -124,21 +124,21 @@ def bind(
     """Bind `space` to the machine and envelope of `topology`.
 
     Args:
-        space: the knobs and their items.
+        space: the space to bind.
         topology: the machine and what the process may use of it.
-        allowed_precisions: precisions below OpenVINO's default that the person accepts, for example `bf16`.
-        layers: those of the model that can be split in the graph; None where there is no model.
-        void_knobs: knobs that mean nothing to what is to be measured, with the reason.
+        allowed_precisions: precisions below OpenVINO's default that the user accepts, for example `bf16`.
+        layers: the model's layers that can be split in the graph; None if there is no model.
+        void_knobs: knobs without meaning for this workload, and why.
 
     Raises:
-        InfeasibleError: a knob is held at a value that can't run here.
-        SpaceError: a knob is held that means nothing to what is to be measured.
+        InfeasibleError: a knob is fixed at a value that can't run here.
+        SpaceError: a knob in `void_knobs` is fixed.
     """
     dropped: list[Dropped] = []
     knobs: list[BoundKnob] = []
     for spec in space.specs:
         if reason := void_knobs.get(spec.knob.name):
-            if spec.held:
+            if spec.fixed:
                 raise SpaceError(f"{spec.knob.name} can't be set: {reason}.")
             dropped.append(Dropped(spec.knob.name, reason))
             continue
@@ -146,20 +146,20 @@ def bind(
         dropped += lost
         if knob.choices:
             knobs.append(knob)
-        elif spec.held:
+        elif spec.fixed:
             raise InfeasibleError(f"{lost[0].what} can't run here: {lost[0].reason}.")
         else:
             dropped.append(Dropped(knob.name, "none of its values can run here, so OpenVINO chooses"))
-    held = any(spec.held and spec.knob.name == THREADS for spec in space.specs)
-    fitting = None if held else threads_within(topology.envelope)
+    fixed = any(spec.fixed and spec.knob.name == THREADS for spec in space.specs)
+    fitting = None if fixed else threads_within(topology.envelope)
     if fitting is not None:
-        knobs = bounded(knobs, fitting)
+        knobs = with_bounded_threads(knobs, fitting)
         dropped.append(Dropped(f"{THREADS} left to OpenVINO", beyond_quota(topology.envelope)))
-    settled, reasons = settle(knobs)
+    resolved, reasons = resolve_conditions(knobs)
     dropped += (Dropped(name, reason) for name, reason in reasons.items())
     return BoundSpace(
         name=space.name,
-        knobs=tuple(settled),
+        knobs=tuple(resolved),
         dropped=tuple(dropped),
         topology=topology,
         fitting_threads=fitting,
@@ -171,10 +171,10 @@ def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> 
     name = spec.knob.name
     choices: list[Choice] = []
     dropped: list[Dropped] = []
-    for choice in dict.fromkeys(_settled(name, item, topology) for item in _bind_items(spec.items, topology)):
+    for choice in dict.fromkeys(_normalized(name, item, topology) for item in _bind_items(spec.items, topology)):
         if choice is None or spec.multiple_of is not None:
             choices.append(choice)
-        elif reason := value_dropped(name, choice, topology, allowed, spec.held):
+        elif reason := value_dropped(name, choice, topology, allowed, spec.fixed):
             dropped.append(Dropped(str(Config(((name, choice),))), reason))
         else:
             choices.append(choice)
@@ -183,8 +183,8 @@ def _bind_knob(spec: KnobSpec, topology: Topology, allowed: tuple[str, ...]) -> 
     return bound, dropped
 
 
-def _settled(name: str, choice: Choice, topology: Topology) -> Choice:
-    """Return `choice`, None where it says what is so without it: a single instance, or every node."""
+def _normalized(name: str, choice: Choice, topology: Topology) -> Choice:
+    """Return `choice`, or None if it means the same as not setting the knob: one instance, or all nodes."""
     if name == "instances" and choice == 1:
         return None
     if name == "numa_nodes" and choice == len(nodes_spanned(topology.machine, topology.envelope.cpus)):

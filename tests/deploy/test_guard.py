@@ -70,7 +70,7 @@ def test_less_of_the_same_machine_is_another(files: ModelFiles) -> None:
 
 
 def test_soft_facts_are_listed_but_refuse_nothing(files: ModelFiles) -> None:
-    """Another kernel or microcode is told; the config is applied."""
+    """Another kernel or microcode is listed; the config is applied."""
     here = _with_soft(topology("2x6"), kernel="6.99", microcode="0xff")
     decision, _ = decide(tuned_on(topology("2x6"), files=files), files, here)
     assert decision.applied

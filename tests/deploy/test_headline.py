@@ -69,7 +69,7 @@ def test_three_lines_say_what_was_found(verdict: str, words: list[str]) -> None:
 
 
 def test_own_settings_are_called_so() -> None:
-    """Where the baseline is the person's own settings, it isn't called a hint."""
+    """Where the baseline is the user's own settings, it isn't called a hint."""
     own = TunedBaseline(config={"num_streams": 4}, own=True)
     win, tie = (headline(shipping(of=result(verdict, baseline=own))) for verdict in ("win", "tie"))
     assert "as fast in throughput as your own settings (num_streams=4)." in win
@@ -166,11 +166,11 @@ def test_a_proof_in_words(state: ProofState, words: str) -> None:
 
 
 def test_what_an_earlier_call_proved_is_called_that() -> None:
-    """A later call that couldn't tell left it in place, and why."""
+    """A later, inconclusive tuning left it in place, and the file says why."""
     before = shipping()
     kept = msgspec.structs.replace(before, study=msgspec.structs.replace(before.study, kept="too short"))
     found, why, deploy = headline(kept).splitlines()
-    assert found == "This is what an earlier call proved; the last one couldn't tell."
+    assert found == "This is what an earlier call proved; the last one was inconclusive."
     assert (why, deploy) == ("Why: too short.", headline(before).splitlines()[2])
 
 

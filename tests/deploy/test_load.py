@@ -120,7 +120,7 @@ def test_it_is_a_context_manager(model: Path) -> None:
         raise ZeroDivisionError
 
 
-def test_the_model_is_found_next_to_the_file_or_where_told(model: Path, tmp_path: Path) -> None:
+def test_the_model_is_found_next_to_the_file_or_at_the_given_path(model: Path, tmp_path: Path) -> None:
     """The path is relative to the file, not to the current folder; `model` overrides it."""
     path = ship(model)
     away = tmp_path / "away"
@@ -155,7 +155,7 @@ def test_another_machine_gets_the_hint(model: Path) -> None:
     assert sorted(os.sched_getaffinity(0)) == ALLOWED
 
 
-def test_other_software_is_told_and_applied(model: Path) -> None:
+def test_other_software_is_listed_and_the_config_applied(model: Path) -> None:
     """A soft fact that differs is in the decision; the tuned config runs."""
     known = probe().fingerprint
     machine = TunedMachine(
@@ -196,7 +196,7 @@ def test_a_split_in_the_graph_is_made_again(model: Path) -> None:
     assert "split_nodes: tuned 1, here 0" in [str(difference) for difference in loaded.decision.differences]
 
 
-def test_bad_files_are_told(model: Path, tmp_path: Path) -> None:
+def test_bad_files_are_errors(model: Path, tmp_path: Path) -> None:
     """A missing file and a property that OpenVINO refuses are errors of a kind."""
     with pytest.raises(TunedError, match="absent"):
         load(tmp_path / "absent.yaml")

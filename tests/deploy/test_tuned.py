@@ -253,9 +253,9 @@ def test_an_unknown_key_is_named_with_those_allowed(
         (("profiles",), [], "holds no profile; tune again"),
         (("profiles",), None, "profiles: null isn't a list"),
         (("profiles", 0, "config"), {"nstreams": 1}, "There is no knob 'nstreams'"),
-        (("profiles", 0, "config"), {"num_streams": "1"}, "num_streams: '1' isn't a value of it"),
-        (("profiles", 0, "result", "baseline", "config"), {"nireq": 0}, "nireq: 0 isn't a value of it"),
-        (("profiles", 0, "pareto", 0, "config"), {"nireq": 0}, "nireq: 0 isn't a value of it"),
+        (("profiles", 0, "config"), {"num_streams": "1"}, "num_streams: '1' isn't a valid value"),
+        (("profiles", 0, "result", "baseline", "config"), {"nireq": 0}, "nireq: 0 isn't a valid value"),
+        (("profiles", 0, "pareto", 0, "config"), {"nireq": 0}, "nireq: 0 isn't a valid value"),
         (("profiles", 0, "affinity"), ["0-"], "'0-' is not an id or a range of ids"),
         (("profiles", 0, "affinity"), ["3-1"], "'3-1' runs backwards"),
         (("profiles", 0, "affinity"), [""], "affinity: an empty mask"),
@@ -295,7 +295,7 @@ def test_a_newer_file_says_upgrade(tmp_path: Path) -> None:
     "data", [None, [], "text", {}, {"autotp": None}, {"autotp": "1"}, {"autotp": True}, {"autotp": 0}]
 )
 def test_another_file_is_not_one(tmp_path: Path, data: object) -> None:
-    """YAML that isn't a tuned.yaml, such as a space, is told so."""
+    """YAML that isn't a tuned.yaml, such as a space, is refused as such."""
     assert "is not a tuned.yaml: it has no key `autotp`" in refused(tmp_path, data)
 
 

@@ -405,7 +405,7 @@ def test_any_census_agrees_with_the_second_count(knobs: dict[str, Any], name: st
 
 
 def test_a_knob_that_means_nothing_to_the_workload_is_dropped() -> None:
-    """The workload's reason is that of the dropped; held by the person, the knob is refused with it."""
+    """It is dropped with the workload's reason; fixed by the user, the knob is refused with it."""
     void = {"nireq": "a language model generates in one request"}
     space = parse_space({"knobs": {"nireq": [1, 2], "num_streams": [1, 2]}}, "a test")
     found = bind(space, topology("1x8"), void_knobs=void)
@@ -415,8 +415,8 @@ def test_a_knob_that_means_nothing_to_the_workload_is_dropped() -> None:
         bind(space.fixed({"nireq": 1}), topology("1x8"), void_knobs=void)
 
 
-def test_a_knob_held_at_a_value_that_cannot_run_is_infeasible() -> None:
-    """A held value is never silently left out: the error gives the reason that it can't run."""
+def test_a_knob_fixed_at_a_value_that_cannot_run_is_infeasible() -> None:
+    """A fixed value is never silently dropped: the error says why it can't run."""
     with pytest.raises(InfeasibleError, match=r"num_streams=64 can't run here: the process may use 8"):
         bind(load_space("default").fixed({"num_streams": 64}), topology("1x8"))
 
@@ -424,7 +424,7 @@ def test_a_knob_held_at_a_value_that_cannot_run_is_infeasible() -> None:
 @settings(deadline=None, max_examples=60)
 @given(machines())
 def test_every_shipped_space_binds_on_any_machine(machine: Described) -> None:
-    """Whatever the kernel tells of it: missing folders, offline CPUs, nodes of one CPU, SMT 8, arm64."""
+    """Whatever the kernel says about it: missing folders, offline CPUs, nodes of one CPU, SMT 8, arm64."""
     with TemporaryDirectory() as folder:
         here = probe(build(machine, Path(folder) / "machine"))
     for name in SHIPPED:

@@ -1,4 +1,4 @@
-"""Deploying with OpenVINO GenAI's LLMPipeline: language models, with state (SDPA) or paged attention (PA)."""
+"""Target: OpenVINO GenAI's LLMPipeline, for language models with state (SDPA) or paged attention (PA)."""
 
 from autotp.deploy.targets.target import Target, beyond_properties
 from autotp.deploy.tuned import Profile, Tuned
@@ -7,22 +7,22 @@ from autotp.space import Config
 
 
 class GenAI(Target):
-    """LLMPipeline with the properties; with paged attention, which nothing else deploys, masks are set by hand."""
+    """LLMPipeline with the properties; the only target for paged attention, where the user sets CPU masks."""
 
     name = "genai"
     order = 2
 
-    def reason_not(self, tuned: Tuned, profile: Profile) -> str | None:
-        """Refuse other models than language models, and what `autotp.load` does better."""
+    def why_not(self, tuned: Tuned, profile: Profile) -> str | None:
+        """Refuse models that aren't language models, and what `autotp.load` does better."""
         backend = tuned.workload.attention_backend
         if backend is None:
             return "LLMPipeline is for language models"
         if backend is Attention.SDPA and beyond_properties(profile):
-            return "the config is more than its properties"
+            return "the config needs more than properties"
         return None
 
     def instructions(self, tuned: Tuned, profile: Profile) -> str:
-        """Return what to give LLMPipeline, and what to bind or split before."""
+        """Say what to pass to LLMPipeline, and what to bind or split before."""
         graph = " and what `autotp split` writes" if Config.of(profile.config).graph_split else ""
         backend = tuned.workload.attention_backend
         pipeline = f"OpenVINO GenAI's LLMPipeline and ATTENTION_BACKEND={backend}"
@@ -30,7 +30,7 @@ class GenAI(Target):
 
 
 def _bound(affinity: tuple[str, ...] | None) -> str:
-    """Return which CPUs the processes are to be bound to."""
+    """Say which CPUs to bind the processes to."""
     if not affinity:
         return ""
     if len(affinity) > 1:

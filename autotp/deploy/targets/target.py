@@ -1,4 +1,4 @@
-"""A target: one way to run what was tuned in production; each is a module of this folder, found by being there."""
+"""The interface of a target: one way to deploy a tuned config. Each target is a module of this folder."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -12,23 +12,23 @@ class Target(ABC):
 
     Attributes:
         name: a short name.
-        order: its place among the targets: the smallest is the one to recommend.
+        order: its rank among the targets; the smallest is recommended first.
     """
 
     name: ClassVar[str]
     order: ClassVar[int]
 
     @abstractmethod
-    def reason_not(self, tuned: Tuned, profile: Profile) -> str | None:
-        """Return why `profile`, a profile of `tuned`, can't be deployed this way; None where it can."""
+    def why_not(self, tuned: Tuned, profile: Profile) -> str | None:
+        """Return why `profile` (one of `tuned`) can't be deployed this way, None if it can."""
 
     @abstractmethod
     def instructions(self, tuned: Tuned, profile: Profile) -> str:
-        """Return in words what to do to deploy `profile`, as the head of the file says it: no full stop."""
+        """Return how to deploy `profile`, for the comment at the top of the file: a phrase without a full stop."""
 
 
 def beyond_properties(profile: Profile) -> str | None:
-    """Return what deploying `profile` takes besides OpenVINO's properties, as "it ..."; None where that is all."""
+    """Return what deploying `profile` takes besides properties, such as "splits the graph"; None if nothing."""
     done = []
     if profile.affinity and len(profile.affinity) > 1:
         done.append("binds each to its own CPUs")

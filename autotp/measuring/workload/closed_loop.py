@@ -35,7 +35,7 @@ from autotp.runtime import (
     reset_states,
 )
 from autotp.runtime.inference.inputs import make_samples
-from autotp.runtime.models.source import ModelKind
+from autotp.runtime.models.model_files import ModelKind
 from autotp.space import Config
 
 Burst = tuple[int, float, tuple[float, ...]]

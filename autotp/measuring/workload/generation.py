@@ -21,7 +21,7 @@ from autotp.measuring.workload.token_driver import PROMPTS, TokenBlock, TokenDri
 from autotp.measuring.workload.workload import Driver, Run, Wanted, Workload
 from autotp.options import Flag, Form, spell
 from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo, context_limit
-from autotp.runtime.models.source import ModelKind
+from autotp.runtime.models.model_files import ModelKind
 from autotp.space import Config
 
 NEW_TOKENS = 128

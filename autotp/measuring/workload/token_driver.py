@@ -74,7 +74,7 @@ class TokenDriver:
     def outputs(self, reference: Path | None) -> NamedOutputs:
         forced = None if reference is None else load_outputs(reference)[f"0/{SAID}"]
         tokens = self._tokens[:, : CHECKED_PROMPT + CHECKED_TOKENS]
-        said, logits = self._generator.continued(tokens, self._checked_prompt, forced)
+        said, logits = self._generator.continue_prompt(tokens, self._checked_prompt, forced)
         return ({SAID: said, LOGITS: logits},)
 
     def infer(self, seconds: float) -> int:
@@ -137,7 +137,7 @@ class TokenDriver:
 
     def _read_prompt(self, count: int) -> float:
         """Read so many tokens from the first on at once; return the seconds of that."""
-        self._generator.forget()
+        self._generator.reset()
         return self._read(0, count)
 
     def _next(self) -> float:

@@ -15,7 +15,7 @@ from autotp.findings.metric import Metric, Samples, metrics_of
 from autotp.measuring.outputs.reference import NamedOutputs
 from autotp.measuring.samples.block import Block
 from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo
-from autotp.runtime.models.source import ModelKind
+from autotp.runtime.models.model_files import ModelKind
 from autotp.space import Config
 
 BLOCK_S = 0.05  # where nothing speaks for longer ones

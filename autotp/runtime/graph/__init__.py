@@ -1,1 +1,1 @@
-"""Changes to a model's graph: fully connected layers split, attention paged."""
+"""Changes to a model's graph: splitting fully connected layers, and paged attention."""

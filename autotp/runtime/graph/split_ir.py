@@ -1,9 +1,9 @@
-"""A split model written as OpenVINO IR: no larger than the model that it was made of.
+"""Writing a split model as OpenVINO IR that is no larger than the original.
 
-OpenVINO writes every constant once, but doesn't see that one is a part of another: a head that shares its weights
-with the embedding would be there whole and in shards. In the IR a constant is an offset and a size in the .bin
-(https://docs.openvino.ai/2026/documentation/openvino-ir-format.html), so a shard whose bytes lie in the whole one
-is pointed there, and what nothing points to any more is left out.
+OpenVINO writes each constant separately, even if one is a part of another. A head that shares its weights with the
+embedding would be written twice: as a whole and in shards. In the IR a constant is an offset and a size in the
+.bin (https://docs.openvino.ai/2026/documentation/openvino-ir-format.html), so a shard whose bytes lie within the
+whole constant gets an offset there, and bytes that no constant uses any more are left out.
 """
 
 import mmap
@@ -16,43 +16,43 @@ import msgspec
 
 from autotp.errors import InputError, ModelError
 from autotp.runtime.graph.split_fc import SHARD, fully_connected, split_fc
+from autotp.runtime.models.model_files import ModelFiles
 from autotp.runtime.models.read import open_model, reason
-from autotp.runtime.models.source import ModelFiles
 from autotp.space import GraphSplit
 
 ALIGNMENT = 64  # as OpenVINO writes constants
 
 
 class Span(msgspec.Struct, frozen=True, order=True):
-    """Where bytes lie in a .bin."""
+    """A range of bytes in a .bin."""
 
     offset: int
     size: int
 
     @property
     def end(self) -> int:
-        """The offset behind the last."""
+        """The offset after the last byte."""
         return self.offset + self.size
 
 
 def save_split(files: ModelFiles, split: GraphSplit, target: Path) -> int:
-    """Write the model as `split` has it to the .xml `target` and the .bin beside it; return the layers split.
+    """Split the model and write it to the .xml `target` and the .bin beside it; return how many layers were split.
 
     Raises:
         ModelError: the model can't be read or split.
-        InputError: `target` isn't an .xml, is the model itself, or can't be written; nothing is left of it then.
+        InputError: `target` isn't an .xml, is the model itself, or can't be written. Then no file is left behind.
     """
     import openvino as ov
 
     if target.suffix != ".xml":
-        raise InputError(f"{target} must end in .xml: OpenVINO reads an IR by that.")
+        raise InputError(f"{target} must end in .xml: OpenVINO recognises an IR by that.")
     if target.exists() and target.samefile(files.path):
         raise InputError(f"{target} is the model itself; name another file.")
     for path in (target, target.with_suffix(".bin")):
         if path.is_dir():
             raise InputError(f"{path} is a folder; name another file.")
     model = open_model(ov.Core(), files)
-    layers = len(split.taken([layer.facts for layer in fully_connected(model)]))
+    layers = len(split.selected([layer.facts for layer in fully_connected(model)]))
     model = split_fc(model, split)
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}.") as folder:
@@ -70,7 +70,7 @@ def save_split(files: ModelFiles, split: GraphSplit, target: Path) -> int:
 
 
 def _pack(source: Path, target: Path) -> None:
-    """Write the IR `source` anew without bytes that are there twice because one constant is a part of another."""
+    """Write the IR `source` to `target`, without the bytes of constants that are parts of other constants."""
     tree = ElementTree.parse(source)  # noqa: S314  # written by OpenVINO a moment ago
     constants = [
         (layer.get("name", ""), data)
@@ -89,7 +89,7 @@ def _pack(source: Path, target: Path) -> None:
 
 
 def _within_wholes(names: Sequence[str], spans: Sequence[Span], content: mmap.mmap) -> list[Span]:
-    """Return the spans of constants, of shards of one that is there as a whole, too, where they lie in it."""
+    """Return the span of each constant; a shard whose whole constant is in the file gets its span within that."""
     wholes, found = dict(zip(names, spans, strict=True)), list(spans)
     ends: dict[str, int] = {}
     for index in sorted(range(len(names)), key=lambda index: _shard(names[index])):
@@ -105,13 +105,13 @@ def _within_wholes(names: Sequence[str], spans: Sequence[Span], content: mmap.mm
 
 
 def _shard(name: str) -> tuple[str, int]:
-    """Return of what constant `name` is a shard, and which one; -1 where it's none."""
+    """Return which constant `name` is a shard of, and the shard's number; -1 if it isn't a shard."""
     whole, _, number = name.rpartition(SHARD)
     return (whole, int(number)) if number.isdecimal() and whole else (name, -1)
 
 
 def _write_spans(spans: Iterable[Span], content: mmap.mmap, target: Path) -> dict[Span, int]:
-    """Write the bytes of `spans` to `target`, those of a span within another once; return where each is now."""
+    """Write the bytes of `spans` to `target`, shared bytes only once; return the new offset of each span."""
     offsets: dict[Span, int] = {}
     around, base = Span(0, 0), 0
     with target.open("wb") as file:

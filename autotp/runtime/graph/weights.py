@@ -1,8 +1,8 @@
-"""Weights that constants are turned into, and shares of them along the output channels.
+"""Finding the constants that weights are computed from, and slicing them by output channel.
 
 Weights are seldom plain constants: compressed ones pass through Convert, Subtract, Multiply, Reshape or Transpose,
-grouped in one way or another, as NNCF, optimum and GenAI's GGUF reader write them. So the output channels are
-followed from the weights back to the constants that have them.
+with different groupings, as NNCF, optimum and GenAI's GGUF reader write them. So the axis of the output channels
+is traced from the weights back to the constants that have it.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ _BYTE, _HALF = 8, 4  # bits
 _ELEMENTWISE = frozenset({"Add", "Convert", "Divide", "FakeQuantize", "Multiply", "Subtract"})
 _RESHAPING = frozenset({"Reshape", "Squeeze", "Unsqueeze"})
 _DECOMPRESSING = _ELEMENTWISE | _RESHAPING | {"Transpose"}
-_MAPPED: list[NDArray[Any]] = []
+_MAPPED: list[NDArray[Any]] = []  # slices of mapped files, kept alive
 
 
 class Carrier(msgspec.Struct, frozen=True):
-    """A node that weights are made by, and the `axis` of its output along which the output channels lie."""
+    """A node that weights are computed by, and the `axis` of its output that is the output channels."""
 
     node: "ov.Node"
     axis: int
@@ -36,31 +36,31 @@ class Carrier(msgspec.Struct, frozen=True):
 
 
 def carriers(weights: "ov.Output", axis: int) -> tuple[Carrier, ...]:
-    """Return the nodes that make `weights` and have what lies along its `axis`, constants first.
+    """Return the nodes that compute `weights` and have its `axis`, constants first.
 
     Raises:
-        LookupError: it isn't made of constants alone, or what lies along the axis lies along none or two in one of
-            them.
+        LookupError: an input isn't computed from constants alone, or the axis is none, or two, of the axes of a
+            node.
     """
     found: dict[str, Carrier] = {}
-    for carrier in _followed(weights, axis):
+    for carrier in _traced(weights, axis):
         if found.setdefault(carrier.node.get_name(), carrier).axis != carrier.axis:
             raise LookupError
     return tuple(found.values())
 
 
-def sliced(constant: "ov.Node", axis: int, low: int, high: int, mapped: bool) -> "ov.Node":
-    """Return a constant of the elements from `low` to `high` of one axis.
+def slice_constant(constant: "ov.Node", axis: int, low: int, high: int, mapped: bool) -> "ov.Node":
+    """Return a constant with the elements from `low` to below `high` along `axis`.
 
-    Elements of four bits lie two to a byte, the first in its lower half; rows needn't begin with a byte.
+    Two four-bit elements share a byte, the first in its lower half; a row may begin in the middle of a byte.
 
     Args:
-        constant: what is sliced.
-        axis: along which.
-        low: the first element.
-        high: that behind the last.
-        mapped: whether its bytes are those of a file. Then a slice whose bytes lie together is no copy of them,
-            but they stay mapped while the process lives: nobody tells when OpenVINO has read the last of them.
+        constant: the Constant node to slice; not changed.
+        axis: along which axis.
+        low: index of the first element.
+        high: index after the last element.
+        mapped: whether its bytes are mapped from a file. Then a slice of contiguous bytes isn't copied, and stays
+            mapped until the process ends, because OpenVINO doesn't say when it has read the bytes.
     """
     import openvino as ov
 
@@ -79,7 +79,8 @@ def sliced(constant: "ov.Node", axis: int, low: int, high: int, mapped: bool) ->
     return ov.op.Constant(ov.Tensor(np.ascontiguousarray(part), shape, element_type), shared_memory=shared)
 
 
-def _followed(output: "ov.Output", axis: int) -> Iterator[Carrier]:
+def _traced(output: "ov.Output", axis: int) -> Iterator[Carrier]:
+    """Yield the nodes that compute `output` and have its `axis`, inputs first."""
     node = output.get_node()
     if node.get_type_name() == "Constant":
         _check_sliceable(node)
@@ -90,12 +91,12 @@ def _followed(output: "ov.Output", axis: int) -> Iterator[Carrier]:
         if at is None:
             _check_constant(value.get_node())
         else:
-            yield from _followed(value, at)
+            yield from _traced(value, at)
     yield Carrier(node, axis)
 
 
 def _axis_of_input(node: "ov.Node", index: int, axis: int) -> int | None:
-    """Return along which axis of an input those lie that lie along `axis` of the output, None along none."""
+    """Return which axis of input `index` is `axis` of the output, None if none is."""
     kind = node.get_type_name()
     shape, whole = node.input_value(index).get_shape(), node.get_output_shape(0)
     if kind in _ELEMENTWISE:
@@ -104,7 +105,7 @@ def _axis_of_input(node: "ov.Node", index: int, axis: int) -> int | None:
     if index > 0:
         return None
     if kind == "Transpose":
-        return int(_value(node.input_value(1).get_node())[axis])
+        return int(_constant_values(node.input_value(1).get_node())[axis])
     before = prod(whole[:axis])
     for at, size in enumerate(shape):
         if size == whole[axis] and prod(shape[:at]) == before:
@@ -112,7 +113,7 @@ def _axis_of_input(node: "ov.Node", index: int, axis: int) -> int | None:
     raise LookupError
 
 
-def _value(node: "ov.Node") -> NDArray[Any]:
+def _constant_values(node: "ov.Node") -> NDArray[Any]:
     if node.get_type_name() != "Constant":
         raise LookupError
     return np.asarray(node.data)

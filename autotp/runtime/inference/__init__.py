@@ -1,1 +1,1 @@
-"""Running a compiled model: inputs, infer requests, generations of tokens."""
+"""Running a compiled model: inputs, infer requests, and generating tokens."""

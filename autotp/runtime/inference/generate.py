@@ -1,4 +1,4 @@
-"""One generation of a language model: a prompt is read at once (prefill), then token after token (decode)."""
+"""Text generation with a language model: it reads a prompt at once (prefill), then token by token (decode)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotp.runtime.graph import paged
+from autotp.runtime.graph import paged_attention
 from autotp.runtime.models.language import BEAMS, MASK, POSITIONS, TOKENS, Attention, logits_port
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Tokens = NDArray[np.int64]
 
 
 class Generator(ABC):
-    """One request of a compiled language model; `position` is how many tokens of each sequence it has read."""
+    """One infer request of a language model; `position` is the number of tokens read of each sequence."""
 
     def __init__(self, compiled_model: "ov.CompiledModel") -> None:
         self.position = 0
@@ -27,18 +27,18 @@ class Generator(ABC):
         self._ports = {name: port for port in compiled_model.inputs for name in port.get_names()}
 
     @abstractmethod
-    def _given(self, tokens: Tokens) -> Iterator[tuple[str, Any]]:
-        """Yield what goes in with `tokens` [batch, count], by the name of the input; unknown ones are left out."""
+    def _inputs(self, tokens: Tokens) -> Iterator[tuple[str, Any]]:
+        """Yield the name and value of each input for `tokens` [batch, count]; the model may lack some of them."""
 
-    def forget(self) -> None:
-        """Begin anew, with no context."""
+    def reset(self) -> None:
+        """Clear the context."""
         self.position = 0
 
     def read(self, tokens: Tokens) -> float:
-        """Read `tokens` [batch, count] on top of what was read before; return the seconds that OpenVINO took."""
+        """Read `tokens` [batch, count] after those read before; return the seconds that OpenVINO took."""
         import openvino as ov
 
-        for name, values in self._given(tokens):
+        for name, values in self._inputs(tokens):
             if (port := self._ports.get(name)) is not None:
                 array = np.array(values, port.element_type.to_dtype(), order="C")
                 self._request.set_tensor(port, ov.Tensor(array))
@@ -48,45 +48,47 @@ class Generator(ABC):
 
     @property
     def logits(self) -> NDArray[Any]:
-        """Those of the last token read [batch, vocabulary], a copy."""
+        """The logits of the last token read [batch, vocabulary], a copy."""
         return np.array(self._request.get_tensor(self._logits).data[:, -1])
 
-    def continued(self, tokens: Tokens, prompt: int, forced: Tokens | None = None) -> tuple[Tokens, NDArray[Any]]:
-        """Return what follows the first `prompt` tokens of the last sequence: the likeliest, one after the other.
+    def continue_prompt(
+        self, tokens: Tokens, prompt: int, forced: Tokens | None = None
+    ) -> tuple[Tokens, NDArray[Any]]:
+        """Generate the tokens after the first `prompt` tokens of the last sequence, always the most probable one.
 
-        After each it reads that one, or, where tokens are `forced`, that of those; the other sequences read their
-        own meanwhile.
+        It reads each generated token before it generates the next; with `forced`, it reads the forced one instead.
+        The other sequences read their own tokens meanwhile.
 
         Args:
-            tokens: of each sequence [batch, prompt + count]; the last one's beyond the prompt don't matter.
-            prompt: how many are read at once.
-            forced: [count].
+            tokens: of each sequence [batch, prompt + count]; those after the last sequence's prompt are ignored.
+            prompt: how many tokens of each sequence are the prompt.
+            forced: the tokens to read instead of the generated ones [count].
 
         Returns:
-            The likeliest tokens [count] and the logits [count, vocabulary] of each.
+            The generated tokens [count] and their logits [count, vocabulary].
         """
-        self.forget()
+        self.reset()
         tokens = tokens.copy()
-        said, logits = np.zeros(tokens.shape[1] - prompt, np.int64), []
+        chosen, logits = np.zeros(tokens.shape[1] - prompt, np.int64), []
         self.read(tokens[:, :prompt])
-        for index in range(len(said)):
+        for index in range(len(chosen)):
             if index:
                 self.read(tokens[:, self.position : self.position + 1])
             logits.append(self.logits[-1])
-            said[index] = logits[-1].argmax()
-            tokens[-1, prompt + index] = (said if forced is None else forced)[index]
-        return said, np.array(logits)
+            chosen[index] = logits[-1].argmax()
+            tokens[-1, prompt + index] = (chosen if forced is None else forced)[index]
+        return chosen, np.array(logits)
 
 
 class Stateful(Generator):
-    """A model that keeps its context as state."""
+    """Generates with a model that keeps its context as state (SDPA)."""
 
-    def forget(self) -> None:
-        """Begin anew, with no context."""
-        super().forget()
+    def reset(self) -> None:
+        """Clear the context."""
+        super().reset()
         self._request.reset_state()
 
-    def _given(self, tokens: Tokens) -> Iterator[tuple[str, Any]]:
+    def _inputs(self, tokens: Tokens) -> Iterator[tuple[str, Any]]:
         batch, count = tokens.shape
         yield TOKENS, tokens
         yield MASK, np.ones((batch, self.position + count))
@@ -95,14 +97,14 @@ class Stateful(Generator):
 
 
 class Paged(Generator):
-    """A model whose context lies in blocks; each sequence has as many of its own as `longest` tokens take."""
+    """Generates with paged attention; each sequence has its own cache blocks, enough for `longest` tokens."""
 
     def __init__(self, compiled_model: "ov.CompiledModel", batch: int, longest: int) -> None:
         import openvino as ov
 
         super().__init__(compiled_model)
-        caches = {name: port for name, port in self._ports.items() if name.startswith(paged.CACHES)}
-        value = next(port for name, port in caches.items() if name.startswith(paged.VALUES))
+        caches = {name: port for name, port in self._ports.items() if name.startswith(paged_attention.CACHES)}
+        value = next(port for name, port in caches.items() if name.startswith(paged_attention.VALUES))
         self._block = value.partial_shape[2].get_length()
         self._blocks = ceil(longest / self._block)
         for port in caches.values():
@@ -110,28 +112,28 @@ class Paged(Generator):
             shape = ov.Shape([batch * self._blocks, *sizes])
             self._request.set_tensor(port, ov.Tensor(port.element_type, shape))
 
-    def _given(self, tokens: Tokens) -> Iterator[tuple[str, Any]]:
+    def _inputs(self, tokens: Tokens) -> Iterator[tuple[str, Any]]:
         batch, count = tokens.shape
         read = self.position + count
         used = ceil(read / self._block)
         sequences = np.arange(batch + 1)
         yield TOKENS, tokens.ravel()
         yield POSITIONS, np.tile(np.arange(self.position, read), batch)
-        yield paged.PAST, np.full(batch, self.position)
-        yield paged.BEGINS, sequences * count
-        yield paged.BLOCKS, (sequences[:-1, np.newaxis] * self._blocks + np.arange(used)).ravel()
-        yield paged.BLOCKS_BEGIN, sequences * used
-        yield paged.LONGEST, read
-        yield paged.SAMPLED, sequences[1:] * count - 1
+        yield paged_attention.PAST, np.full(batch, self.position)
+        yield paged_attention.BEGINS, sequences * count
+        yield paged_attention.BLOCKS, (sequences[:-1, np.newaxis] * self._blocks + np.arange(used)).ravel()
+        yield paged_attention.BLOCKS_BEGIN, sequences * used
+        yield paged_attention.LONGEST, read
+        yield paged_attention.SAMPLED, sequences[1:] * count - 1
 
 
 def generator_of(compiled_model: "ov.CompiledModel", attention: Attention, batch: int, longest: int) -> Generator:
-    """Return what generates with `compiled_model`, whose attention is of that kind.
+    """Return the generator for `compiled_model`.
 
     Args:
-        compiled_model: of a language model.
-        attention: that it was compiled with.
-        batch: how many sequences there are at once.
-        longest: how many tokens of each are read at most.
+        compiled_model: a language model.
+        attention: the kind of attention it was compiled with.
+        batch: how many sequences are generated at once.
+        longest: the most tokens that are read of a sequence.
     """
     return Paged(compiled_model, batch, longest) if attention is Attention.PA else Stateful(compiled_model)

@@ -1,4 +1,4 @@
-"""What goes into the model: seeded values where the person gives none, or the arrays of an .npz file."""
+"""Inputs for a model: the arrays of the user's .npz file, or random values from a seed."""
 
 import zipfile
 import zlib
@@ -15,8 +15,8 @@ from autotp.runtime.models.read import ModelInfo, Port
 
 Sample = dict[str, NDArray[Any]]
 CHECKED_SAMPLES = 4
-MOST_CHECKED_SAMPLES = 16  # of a data file: every start of an arm waits for them
-MOST_SAMPLE_BYTES = 64 << 20  # a fifth of a second to make; with larger inputs requests share their samples
+MOST_CHECKED_SAMPLES = 16  # of a data file; more would delay the start of every arm
+MOST_SAMPLE_BYTES = 64 << 20  # takes 0.2 s to generate; above it requests share samples
 NUMBERS = "biuf"
 
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -29,14 +29,14 @@ _DTYPES = {
 
 
 class Samples(msgspec.Struct, frozen=True):
-    """What requests are `driven` with in turn, and whose outputs are `checked`: the same for any requests."""
+    """The samples that timed requests get (`driven`), and those whose outputs are compared (`checked`)."""
 
     driven: tuple[Sample, ...]
     checked: tuple[Sample, ...]
 
 
 def make_samples(info: ModelInfo, seed: int, data: Path | None, requests: int = CHECKED_SAMPLES) -> Samples:
-    """Return the samples of `data`, made ones where there is no such file, for so many requests.
+    """Return samples for `requests` requests: those of the file `data`, or random ones if it is None.
 
     Raises:
         ModelError: as `npz_samples` and `seeded_samples`.
@@ -48,11 +48,11 @@ def make_samples(info: ModelInfo, seed: int, data: Path | None, requests: int = 
 
 
 def seeded_samples(info: ModelInfo, seed: int, requests: int = CHECKED_SAMPLES) -> tuple[Sample, ...]:
-    """Return a sample for each of `requests` requests: floats are standard normal; whole numbers are 0 or 1.
+    """Return random samples for `requests` requests: floats are standard normal, integers are 0 or 1.
 
-    Sample i depends on `seed` and i alone. There are at least `CHECKED_SAMPLES`, and no more than fit into
-    `MOST_SAMPLE_BYTES`. Zeros and ones are valid as token ids, masks and type ids whatever the vocabulary; real
-    values come in through a data file.
+    Sample i depends on `seed` and i only. There is one for each request, but at least `CHECKED_SAMPLES`, and above
+    that no more than fit into `MOST_SAMPLE_BYTES`. 0 and 1 are valid token ids, masks and type ids for any
+    vocabulary; realistic values need a data file.
 
     Raises:
         ModelError: an input's element type has no numpy counterpart.
@@ -70,11 +70,11 @@ def _most_that_fit(info: ModelInfo) -> int:
 
 
 def npz_samples(path: Path, info: ModelInfo, requests: int = CHECKED_SAMPLES) -> Samples:
-    """Read one array for each input; with one more leading dimension it holds as many samples.
+    """Read one array for each input; an additional leading dimension is the number of samples.
 
-    The first `requests` of them are driven. Checked are some that lie evenly over the file, the first and the last
-    among them: at most `MOST_CHECKED_SAMPLES`, and of large ones no more than fit into `MOST_SAMPLE_BYTES`, but at
-    least `CHECKED_SAMPLES`. The others are let go.
+    The first `requests` samples are driven. The checked ones are spread evenly over the file, from its first to
+    its last sample: at most `MOST_CHECKED_SAMPLES`, and no more than fit into `MOST_SAMPLE_BYTES`, but at least
+    `CHECKED_SAMPLES`. The others aren't kept in memory.
 
     Raises:
         ModelError: the file can't be read, an input is missing, or a shape or a value doesn't fit.
@@ -125,7 +125,7 @@ def _stack(path: Path, port: Port, arrays: dict[str, NDArray[Any]]) -> NDArray[A
 
 
 def _fitted(path: Path, port: Port, array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array in the type that the input takes; only floats may be rounded."""
+    """Return the array in the input's element type; only floats may be rounded."""
     dtype = _dtype(port)
     if array.dtype == dtype:
         return array
@@ -141,5 +141,7 @@ def _fitted(path: Path, port: Port, array: NDArray[Any]) -> NDArray[Any]:
 
 def _dtype(port: Port) -> np.dtype[Any]:
     if port.element_type not in _DTYPES:
-        raise ModelError(f"Input {port.name!r} has element type {port.element_type}, which can't be filled here.")
+        raise ModelError(
+            f"Input {port.name!r} has element type {port.element_type}, for which autotp can't make values."
+        )
     return np.dtype(_DTYPES[port.element_type])

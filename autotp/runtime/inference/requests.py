@@ -1,4 +1,4 @@
-"""Inference requests with their input tensors set once, so that a timed call carries no data."""
+"""Infer requests whose input tensors are set once, so that a timed call copies no inputs."""
 
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import openvino as ov
 
 COPIES = 9
-STEPS = 4  # of a model with state: an error in what is carried on shows from the second on
+STEPS = 4  # inferences of a model with state: an error in its state shows from the second on
 
 
 class Requests(msgspec.Struct, frozen=True):
-    """The requests of one compiled model: the queue for many in flight, its requests for one at a time.
+    """The infer requests of one compiled model: as a queue for many in flight, and one by one.
 
-    `turn` is after how many inferences, with all in flight, the streams are where they were: of three requests on
-    two streams, which run two at a time, four.
+    `turn` is their number, rounded up to a multiple of how many run at the same time: for three requests on two
+    streams it is four.
     """
 
     queue: "ov.AsyncInferQueue"
@@ -34,7 +34,7 @@ class Requests(msgspec.Struct, frozen=True):
 
 
 def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
-    """Create `compiled.nireq` requests; request i holds sample i modulo their number."""
+    """Create `compiled.nireq` requests; request i has the inputs of sample i modulo the number of samples."""
     import openvino as ov
 
     queue = create_queue(compiled.compiled_model, compiled.nireq, None)
@@ -47,9 +47,9 @@ def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
 
 
 def copy_seconds(requests: Requests) -> float:
-    """Return how long it takes to copy the inputs of one request in and its outputs out, the median of several."""
+    """Return the median time in seconds to copy the inputs and outputs of one request."""
     request = requests.requests[0]
-    request.infer()  # outputs whose shapes depend on the data have none before
+    request.infer()  # outputs whose shapes depend on the data have no shape before
     inputs = [(tensor.data, tensor.data.copy()) for tensor in request.input_tensors]
     outputs = [(np.empty_like(tensor.data), tensor.data) for tensor in request.output_tensors]
     took_s = []
@@ -64,7 +64,7 @@ def copy_seconds(requests: Requests) -> float:
 def infer_outputs(compiled: Compiled, samples: Sequence[Sample]) -> tuple[dict[str, NDArray[Any]], ...]:
     """Run each sample and return its outputs by name.
 
-    A model with state takes each sample several times, from a reset state on, and has an answer for each step.
+    A model with state runs each sample `STEPS` times from a reset state, and returns the outputs of each step.
     """
     request = compiled.compiled_model.create_infer_request()
     steps = STEPS if request.query_state() else 1
@@ -76,7 +76,7 @@ def infer_outputs(compiled: Compiled, samples: Sequence[Sample]) -> tuple[dict[s
 
 
 def reset_states(requests: Requests) -> None:
-    """Let every request of a model with state begin anew."""
+    """Reset the state of every request, if the model has state."""
     if requests.requests[0].query_state():
         for request in requests.requests:
             request.reset_state()
@@ -85,7 +85,7 @@ def reset_states(requests: Requests) -> None:
 def create_queue(
     compiled_model: "ov.CompiledModel", nireq: int, callback: "Callable[[ov.InferRequest, Any], None] | None"
 ) -> "ov.AsyncInferQueue":
-    """Return a queue of `nireq` requests that calls `callback(request, userdata)` as each one ends."""
+    """Return a queue of `nireq` requests that calls `callback(request, userdata)` when a request is done."""
     import openvino as ov
 
     queue = ov.AsyncInferQueue(compiled_model, nireq)
@@ -95,5 +95,5 @@ def create_queue(
 
 
 def named_outputs(result: Any) -> dict[str, NDArray[Any]]:
-    """Turn OpenVINO's result (output port to array) into a dict by name."""
+    """Return OpenVINO's result (a map of output ports to arrays) as a dict by output name."""
     return {port_name(port): array for port, array in result.items()}

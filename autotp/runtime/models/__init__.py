@@ -1,1 +1,1 @@
-"""Models on disk: their files, what they take and give, and what makes one a language model."""
+"""Models on disk: their files, inputs and outputs, and what is special about language models."""

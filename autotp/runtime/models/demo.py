@@ -1,4 +1,4 @@
-"""The demo's model: an encoder of transformer blocks with the weight shapes of a BERT-base, built in code."""
+"""The model of the demo: two transformer encoder blocks with the layer sizes of BERT-base, built in code."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,9 @@ def build_demo_model(folder: Path) -> Path:
     result.output(0).set_names({"hidden"})
     model = ov.Model([result], [embeddings], "demo")
     for index, node in enumerate(model.get_ordered_ops()):
-        node.set_friendly_name(f"{node.get_type_name()}_{index}")  # OpenVINO's own names count per process
+        node.set_friendly_name(
+            f"{node.get_type_name()}_{index}"
+        )  # OpenVINO's own names contain a counter of the process
     path = folder / "demo.xml"
     ov.save_model(model, path, compress_to_fp16=False)
     return path

@@ -1,9 +1,10 @@
-"""Language models: decoders that keep their context (the KV cache) as state, and what is done to them.
+"""Language models, decoders that keep their context (the KV cache) as state: vocabulary, context limit, head.
 
-As optimum-intel and OpenVINO GenAI write them: token ids, a mask, positions and the order of beams go in, logits
-of every position come out (https://docs.openvino.ai/2026/openvino-workflow-generative.html). Only those of the
-last position say which token is next, and the head is often the largest layer; so GenAI has it computed for that
-position alone, and so does this, or a prompt would take a good deal longer here than where it's deployed.
+As optimum-intel and OpenVINO GenAI write them, they take token ids, a mask, positions and the order of beams, and
+return logits for every position (https://docs.openvino.ai/2026/openvino-workflow-generative.html). Only the logits
+of the last position predict the next token, and the head is often the largest layer. So GenAI computes it for the
+last position only. This module does the same; otherwise prompts would take longer when measured than when
+deployed.
 """
 
 from enum import StrEnum
@@ -20,28 +21,28 @@ if TYPE_CHECKING:
 TOKENS, MASK, POSITIONS, BEAMS = "input_ids", "attention_mask", "position_ids", "beam_idx"
 LOGITS = "logits"
 INPUTS = frozenset({TOKENS, MASK, POSITIONS, BEAMS})
-_EACH_POSITION = frozenset({"Convert", "Add", "Multiply", "Divide", "Tanh"})  # after the head: bias, soft capping
+_EACH_POSITION = frozenset({"Convert", "Add", "Multiply", "Divide", "Tanh"})  # bias, soft capping of logits
 _LAST, _END = -1, 2**31 - 1
 
 
 class Attention(StrEnum):
-    """Where the context is kept, under the names of GenAI's `ATTENTION_BACKEND`: the model's state, or pages."""
+    """Where the context is kept: in the model's state (SDPA) or in pages (PA); GenAI's `ATTENTION_BACKEND`."""
 
     SDPA = "SDPA"
     PA = "PA"
 
 
 class Language(msgspec.Struct, frozen=True):
-    """How many tokens a language model knows, and how many it can attend to; None where that isn't known."""
+    """The size of a language model's vocabulary, and of its context in tokens (None if unknown)."""
 
     vocabulary: int
     context: int | None = None
 
 
 class _Limits(msgspec.Struct, frozen=True):
-    """What a Hugging Face config.json says of the context, under the names that model families use.
+    """The keys of a Hugging Face config.json for the size of the context; model families use different ones.
 
-    Models that see or hear, too, say it of their decoder of text.
+    Multimodal models have the key in `text_config`.
     """
 
     max_position_embeddings: int | None = None
@@ -53,8 +54,8 @@ class _Limits(msgspec.Struct, frozen=True):
 
     @property
     def context(self) -> int | None:
-        """How many tokens it can attend to."""
-        said = (
+        """The size of the context in tokens."""
+        limits = (
             self.max_position_embeddings,
             self.n_positions,
             self.max_seq_len,
@@ -62,33 +63,33 @@ class _Limits(msgspec.Struct, frozen=True):
             self.seq_length,
             self.text_config.context if self.text_config else None,
         )
-        return next((limit for limit in said if limit is not None and limit > 0), None)
+        return next((limit for limit in limits if limit is not None and limit > 0), None)
 
 
 def describe_language(model: "ov.Model", context: int | None = None) -> Language:
-    """Return what drives `model`, which can attend to `context` tokens.
+    """Return the vocabulary of `model`, with its `context` in tokens, and check its inputs.
 
     Raises:
-        ModelError: it takes other inputs than a decoder of text does, or doesn't tell its vocabulary.
+        ModelError: it has an input that autotp can't fill, or the size of its vocabulary is unknown.
     """
     names = [set(port.get_names()) for port in model.inputs]
     if unknown := [min(known) for known in names if not known & INPUTS]:
         raise ModelError(
-            f"The language model has an input {unknown[0]!r}, which can't be filled here: "
-            f"known are {', '.join(sorted(INPUTS))}."
+            f"The language model has an input {unknown[0]!r}, which autotp can't fill: "
+            f"it knows {', '.join(sorted(INPUTS))}."
         )
     if not any(TOKENS in known for known in names):
-        raise ModelError(f"The language model has no input {TOKENS!r}, so it can't be given tokens.")
+        raise ModelError(f"The language model has no input {TOKENS!r}, so it can't read tokens.")
     shape = logits_port(model).partial_shape
     if shape.rank.is_dynamic or len(shape) != 3 or shape[2].is_dynamic:
         raise ModelError(
-            f"The language model's logits are {shape}, which doesn't tell the size of its vocabulary."
+            f"The language model's logits have the shape {shape}, so the size of its vocabulary is unknown."
         )
     return Language(shape[2].get_length(), context)
 
 
 def keep_last_logits(model: "ov.Model") -> None:
-    """Have `model` compute its head for the last position alone, where it ends as GenAI knows models to end."""
+    """Change `model` to compute its head for the last position only, if the head is found (as in GenAI)."""
     import openvino.opset13 as ops
 
     if (head := head_of(model)) is None:
@@ -101,7 +102,7 @@ def keep_last_logits(model: "ov.Model") -> None:
 
 
 def head_of(model: "ov.Model") -> "ov.Node | None":
-    """Return the MatMul that `model` ends in but for what is done to each position; None where it's none."""
+    """Return the MatMul at the end of `model`, before any elementwise nodes; None if there is no such MatMul."""
     head = logits_port(model).get_node().input_value(0).get_node()
     while head.get_type_name() in _EACH_POSITION:
         head = head.input_value(0).get_node()
@@ -109,12 +110,12 @@ def head_of(model: "ov.Model") -> "ov.Node | None":
 
 
 def context_limit(model: Path) -> int | None:
-    """Return the most tokens that the model beside whose graph `model` a config.json lies can attend to.
+    """Return the size of the context in tokens, from the config.json beside the graph `model`.
 
-    None where that isn't there or doesn't tell.
+    None if there is no such file or it doesn't say.
 
     Raises:
-        ModelError: it can't be read.
+        ModelError: the config.json can't be read.
     """
     path = model.with_name("config.json")
     if not path.is_file():
@@ -129,6 +130,6 @@ def context_limit(model: Path) -> int | None:
 
 
 def logits_port(model: "ov.Model | ov.CompiledModel") -> "ov.Output":
-    """Return the output `logits`, or the first one where none is called so."""
+    """Return the output called `logits`, or the first output if none is."""
     named = [port for port in model.outputs if LOGITS in port.get_names()]
     return (named or model.outputs)[0]

@@ -1,4 +1,4 @@
-"""Reading a model and giving it its shapes, with OpenVINO's errors turned into one sentence."""
+"""Reading a model and setting its input shapes; OpenVINO's errors are shortened to one sentence."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import msgspec
 from autotp.errors import ModelError
 from autotp.options import spell
 from autotp.runtime.models.language import Language, context_limit, describe_language
-from autotp.runtime.models.source import ModelFiles, ModelKind
+from autotp.runtime.models.model_files import ModelFiles, ModelKind
 from autotp.space import FullyConnected
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _NOISE = re.compile(
 
 
 class Port(msgspec.Struct, frozen=True):
-    """An input or output: its name, OpenVINO's element type and its static shape, empty where it stays dynamic."""
+    """An input or output: its name, OpenVINO's element type, and its static shape (empty if it is dynamic)."""
 
     name: str
     element_type: str
@@ -31,7 +31,7 @@ class Port(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """What a model takes and gives, after the reshape, and the `layers` that can be split where it was asked."""
+    """A model's inputs and outputs after the reshape; `layers` that can be split are filled by `inspect_model`."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -40,7 +40,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
 
 def open_model(core: "ov.Core", files: ModelFiles) -> "ov.Model":
-    """Read the model as it is, with a name for every input and output.
+    """Read the model without changes, but give a name to every unnamed input and output.
 
     Raises:
         ModelError: it can't be read.
@@ -60,14 +60,14 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
     """Read the model and set the shapes of the inputs named in `shapes`; those of a language model stay dynamic.
 
     Raises:
-        ModelError: it can't be read, an input isn't there, the shapes don't fit, or some stay dynamic.
+        ModelError: it can't be read, has no such input, the shapes don't fit, or some stay dynamic.
     """
     model = open_model(core, files)
     if files.is_language_model:
         if shapes:
             raise ModelError(
-                f"{files.path.name} is a language model, which takes prompts of any length: no shape can be set, "
-                "but the tokens of its prompts and how many there are at once."
+                f"{files.path.name} is a language model, which takes prompts of any length: its shapes can't be "
+                "set; set how many tokens its prompts have and how many prompts it reads at once."
             )
         return model
     if shapes:
@@ -78,10 +78,10 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
 
 
 def describe(model: "ov.Model", files: ModelFiles) -> ModelInfo:
-    """Return what `model`, read from `files`, takes and gives, and what it says where it's a language model.
+    """Return the inputs and outputs of `model`, which was read from `files`, and its limits if a language model.
 
     Raises:
-        ModelError: it's a language model that can't be driven, or its limits can't be read.
+        ModelError: it is a language model that autotp can't run, or its limits can't be read.
     """
     return ModelInfo(
         inputs=tuple(map(_port, model.inputs)),
@@ -91,15 +91,15 @@ def describe(model: "ov.Model", files: ModelFiles) -> ModelInfo:
 
 
 def port_name(port: "ov.Output") -> str:
-    """Return the name by which people and files call `port`: the alphabetically first of its names."""
+    """Return the name of `port` to show and to write: the alphabetically first of its names."""
     return str(min(port.get_names()))
 
 
 def reason(error: Exception) -> str:
-    """Return the one sentence that says what is wrong, out of OpenVINO's trace of several lines."""
+    """Return the sentence that says what is wrong, out of OpenVINO's error of several lines."""
     lines = [line.strip() for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
-    sentence = telling[0] if telling else type(error).__name__
+    meaningful = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
+    sentence = meaningful[0] if meaningful else type(error).__name__
     return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :!")
 
 

@@ -1,1 +1,1 @@
-"""Which configs OpenVINO treats alike: predicted, so that each is tried once."""
+"""Aliases: predicts which configs are the same to OpenVINO, so that only one of them is measured."""

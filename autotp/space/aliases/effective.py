@@ -1,13 +1,13 @@
-"""What an effective config is: one type for who predicts it, who observes it, and who reads it from a tuned.yaml.
+"""The effective config: one type for prediction, observation after a compile, and tuned.yaml.
 
-It stands apart from the prediction, which calculates with NumPy: reading a file needs none of that.
+It is a module of its own because reading a file needs no NumPy, but prediction does.
 """
 
 import msgspec
 
 
 class Effective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What OpenVINO does with a config: counts per process, None where it isn't known."""
+    """What OpenVINO really does with a config, per process; None means unknown."""
 
     streams: int | None = None
     threads: int | None = None

@@ -1,4 +1,4 @@
-"""Every config of a bound space as a row of small integers, so that a million of them are merged in a second."""
+"""All configs of a bound space as rows of integers in NumPy arrays: a million are merged in a second."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,12 +14,12 @@ Flags = npt.NDArray[np.bool_]
 
 MAX_CONFIGS = 20_000_000  # at about 100 bytes each
 _INACTIVE = -1
-_TABLE = 2**22  # keys below are counted in a table, above they are sorted
-_RANGE = 2**40
+_TABLE = 2**22  # smaller keys are looked up in a table, larger ones sorted
+_RANGE = 2**40  # larger keys are renumbered, so that they never overflow
 
 
 class Grid:
-    """The configs that the conditions of `knobs` admit, those without an effect included, in a fixed order."""
+    """All configs that the conditions of `knobs` allow, including those without an effect, in a fixed order."""
 
     def __init__(self, knobs: Sequence[BoundKnob]) -> None:
         self._knobs = {knob.name: knob for knob in knobs}
@@ -33,12 +33,12 @@ class Grid:
         return self._config(row, self._columns)
 
     def parts(self, names: Iterable[str]) -> tuple[Ids, list[Config]]:
-        """Return each row's index into the configs that the knobs `names` alone make, and these configs."""
+        """Return, for each row, an index into the distinct configs of the knobs `names`; and these configs."""
         wanted = [name for name in names if name in self._columns]
         needed = dict.fromkeys(other for name in wanted for other in (*self._factors(name), name))
         ids, rows = distinct([self._columns[name] for name in needed], self.size)
         found = [self._config(int(row), needed).only(*wanted) for row in rows]
-        parts = list(dict.fromkeys(found))  # products of other factors may be equal
+        parts = list(dict.fromkeys(found))  # different factors can give equal products
         index_of = {part: index for index, part in enumerate(parts)}
         return np.array([index_of[part] for part in found])[ids], parts
 
@@ -66,7 +66,7 @@ class Grid:
         return counts
 
     def _extend(self, knob: BoundKnob) -> None:
-        """Give each row every choice of `knob` in turn where its other choices make the knob active."""
+        """Replace each row in which `knob` is active by one row for each choice of it."""
         active = np.full(self.size, True)
         for other, wanted in knob.when:
             active &= self._has(other, wanted)
@@ -100,10 +100,10 @@ class Grid:
 
 
 def distinct(columns: Sequence[npt.NDArray[np.integer]], size: int) -> tuple[Ids, Ids]:
-    """Number the different rows of `columns` (integers from -1 up) of `size` rows each.
+    """Number the distinct rows of `columns` (integers, -1 or more; `size` rows each).
 
     Returns:
-        The number of each row, and for each number the first row that has it.
+        The number of each row, and the first row of each number.
     """
     keys, span = np.zeros(size, dtype=np.int64), 1
     for column in columns:

@@ -1,6 +1,6 @@
-"""Merging: which configs of a grid can't run, with reasons, and which are aliases of one another.
+"""Merging the configs of a grid: drops those that can't run, with reasons, and merges aliases.
 
-Everything is reckoned on the parts of configs that matter to it, each different part once.
+Each step looks only at the knobs that matter to it, and computes each distinct combination of them once.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,21 +10,28 @@ import numpy as np
 
 from autotp.errors import SpaceError
 from autotp.space.aliases.grid import Grid, Ids, distinct
-from autotp.space.aliases.predictor import FRAME_KNOBS, REST_KNOBS, STREAM_KNOBS, Frame, Identity, Predictor
+from autotp.space.aliases.predictor import (
+    PLACEMENT_KNOBS,
+    REST_KNOBS,
+    STREAM_KNOBS,
+    Identity,
+    Placement,
+    Predictor,
+)
 from autotp.space.knobs.config import Config
 
 _FEASIBLE = -1
 
 
 class Rule(NamedTuple):
-    """Why a config can't run or has no effect of its own (None where it can and has), by some of its knobs."""
+    """A rule that drops configs: `why_not` returns the reason or None, and reads only `knobs` of a config."""
 
     knobs: tuple[str, ...]
     why_not: Callable[[Config], str | None]
 
 
 class Merged:
-    """The effective configs of a grid; for each stands the simplest of its aliases, the first of equals."""
+    """The effective configs of a grid, each represented by the first alias with the fewest knobs set."""
 
     def __init__(self, grid: Grid, predictor: Predictor, rules: Iterable[Rule]) -> None:
         reason_of, reasons = _drop(grid, rules)
@@ -44,7 +51,7 @@ class Merged:
         self._keys = np.vstack([plans[:, plan_of[firsts]], rest[firsts]])
 
     def find(self, identity: Identity) -> int | None:
-        """Return the number of the effective config with this identity, None where there is none."""
+        """Return the index of the effective config with this identity, None if there is none."""
         kind, rest = self._kinds.get(identity.kind), self._rests.get(identity.rest)
         if kind is None or rest is None:
             return None
@@ -54,7 +61,7 @@ class Merged:
 
 
 def _drop(grid: Grid, rules: Iterable[Rule]) -> tuple[Ids, list[str]]:
-    """The index of each row's reason, or -1; the first rule that gives one counts."""
+    """Return the index of each row's reason (-1 if it isn't dropped) and the reasons; the first rule decides."""
     numbers: dict[str, int] = {}
     reason_of = np.full(grid.size, _FEASIBLE)
     for rule in rules:
@@ -65,33 +72,34 @@ def _drop(grid: Grid, rules: Iterable[Rule]) -> tuple[Ids, list[str]]:
     return reason_of, list(numbers)
 
 
-def _plan(grid: Grid, rows: Ids, predictor: Predictor) -> tuple[dict[Frame, int], Ids, Ids]:
-    """Numbers of the frames' kinds; the different plans as columns (kind, two numbers); each row's plan."""
-    frame_ids, parts = grid.parts(FRAME_KNOBS)
-    frame_ids = frame_ids[rows]
-    frames = [_frame(part, predictor) for part in parts]
+def _plan(grid: Grid, rows: Ids, predictor: Predictor) -> tuple[dict[Placement, int], Ids, Ids]:
+    """Return the numbers of placements' kinds; distinct plans as columns (kind, two numbers); each row's plan."""
+    placement_ids, parts = grid.parts(PLACEMENT_KNOBS)
+    placement_ids = placement_ids[rows]
+    placements = [_placement(part, predictor) for part in parts]
     streams, threads = (grid.numbers(knob)[rows] for knob in STREAM_KNOBS)
-    ids, firsts = distinct([frame_ids, streams, threads], len(rows))
-    frame_ids, streams, threads = frame_ids[firsts], streams[firsts], threads[firsts]
-    kinds: dict[Frame, int] = {}
+    ids, firsts = distinct([placement_ids, streams, threads], len(rows))
+    placement_ids, streams, threads = placement_ids[firsts], streams[firsts], threads[firsts]
+    kinds: dict[Placement, int] = {}
     plans = np.zeros((3, len(firsts)), dtype=np.int64)
-    for index, frame in enumerate(frames):
-        here = np.flatnonzero(frame_ids == index)
-        if frame is not None and len(here):
-            plans[0, here] = kinds.setdefault(frame.kind, len(kinds))
-            plans[1:, here] = frame.plan(streams[here], threads[here])
+    for index, placement in enumerate(placements):
+        here = np.flatnonzero(placement_ids == index)
+        if placement is not None and len(here):
+            plans[0, here] = kinds.setdefault(placement.kind, len(kinds))
+            plans[1:, here] = placement.plan(streams[here], threads[here])
     lowest = plans.min(axis=1, initial=0)[:, None]
     numbers, plan_firsts = distinct(list(plans - lowest), len(firsts))
     return kinds, plans[:, plan_firsts], numbers[ids]
 
 
-def _frame(part: Config, predictor: Predictor) -> Frame | None:
+def _placement(part: Config, predictor: Predictor) -> Placement | None:
     try:
-        return predictor.frame(part)
+        return predictor.placement(part)
     except SpaceError:
-        return None  # its rows were dropped with the reason
+        return None  # a rule has dropped its rows
 
 
 def _number(values: Iterable[tuple[object, ...]]) -> tuple[Ids, dict[tuple[object, ...], int]]:
+    """Return the number of each value, equal for equal values, and the values' numbers."""
     numbers: dict[tuple[object, ...], int] = {}
     return np.array([numbers.setdefault(value, len(numbers)) for value in values]), numbers

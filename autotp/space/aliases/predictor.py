@@ -1,8 +1,8 @@
-"""Effective configs: what OpenVINO really does with a config here; many configs are aliases of one.
+"""Predicts effective configs: what OpenVINO really does with a config on a machine.
 
-The *predicted* effective config saves compiles: configs that can't differ are merged before any is tried. The
-*observed* one, read after the compile, decides what an arm is. So the prediction errs towards telling configs
-apart, and says nothing where it doesn't know.
+Predicting saves compiles: configs with the same effective config (aliases) are merged before any is measured. What
+was *observed* after the compile decides what an arm is. So if in doubt, the prediction keeps configs separate, and
+it returns None for what it doesn't know.
 """
 
 import msgspec
@@ -13,11 +13,11 @@ from autotp.space.cpu_plugin.processors import Processors, is_hybrid, read_machi
 from autotp.space.cpu_plugin.streams import (
     Counts,
     Streams,
-    asked_of_split,
     mixes_core_types,
     one_stream,
     several_streams,
     split_stream,
+    split_stream_threads,
     splits,
     streams_for_throughput,
 )
@@ -28,11 +28,11 @@ from autotp.space.limits.affinity import AFFINITY_KNOBS, Mask, affinity
 from autotp.space.limits.precision import default_cache_precision, default_precision
 from autotp.topology import Topology
 
-# Threads a stream that a model may call for under the THROUGHPUT hint by its memory pressure: 0 is no opinion.
+# Threads per stream that OpenVINO may derive from a model's memory pressure under the THROUGHPUT hint; 0: none.
 MODEL_THREADS = (0, 1, 2)
 
-# The knobs that decide which processors a config starts from and how it shares them.
-FRAME_KNOBS = (
+# The knobs that decide which processors a config uses, and how they are divided among streams.
+PLACEMENT_KNOBS = (
     "performance_hint",
     "distribution_policy",
     "split_count",
@@ -44,30 +44,30 @@ FRAME_KNOBS = (
 )
 
 STREAM_KNOBS = ("num_streams", "inference_num_threads")
-REST_KNOBS = tuple(name for name in KNOBS if name not in (*FRAME_KNOBS, *STREAM_KNOBS))
+REST_KNOBS = tuple(name for name in KNOBS if name not in (*PLACEMENT_KNOBS, *STREAM_KNOBS))
 
 
-class Frame(msgspec.Struct, frozen=True):
-    """What the configs that agree in `FRAME_KNOBS` have in common; equal frames treat the rest alike.
+class Placement(msgspec.Struct, frozen=True):
+    """Where configs run: what those with equal `PLACEMENT_KNOBS` have in common.
 
-    `told_apart` holds what can't be reasoned about: the frame's own knobs where `processors` is unknown, the hint
-    where there are several NUMA nodes (LATENCY binds memory to the stream's node: `graph_context.cpp`), and how
-    layers are split in the graph.
+    Configs that differ in `never_merged` are never aliases, because its effect can't be predicted. It holds how
+    layers are split in the graph; the hint, if there are several NUMA nodes (LATENCY binds memory to the stream's
+    node: `graph_context.cpp`); and all `PLACEMENT_KNOBS`, if `processors` is unknown.
     """
 
     masks: tuple[Mask, ...] | None
     processors: Processors | None
     for_throughput: bool
     splits: bool
-    told_apart: Config = Config()
+    never_merged: Config = Config()
 
     @property
-    def kind(self) -> "Frame":
-        """What of this frame tells configs apart beside their plan, which knows of the hint's own streams."""
+    def kind(self) -> "Placement":
+        """The part of this placement that identifies a config together with its plan; the plan covers the hint."""
         return msgspec.structs.replace(self, for_throughput=False)
 
     def plan(self, streams: Counts, threads: Counts) -> tuple[Counts, Counts]:
-        """Return two numbers for each config, equal where OpenVINO makes the same streams.
+        """Return two numbers for each config that are equal for configs with the same streams.
 
         Args:
             streams: NUM_STREAMS, 0 where it isn't set.
@@ -80,19 +80,19 @@ class Frame(msgspec.Struct, frozen=True):
         alone = one_stream(self.processors, threads)
         if self.splits:
             asked = np.where(threads > 0, np.minimum(threads, self.processors.sockets[0].total), total)
-            alone = -asked  # a split stream is told apart from a whole one
+            alone = -asked  # negative, to differ from a stream without a split
         automatic = np.minimum(np.where(threads > 0, threads, total), total)
         unset, one = (streams == 0) & self.for_throughput, streams <= 1
         count = np.where(unset, 0, np.where(one, 1, several[0]))
         return count, np.where(unset, automatic, np.where(one, alone, several[1]))
 
     def streams(self, streams: int, threads: int, model_threads: int) -> Streams | None:
-        """Return the streams of one config, None where processors are unknown.
+        """Return the streams of one config, None if the processors are unknown.
 
         Args:
             streams: NUM_STREAMS, 0 where it isn't set.
             threads: INFERENCE_NUM_THREADS, 0 where it isn't set.
-            model_threads: threads a stream that the model calls for; they matter to the hint's own streams alone.
+            model_threads: one of `MODEL_THREADS`; used only if the THROUGHPUT hint chooses the streams.
         """
         processors = self.processors
         if processors is None:
@@ -103,7 +103,7 @@ class Frame(msgspec.Struct, frozen=True):
             count, each = several_streams(processors, np.array([streams]), np.array([threads]))
             found = Streams(int(count[0]), int(count[0] * each[0]))
         elif self.splits:
-            return split_stream(processors, asked_of_split(processors, threads))
+            return split_stream(processors, split_stream_threads(processors, threads))
         else:
             found = Streams(1, int(one_stream(processors, np.array([threads]))[0]))
         return split_stream(processors, found.threads) if self.splits and found.streams == 1 else found
@@ -112,13 +112,13 @@ class Frame(msgspec.Struct, frozen=True):
 class Identity(msgspec.Struct, frozen=True):
     """Configs with equal identities are aliases: OpenVINO can't treat them differently."""
 
-    kind: Frame
+    kind: Placement
     plan: tuple[int, int]
     rest: tuple[object, ...]
 
 
 class Predictor:
-    """What OpenVINO will make of configs on one machine."""
+    """Predicts the effective configs of one machine."""
 
     def __init__(self, topology: Topology, layers: tuple[FullyConnected, ...] | None = None) -> None:
         self.topology = topology
@@ -128,43 +128,43 @@ class Predictor:
         self._hybrid = is_hybrid(topology.machine)
         self._within: dict[Config, tuple[tuple[Mask, ...] | None, Processors | None]] = {}
 
-    def frame(self, config: Config) -> Frame:
-        """Return the frame of `config`, of which only `FRAME_KNOBS` count.
+    def placement(self, config: Config) -> Placement:
+        """Return the placement of `config`; only its `PLACEMENT_KNOBS` matter.
 
         Raises:
-            SpaceError: the config is INVALID here; the text is the reason.
+            SpaceError: the config can't run on this machine; the text is the reason.
         """
         masks, found = self._processors(config.only(*AFFINITY_KNOBS))
         for_throughput = config.get("performance_hint") == "throughput"
         if found is None:
-            return Frame(masks, None, for_throughput, config.tensor_parallel, config.only(*FRAME_KNOBS))
+            return Placement(masks, None, for_throughput, config.tensor_parallel, config.only(*PLACEMENT_KNOBS))
         found = found.of_type(config.get("scheduling_core_type"))
         flag = config.get("enable_hyper_threading")
         if flag is False or (flag is None and (not for_throughput or len(found.rows) > 1)):
             found = found.without_siblings()
         hint = config.only("performance_hint") if for_throughput and len(found.rows) > 1 else Config()
-        told_apart = Config((*hint.settings, *self._graph_split(config).settings))
-        return Frame(masks, found, for_throughput, config.tensor_parallel and splits(found), told_apart)
+        never_merged = Config((*hint.settings, *self._graph_split(config).settings))
+        return Placement(masks, found, for_throughput, config.tensor_parallel and splits(found), never_merged)
 
-    def told_apart(self, config: Config) -> Config:
-        """Return those settings of `config` whose effect no property shows.
+    def unreported_settings(self, config: Config) -> Config:
+        """Return the settings of `config` whose effect OpenVINO doesn't report in any property.
 
         Raises:
-            SpaceError: as `frame`.
+            SpaceError: as `placement`.
         """
-        return Config((*self.frame(config).told_apart.settings, *config.only("batch").settings))
+        return Config((*self.placement(config).never_merged.settings, *config.only("batch").settings))
 
     def sockets(self, config: Config) -> int:
-        """Return how many sockets OpenVINO sees in a process bound as `config` says, 1 where that isn't known.
+        """Return how many sockets OpenVINO sees in a process bound as `config` says, 1 if that is unknown.
 
         Raises:
-            SpaceError: the config is INVALID here; the text is the reason.
+            SpaceError: the config can't run on this machine; the text is the reason.
         """
         _, processors = self._processors(config.only(*AFFINITY_KNOBS))
         return len(processors.sockets) if processors else 1
 
     def rest(self, config: Config) -> tuple[object, ...]:
-        """Return what else tells configs apart: the values of `REST_KNOBS`, as OpenVINO takes them."""
+        """Return the values of `REST_KNOBS` (all others), with OpenVINO's defaults for those that aren't set."""
         own = {
             "enable_cpu_pinning": None if self._hybrid else True,
             "inference_precision_hint": self._default_precision,
@@ -176,31 +176,30 @@ class Predictor:
         """Return the predicted identity of `config`.
 
         Raises:
-            SpaceError: the config is INVALID here; the text is the reason.
+            SpaceError: the config can't run on this machine; the text is the reason.
         """
-        frame = self.frame(config)
-        count, each = frame.plan(*(np.array([config.count(knob) or 0]) for knob in STREAM_KNOBS))
-        return Identity(frame.kind, (int(count[0]), int(each[0])), self.rest(config))
+        placement = self.placement(config)
+        count, each = placement.plan(*(np.array([config.count(knob) or 0]) for knob in STREAM_KNOBS))
+        return Identity(placement.kind, (int(count[0]), int(each[0])), self.rest(config))
 
     def streams(self, config: Config, model_threads: tuple[int, ...] = MODEL_THREADS) -> Streams | None:
-        """Return the streams of `config`, None where they can't be predicted; as `effective`."""
+        """Return the streams of `config`, None if they can't be predicted; arguments and errors as `effective`."""
         streams, threads = (config.count(knob) or 0 for knob in STREAM_KNOBS)
-        frame = self.frame(config)
-        found = {frame.streams(streams, threads, candidate) for candidate in model_threads}
+        placement = self.placement(config)
+        found = {placement.streams(streams, threads, candidate) for candidate in model_threads}
         return found.pop() if len(found) == 1 else None
 
     def effective(self, config: Config, model_threads: tuple[int, ...] = MODEL_THREADS) -> Effective:
-        """Return the effective config that OpenVINO will make of `config`, with None for what can't be known.
+        """Return the predicted effective config of `config`, with None for what is unknown.
 
         Args:
             config: one that can run here.
-            model_threads: threads a stream that the model may call for under the THROUGHPUT hint: of all that it
-                could, those that `model_threads` leaves.
+            model_threads: which of `MODEL_THREADS` are possible for the model (see the method `model_threads`).
 
         Raises:
-            SpaceError: the config is INVALID here; the text is the reason.
+            SpaceError: the config can't run on this machine; the text is the reason.
         """
-        processors, found = self.frame(config).processors, self.streams(config, model_threads)
+        processors, found = self.placement(config).processors, self.streams(config, model_threads)
         precision = str(config.get("inference_precision_hint") or self._default_precision)
         if found is None or processors is None:
             return Effective(precision=precision)
@@ -216,23 +215,23 @@ class Predictor:
         )
 
     def model_threads(self, config: Config, observed: Effective) -> tuple[int, ...]:
-        """Return what the model may call for, told by what OpenVINO made of a `config` with the hint's streams."""
+        """Return which of `MODEL_THREADS` agree with the effective config that was `observed` for `config`."""
         wanted = (observed.streams, observed.threads)
         found = {threads: self.streams(config, (threads,)) for threads in MODEL_THREADS}
         return tuple(threads for threads, made in found.items() if made and (made.streams, made.threads) == wanted)
 
     def _graph_split(self, config: Config) -> Config:
-        """Return how layers are split in the graph, in one spelling."""
+        """Return the settings of the split in the graph, the same for all that split the same layers."""
         if config.graph_split is None:
             return Config()
-        split = config.graph_split.settled(self._layers or ())
+        split = config.graph_split.normalized(self._layers or ())
         return Config.of({"split_count": split.count, "split_min_weights": split.min_weights})
 
     def _split_nodes(self, config: Config) -> int | None:
-        """Return how many layers are split in the graph, None where the model's aren't known."""
+        """Return how many layers are split in the graph, None if the model's layers are unknown."""
         if config.graph_split is None:
             return 0
-        return None if self._layers is None else len(config.graph_split.taken(self._layers))
+        return None if self._layers is None else len(config.graph_split.selected(self._layers))
 
     def _processors(self, config: Config) -> tuple[tuple[Mask, ...] | None, Processors | None]:
         if config not in self._within:

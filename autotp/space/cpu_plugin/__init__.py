@@ -1,1 +1,1 @@
-"""OpenVINO's CPU plugin, modelled: how it counts processors and shares them among streams."""
+"""A model of OpenVINO's CPU plugin: how it counts processors and divides them among streams."""

@@ -1,10 +1,10 @@
-"""The processors as OpenVINO counts them: what its stream calculation starts from, not what the machine is.
+"""The processors as OpenVINO counts them, the input of its stream calculation; the real machine may differ.
 
 Modelled on `src/inference/src/os/lin/lin_system_conf.cpp` and `src/plugins/intel_cpu/src/cpu_map_scheduling.cpp`
 of OpenVINO 2026.4, and checked against it on pretended machines (`tests/evidence/sweep_effective.py`). Where
-OpenVINO misreads sysfs, so does this, or it says that it doesn't know: OpenVINO's "sockets" are groups of CPUs
-that share a third-level cache, it reads the node folders up to the first gap, and of two SMT siblings the second
-is the core.
+OpenVINO misreads sysfs, this module does the same, or returns None for unknown. OpenVINO's "sockets" are groups of
+CPUs that share a third-level cache; it reads the node folders only up to the first missing number; and it counts
+the second of two SMT siblings as the core.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ _PRIVATE_LEVEL = 2
 
 
 class Row(msgspec.Struct, frozen=True):
-    """CPUs of one NUMA node by type: cores (`main`), E-cores, and SMT siblings of cores that `main` counts."""
+    """Numbers of CPUs of one NUMA node by type: cores (`main`), E-cores, and the SMT siblings of `main` cores."""
 
     main: int
     efficient: int
@@ -30,33 +30,33 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """All CPUs of the row."""
+        """The number of all CPUs of the row."""
         return self.main + self.efficient + self.hyper
 
 
 class Processors(msgspec.Struct, frozen=True):
-    """The rows of OpenVINO's table, one for each NUMA node with CPUs that the process may use."""
+    """OpenVINO's table of processors: one row for each NUMA node with CPUs that the process may use."""
 
     rows: tuple[Row, ...]
 
     @property
     def main(self) -> int:
-        """Cores of all rows."""
+        """The number of cores."""
         return sum(row.main for row in self.rows)
 
     @property
     def efficient(self) -> int:
-        """E-cores of all rows."""
+        """The number of E-cores."""
         return sum(row.efficient for row in self.rows)
 
     @property
     def hyper(self) -> int:
-        """SMT siblings of all rows."""
+        """The number of SMT siblings."""
         return sum(row.hyper for row in self.rows)
 
     @property
     def total(self) -> int:
-        """CPUs of all rows."""
+        """The number of CPUs."""
         return self.main + self.efficient + self.hyper
 
     @property
@@ -66,12 +66,12 @@ class Processors(msgspec.Struct, frozen=True):
 
     @property
     def sockets(self) -> tuple[Row, ...]:
-        """The rows of each socket summed, in the order in which the sockets appear."""
+        """One row for each socket, the sum of its rows, in the order of their first rows."""
         ids = dict.fromkeys(row.socket for row in self.rows)
         return tuple(_sum((row for row in self.rows if row.socket == id_), id_) for id_ in ids)
 
     def of_type(self, scheduling_core_type: object) -> "Processors":
-        """Return the processors that `scheduling_core_type` leaves; all where it would leave none."""
+        """Return the processors that `scheduling_core_type` allows, or all of them if it allows none."""
         if scheduling_core_type == "pcore_only" and self.main:
             return Processors(tuple(Row(row.main, 0, row.hyper, row.socket) for row in self.rows))
         if scheduling_core_type == "ecore_only" and self.efficient:
@@ -84,7 +84,7 @@ class Processors(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What OpenVINO reads of a whole machine before it looks at the process's mask, by CPU."""
+    """What OpenVINO reads about each CPU of the machine, before it applies the process's CPU mask."""
 
     node_of: dict[int, int]
     socket_of: dict[int, int]
@@ -98,7 +98,7 @@ class Reading(msgspec.Struct, frozen=True):
         return {"main", "efficient"} <= set(self.type_of.values())
 
     def within(self, cpus: Iterable[int]) -> Processors | None:
-        """Return what a process bound to `cpus` may use, None where that's nothing."""
+        """Return the processors of a process bound to `cpus`, None if there are none."""
         allowed = frozenset(cpus)
         here = [cpu for cpu in self.type_of if cpu in allowed]
         if len(here) == len(self.type_of):
@@ -120,10 +120,10 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 def split_places(machine: Machine, cpus: Iterable[int]) -> tuple[tuple[int, ...], ...]:
-    """Return the CPUs of each socket that OpenVINO tells apart: a process bound to `cpus` can split over these.
+    """Return `cpus` grouped by socket as OpenVINO counts sockets; its policy makes one sub-stream for each.
 
-    Mostly they are the sockets. But sockets in one NUMA node are one, and where a socket has several third-level
-    caches each of its NUMA nodes is one.
+    Mostly these are the real sockets. But OpenVINO sees several sockets in one NUMA node as one, and if a socket
+    has several third-level caches, it sees each of its NUMA nodes as a socket.
     """
     reading, places = read_machine(machine), dict[int, list[int]]()
     socket_of = reading.socket_of if reading else {cpu.id: cpu.socket for cpu in machine.cpus}
@@ -133,17 +133,17 @@ def split_places(machine: Machine, cpus: Iterable[int]) -> tuple[tuple[int, ...]
 
 
 def is_hybrid(machine: Machine) -> bool:
-    """Return whether OpenVINO tells cores and E-cores apart."""
+    """Return whether OpenVINO sees both cores and E-cores."""
     reading = read_machine(machine)
     return reading.hybrid if reading else machine.efficient_cores > 0
 
 
 @lru_cache(maxsize=8)
 def read_machine(machine: Machine) -> Reading | None:
-    """Return what OpenVINO reads of `machine`.
+    """Return what OpenVINO reads about `machine`, None if that can't be predicted.
 
-    None where it misreads sysfs or falls back to guesses from /proc/cpuinfo: without caches, with cores of more
-    than two threads, with E-cores outside of every third-level cache, and with nodes whose CPUs it can't list.
+    That is so if OpenVINO misreads sysfs or guesses from /proc/cpuinfo: without caches, with more than two threads
+    per core, with E-cores outside of every third-level cache, or with nodes whose list of CPUs it misreads.
     """
     caches, type_of, nodes = _sockets(machine), _types(machine), _nodes(machine)
     if caches is None or type_of is None:
@@ -152,11 +152,11 @@ def read_machine(machine: Machine) -> Reading | None:
     node_of = socket_of = unbound = caches
     if len(nodes) not in (0, sockets):
         node_of = {cpu: node for node, members in enumerate(nodes) for cpu in members}
-        if set(node_of) != set(caches) or not all(map(_reads, nodes)):
+        if set(node_of) != set(caches) or not all(map(_reads_correctly, nodes)):
             return None
         if sockets > len(nodes):
-            # Several caches a node: a bound process sees a socket in each node. One that isn't sees the number of
-            # the node's first cache, cut to the number of nodes, so that later nodes fall into one socket.
+            # Several caches per node: for a bound process, each node is a socket. For an unbound one, a node's
+            # socket is the number of its first cache, but below the number of nodes: later nodes share a socket.
             firsts = [min(caches[members[0]], len(nodes) - 1) for members in nodes]
             socket_of, unbound = node_of, {cpu: firsts[node] for cpu, node in node_of.items()}
     return Reading(
@@ -179,7 +179,7 @@ def _sum(rows: Iterable[Row], socket: int) -> Row:
 
 
 def _sockets(machine: Machine) -> dict[int, int] | None:
-    """Each CPU's socket as OpenVINO counts them; None without caches, or if only some CPUs have a third level."""
+    """Return the socket of each CPU as OpenVINO counts; None without caches, or if some CPUs have no L3 cache."""
     if not machine.caches:
         return None
     shared = sorted(cache.cpus for cache in machine.caches if cache.level == _LAST_LEVEL)
@@ -191,7 +191,7 @@ def _sockets(machine: Machine) -> dict[int, int] | None:
 
 
 def _types(machine: Machine) -> dict[int, str] | None:
-    """Each CPU's type, `main`, `efficient` or `hyper`; None where a core has more than two threads."""
+    """Return the type of each CPU (`main`, `efficient` or `hyper`); None if a core has more than two threads."""
     threads: dict[int, list[int]] = {}
     for cpu in machine.cpus:
         threads.setdefault(cpu.core, []).append(cpu.id)
@@ -208,7 +208,10 @@ def _types(machine: Machine) -> dict[int, str] | None:
 
 
 def _type_of_single(cluster: tuple[int, ...], efficient_found: bool) -> str:
-    """Without siblings: efficient where a run of CPUs shares its second-level cache, but for a first lone pair."""
+    """Return the type of a CPU without SMT sibling: `efficient` if several consecutive CPUs share its L2 cache.
+
+    If only two share it, and no E-core was found before, it is `main`.
+    """
     run = next(((a, b) for a, b in pairwise(cluster) if b == a + 1), None)
     if run is None:
         return "main"
@@ -217,15 +220,15 @@ def _type_of_single(cluster: tuple[int, ...], efficient_found: bool) -> str:
 
 
 def _nodes(machine: Machine) -> list[tuple[int, ...]]:
-    """The CPUs of each node that OpenVINO reads: those of the folders node0, node1 … up to the first gap."""
+    """Return the CPUs of each node that OpenVINO reads: node0, node1 … up to the first missing number."""
     first = machine.nodes[0]
     if len(machine.nodes) == 1 and first.memory_bytes is None and not first.distances:
-        return []  # the probe's stand-in for a kernel without such folders
+        return []  # the kernel has no such folders; `probe` made up this node
     consecutive = takewhile(lambda pair: pair[0] == pair[1].id, enumerate(machine.nodes))
     return [node.cpus for _, node in consecutive if node.cpus]
 
 
-def _reads(cpus: tuple[int, ...]) -> bool:
-    """Whether OpenVINO reads a node's list of CPUs right: all ranges, or several CPUs without any range."""
+def _reads_correctly(cpus: tuple[int, ...]) -> bool:
+    """Whether OpenVINO reads a node's list of CPUs correctly: only ranges, or several CPUs and no range."""
     ranges = ["-" in item for item in format_cpulist(cpus).split(",")]
     return all(ranges) or (not any(ranges) and len(ranges) > 1)

@@ -1,8 +1,8 @@
-"""How OpenVINO's CPU plugin shares processors among streams: counts of streams, threads and sub-streams.
+"""How OpenVINO's CPU plugin divides processors among streams: numbers of streams, threads and sub-streams.
 
 Modelled on `src/plugins/intel_cpu/src/cpu_streams_calculation.cpp` of OpenVINO 2026.4, and checked against it on
-pretended machines (`tests/evidence/sweep_effective.py`). Which of its paths is taken depends on the streams asked
-for, the hint and the policy; within a path the figures follow from few numbers, so many configs are calculated at
+pretended machines (`tests/evidence/sweep_effective.py`). There is a function for each of its paths; which one
+applies depends on NUM_STREAMS, the hint and the policy. The functions that take arrays calculate many configs at
 once.
 """
 
@@ -19,9 +19,9 @@ _E_CORES_A_STREAM = 2
 
 
 class Streams(msgspec.Struct, frozen=True):
-    """What OpenVINO makes: streams, the threads that it reports for all, and those that each sub-stream has.
+    """The streams that OpenVINO makes: their number, the threads that it reports, and threads per sub-stream.
 
-    `sub_streams` is empty without a split; its sum is below `threads` where OpenVINO loses some: `split_stream`.
+    `sub_streams` is empty without a split. Its sum can be less than `threads` (see `split_stream`).
     """
 
     streams: int
@@ -30,10 +30,10 @@ class Streams(msgspec.Struct, frozen=True):
 
 
 def several_streams(processors: Processors, streams: Counts, threads: Counts) -> tuple[Counts, Counts]:
-    """Return streams and threads per stream where more than one stream is asked for.
+    """Return the streams, and the threads per stream, if NUM_STREAMS is above 1.
 
     Args:
-        processors: what the process may use.
+        processors: those that the process may use.
         streams: NUM_STREAMS of each config, above 1.
         threads: INFERENCE_NUM_THREADS of each config, 0 where it isn't set.
     """
@@ -41,17 +41,17 @@ def several_streams(processors: Processors, streams: Counts, threads: Counts) ->
     count = np.minimum(streams, usable)
     cores = processors.main or processors.efficient
     wanted = np.minimum(usable // np.maximum(count, 1), cores)
-    # A stream's threads are of one type, so wide streams may not all find their place: then all get narrower.
+    # The threads of a stream are of one type. If not all streams fit, all of them get fewer threads.
     widths = np.arange(1, cores + 1)
     kinds = np.array([processors.main, processors.efficient, processors.hyper])
-    places = (kinds[:, None] // widths).sum(axis=0)  # falls as streams get wider
+    places = (kinds[:, None] // widths).sum(axis=0)  # decreases with the width
     widest = np.searchsorted(-places, -count, side="right")
     each = np.where(count >= usable, 1, np.clip(widest, 1, np.maximum(wanted, 1)))
     return count, each
 
 
 def one_stream(processors: Processors, threads: Counts) -> Counts:
-    """Return the threads of the only stream where no split is asked for; arguments as `several_streams`."""
+    """Return the threads of a single stream without a split; `threads` as in `several_streams`."""
     own = processors.total if len(processors.rows) == 1 else processors.sockets[0].total
     if processors.hybrid and processors.main > processors.efficient // _E_CORES_A_STREAM:
         own = processors.main + processors.hyper
@@ -59,40 +59,41 @@ def one_stream(processors: Processors, threads: Counts) -> Counts:
 
 
 def mixes_core_types(processors: Processors, threads: int) -> bool:
-    """Whether the only stream runs on cores and E-cores alike; OpenVINO doesn't pin it then of its own accord."""
+    """Whether a single stream runs on both cores and E-cores; by default OpenVINO doesn't pin such a stream."""
     own_cores_only = not threads and processors.main > processors.efficient // _E_CORES_A_STREAM
     width = int(one_stream(processors, np.array([threads]))[0])
     return processors.hybrid and not own_cores_only and width > processors.main
 
 
 def splits(processors: Processors) -> bool:
-    """Whether the tensor-parallel policy makes sub-streams: only where OpenVINO sees several NUMA nodes."""
+    """Whether the tensor-parallel policy makes sub-streams: only if OpenVINO sees several NUMA nodes."""
     return len(processors.rows) > 1
 
 
-def split_stream(processors: Processors, asked: int) -> Streams:
-    """Return the only stream of a config with the policy, where `splits`: one sub-stream a socket.
+def split_stream(processors: Processors, stream_threads: int) -> Streams:
+    """Return the single stream of a config with the policy, if `splits`: one sub-stream for each socket.
 
-    A sub-stream that no node holds alone is written as its sum and its parts, but OpenVINO takes as many rows as
-    there are sub-streams from the top of this list (`compiled_model.cpp`): the second is then a part of the first.
+    OpenVINO lists a sub-stream that doesn't fit into one node as several rows: the total, then its parts. But it
+    reads only as many rows as there are sub-streams from the top of the list (`compiled_model.cpp`). So it can
+    take a part of the first sub-stream for the second one, and start fewer threads than it reports.
 
     Args:
-        processors: what the process may use.
-        asked: threads that the stream would have without a split, which each sub-stream may get.
+        processors: those that the process may use.
+        stream_threads: threads that the stream would have without a split; the most that a sub-stream gets.
     """
-    written = [_sub_stream_rows(processors, socket, asked) for socket in processors.sockets]
+    written = [_sub_stream_rows(processors, socket, stream_threads) for socket in processors.sockets]
     rows = [threads for group in written for threads in group]
     return Streams(1, sum(group[0] for group in written), tuple(rows[: len(written)]))
 
 
-def asked_of_split(processors: Processors, threads: int) -> int:
-    """Return the threads that a split's stream asks for; `threads` means those of one socket, 0 is not set."""
+def split_stream_threads(processors: Processors, threads: int) -> int:
+    """Return the `stream_threads` of a split; `threads` (0: not set) is limited to those of one socket."""
     return min(threads, processors.sockets[0].total) if threads else processors.total
 
 
-def _sub_stream_rows(processors: Processors, socket: Row, asked: int) -> list[int]:
-    """The threads of a socket's sub-stream and, where it takes several nodes or types, of its parts."""
-    wanted = min(SUB_STREAM_THREADS, asked)
+def _sub_stream_rows(processors: Processors, socket: Row, stream_threads: int) -> list[int]:
+    """Return the threads of a socket's sub-stream, then of its parts if it takes several nodes or types."""
+    wanted = min(SUB_STREAM_THREADS, stream_threads)
     nodes = [row for row in processors.rows if row.socket == socket.socket]
     if any(node.main >= wanted for node in nodes):
         return [wanted]
@@ -108,12 +109,12 @@ def _sub_stream_rows(processors: Processors, socket: Row, asked: int) -> list[in
 
 
 def streams_for_throughput(processors: Processors, threads: int, model_threads: int) -> Streams:
-    """Return what the THROUGHPUT hint makes where NUM_STREAMS isn't set.
+    """Return the streams of the THROUGHPUT hint if NUM_STREAMS isn't set.
 
     Args:
         processors: what the process may use.
         threads: INFERENCE_NUM_THREADS, 0 where it isn't set.
-        model_threads: threads a stream that the model calls for by its memory pressure: 0 (no opinion), 1 or 2.
+        model_threads: threads per stream that OpenVINO derives from the model's memory pressure; 0: none.
     """
     usable = min(threads, processors.total) if threads else processors.total
     if model_threads == 0:
@@ -129,7 +130,7 @@ def streams_for_throughput(processors: Processors, threads: int, model_threads: 
 
 
 def _by_divisors(processors: Processors, usable: int) -> tuple[int, int]:
-    """Streams and threads of each for a model without an opinion: 4, 5 or 3 threads where they divide a node."""
+    """Return streams and threads per stream if `model_threads` is 0: 4, 5 or 3 threads if that divides a node."""
     alone = len(processors.rows) == 1
     kind = "main" if processors.main else "efficient"
     cores = min(usable, max(getattr(row, kind) for row in processors.rows))
@@ -143,7 +144,7 @@ def _by_divisors(processors: Processors, usable: int) -> tuple[int, int]:
 
 
 def _hybrid_throughput(processors: Processors, usable: int) -> Streams:
-    """One thread a stream on cores, two on E-cores, then the SMT siblings."""
+    """Return streams of one thread on cores, of two on E-cores, and then of one on SMT siblings."""
     main, efficient = processors.main, processors.efficient
     if usable >= main + efficient:
         count = usable - efficient // _E_CORES_A_STREAM

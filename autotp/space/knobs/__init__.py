@@ -1,1 +1,1 @@
-"""What can be set: the knob table, configs, and splits in the graph."""
+"""What can be set: the table of knobs, configs, and splits of the graph."""

@@ -1,4 +1,4 @@
-"""A config: one point of a space, an immutable value."""
+"""A config: values for some knobs, one point of a search space."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from autotp.space.knobs.table import KNOBS, Value, knob_named
 
 
 class Config(msgspec.Struct, frozen=True):
-    """The knobs that are set, in the order of the knob table, so that equal configs are equal values."""
+    """The knobs that are set and their values, in the order of the knob table, so that equal configs are equal."""
 
     settings: tuple[tuple[str, Value], ...] = ()
 
@@ -18,7 +18,7 @@ class Config(msgspec.Struct, frozen=True):
         """Check `settings` (knob name to value) and return them as a config.
 
         Raises:
-            SpaceError: an unknown knob or a value that isn't one of its values.
+            SpaceError: an unknown knob, or a value that it doesn't take.
         """
         parsed = {name: knob_named(name).parse(item) for name, item in settings.items()}
         return cls(tuple((name, parsed[name]) for name in KNOBS if name in parsed))
@@ -37,34 +37,34 @@ class Config(msgspec.Struct, frozen=True):
         return Config(tuple(setting for setting in self.settings if setting[0] not in names))
 
     def only(self, *names: str) -> "Config":
-        """Return this config with none but the knobs `names` set."""
+        """Return this config with all knobs but `names` unset."""
         return Config(tuple(setting for setting in self.settings if setting[0] in names))
 
     @property
     def tensor_parallel(self) -> bool:
-        """Whether OpenVINO's tensor-parallel policy is asked for."""
+        """Whether OpenVINO's tensor-parallel policy is set."""
         return self.get("distribution_policy") == "tensor_parallel"
 
     @property
     def without_policy(self) -> "Config":
-        """This without OpenVINO's distribution policy, and the split that it is asked for."""
+        """This config without the distribution policy and `split_count`."""
         return self.without("distribution_policy", "split_count")
 
     @property
     def graph_split(self) -> GraphSplit | None:
-        """How fully connected layers are split in the graph, None where they aren't."""
+        """How fully connected layers are split in the graph, None if they aren't."""
         count, least = self.count("split_count"), self.count("split_min_weights")
         if self.tensor_parallel or count is None or count < 2:
             return None
         return GraphSplit(count, MIN_WEIGHTS if least is None else least)
 
     def properties(self) -> dict[str, str]:
-        """Return exactly what `compile_model` gets, as strings."""
+        """Return the properties to pass to `compile_model`, as strings."""
         passed = {KNOBS[name].property: KNOBS[name].passed(value) for name, value in self.settings}
         return {name: text for name, text in passed.items() if name is not None and text is not None}
 
     def to_dict(self) -> dict[str, Value]:
-        """Return knob name to value, for files and study attributes."""
+        """Return the values by knob name, for files and study attributes."""
         return dict(self.settings)
 
     def __str__(self) -> str:
@@ -72,12 +72,12 @@ class Config(msgspec.Struct, frozen=True):
 
 
 def spell_value(value: object) -> str:
-    """Return `value` as YAML has it: `true`, `[0, 1]`, `f32`."""
+    """Return `value` as written in YAML: `true`, `[0, 1]`, `f32`."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(list(value)) if isinstance(value, tuple | list) else str(value)
 
 
 def spell_config(settings: Mapping[str, object]) -> str:
-    """Return knobs as `num_streams=2, nireq=4`."""
+    """Return `settings` as text, such as `num_streams=2, nireq=4`."""
     return ", ".join(f"{name}={spell_value(value)}" for name, value in settings.items()) or "no knob set"

@@ -1,44 +1,44 @@
-"""SplitFC as a config has it: which fully connected layers are split in the graph, and into how many shards.
+"""The settings of a graph split (SplitFC): which fully connected layers are split, and into how many shards.
 
-It is what `split_count` means where OpenVINO isn't asked to split by itself (`distribution_policy: none`).
+`split_count` means this if OpenVINO's own split isn't used (`distribution_policy: none`).
 """
 
 from collections.abc import Sequence
 
 import msgspec
 
-MIN_WEIGHTS = 6_600_000  # as in OpenVINO's pass of old (https://github.com/openvinotoolkit/openvino/pull/23593)
+MIN_WEIGHTS = 6_600_000  # as in a former pass of OpenVINO (https://github.com/openvinotoolkit/openvino/pull/23593)
 
 
 class FullyConnected(msgspec.Struct, frozen=True):
-    """A layer of a model that can be split: how many weights and output channels it has."""
+    """A layer of a model that can be split: its numbers of weights and output channels."""
 
     weights: int
     channels: int
 
 
 class GraphSplit(msgspec.Struct, frozen=True):
-    """Every layer of at least `min_weights` weights in `count` shards."""
+    """Split every layer with at least `min_weights` weights into `count` shards."""
 
     count: int
     min_weights: int = MIN_WEIGHTS
 
-    def takes(self, layer: FullyConnected) -> bool:
-        """Whether `layer` is one of those that are split."""
+    def applies_to(self, layer: FullyConnected) -> bool:
+        """Whether `layer` is split."""
         return layer.weights >= self.min_weights
 
-    def taken(self, layers: Sequence[FullyConnected]) -> list[FullyConnected]:
-        """Return those of `layers` that are split."""
-        return [layer for layer in layers if self.takes(layer)]
+    def selected(self, layers: Sequence[FullyConnected]) -> list[FullyConnected]:
+        """Return the layers that are split."""
+        return [layer for layer in layers if self.applies_to(layer)]
 
-    def settled(self, layers: Sequence[FullyConnected]) -> "GraphSplit":
-        """Return the split that takes the same of `layers` and names the smallest of them."""
-        least = min((layer.weights for layer in self.taken(layers)), default=self.min_weights)
+    def normalized(self, layers: Sequence[FullyConnected]) -> "GraphSplit":
+        """Return the split of the same layers whose `min_weights` is the size of the smallest of them."""
+        least = min((layer.weights for layer in self.selected(layers)), default=self.min_weights)
         return GraphSplit(self.count, least)
 
     def why_not(self, layers: Sequence[FullyConnected]) -> str | None:
-        """Return why a model of `layers` can't be split so, None where it can."""
-        narrowest = min((layer.channels for layer in self.taken(layers)), default=None)
+        """Return why a model with these `layers` can't be split like this, None if it can."""
+        narrowest = min((layer.channels for layer in self.selected(layers)), default=None)
         if narrowest is None:
             return f"no fully connected layer of the model has {self.min_weights:,} weights or more"
         if narrowest < self.count:

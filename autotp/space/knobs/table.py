@@ -1,4 +1,4 @@
-"""The knobs: each declared once, with its OpenVINO property and type; space, CLI and YAML read this table.
+"""The table of knobs. Each is declared once, with its OpenVINO property and type; spaces and options read it.
 
 Property names and their meaning:
 https://docs.openvino.ai/2026/openvino-workflow/running-inference/inference-devices-and-modes/cpu-device.html
@@ -17,7 +17,7 @@ MOST_WEIGHTS = 10**12
 
 
 class Kind(StrEnum):
-    """What values a knob takes."""
+    """The kinds of values that knobs take, in words for errors."""
 
     COUNT = "a whole number, 1 or more"
     FLAG = "true or false"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 class Word(StrEnum):
-    """A value that is known only once a machine is: `Space` holds words, a bound space numbers."""
+    """A word in a space file that stands for values that depend on the machine; binding replaces it by them."""
 
     DEFAULT = "default"
     PER_NODE = "per_node"
@@ -37,9 +37,15 @@ class Word(StrEnum):
 
 
 class Knob(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that can be set. `not_passed` is the choice for which `property` is left out.
+    """A setting that can be tuned.
 
-    OpenVINO takes its choices in capitals, but `verbatim` ones as they are.
+    Attributes:
+        name: as users write it.
+        kind: which values it takes.
+        property: OpenVINO's property, None if OpenVINO has none and autotp applies the knob itself.
+        choices: the values, if `kind` is CHOICE.
+        not_passed: the choice for which `property` isn't passed.
+        verbatim: whether OpenVINO takes the choices as they are; otherwise in capitals.
     """
 
     name: str
@@ -50,7 +56,7 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
     verbatim: bool = False
 
     def parse(self, item: object) -> Value:
-        """Return `item` (from YAML or the command line) as a value of this knob.
+        """Check `item` (from YAML or the command line) and return it as a value of this knob.
 
         Raises:
             SpaceError: a wrong type or a value out of range.
@@ -58,7 +64,7 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
         value = _nodes(item) if self.kind is Kind.NODES else item
         if not self._accepts(value):
             expected = ", ".join(self.choices) or self.kind.value
-            raise SpaceError(f"{self.name}: {_spell(item)} isn't a value of it; it takes {expected}.")
+            raise SpaceError(f"{self.name}: {_spell(item)} isn't a valid value; it takes {expected}.")
         return value  # type: ignore[return-value]
 
     def _accepts(self, value: object) -> bool:
@@ -75,7 +81,7 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
                 return _is_count(value) or isinstance(value, tuple)
 
     def passed(self, value: Value) -> str | None:
-        """Return the text that OpenVINO gets for `value`, or None where nothing is passed."""
+        """Return the text to pass to OpenVINO for `value`, or None to pass nothing."""
         if self.property is None or value == self.not_passed:
             return None
         if isinstance(value, bool):
@@ -161,7 +167,7 @@ def knob_named(name: str) -> Knob:
     """Return the knob `name`.
 
     Raises:
-        SpaceError: there is none; the text lists those there are.
+        SpaceError: there is no such knob; the text lists all knobs.
     """
     try:
         return KNOBS[name]

@@ -1,1 +1,1 @@
-"""What a machine, its envelope and its precision allow, and which CPUs a config takes."""
+"""Which values can run on a machine, and which CPUs a config is bound to."""

@@ -1,9 +1,9 @@
-"""The one place that turns `split_count`, `numa_nodes` and `instances` into CPU masks.
+"""CPU masks of a config: the one place that turns `split_count`, `numa_nodes` and `instances` into masks.
 
-OpenVINO makes one sub-stream for each socket that the process may run on, as OpenVINO tells sockets apart, so
-the native degree of tensor parallelism is set by the mask (`cpu_streams_calculation.cpp` of its CPU plugin).
+OpenVINO makes one sub-stream for each of its sockets that the process may run on (`cpu_streams_calculation.cpp` of
+its CPU plugin), so the CPU mask sets the degree of its own tensor parallelism.
 
-Instances share the CPUs out evenly, as `numactl` would: whole nodes each, or the cores of a node among several.
+Instances get equal shares of the CPUs: whole NUMA nodes, or parts of one node.
 """
 
 from itertools import pairwise
@@ -15,18 +15,18 @@ from autotp.topology import Envelope, Machine
 
 Mask = tuple[int, ...]
 
-# What `affinity` looks at.
+# The knobs that `affinity` reads.
 AFFINITY_KNOBS = ("distribution_policy", "split_count", "numa_nodes", "instances")
 
 
 def affinity(config: Config, machine: Machine, envelope: Envelope) -> tuple[Mask, ...] | None:
-    """Return one mask (sorted CPU ids) per instance, or None where the whole envelope is meant.
+    """Return one mask (sorted CPU ids) per instance, or None if one process uses the whole envelope.
 
     Raises:
-        SpaceError: the config is INVALID here; the text is the reason.
+        SpaceError: the config can't run on this machine; the text is the reason.
     """
     cpus = _on_nodes(config.get("numa_nodes"), machine, envelope.cpus)
-    masks = _shared_out(config.count("instances") or 1, machine, cpus)
+    masks = _equal_shares(config.count("instances") or 1, machine, cpus)
     split_count = config.count("split_count")
     if split_count is not None and config.tensor_parallel:
         masks = tuple(_on_sockets(split_count, machine, mask) for mask in masks)
@@ -46,6 +46,7 @@ def nodes_spanned(machine: Machine, cpus: Mask) -> tuple[int, ...]:
 
 
 def _on_nodes(wanted: object, machine: Machine, cpus: Mask) -> Mask:
+    """Return those of `cpus` on the first `wanted` nodes, or on the nodes with the ids `wanted`."""
     if wanted is None:
         return cpus
     present = nodes_spanned(machine, cpus)
@@ -61,8 +62,8 @@ def _on_nodes(wanted: object, machine: Machine, cpus: Mask) -> Mask:
     return tuple(cpu for cpu in cpus if node_of.get(cpu) in chosen)
 
 
-def _shared_out(instances: int, machine: Machine, cpus: Mask) -> tuple[Mask, ...]:
-    """Return an equal share of `cpus` for each of `instances`: whole nodes, or cores of one."""
+def _equal_shares(instances: int, machine: Machine, cpus: Mask) -> tuple[Mask, ...]:
+    """Return an equal share of `cpus` for each of `instances`: whole nodes, or a part of one node."""
     nodes = nodes_spanned(machine, cpus)
     if len(nodes) % instances == 0:
         each = len(nodes) // instances
@@ -80,7 +81,7 @@ def _shared_out(instances: int, machine: Machine, cpus: Mask) -> tuple[Mask, ...
 
 
 def _cut(parts: int, machine: Machine, cpus: Mask) -> list[Mask]:
-    """Cut the cores of one node into `parts`, as even as can be."""
+    """Divide the cores of one node into `parts` as evenly as possible."""
     cores = _cores(machine, cpus)
     if parts > len(cores):
         raise SpaceError(f"a node has {len(cores)} core(s) for {parts} instances")
@@ -89,7 +90,7 @@ def _cut(parts: int, machine: Machine, cpus: Mask) -> list[Mask]:
 
 
 def _cores(machine: Machine, cpus: Mask) -> list[Mask]:
-    """Return the CPUs of each core of `cpus`."""
+    """Return `cpus` grouped by core."""
     within, cores = frozenset(cpus), dict[int, list[int]]()
     for cpu in machine.cpus:
         if cpu.id in within:
@@ -98,6 +99,7 @@ def _cores(machine: Machine, cpus: Mask) -> list[Mask]:
 
 
 def _on_sockets(split_count: int, machine: Machine, cpus: Mask) -> Mask:
+    """Return those of `cpus` on the first `split_count` sockets, as OpenVINO counts sockets."""
     places = split_places(machine, cpus)
     if split_count > len(places):
         raise SpaceError(f"split_count={split_count}: the process spans {len(places)} socket(s)")

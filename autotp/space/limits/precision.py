@@ -1,7 +1,7 @@
-"""In which precision OpenVINO computes and keeps what it needs, and what is less exact than it chooses itself.
+"""OpenVINO's default precisions on a machine, and which values are less exact than these.
 
-Its own choices: `src/plugins/intel_cpu/src/config.{h,cpp}`. Less exact ones are faster on some machines, so that
-they must be asked for; more exact ones are always allowed.
+The defaults: `src/plugins/intel_cpu/src/config.{h,cpp}`. Less exact values can be faster but change the outputs,
+so they need the user's permission; more exact ones are always allowed.
 """
 
 from autotp.space.knobs.config import Config
@@ -14,30 +14,30 @@ F16_ISA = frozenset({"asimdhp"})  # arm64 with arithmetic in half precision
 COMPUTED, CACHED, QUANTIZED = "inference_precision_hint", "kv_cache_precision", "dynamic_quantization_group_size"
 PRECISION_KNOBS = (COMPUTED, CACHED, QUANTIZED)
 ALLOWABLE = tuple(dict.fromkeys((*KNOBS[COMPUTED].choices, *KNOBS[CACHED].choices, QUANTIZED)))
-DEFAULT_GROUP = 32  # of dynamic quantization; 0 is none, larger groups are coarser
+DEFAULT_GROUP = 32  # of dynamic quantization; 0 turns it off, larger groups are less exact
 _LOSSINESS = {"f32": 0, "bf16": 1, "f16": 1, "u8": 2, "u4": 3}
 
 
 def default_precision(machine: Machine) -> str:
-    """Return OpenVINO's own inference precision here."""
+    """Return OpenVINO's default inference precision on `machine`."""
     isa = set(machine.isa)
     return "f16" if F16_ISA & isa else "bf16" if BF16_ISA & isa else "f32"
 
 
 def default_cache_precision(machine: Machine) -> str:
-    """Return the precision in which OpenVINO itself keeps the KV cache here."""
+    """Return OpenVINO's default precision of the KV cache on `machine`."""
     return "f16" if F16_ISA & set(machine.isa) else "u8"
 
 
 def lossy(config: Config, machine: Machine) -> bool:
-    """Whether `config` computes or keeps anything less exactly than OpenVINO does by default."""
+    """Whether `config` computes or caches anything less exactly than OpenVINO does by default."""
     return any(
         _more_exact(knob, value, machine) is not None for knob, value in config.settings if knob in PRECISION_KNOBS
     )
 
 
 def precision_dropped(knob: str, value: Value, machine: Machine, allowed: tuple[str, ...]) -> str | None:
-    """Return why `value` of one of `PRECISION_KNOBS` has to be asked for, None where it hasn't or is `allowed`."""
+    """Return why `value` of a knob in `PRECISION_KNOBS` needs permission, None if not or if it is `allowed`."""
     word = QUANTIZED if knob == QUANTIZED else str(value)
     default = _more_exact(knob, value, machine)
     if default is None or word in allowed:
@@ -46,7 +46,7 @@ def precision_dropped(knob: str, value: Value, machine: Machine, allowed: tuple[
 
 
 def _more_exact(knob: str, value: Value, machine: Machine) -> Value | None:
-    """Return OpenVINO's own value of `knob` where `value` isn't at least as exact, else None."""
+    """Return OpenVINO's default for `knob` if `value` is less exact, else None."""
     if knob == QUANTIZED:
         return DEFAULT_GROUP if isinstance(value, int) and value > DEFAULT_GROUP else None
     default = default_precision(machine) if knob == COMPUTED else default_cache_precision(machine)

@@ -1,7 +1,7 @@
-"""A CPU quota bounds the threads: OpenVINO knows nothing of it, starts a thread for every CPU, and is throttled.
+"""Limits the threads to a cgroup CPU quota, which OpenVINO ignores: it starts a thread for every CPU.
 
-The kernel stops a group that has used up its quota until the next period (Documentation/scheduler/sched-bwc.rst),
-so more threads than the quota has CPUs stand still for part of each period, and with them every request.
+The kernel stops a cgroup that has used up its quota until the next period (Documentation/scheduler/sched-bwc.rst).
+With more threads than the quota allows CPUs, all threads stop for a part of each period, and so do the requests.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,21 @@ THREADS = "inference_num_threads"
 
 
 def threads_within(envelope: Envelope) -> int | None:
-    """Return how many threads the quota lets run all the time, None where it doesn't bind."""
+    """Return how many threads can run without being throttled, None if the quota doesn't limit them."""
     quota = envelope.cpu_quota
     return max(1, floor(quota)) if quota is not None and quota < len(envelope.cpus) else None
 
 
 def beyond_quota(envelope: Envelope) -> str:
-    """Return the reason that goes with a value above `threads_within`."""
+    """Return the reason for dropping a value above `threads_within`."""
     return f"the CPU quota is {envelope.cpu_quota:g} CPU(s), and more threads would be throttled"
 
 
-def bounded(knobs: Sequence[BoundKnob], fitting: int) -> list[BoundKnob]:
-    """Return `knobs` with the threads set in every config: to what the space offers, else 1, 2, 4 … `fitting`.
+def with_bounded_threads(knobs: Sequence[BoundKnob], fitting: int) -> list[BoundKnob]:
+    """Return `knobs` changed so that every config sets the threads.
 
-    A knob that is a multiple of another stays as it is; configs in which it isn't set are for a rule to drop.
+    The values are those of the space, or 1, 2, 4 … `fitting` if it has none. Threads that are a multiple of
+    another knob stay as they are; a rule drops the configs that don't set them.
     """
     own = next((knob for knob in knobs if knob.name == THREADS), None)
     if own is not None and own.multiple_of is not None:

@@ -1,4 +1,4 @@
-"""What can't run on a machine, or can't have an effect there, with the reason in words.
+"""Rules that drop values and configs which can't run on a machine, or have no effect there, with the reason.
 
 Each rule is a fact about OpenVINO's CPU plugin (`src/plugins/intel_cpu/src/{config,cpu_streams_calculation}.cpp`).
 """
@@ -14,7 +14,7 @@ from autotp.space.limits.precision import PRECISION_KNOBS, precision_dropped
 from autotp.space.limits.quota import beyond_quota, threads_within
 from autotp.topology import Envelope, Topology
 
-# What `config_dropped` looks at.
+# The knobs that `config_dropped` reads.
 COMBINED_KNOBS = (
     "performance_hint",
     "distribution_policy",
@@ -23,21 +23,22 @@ COMBINED_KNOBS = (
     "num_streams",
 )
 
-# What decides how layers are split in the graph.
+# The knobs that decide how layers are split in the graph.
 SPLIT_KNOBS = ("distribution_policy", "split_count", "split_min_weights")
 
 
 def value_dropped(
-    knob: str, value: Value, topology: Topology, allowed_precisions: tuple[str, ...], held: bool = False
+    knob: str, value: Value, topology: Topology, allowed_precisions: tuple[str, ...], fixed: bool = False
 ) -> str | None:
-    """Return why `value` of `knob` can't run here, None where it can.
+    """Return why `value` of `knob` can't run or has no effect on this machine, None if it is fine.
 
     Args:
         knob: its name.
         value: one of its values.
         topology: the machine and what the process may use of it.
-        allowed_precisions: precisions below OpenVINO's default that the person accepts.
-        held: whether the person insists on it: then a CPU quota, which only slows it, is no reason.
+        allowed_precisions: precisions below OpenVINO's default that the user accepts.
+        fixed: whether the user fixed the knob at this value; then exceeding the CPU quota, which only slows it, is
+            no reason.
     """
     match knob:
         case "distribution_policy":
@@ -49,18 +50,18 @@ def value_dropped(
         case "scheduling_core_type" if not is_hybrid(topology.machine):
             return "all cores are of one type here, so the property has no effect"
         case "num_streams" | "inference_num_threads" | "instances" if isinstance(value, int):
-            return _count_dropped(value, topology.envelope, held)
+            return _count_dropped(value, topology.envelope, fixed)
         case "numa_nodes":
             return _nodes_dropped(value, topology)
     return None
 
 
 def config_dropped(config: Config, void_knobs: Mapping[str, str] = {}) -> str | None:
-    """Return why the combination `config` has no effect of its own, None where it has.
+    """Return why the combination of values in `config` has no effect, None if it has one.
 
     Args:
-        config: what is set.
-        void_knobs: knobs that mean nothing to what is measured, with the reason.
+        config: any config.
+        void_knobs: knobs without meaning for this workload, and why.
     """
     for knob, _ in config.settings:
         if knob in void_knobs:
@@ -76,11 +77,11 @@ def config_dropped(config: Config, void_knobs: Mapping[str, str] = {}) -> str | 
     return None
 
 
-def _count_dropped(value: int, envelope: Envelope, held: bool) -> str | None:
+def _count_dropped(value: int, envelope: Envelope, fixed: bool) -> str | None:
     cpus, fitting = len(envelope.cpus), threads_within(envelope)
     if value > cpus:
         return f"the process may use {cpus} CPU(s)"
-    return beyond_quota(envelope) if fitting is not None and value > fitting and not held else None
+    return beyond_quota(envelope) if fitting is not None and value > fitting and not fixed else None
 
 
 def _policy_dropped(value: Value, topology: Topology) -> str | None:

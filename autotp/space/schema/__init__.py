@@ -1,1 +1,1 @@
-"""A space as it is written, and the choices that it offers."""
+"""The schema of a search space file, and the choices that it becomes on a machine."""

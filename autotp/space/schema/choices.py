@@ -1,4 +1,4 @@
-"""A knob's choices on one machine, and how choices make a config."""
+"""The choices of a knob on one machine, and turning chosen values into a config."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,18 @@ import msgspec
 from autotp.space.knobs.config import Config
 from autotp.space.knobs.table import KNOBS, Value
 
-Choice = Value | None  # None: not set, OpenVINO chooses
+Choice = Value | None  # None: the knob isn't set, so OpenVINO chooses
 
 
 class BoundKnob(msgspec.Struct, frozen=True, kw_only=True):
-    """A knob's choices on one machine; with `multiple_of` they are factors of that knob's value."""
+    """The choices of a knob on one machine.
+
+    Attributes:
+        name: of the knob.
+        choices: its values; with `multiple_of`, factors by which the value of that knob is multiplied.
+        when: the knobs that this one depends on, each with the values for which this one is chosen.
+        multiple_of: the name of the other knob, if this one is a multiple of it.
+    """
 
     name: str
     choices: tuple[Choice, ...]
@@ -19,13 +26,13 @@ class BoundKnob(msgspec.Struct, frozen=True, kw_only=True):
     multiple_of: str | None = None
 
     def active(self, chosen: Mapping[str, Choice]) -> bool:
-        """Whether the knob is to be chosen, given the values of the knobs that it needs."""
+        """Whether this knob is chosen at all, given the values `chosen` for other knobs."""
         if self.multiple_of is not None and chosen.get(self.multiple_of) is None:
             return False
         return all(chosen.get(other) in wanted for other, wanted in self.when)
 
     def value(self, choice: Choice, chosen: Mapping[str, Choice]) -> Choice:
-        """Return the knob's value for `choice`: the choice itself, or that multiple of the other knob."""
+        """Return the knob's value for `choice`: the choice, or with `multiple_of` the product."""
         if self.multiple_of is None or choice is None:
             return choice
         base = chosen[self.multiple_of]
@@ -33,7 +40,7 @@ class BoundKnob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose(knobs: tuple[BoundKnob, ...], choices: Mapping[str, Choice]) -> Config:
-    """Return the config that `choices` (knob name to choice; inactive knobs are passed over) make."""
+    """Return the config that `choices` (by knob name) give; choices of inactive knobs are ignored."""
     chosen: dict[str, Choice] = {}
     for knob in knobs:
         choice = choices.get(knob.name) if knob.active(chosen) else None
@@ -42,6 +49,6 @@ def choose(knobs: tuple[BoundKnob, ...], choices: Mapping[str, Choice]) -> Confi
 
 
 def config_of(chosen: Mapping[str, Choice]) -> Config:
-    """Return the config of the values `chosen`; None stands for a knob that isn't set."""
+    """Return the config with the values `chosen`; None means that a knob isn't set."""
     settings = ((name, chosen.get(name)) for name in KNOBS)
     return Config(tuple((name, value) for name, value in settings if value is not None))

@@ -1,4 +1,4 @@
-"""Conditions on one machine: knobs that can never be set here are left out."""
+"""Conditions between knobs on one machine: removes knobs that can never be set there."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,15 @@ from autotp.space.knobs.table import KNOBS
 from autotp.space.schema.choices import BoundKnob, Choice
 
 
-def settle(knobs: Sequence[BoundKnob]) -> tuple[list[BoundKnob], dict[str, str]]:
-    """Settle what is known of conditions once values have been dropped.
+def resolve_conditions(knobs: Sequence[BoundKnob]) -> tuple[list[BoundKnob], dict[str, str]]:
+    """Remove knobs whose conditions can't be met, and conditions that always are.
 
     Args:
-        knobs: each after those that it needs; those without choices are gone.
+        knobs: after dropping values that can't run; each knob comes after those that it depends on.
 
     Returns:
-        The knobs that can be set, without conditions that always hold; and of multiples why they can't be set.
-        Where a condition can't hold, the dropped value that it names has said why.
+        The remaining knobs, and the reasons for removed multiples, by name. Other removed knobs need no reason: it
+        was given when the value in their condition was dropped.
     """
     kept: dict[str, BoundKnob] = {}
     reasons: dict[str, str] = {}
@@ -33,7 +33,7 @@ def settle(knobs: Sequence[BoundKnob]) -> tuple[list[BoundKnob], dict[str, str]]
 
 
 def _met_by_absence(name: str, wanted: tuple[Choice, ...]) -> bool:
-    """Whether a knob that is never set meets the condition: its word for "not passed" means just that."""
+    """Whether a knob that is never set meets the condition: None is wanted, or its word for "not passed"."""
     return None in wanted or (KNOBS[name].not_passed is not None and KNOBS[name].not_passed in wanted)
 
 

@@ -1,4 +1,4 @@
-"""A space as people write it: the YAML of `search_spaces/`, checked but not yet bound to a machine."""
+"""Reads and checks search space files (YAML, as in `search_spaces/`); binding to a machine comes later."""
 
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -17,43 +17,43 @@ FOLDERS = (_PACKAGE / "search_spaces", _PACKAGE.parent / "search_spaces")
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """Met where knob `knob` has one of the values `items`."""
+    """A condition that is met if the knob named `knob` has one of the values `items`."""
 
     knob: str
     items: tuple[Item, ...]
 
 
 class KnobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One knob of a space: its items, or factors of another knob's value (`multiple_of`), under conditions."""
+    """One knob of a space: its values as written (factors, if a multiple of another knob), and conditions."""
 
     knob: Knob
     items: tuple[Item, ...]
     when: tuple[Condition, ...] = ()
     multiple_of: str | None = None
-    held: bool = False  # by the person: it can't be left out where its value can't run
+    fixed: bool = False  # by the user: an error, not dropped, if its value can't run
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The knobs that must have a value before this one can get one."""
+        """The names of the knobs that this one depends on."""
         conditions = tuple(condition.knob for condition in self.when)
         return conditions if self.multiple_of is None else (*conditions, self.multiple_of)
 
 
 class Space(msgspec.Struct, frozen=True):
-    """The knobs to vary, each after those that it needs."""
+    """A search space: the knobs to vary, each after those that it depends on."""
 
     name: str
     specs: tuple[KnobSpec, ...]
 
     def fixed(self, settings: Mapping[str, object]) -> "Space":
-        """Return this space with each knob in `settings` held at one value, whatever its conditions.
+        """Return this space with each knob in `settings` fixed at one value, whatever its conditions.
 
         Raises:
-            SpaceError: an unknown knob or a value that isn't one of its values.
+            SpaceError: an unknown knob, or a value that it doesn't take.
         """
-        held = [_held(knob_named(name), value) for name, value in settings.items()]
+        fixed = [_fixed(knob_named(name), value) for name, value in settings.items()]
         kept = [spec for spec in self.specs if spec.knob.name not in settings]
-        return Space(self.name, _in_order([*held, *kept]))
+        return Space(self.name, _in_order([*fixed, *kept]))
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,10 +78,10 @@ def named_spaces() -> tuple[str, ...]:
 
 
 def load_space(name_or_file: str) -> Space:
-    """Read the space `name_or_file`: the name of one that comes with autotp, or a YAML file.
+    """Read the space `name_or_file`, which is the name of one that comes with autotp, or a YAML file.
 
     Raises:
-        SpaceError: there is none, or the file isn't a valid space.
+        SpaceError: there is no such space, or the file isn't a valid space.
     """
     for folder in FOLDERS:
         if name_or_file in named_spaces() and (path := folder / f"{name_or_file}.yaml").is_file():
@@ -97,7 +97,7 @@ def parse_space(data: object, source: str) -> Space:
     """Check the parsed YAML `data` of `source` and return it as a Space.
 
     Raises:
-        SpaceError: names `source`, the knob and what is wrong.
+        SpaceError: it isn't a valid space; the text names `source`, the knob and what is wrong.
     """
     file = to_type(data, _File, source, SpaceError)
     if not file.knobs:
@@ -109,11 +109,11 @@ def parse_space(data: object, source: str) -> Space:
         raise SpaceError(f"{source}: {error}") from None
 
 
-def _held(knob: Knob, value: object) -> KnobSpec:
+def _fixed(knob: Knob, value: object) -> KnobSpec:
     item = _item(knob, value)
     if item in (Word.EACH_SOCKET, Word.DIVISORS):
-        raise SpaceError(f"{knob.name}: {item} stands for several values; it can be held at one only.")
-    return KnobSpec(knob=knob, items=(item,), held=True)
+        raise SpaceError(f"{knob.name}: {item} stands for several values; a knob can be fixed at one value only.")
+    return KnobSpec(knob=knob, items=(item,), fixed=True)
 
 
 def _spec(name: str, entry: object) -> KnobSpec:

@@ -25,7 +25,7 @@ class Pigeon(Target):
     name = "pigeon"
     order = 9
 
-    def reason_not(self, tuned, profile):
+    def why_not(self, tuned, profile):
         return "pigeons carry one process" if len(profile.affinity or ()) > 1 else None
 
     def instructions(self, tuned, profile):
@@ -49,7 +49,7 @@ def file_of(
 
 def able(*file: Any) -> list[str]:
     """The names of the targets that can deploy a file."""
-    return [target.name for target in targets() if target.reason_not(*file) is None]
+    return [target.name for target in targets() if target.why_not(*file) is None]
 
 
 def test_the_first_is_load() -> None:
@@ -76,7 +76,7 @@ def test_each_says_whether_it_can(file: tuple[Tuned, Profile], names: list[str])
     """Properties alone are for what they are all of, paged attention for GenAI; others say why they can't."""
     assert able(*file) == names
     refusing = [target for target in targets() if target.name not in names]
-    assert all(target.reason_not(*file) for target in refusing)
+    assert all(target.why_not(*file) for target in refusing)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def _pigeon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_pigeon")
 def test_a_target_is_one_file() -> None:
-    """A module in the folder is enough: it is asked, and what it says is said."""
+    """A module in the folder is enough: it is found, and its instructions are quoted."""
     assert able(*file_of()) == ["load", "compile_model", "pigeon"]
     assert ways_to_deploy(*file_of()).endswith("with compile_model, or a pigeon")
     assert "pigeon" not in ways_to_deploy(*file_of({"instances": 2}, ("0", "1")))

@@ -1,4 +1,4 @@
-"""Weights are followed to the constants that have their output channels, and those are sliced."""
+"""Weights are followed to the constants that have their output channels, and those are slice_constant."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from autotp.runtime.graph.weights import carriers, sliced
+from autotp.runtime.graph.weights import carriers, slice_constant
 
 
 def test_constants_come_first_and_each_has_its_axis() -> None:
@@ -45,7 +45,7 @@ def test_a_slice_has_the_elements_of_the_whole(kind: str, axis: int, low: int, h
     """Rows of five elements of four bits begin amid a byte."""
     numbers = np.arange(15).reshape(3, 5) % 8
     whole = ov.op.Constant(getattr(ov.Type, kind), ov.Shape(numbers.shape), numbers.ravel().tolist())
-    part = sliced(whole, axis, low, high, mapped=False)
+    part = slice_constant(whole, axis, low, high, mapped=False)
     index: list[Any] = [slice(None), slice(None)]
     index[axis] = slice(low, high)
     assert part.get_element_type() == whole.get_element_type()

@@ -31,17 +31,17 @@ def test_logits_are_found_by_their_name(generator: Generator) -> None:
     other.outputs[0].get_tensor().set_names({"hidden_states"})
     read = generator_of(ov.Core().compile_model(other, "CPU", EXACT), Attention.SDPA, 2, 16)
     for one in (read, generator):
-        one.forget()
+        one.reset()
         one.read(PROMPT)
     np.testing.assert_allclose(read.logits, generator.logits, rtol=1e-4, atol=1e-4)
 
 
 def test_a_prompt_may_be_read_at_once_or_token_by_token(generator: Generator) -> None:
     """Both give the same logits, for each sequence of a batch those of its own."""
-    generator.forget()
+    generator.reset()
     generator.read(PROMPT)
     at_once = generator.logits
-    generator.forget()
+    generator.reset()
     for index in range(PROMPT.shape[1]):
         generator.read(PROMPT[:, index : index + 1])
     assert generator.position == PROMPT.shape[1]
@@ -52,12 +52,12 @@ def test_a_prompt_may_be_read_at_once_or_token_by_token(generator: Generator) ->
 
 def test_what_was_read_counts_until_it_is_forgotten(generator: Generator) -> None:
     """The same token after another context has other logits, and after none the first ones."""
-    generator.forget()
+    generator.reset()
     generator.read(PROMPT[:1, :1])
     first = generator.logits
     generator.read(PROMPT[:1, :1])
     assert np.abs(generator.logits - first).max() > 0.1
-    generator.forget()
+    generator.reset()
     generator.read(PROMPT[:1, :1])
     np.testing.assert_array_equal(generator.logits, first)
 
@@ -65,14 +65,14 @@ def test_what_was_read_counts_until_it_is_forgotten(generator: Generator) -> Non
 def test_it_says_the_likeliest_tokens(generator: Generator) -> None:
     """Each is the largest of its logits, and is read for the next; forced ones are read instead."""
     tokens = np.pad(PROMPT[:1], ((0, 0), (0, 5)))
-    said, logits = generator.continued(tokens, PROMPT.shape[1])
+    said, logits = generator.continue_prompt(tokens, PROMPT.shape[1])
     assert logits.shape == (5, VOCABULARY)
     np.testing.assert_array_equal(said, logits.argmax(axis=1))
     assert generator.position == PROMPT.shape[1] + 4
-    again, same = generator.continued(tokens, PROMPT.shape[1], forced=said)
+    again, same = generator.continue_prompt(tokens, PROMPT.shape[1], forced=said)
     np.testing.assert_array_equal(again, said)
     np.testing.assert_array_equal(same, logits)
-    other, _ = generator.continued(tokens, PROMPT.shape[1], forced=(said + 1) % VOCABULARY)
+    other, _ = generator.continue_prompt(tokens, PROMPT.shape[1], forced=(said + 1) % VOCABULARY)
     assert other[0] == said[0]
     assert list(other) != list(said)
 
@@ -101,13 +101,13 @@ def test_pages_hold_what_the_state_holds(both: dict[Attention, Generator], promp
     for begin, end in [(0, prompt), *((index, index + 1) for index in range(prompt, LONG.shape[1]))]:
         for generator in both.values():
             if begin == 0:
-                generator.forget()
+                generator.reset()
             generator.read(LONG[:, begin:end])
         np.testing.assert_allclose(both[Attention.PA].logits, both[Attention.SDPA].logits, rtol=1e-4, atol=1e-4)
 
 
 def test_both_say_the_same_tokens(both: dict[Attention, Generator]) -> None:
     """Of the last sequence of a batch, while the others read their own."""
-    (said, logits), (same, alike) = (generator.continued(LONG, 40) for generator in both.values())
+    (said, logits), (same, alike) = (generator.continue_prompt(LONG, 40) for generator in both.values())
     np.testing.assert_array_equal(said, same)
     np.testing.assert_allclose(logits, alike, rtol=1e-4, atol=1e-4)

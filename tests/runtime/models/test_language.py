@@ -1,4 +1,4 @@
-"""What a language model is told by, and what is done to it."""
+"""How a language model is recognised and described, and that it computes its last logits only."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.support.models import matmul_model
 
 
 def test_a_folder_with_state_and_beams_holds_a_language_model(tmp_path: Path) -> None:
-    """No flag is needed: the graph tells; its inputs stay dynamic, its vocabulary is known."""
+    """No flag is needed: the graph shows it; its inputs stay dynamic, its vocabulary is known."""
     files = locate(language_model(tmp_path / "llm"))
     assert (files.kind, files.path.name) == (ModelKind.LLM, "openvino_model.xml")
     info = inspect_model(files, {})
@@ -44,7 +44,7 @@ def test_inputs_that_cannot_be_filled_are_named() -> None:
     extra = ops.parameter([-1, 3], np.float32, name="pixel_values")
     extra.output(0).set_names({"pixel_values"})
     model.add_parameters([extra])
-    with pytest.raises(ModelError, match="input 'pixel_values', which can't be filled here"):
+    with pytest.raises(ModelError, match="input 'pixel_values', which autotp can't fill"):
         describe_language(model)
 
 
@@ -61,7 +61,7 @@ def test_a_vocabulary_that_is_not_told_is_refused() -> None:
     tokens = ops.parameter([-1, -1, -1], np.float32, name="input_ids")
     tokens.output(0).set_names({"input_ids"})
     model = ov.Model([ops.relu(tokens)], [tokens], "open")
-    with pytest.raises(ModelError, match="doesn't tell the size of its vocabulary"):
+    with pytest.raises(ModelError, match="so the size of its vocabulary is unknown"):
         describe_language(model)
 
 

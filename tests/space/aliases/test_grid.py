@@ -39,7 +39,7 @@ def test_parts_are_different_configs_of_some_knobs() -> None:
 
 
 def test_rows_are_found_by_what_they_set() -> None:
-    """`having` asks for some settings, `holds` for a whole config, `numbers` and `knobs_set` tell of each row."""
+    """`having` finds settings, `holds` a whole config; `numbers` and `knobs_set` have a figure for each row."""
     grid = Grid((STREAMS, REQUESTS, PRECISION))
     assert np.flatnonzero(grid.having([("num_streams", 2), ("nireq", 2)])).tolist() == [4, 5]
     assert grid.holds(Config.of({"num_streams": 1, "nireq": 2}))

@@ -124,9 +124,9 @@ def test_configs_are_spelled_as_people_write_them() -> None:
     ("settings", "reason"),
     [
         ({"nstreams": 1}, "There is no knob 'nstreams'; the knobs are performance_hint, "),
-        ({"num_streams": "2"}, "num_streams: '2' isn't a value of it; it takes a whole number, 1 or more."),
-        ({"num_streams": None}, "num_streams: None isn't a value of it"),
-        ({"inference_precision_hint": "int8"}, "'int8' isn't a value of it; it takes f32, bf16, f16."),
+        ({"num_streams": "2"}, "num_streams: '2' isn't a valid value; it takes a whole number, 1 or more."),
+        ({"num_streams": None}, "num_streams: None isn't a valid value"),
+        ({"inference_precision_hint": "int8"}, "'int8' isn't a valid value; it takes f32, bf16, f16."),
     ],
 )
 def test_what_is_no_setting_is_refused(settings: dict[str, Any], reason: str) -> None:

@@ -42,7 +42,7 @@ def test_a_model_decides_what_can_be_split(split: GraphSplit, reason: str | None
 
 
 def test_thresholds_that_take_the_same_layers_are_aliases() -> None:
-    """Prediction merges them where the model is known, and counts the layers; elsewhere it tells them apart."""
+    """Prediction merges them where the model is known, and counts the layers; otherwise it keeps them separate."""
     configs = [Config.of({"split_count": 2, "split_min_weights": least}) for least in (0, 331_776, 331_777)]
     known, unknown = (Predictor(topology("1x8"), layers) for layers in (LAYERS, None))
     assert len({known.identity(config) for config in configs}) == 2

@@ -31,7 +31,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
 def test_wrong_types_and_ranges_are_refused(name: str, value: Any) -> None:
     """A wrong type or a value out of range is a SpaceError that names the knob."""
-    with pytest.raises(SpaceError, match=f"^{name}: .* isn't a value of it; it takes "):
+    with pytest.raises(SpaceError, match=f"^{name}: .* isn't a valid value; it takes "):
         KNOBS[name].parse(value)
 
 
@@ -58,7 +58,7 @@ def test_anything_is_taken_or_refused(name: str, value: Any) -> None:
 
 
 def test_values_are_spelled_as_in_yaml_when_refused() -> None:
-    """The text shows the value as the person wrote it."""
+    """The text shows the value as the user wrote it."""
     for value, spelled in ((True, "true"), ("x", "'x'"), (0, "0"), ([], "[]")):
         with pytest.raises(SpaceError) as caught:
             KNOBS["num_streams"].parse(value)

@@ -196,7 +196,7 @@ def test_sockets_are_those_that_openvino_tells_apart(
 
 @settings(deadline=None)
 @given(NAMES, st.data())
-def test_spans_are_told_from_cpus(name: str, data: st.DataObject) -> None:
+def test_spans_follow_from_the_cpus(name: str, data: st.DataObject) -> None:
     """The sockets and nodes that CPUs lie on are those of the description."""
     machine = MACHINES[name]
     cpus = data.draw(st.sets(st.integers(0, machine.logical_cpus - 1)))

@@ -1,4 +1,4 @@
-"""What is as exact as OpenVINO's own choice, and what has to be asked for."""
+"""Which precisions are as exact as OpenVINO's default, and which need permission."""
 
 import pytest
 

@@ -43,7 +43,7 @@ def test_no_config_of_a_shipped_space_starts_more_threads_than_fit(space: str, n
     assert max(count or 0 for count in threads) <= 3
 
 
-def test_what_a_quota_drops_is_told() -> None:
+def test_what_a_quota_drops_has_a_reason() -> None:
     """Values beyond it and threads of a split that only together are beyond it have the quota as their reason."""
     space = bound(
         6, "4x4", distribution_policy=["tensor_parallel"], split_count=[2, 4], inference_num_threads=[2, 4, 8]
@@ -65,8 +65,8 @@ def test_threads_that_follow_the_streams_stay_bounded() -> None:
     assert kept == [(1, 1), (1, 2), (2, 2)]
 
 
-def test_a_person_may_insist() -> None:
-    """A held thread count beyond the quota is kept; one beyond the CPUs can't run."""
+def test_a_fixed_thread_count_may_exceed_the_quota() -> None:
+    """A fixed thread count beyond the quota is kept; one beyond the CPUs can't run."""
     default = load_space("default")
     held = bind(default.fixed({"inference_num_threads": 8}), under(1, "1x8"))
     assert {config.count("inference_num_threads") for config in configs(held)} == {8}

@@ -1,4 +1,4 @@
-"""What is settled of a space's conditions once values that can't run here are gone."""
+"""Conditions between knobs, after values that can't run on the machine were dropped."""
 
 from typing import Any
 

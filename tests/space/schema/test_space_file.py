@@ -60,7 +60,7 @@ def test_no_is_not_a_flag(tmp_path: Path) -> None:
     """`no` in a file is text, so a flag refuses it and says what it takes."""
     path = tmp_path / "mine.yaml"
     path.write_text("knobs: {enable_cpu_pinning: [no]}\n")
-    with pytest.raises(SpaceError, match="'no' isn't a value of it; it takes true or false"):
+    with pytest.raises(SpaceError, match="'no' isn't a valid value; it takes true or false"):
         load_space(str(path))
 
 
@@ -86,13 +86,13 @@ def test_knobs_stand_after_those_they_need() -> None:
         ({"num_streams": 2}, "num_streams takes a list, {values, when} or {multiple_of, by}, not 2."),
         ({"num_streams": None}, "num_streams takes a list"),
         ({"num_streams": "auto"}, "num_streams takes a list"),
-        ({"num_streams": ["auto"]}, "num_streams: 'auto' isn't a value of it"),
-        ({"num_streams": [0]}, "num_streams: 0 isn't a value of it; it takes a whole number, 1 or more."),
-        ({"num_streams": [1.0]}, "num_streams: 1.0 isn't a value of it"),
-        ({"num_streams": [True]}, "num_streams: true isn't a value of it"),
-        ({"num_streams": [[1]]}, "num_streams: [1] isn't a value of it"),
-        ({"enable_cpu_pinning": ["per_node"]}, "enable_cpu_pinning: 'per_node' isn't a value of it"),
-        ({"performance_hint": ["divisors"]}, "performance_hint: 'divisors' isn't a value of it"),
+        ({"num_streams": ["auto"]}, "num_streams: 'auto' isn't a valid value"),
+        ({"num_streams": [0]}, "num_streams: 0 isn't a valid value; it takes a whole number, 1 or more."),
+        ({"num_streams": [1.0]}, "num_streams: 1.0 isn't a valid value"),
+        ({"num_streams": [True]}, "num_streams: true isn't a valid value"),
+        ({"num_streams": [[1]]}, "num_streams: [1] isn't a valid value"),
+        ({"enable_cpu_pinning": ["per_node"]}, "enable_cpu_pinning: 'per_node' isn't a valid value"),
+        ({"performance_hint": ["divisors"]}, "performance_hint: 'divisors' isn't a valid value"),
         ({"num_streams": {}}, "num_streams: key 'values' is missing"),
         ({"num_streams": {"values": [1], "if": {}}}, "unknown key 'if'; allowed: values, when"),
         ({"num_streams": {"values": 1}}, "num_streams: values: 1 isn't a list"),
@@ -223,14 +223,14 @@ def test_a_fixed_knob_has_one_value_whatever_its_conditions() -> None:
     found = load_space("default").fixed({"nireq": 3, "distribution_policy": "none", "enable_cpu_pinning": False})
     specs = {spec.knob.name: spec for spec in found.specs}
     for name, value in (("nireq", 3), ("distribution_policy", "none"), ("enable_cpu_pinning", False)):
-        assert specs[name] == KnobSpec(knob=KNOBS[name], items=(value,), held=True)
+        assert specs[name] == KnobSpec(knob=KNOBS[name], items=(value,), fixed=True)
     assert specs["split_count"].when
     assert found.name == "default"
     assert load_space("default").fixed({}) == load_space("default")
 
 
 def test_a_knob_can_be_fixed_at_a_word_for_one_value() -> None:
-    """`default` and `per_node` are one value each; a word for several can't be held."""
+    """`default` and `per_node` are one value each; a word for several can't be fixed."""
     for word in ("default", "per_node", "per_socket"):
         found = load_space("default").fixed({"num_streams": word})
         assert {spec.knob.name: spec.items for spec in found.specs}["num_streams"] == (Word(word),)
@@ -243,5 +243,5 @@ def test_only_values_can_be_fixed() -> None:
     """An unknown knob or a wrong value is refused."""
     with pytest.raises(SpaceError, match="There is no knob 'streams'"):
         load_space("default").fixed({"streams": 1})
-    with pytest.raises(SpaceError, match="num_streams: 0 isn't a value of it"):
+    with pytest.raises(SpaceError, match="num_streams: 0 isn't a valid value"):
         load_space("default").fixed({"num_streams": 0})

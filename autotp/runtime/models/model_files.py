@@ -1,8 +1,8 @@
-"""Which files a model is, and the digest that ties a tuned result to it; no OpenVINO needed.
+"""The files of a model, and a digest of them that ties a tuned.yaml to its model; no OpenVINO needed.
 
-The digest covers the graph but not the weights' bulk, so that checking it at deploy costs milliseconds.
-For ONNX that means walking the protobuf wire format (https://protobuf.dev/programming-guides/encoding/)
-and passing over the payload of large tensors (field numbers: https://github.com/onnx/onnx, onnx.proto).
+The digest covers the graph but not the values of large weights, so that checking it at deploy takes milliseconds.
+For ONNX this means parsing the protobuf wire format (https://protobuf.dev/programming-guides/encoding/) and
+skipping the data of large tensors (field numbers: https://github.com/onnx/onnx, onnx.proto).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from autotp.files import is_file
 
 
 class ModelKind(StrEnum):
-    """The format of a model's files; an LLM is an IR whose context is its state, with `beam_idx` to reorder it."""
+    """The format of a model; an LLM is an IR that keeps its context as state and has an input `beam_idx`."""
 
     IR = "ir"
     ONNX = "onnx"
@@ -27,7 +27,7 @@ class ModelKind(StrEnum):
 
 
 class ModelFiles(msgspec.Struct, frozen=True):
-    """A model on disk: `path` is what OpenVINO reads, `weights` the IR's .bin (None where it has none)."""
+    """A model on disk: `path` is the file that OpenVINO reads, `weights` the IR's .bin, None if there is none."""
 
     path: Path
     kind: ModelKind
@@ -40,7 +40,7 @@ class ModelFiles(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """`graph_sha256` in hex, and how many bytes of weights it passes over."""
+    """The SHA-256 of the graph in hex, and the size in bytes of the weights that it leaves out."""
 
     graph_sha256: str
     weights_bytes: int
@@ -50,7 +50,7 @@ def locate(model: Path) -> ModelFiles:
     """Return the files of `model`: an `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
 
     Raises:
-        ModelError: there is no such file, it's of another kind, or can't be read.
+        ModelError: there is no such file, it isn't a model of these formats, or can't be read.
     """
     is_folder = os.path.isdir(model)  # noqa: PTH112
     path = model / "openvino_model.xml" if is_folder else model
@@ -69,7 +69,7 @@ def locate(model: Path) -> ModelFiles:
 
 
 def _is_language_model(path: Path) -> bool:
-    """Whether the graph at `path` is that of a language model, as optimum-intel and OpenVINO GenAI write them."""
+    """Whether `path` is the graph of a language model, as optimum-intel and OpenVINO GenAI write them."""
     try:
         graph = path.read_bytes()
     except OSError as error:
@@ -81,7 +81,7 @@ def digest(files: ModelFiles) -> Digest:
     """Hash the graph of `files`.
 
     Raises:
-        ModelError: the file can't be read, or is an ONNX file that is cut short.
+        ModelError: the file can't be read, or is a truncated ONNX file.
     """
     try:
         if files.kind is not ModelKind.ONNX:
@@ -123,8 +123,8 @@ _CHILDREN = {
 }
 _TENSOR_PAYLOADS = {4, 5, 7, 9, 10, 11}
 _BULK_BYTES = 1024
-_MOST_LEVELS = 100  # of messages in messages, as in protobuf's own readers
-_CUT_SHORT = "it is cut short: a field runs past its end"
+_MOST_LEVELS = 100  # of nested messages, as in protobuf's own readers
+_TRUNCATED = "it is truncated: a field runs past its end"
 _NOT_PROTOBUF = "it isn't in the protobuf wire format"
 
 
@@ -142,9 +142,9 @@ def _digest_onnx(data: mmap.mmap) -> Digest:
 def _spans(
     data: mmap.mmap, message: _Message, start: int, end: int, levels: int
 ) -> Iterator[tuple[int, int, bool]]:
-    """Yield the byte ranges of `message` in order, each with whether it's a large tensor's payload.
+    """Yield the byte ranges of `message` in order: start, end, and whether they are the data of a large tensor.
 
-    It may hold messages in messages, `levels` deep.
+    Messages may be nested `levels` deep.
     """
     if not levels:
         raise _NoOnnxError(f"it is nested more than {_MOST_LEVELS} levels deep")
@@ -159,7 +159,7 @@ def _spans(
         else:
             body_end = position = _past_scalar(data, wire, position)
         if body_end > end:
-            raise _NoOnnxError(_CUT_SHORT)
+            raise _NoOnnxError(_TRUNCATED)
         child = _CHILDREN[message].get(field)
         if wire == 2 and body_end - position > _BULK_BYTES and child is not None:
             yield field_start, position, False
@@ -194,7 +194,7 @@ def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):
-            raise _NoOnnxError(_CUT_SHORT)
+            raise _NoOnnxError(_TRUNCATED)
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift

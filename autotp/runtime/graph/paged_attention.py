@@ -1,9 +1,9 @@
-"""Paged attention: a language model made into the one that OpenVINO GenAI and the model server run by default.
+"""Paged attention: transforms a language model as OpenVINO GenAI and the model server do by default.
 
-OpenVINO's own transformation takes the context out of the model's state: the caches of keys and values become
-inputs, in blocks of so many tokens, and tables say which blocks a sequence has
-(`src/core/src/pass/sdpa_to_paged_attention.cpp`). Sequences stand one after the other in one row of tokens, and
-GenAI has the head computed for those alone whose next token it wants; so does this.
+OpenVINO's own transformation moves the context out of the model's state. The key and value caches become inputs,
+in blocks of a fixed number of tokens, and tables say which blocks belong to a sequence
+(`src/core/src/pass/sdpa_to_paged_attention.cpp`). All sequences are concatenated into one row of tokens. As in
+GenAI, the head is computed only for the tokens whose successor is wanted.
 """
 
 from typing import TYPE_CHECKING
@@ -25,10 +25,10 @@ SAMPLED = "sampled_tokens_indices"
 
 
 def page_attention(model: "ov.Model") -> None:
-    """Have `model` take its context in blocks, and compute its head for the positions `SAMPLED` alone.
+    """Change `model` to take its context in blocks, and to compute its head only for the positions in `SAMPLED`.
 
     Raises:
-        ModelError: its attention isn't of a kind that can be paged, or its head isn't found.
+        ModelError: OpenVINO can't page its attention, or its head isn't found.
     """
     import openvino.opset13 as ops
     from openvino._offline_transformations import paged_attention_transformation
@@ -40,7 +40,9 @@ def page_attention(model: "ov.Model") -> None:
     names = {name for port in model.inputs for name in port.get_names()}
     head = head_of(model)
     if head is None or not any(name.startswith(CACHES) for name in names):
-        raise ModelError("OpenVINO can't page the attention of this model: it has none, or no MatMul ends it.")
+        raise ModelError(
+            "OpenVINO can't page the attention of this model: it has no attention, or doesn't end in a MatMul."
+        )
     sampled = ops.parameter([-1], np.int64, name=SAMPLED)
     sampled.output(0).set_names({SAMPLED})
     chosen = ops.gather(head.input_value(0), sampled, ops.constant(0))

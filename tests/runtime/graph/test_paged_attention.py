@@ -5,7 +5,7 @@ import pytest
 from openvino import opset13 as ops
 
 from autotp.errors import ModelError
-from autotp.runtime.graph.paged import CACHES, SAMPLED, page_attention
+from autotp.runtime.graph.paged_attention import CACHES, SAMPLED, page_attention
 from tests.support.language_models import VOCABULARY, build, build_attentive
 
 
