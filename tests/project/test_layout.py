@@ -106,7 +106,7 @@ def test_support_asserts_nothing() -> None:
 
 
 def test_each_test_module_is_named_after_the_module_that_it_tests() -> None:
-    """`tests/files/test_strict.py` tests `autotp/files/strict.py`; few test several, and those are listed."""
+    """`tests/files/test_atomic.py` tests `autotp/files/atomic.py`; few test several, and those are listed."""
     modules = {path.relative_to(TESTS) for room in ROOMS for path in (TESTS / room).rglob("test_*.py")}
     mirrored = {path for path in modules if (PACKAGE / path.with_name(path.name.removeprefix("test_"))).exists()}
     assert {path.as_posix() for path in modules - mirrored} == CROSS_CUTTING
