@@ -5,7 +5,7 @@
     autotp.tune("model.xml", objectives=["throughput"], budget_s=300)
     model = autotp.load("results/model-throughput/tuned.yaml")
 
-Attributes load on first use, so that `import autotp` costs next to nothing.
+Names are imported on first use, so that `import autotp` costs next to nothing.
 """
 
 from typing import TYPE_CHECKING

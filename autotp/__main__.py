@@ -1,4 +1,4 @@
-"""`python -m autotp` is `autotp`."""
+"""Make `python -m autotp` run the command line."""
 
 from autotp.cli import main
 

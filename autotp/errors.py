@@ -1,12 +1,12 @@
-"""The kinds of failure that a person can act on.
+"""The kinds of failure that a user can act on.
 
-Each text says what was wrong and what to do. The command line catches `AutotpError` once and exits with
+Each message says what was wrong and what to do. The command line catches `AutotpError` once and exits with
 the kind's `exit_code`; anything else that escapes is a bug of ours (exit code 70).
 """
 
 
 class AutotpError(Exception):
-    """A failure whose text is meant for the person who ran the command."""
+    """A failure whose message is written for the user."""
 
     exit_code = 2
 
@@ -42,6 +42,6 @@ class InfeasibleError(AutotpError):
 
 
 class EnvironmentFailure(AutotpError):
-    """What the tuning needs from its surroundings failed: the baseline, the storage, a worker's start."""
+    """Something that a command needs failed: the baseline, the storage, a worker's start, the output."""
 
     exit_code = 5

@@ -1,8 +1,8 @@
-"""Options: each is declared once, as a key of a TypedDict, for the command line and for Python alike.
+"""How options are declared: once, as keys of a TypedDict, for both the command line and Python.
 
 `Annotated[type, Flag(...)]` says how the command line shows a key; `tune`, `measure` and `compare` take the same
-keys as keyword arguments. Errors name an option with `spell`, so that a person reads `--rate` where that was
-typed and `rate_per_s` where a program passed it.
+keys as keyword arguments. Error messages name an option with `spell`: users of the command line read `--rate`,
+callers from Python `rate_per_s`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, get_type_hints
 
-# Where the flag isn't just `--` and the key: keys carry units and plurals, flags don't.
+# Flags that aren't just `--` and the key: keys carry units and plurals, flags don't.
 FLAGS = {
     "objectives": "--objective",
     "constraints": "--constraint",
@@ -24,7 +24,7 @@ FLAGS = {
 
 
 class Form(StrEnum):
-    """What the command line reads a value as."""
+    """How the command line parses a value."""
 
     TEXT = "text"
     TEXTS = "texts"  # the flag may be repeated
@@ -37,7 +37,7 @@ class Form(StrEnum):
     SWITCH = "switch"
     SHAPES = "shapes"  # name=[dims], may be repeated
     KNOBS = "knobs"  # knob=value, may be repeated
-    KNOB_VALUES = "knob values"  # the same, without words that only a machine gives a value
+    KNOB_VALUES = "knob values"  # the same, without words such as per_node, whose value depends on the machine
     SETTINGS = "settings"  # a file of knobs, or knob=value,…
     CPUS = "cpus"
 
@@ -47,11 +47,11 @@ class Flag:
     """How the command line shows an option.
 
     Attributes:
-        form: what its value is read as.
-        help: in one line or two.
-        metavar: what stands for the value there.
-        default: what leaving it out means, where that is one value.
-        of_workload: whether it is one of a workload's, which are listed after the command's own.
+        form: how its value is parsed.
+        help: its help text, of one or two lines.
+        metavar: the placeholder for its value in the help.
+        default: the value shown as default in the help; None shows none.
+        of_workload: whether a workload declares it; these are listed after the command's own.
     """
 
     form: Form
@@ -62,12 +62,12 @@ class Flag:
 
 
 NoWait = Annotated[
-    bool, Flag(Form.SWITCH, "Fail if something else measures on this machine, rather than wait.", default=False)
+    bool, Flag(Form.SWITCH, "Fail instead of waiting if another autotp measures on this machine.", default=False)
 ]
 
 
 class Spelling(StrEnum):
-    """Who reads an error: somebody who typed flags, or one who passed keyword arguments."""
+    """How error messages spell options: as flags, or as keyword arguments."""
 
     COMMAND_LINE = "command line"
     PYTHON = "python"
@@ -88,7 +88,7 @@ def spelling() -> Spelling:
 
 @contextmanager
 def spelled_for(caller: Spelling) -> Iterator[None]:
-    """Spell options for `caller` meanwhile."""
+    """Spell options for `caller` within the `with` block."""
     token = _spelling.set(caller)
     try:
         yield
@@ -110,7 +110,7 @@ def spell(name: str, value: Any = None) -> str:
 
 
 def flags_of(options: type) -> dict[str, Flag]:
-    """Return the flag of each key of the TypedDict `options`: what the workload decides comes last."""
+    """Return the flag of each key of the TypedDict `options`, those of workloads last."""
     hints = get_type_hints(options, include_extras=True)
     found = {name: getattr(hints[name], "__metadata__", ()) for name in options.__annotations__}
     flags = {name: flag for name, notes in found.items() for flag in notes if isinstance(flag, Flag)}
@@ -118,10 +118,10 @@ def flags_of(options: type) -> dict[str, Flag]:
 
 
 def refuse_unknown(options: type, given: Mapping[str, Any], function: str) -> None:
-    """Refuse keyword arguments that `options` doesn't declare, as Python does.
+    """Refuse keyword arguments that `options` doesn't declare, as Python does for a function's own.
 
     Raises:
-        TypeError: names the first of them and `function`.
+        TypeError: an argument is unknown; the message names it and `function`.
     """
     if unknown := given.keys() - options.__annotations__.keys():
         raise TypeError(f"{function}() got an unexpected keyword argument {min(unknown)!r}")

@@ -1,4 +1,7 @@
-"""The command line: the only room that prints or configures logging. `main` catches AutotpError once."""
+"""The command line: one module for each command.
+
+Only this room prints or configures logging; `main` turns every AutotpError into a message and an exit code.
+"""
 
 import io
 import os
@@ -16,7 +19,7 @@ BUG = 70
 
 
 class _LazyGroup(click.Group):
-    """Each command lives in a module of its own name, imported when it's needed."""
+    """A group whose commands are modules of the same name, imported only when used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -36,7 +39,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line and exit with the code that DESIGN gives each outcome."""
+    """Run the command line and exit with the outcome's exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -53,7 +56,7 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         code = _complain("stopped.", INTERRUPTED)
     except Exception as error:
-        code = _report_lost_output(error) or _report_bug(error)
+        code = _report_unwritable_output(error) or _report_bug(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -62,15 +65,15 @@ def _complain(sentence: str, code: int) -> int:
     return code
 
 
-def _report_lost_output(error: Exception) -> int | None:
-    """Complain if `error` came from an output that can't be written to; None if it is another."""
+def _report_unwritable_output(error: Exception) -> int | None:
+    """Report that stdout can't be written to and return the exit code; None if `error` has another cause."""
     if not isinstance(error, OSError) or error.filename is not None:
         return None
     try:
         sys.stdout.write("\n")
         sys.stdout.flush()
     except OSError:
-        # What is left would be tried again when Python ends.
+        # Python would try to write the rest again when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _complain(f"Can't write the output: {error.strerror or error}.", EnvironmentFailure.exit_code)
     return None

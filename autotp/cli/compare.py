@@ -1,4 +1,4 @@
-"""`autotp compare`: two settings against each other, proven as a tuning proves a gain."""
+"""`autotp compare`: two settings against each other, judged by the statistics of a tuning's finals."""
 
 from typing import Any
 
@@ -18,11 +18,13 @@ EXIT_CODES = {"win": 0, "tie": 0, "lose": 1, "unknown": 3}
 )
 @click.argument("a")
 @click.argument("b")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(a: str, b: str, as_json: bool, **values: Any) -> None:
-    """Find out whether A is faster than B: exit code 0 where it is or where they tie, 1 where it is slower.
+    """Find out whether A is faster than B.
 
-    Each is a tuned.yaml, a hint such as hint:THROUGHPUT, or knobs such as 'num_streams=4,nireq=8'.
+    A and B are each a tuned.yaml, a hint such as hint:THROUGHPUT, or knobs such as 'num_streams=4,nireq=8'.
+
+    Exit code: 0 if A is faster or they tie, 1 if A is slower, 3 if it could not be decided.
     """
     from autotp.measuring.api import compare
     from autotp.measuring.options import CompareOptions

@@ -1,4 +1,4 @@
-"""`autotp demo`: the main job on a model that is built on the spot."""
+"""`autotp demo`: a tuning of a small model that the command builds itself."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -13,9 +13,11 @@ BUDGET_S = 60.0
 
 
 class DemoOptions(TypedDict, total=False):
-    """What can be asked of the demo."""
+    """Options of the demo."""
 
-    budget_s: Annotated[float, Flag(Form.SECONDS, "Wall time, finals included.", default=BUDGET_S)]
+    budget_s: Annotated[
+        float, Flag(Form.SECONDS, "Total wall time, final measurements included.", default=BUDGET_S)
+    ]
     no_wait: NoWait
 
 
@@ -25,9 +27,12 @@ class DemoOptions(TypedDict, total=False):
     declared="autotp.cli.demo:DemoOptions",
     epilog="Example: autotp demo --budget 60s",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON lines; the last one is the verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines; the last one is the verdict.")
 def command(as_json: bool, **values: Any) -> None:
-    """Build a small transformer, tune it for throughput, and write results/demo/tuned.yaml."""
+    """Build a small transformer and tune it for throughput.
+
+    Writes results/demo/tuned.yaml.
+    """
     from autotp.cli.tune import run
     from autotp.files import writable_folder
     from autotp.runtime.models.demo import build_demo_model

@@ -1,4 +1,4 @@
-"""`autotp health`: what would make a measurement here untrustworthy, and what to do about it."""
+"""`autotp health`: what disturbs measurements on this machine, and what to do about it."""
 
 from pathlib import Path
 
@@ -8,10 +8,16 @@ from autotp.cli.output import echo_json, show
 
 
 @click.command("health", epilog="Example: autotp health")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--sysroot", type=click.Path(path_type=Path), metavar="DIR", help="Read a recorded /proc and /sys.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--sysroot", type=click.Path(path_type=Path), metavar="DIR", help="Read the /proc and /sys recorded in DIR."
+)
 def command(as_json: bool, sysroot: Path | None) -> None:
-    """List what disturbs measurements on this machine: clocks, sharing, other load, quotas, steal."""
+    """List what disturbs measurements on this machine.
+
+    Checks clocks, shared cores, quotas, memory settings, other load, and steal (CPU time that the host of a
+    virtual machine takes). Each finding comes with the reason why it matters and with what to do.
+    """
     from autotp.topology import health
 
     advice = health(sysroot)

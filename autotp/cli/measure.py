@@ -1,4 +1,4 @@
-"""`autotp measure`: one config, measured the way the tuner does."""
+"""`autotp measure`: one config, measured as the tuner measures it."""
 
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from autotp.cli.output import echo_json, notice, show
     epilog="Example: autotp measure model.xml --set num_streams=2 --set nireq=4 --json",
 )
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(model: Path, as_json: bool, **values: Any) -> None:
-    """Measure MODEL with the knobs that are set; a single request runs synchronously, several in flight.
+    """Measure MODEL with the knobs that are set.
 
-    With --rate inferences arrive at random, and their latency includes the wait for a request.
+    With one infer request (nireq=1) inferences run synchronously, with more that many are in flight. With --rate
+    inferences arrive at random times, and their latency includes the wait for a free infer request.
     """
     from autotp.measuring.api import measure
     from autotp.measuring.options import MeasureOptions

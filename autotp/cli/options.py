@@ -1,4 +1,4 @@
-"""The command line's options, made from those that Python's functions declare."""
+"""Click options, made from the options that `tune`, `measure` and `compare` declare."""
 
 from functools import cache
 from importlib import import_module
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from autotp.cli.params import CpuList, Duration, InputShape, KnobSetting, Settings, Words
+from autotp.cli.param_types import CpuList, Duration, InputShape, KnobSetting, Settings, Words
 from autotp.options import Flag, Form, flag_of, flags_of
 
 _FORMS: dict[Form, dict[str, Any]] = {
@@ -32,8 +32,8 @@ _MAPPINGS = (Form.SHAPES, Form.KNOBS, Form.KNOB_VALUES)
 class DeclaredCommand(click.Command):
     """A command that has, besides its own parameters, the options that a TypedDict declares.
 
-    `declared` names it, as `autotp.tuning.options:TuneOptions`. It is imported when the command is parsed, so that
-    a list of all commands needn't import it.
+    `declared` names the TypedDict, for example `autotp.tuning.options:TuneOptions`. It is imported only when the
+    command's parameters are needed, so that listing all commands stays quick.
     """
 
     def __init__(self, *args: Any, declared: str, **kwargs: Any) -> None:
@@ -41,7 +41,7 @@ class DeclaredCommand(click.Command):
         self._declared = declared
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return arguments, declared options, the command's own options, help."""
+        """Return the arguments, the declared options, and the command's own options, `--help` last."""
         own = super().get_params(ctx)
         arguments = [param for param in own if isinstance(param, click.Argument)]
         others = [param for param in own if not isinstance(param, click.Argument)]
@@ -61,7 +61,7 @@ def _options(declared: str) -> tuple[click.Option, ...]:
 
 
 def given(declared: type, values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of `values` that were typed, as Python's functions take them."""
+    """Return those of `values` that were set on the command line, as keyword arguments for Python's functions."""
     flags = flags_of(declared)
     typed = {name: value for name, value in values.items() if value is not None and value != ()}
     return {name: dict(value) if flags[name].form in _MAPPINGS else value for name, value in typed.items()}

@@ -1,4 +1,4 @@
-"""How the commands write: one JSON object, or text."""
+"""Printing for the commands: JSON, text that rich renders, and notices on stderr."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ def echo_json(value: Any) -> None:
 
 
 def notice(sentence: str) -> None:
-    """Print on stderr what somebody should know who waits for the answer."""
+    """Print `sentence` on stderr, such as a warning or a reason for waiting."""
     click.echo(f"autotp: {sentence}", err=True)
 
 
 def show(renderable: Any) -> None:
-    """Print what rich can render; lines aren't cut where the output isn't a terminal."""
+    """Print what rich can render; where the output isn't a terminal, long lines aren't cut."""
     from rich.console import Console
 
     console = Console(highlight=False, emoji=False)  # names are printed as they are

@@ -8,17 +8,23 @@ from autotp.cli.output import echo_json, show
 
 
 @click.command("probe", epilog="Example: autotp probe --json")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--sysroot", type=click.Path(path_type=Path), metavar="DIR", help="Read a recorded /proc and /sys.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--sysroot", type=click.Path(path_type=Path), metavar="DIR", help="Read the /proc and /sys recorded in DIR."
+)
 @click.option(
     "--record",
     "recording",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Also write what was read into the new folder DIR, with nothing private in it, for a bug report.",
+    help="Also record what was read in the new folder DIR, without private data, for a bug report.",
 )
 def command(as_json: bool, sysroot: Path | None, recording: Path | None) -> None:
-    """Show sockets, NUMA nodes, cores, ISA, and the envelope of this process, as a tree."""
+    """Show this machine and what this process may use of it.
+
+    Prints sockets, NUMA nodes, cores, caches, instruction sets (ISA), the envelope (the CPUs, CPU quota and memory
+    that this process may use) and the fingerprint that tuned results are bound to.
+    """
     from autotp.topology import brand, probe, record, summary
 
     name = brand(sysroot)

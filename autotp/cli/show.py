@@ -1,4 +1,4 @@
-"""`autotp show`: what a tuned.yaml found, and what would be applied here."""
+"""`autotp show`: a tuned.yaml in words, and what autotp.load would apply here."""
 
 from pathlib import Path
 
@@ -9,9 +9,12 @@ from autotp.cli.output import echo_json, show
 
 @click.command("show", epilog="Example: autotp show results/demo/tuned.yaml")
 @click.argument("tuned", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(tuned: Path, as_json: bool) -> None:
-    """Say in words what TUNED found, and what autotp.load would apply on this machine."""
+    """Explain the file TUNED, a tuned.yaml, in words.
+
+    Prints what the tuning found, and what autotp.load would apply on this machine.
+    """
     from autotp.deploy.guard import Decision, decide, fallback_properties, model_files_path
     from autotp.deploy.tuned import read_tuned
     from autotp.errors import ModelError

@@ -1,4 +1,4 @@
-"""`autotp space`: what there is to search here, and what was dropped."""
+"""`autotp space`: a search space as it applies to this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autotp.cli.output import echo_json, show
-from autotp.cli.params import Words
+from autotp.cli.param_types import Words
 
 if TYPE_CHECKING:
     from autotp.space import BoundKnob
@@ -15,15 +15,28 @@ if TYPE_CHECKING:
 @click.command("space", epilog="Example: autotp space tensor_parallel --explain")
 @click.argument("space", metavar="[NAME|FILE]", default="default")
 @click.option(
-    "--sysroot", type=click.Path(path_type=Path), metavar="DIR", help="Bind to a recorded /proc and /sys."
+    "--sysroot", type=click.Path(path_type=Path), metavar="DIR", help="Use the machine recorded in DIR instead."
 )
-@click.option("--allow-precision", type=Words(), default=(), metavar="LIST", help="Precisions below the default.")
-@click.option("--explain", is_flag=True, help="List every effective config.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--allow-precision",
+    type=Words(),
+    default=(),
+    metavar="LIST",
+    help="Precisions below OpenVINO's default that may be tried, for example bf16.",
+)
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Also list all effective configs; those that OpenVINO treats alike are listed once.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     space: str, sysroot: Path | None, allow_precision: tuple[str, ...], explain: bool, as_json: bool
 ) -> None:
-    """Show the knobs of a space on this machine, how many configs they make, and what was dropped and why."""
+    """Show a search space as it applies to this machine.
+
+    Prints the knobs with their values, how many configs they make, and which values were dropped and why.
+    """
     from autotp.space import bind, load_space
     from autotp.topology import probe
 

@@ -1,4 +1,4 @@
-"""`autotp split`: fully connected layers split in the graph, written as OpenVINO IR."""
+"""`autotp split`: a model with split fully connected layers, written as OpenVINO IR."""
 
 from pathlib import Path
 
@@ -7,14 +7,19 @@ import click
 
 @click.command("split", epilog="Example: autotp split openvino_model.xml --count 2 --min-weights 0 -o split.xml")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--count", type=click.IntRange(2), required=True, help="Shards of each layer.")
-@click.option("--min-weights", type=click.IntRange(0), help="The smallest layer to split.  [default: 6600000]")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, metavar="FILE.xml", help="The IR.")
+@click.option("--count", type=click.IntRange(2), required=True, help="Number of shards of each layer.")
+@click.option(
+    "--min-weights", type=click.IntRange(0), help="Split layers of at least this many weights.  [default: 6600000]"
+)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="FILE.xml", help="The IR to write."
+)
 def command(model: Path, count: int, min_weights: int | None, out: Path) -> None:
-    """Split the large fully connected layers of MODEL by output channel and write the model to FILE.xml.
+    """Split large layers of MODEL and write it as OpenVINO IR.
 
-    OpenVINO runs it like any other model. `autotp tune` tries such splits and `autotp.load` makes them in memory;
-    a file is for what reads models without autotp.
+    Fully connected layers are split by output channel. OpenVINO runs the result like any other model.
+    `autotp tune` tries such splits and `autotp.load` makes them in memory; write a file to use the split model
+    without autotp.
     """
     from autotp.runtime import locate, save_split
     from autotp.space import MIN_WEIGHTS, GraphSplit

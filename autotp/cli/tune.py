@@ -1,4 +1,4 @@
-"""`autotp tune`: the main job."""
+"""`autotp tune`: find, prove and write faster settings for a model."""
 
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ UNKNOWN = 3
     epilog="Example: autotp tune model.onnx --shape 'x=[1,3,48,320]' --budget 2m",
 )
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="JSON lines; the last one is the verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines; the last one is the verdict.")
 def command(model: Path, as_json: bool, **values: Any) -> None:
-    """Search for settings of MODEL that beat OpenVINO's best hint, prove it, and write tuned.yaml.
+    """Find faster settings for MODEL, prove them, write tuned.yaml.
+
+    The settings must beat the best of OpenVINO's hints in measurements of their own after the search.
 
     MODEL is an IR .xml, an .onnx, or a folder that holds openvino_model.xml.
     """
@@ -30,7 +32,7 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
 
 
 def run(model: Path, as_json: bool, asked: dict[str, Any]) -> int:
-    """Tune and print what happens; return the exit code of the verdict."""
+    """Tune, print the events, and return the exit code of the verdict."""
     import logging
     import signal
 

@@ -1,4 +1,4 @@
-"""Strict YAML in, YAML out, atomic writes: the one door between dicts in files and typed values."""
+"""Reading strict YAML into typed values, writing YAML, and atomic writes of files."""
 
 from typing import TYPE_CHECKING
 
@@ -6,15 +6,15 @@ from autotp.lazy import lazy_names
 
 if TYPE_CHECKING:
     from autotp.files.atomic import is_file, writable_folder, write_atomically
-    from autotp.files.strict import load_yaml, parse_yaml, to_type
-    from autotp.files.writer import dump_yaml
+    from autotp.files.yaml_loader import load_yaml, parse_yaml, to_type
+    from autotp.files.yaml_writer import dump_yaml
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "atomic": ("is_file", "writable_folder", "write_atomically"),
-            "strict": ("load_yaml", "parse_yaml", "to_type"),
-            "writer": ("dump_yaml",),
+            "yaml_loader": ("load_yaml", "parse_yaml", "to_type"),
+            "yaml_writer": ("dump_yaml",),
         },
     )
 

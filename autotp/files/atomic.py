@@ -1,4 +1,4 @@
-"""Writes that a crash can't leave half done: a temporary file in the same folder, then a rename."""
+"""Atomic writes: a temporary file in the same folder, then a rename, so that a crash leaves no partial file."""
 
 import os
 import tempfile
@@ -31,10 +31,10 @@ def writable_folder(folder: Path) -> Path:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text` (UTF-8) so that a reader sees the old content or the new, never a part.
+    """Replace the content of `path` by `text` (UTF-8); a reader sees either the old or the new content.
 
     Raises:
-        InputError: it can't be written there, or the disk is full.
+        InputError: the file can't be written, or the disk is full.
     """
     try:
         _replace(path, text)

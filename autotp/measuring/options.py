@@ -1,4 +1,4 @@
-"""What can be asked of `measure` and `compare`, on the command line and from Python alike."""
+"""Options of `measure` and `compare`, for both the command line and Python."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,27 +12,36 @@ COMPARE_BUDGET_S = 60.0
 
 
 class JobOptions(WorkloadOptions, total=False):
-    """What can be asked of anything that is measured."""
+    """Options that `tune`, `measure` and `compare` share."""
 
     shapes: Annotated[
         Mapping[str, Sequence[int]],
-        Flag(Form.SHAPES, "Static shape of an input, needed where the model is dynamic.", default={}),
+        Flag(Form.SHAPES, "Static shape of an input; needed if its shape is dynamic.", default={}),
     ]
     no_wait: NoWait
 
 
 class MeasureOptions(JobOptions, total=False):
-    """What can be asked of `measure`."""
+    """Options of `measure`."""
 
-    settings: Annotated[Mapping[str, Any], Flag(Form.KNOB_VALUES, "Set a knob.", default={})]
-    budget_s: Annotated[float, Flag(Form.SECONDS, "How long to run blocks.", default=MEASURE_BUDGET_S)]
+    settings: Annotated[Mapping[str, Any], Flag(Form.KNOB_VALUES, "Set a knob; may be repeated.", default={})]
+    budget_s: Annotated[
+        float, Flag(Form.SECONDS, "Time to measure, after start and warm-up.", default=MEASURE_BUDGET_S)
+    ]
 
 
 class CompareOptions(JobOptions, total=False):
-    """What can be asked of `compare`."""
+    """Options of `compare`."""
 
-    model: Annotated[str | Path | None, Flag(Form.PATH, "The model.  [default: that of a tuned file]")]
+    model: Annotated[str | Path | None, Flag(Form.PATH, "The model.  [default: the one that a tuned.yaml names]")]
     objective: Annotated[
-        str | None, Flag(Form.TEXT, "As for tune.  [default: that of a tuned file, else the usual one]", "M")
+        str | None,
+        Flag(
+            Form.TEXT,
+            "As for tune.  [default: that of a tuned.yaml, else throughput or second_token_latency]",
+            "M",
+        ),
     ]
-    budget_s: Annotated[float, Flag(Form.SECONDS, "Wall time, starts included.", default=COMPARE_BUDGET_S)]
+    budget_s: Annotated[
+        float, Flag(Form.SECONDS, "Total wall time, starts of processes included.", default=COMPARE_BUDGET_S)
+    ]

@@ -1,4 +1,4 @@
-"""Optuna's dashboard on a study; it listens on 127.0.0.1 alone."""
+"""Serving a study in Optuna's web dashboard, on 127.0.0.1 only."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ HOST = "127.0.0.1"
 
 
 def find_storage(source: str) -> str:
-    """Return the storage URL for `source`: a URL, a folder with a study, or one with such folders in it.
+    """Return the storage URL for `source`: a URL, the folder of a study, or a folder of such folders.
 
     Raises:
-        StudyError: there is no study there.
+        StudyError: there is no study in the folder.
         InputError: the URL can't be understood.
         EnvironmentFailure: the storage can't be reached.
     """

@@ -1,4 +1,4 @@
-"""A machine, what a process may use of it and why, and what disturbs measurements there, for rich to print."""
+"""Topologies and health advice as text for rich to print."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +15,12 @@ _CPUS_REASONS = {
     CpusReason.CPUSET: "the cpuset of",
     CpusReason.AFFINITY: "an affinity mask set on the process, as by taskset, numactl or isolcpus",
     CpusReason.CHOSEN: "chosen by the caller",
-    CpusReason.UNKNOWN: "for a reason that can't be seen here",
+    CpusReason.UNKNOWN: "for an unknown reason",
 }
 
 
 def topology_tree(topology: Topology, facts: Mapping[str, Any]) -> Tree:
-    """Return the machine as a tree: sockets, their nodes, the envelope, the fingerprint."""
+    """Return a tree of sockets with their nodes, caches, ISA, the envelope and the fingerprint."""
     machine = topology.machine
     counts = f"{machine.sockets} socket(s), {machine.cores} cores, {machine.logical_cpus} CPUs, SMT {machine.smt}"
     tree = Tree(_line(f"{facts['cpu']['brand'] or 'unknown CPU'}: {counts}"))
@@ -43,7 +43,7 @@ def topology_tree(topology: Topology, facts: Mapping[str, Any]) -> Tree:
 
 
 def _line(text: str) -> Text:
-    # rich cuts the lines of a tree off at the width of a terminal, unless they are folded.
+    # Without folding, rich cuts the lines of a tree off at the terminal's width.
     return Text(text, no_wrap=False, overflow="fold")
 
 
@@ -78,7 +78,7 @@ def _envelope_lines(envelope: Envelope) -> list[str]:
 
 
 def health_view(advice: tuple[Advice, ...]) -> RenderableType:
-    """Return what was seen, why it matters and what to do, for each advice."""
+    """Return for each advice what was seen, why it matters and what to do."""
     if not advice:
         return Text("nothing seen that would disturb a measurement here")
     return Group(

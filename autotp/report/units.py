@@ -1,13 +1,13 @@
-"""SI values as people read them; only here and in cli are units formatted."""
+"""Values in SI units formatted for people, such as `1.2 ms`; only this module and cli format units."""
 
 from autotp.findings import METRICS, Unit
 
 _METRICS = {metric.key: metric for metric in METRICS.values()}
-BRIEF = tuple(metric.key for metric in METRICS.values() if metric.brief)  # for where there is little room
+BRIEF = tuple(metric.key for metric in METRICS.values() if metric.brief)  # for short lines
 
 
 def spell_metric(key: str, value: float) -> str:
-    """Return `value` of the metric `key` (`throughput_per_s`, `memory_bytes`), or of other seconds, in words."""
+    """Return `value` with its unit; a `key` that isn't a metric's, such as `throughput_per_s`, means seconds."""
     match _METRICS[key].unit if key in _METRICS else Unit.SECONDS:
         case Unit.PER_SECOND:
             return f"{value:,.4g}/s"
@@ -18,7 +18,7 @@ def spell_metric(key: str, value: float) -> str:
 
 
 def metric_name(key: str) -> str:
-    """Return the key of a metric without its unit: `throughput`, `latency_p50`, `memory`."""
+    """Return the name of a metric, its key without the unit: `throughput`, `latency_p50`, `memory`."""
     return _METRICS[key].name if key in _METRICS else key.removesuffix("_s")
 
 

@@ -1,10 +1,10 @@
 """What the hardware is and what this process may use of it, read from `/proc` and `/sys`.
 
-No other room reads those folders to describe the machine: so one set of rules decides what a core, a socket
-or a limit is, and a recorded tree answers exactly as the machine did that it was recorded on.
+No other room reads those folders to describe the machine, so that one set of rules decides what a core, a socket
+or a limit is. Probing a recording gives the same result as probing the machine that was recorded.
 """
 
-from autotp.topology.envelope.cpu_accounts import TICK_S, Usage, UsageReader
+from autotp.topology.envelope.cpu_usage import TICK_S, Usage, UsageReader
 from autotp.topology.envelope.cpuset import CpusReason
 from autotp.topology.envelope.envelope import Envelope, Reasons
 from autotp.topology.envelope.memory import available_memory_bytes

@@ -1,8 +1,8 @@
-"""The facts that make a tuned result valid: hard ones must be the same, soft ones only warn.
+"""The facts of a machine and envelope that a tuned result depends on: hard ones must match, soft ones only warn.
 
-Hard facts are those that change which settings exist or which of them is best, told without anything that a
-reboot changes: no CPU ids (a scheduler hands out others each time), no frequencies, no exact memory size (the
-kernel keeps a little more or less of it). Two envelopes of the same shape on the same kind of machine agree.
+Hard facts are those that change which settings exist or which of them is best. They leave out what may change with
+a reboot: CPU ids (a scheduler hands out others each time), frequencies, and the exact memory size (the kernel
+reserves a little more or less of it). Two envelopes of the same shape on the same kind of machine have the same.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from autotp.topology.hardware.cpuinfo import CpuModel
 from autotp.topology.hardware.machine import CoreKind, Machine
 from autotp.topology.tree.tree import Tree, printable
 
-# In a recording of `autotp probe --record`: the version that was installed there.
+# The file of a recording that holds the version of OpenVINO on the recorded machine.
 OPENVINO = "autotp/openvino"
 
 _VERSION = re.compile(r"^Version: *(\S+)", re.MULTILINE)
@@ -29,7 +29,10 @@ _QUOTA_DIGITS = 3
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
-    """`id` is the first 16 hex digits of the SHA-256 of the canonical JSON of `hard`."""
+    """What identifies a kind of machine and the shape of an envelope on it.
+
+    `id` is the first 16 hex digits of the SHA-256 of the canonical JSON of `hard`.
+    """
 
     id: str
     hard: dict[str, object]
@@ -43,7 +46,7 @@ def fingerprint(
     memory_class_bytes: int | None,
     soft: dict[str, object],
 ) -> Fingerprint:
-    """The fingerprint of this part of this machine."""
+    """Return the fingerprint of `envelope` on `machine`."""
     hard = _hard(machine, envelope, memory_class_bytes)
     canonical = msgspec.json.encode(hard, order="sorted")
     return Fingerprint(id=hashlib.sha256(canonical).hexdigest()[:_ID_DIGITS], hard=hard, soft=soft)
@@ -69,22 +72,22 @@ def _hard(machine: Machine, envelope: Envelope, memory_class_bytes: int | None) 
 
 
 def _spread(places: Iterable[int]) -> list[int]:
-    """How many CPUs are in each place, the fullest first: which place it is doesn't matter."""
+    """Return the number of CPUs in each place, largest first, so that the ids of places don't matter."""
     return sorted(Counter(places).values(), reverse=True)
 
 
 def memory_class(total_bytes: int | None, limit_bytes: int | None) -> int | None:
-    """The power of two nearest to the memory that may be used.
+    """Return the power of two nearest to the memory that may be used, in bytes.
 
-    Nearest, because sizes of memory and of limits are mostly just below or at a power of two: the borders
-    between classes are then far away, where the few per cent that a kernel keeps don't reach.
+    Sizes of memory and of limits are mostly at or just below a power of two. The border between two classes is far
+    from there, so the few per cent that a kernel reserves don't change the class.
     """
     usable = min((size for size in (total_bytes, limit_bytes) if size is not None), default=None)
     return 2 ** round(math.log2(usable)) if usable else None
 
 
 def read_soft(tree: Tree, model: CpuModel) -> dict[str, object]:
-    """Facts that may shift a result a little: a difference is told, but refuses nothing."""
+    """Return the facts that may shift a result a little: a difference causes a warning, never a refusal."""
     return {
         "cpu_model": model.name,
         "cpu_vendor": model.vendor,
@@ -104,10 +107,11 @@ def _kernel(tree: Tree) -> str | None:
 
 
 def openvino_version() -> str | None:
-    """The version that is installed here: the first on `sys.path`, without importing it; None where there is none.
+    """Return the version of OpenVINO that is first on `sys.path`, without importing it; None if there is none.
 
-    It is read where installers write it. `importlib.metadata` knows other places, too, but takes longer to import
-    than a probe takes: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+    It is read from the METADATA file that installers write
+    (https://packaging.python.org/en/latest/specifications/recording-installed-packages/). `importlib.metadata`,
+    which takes longer to import than a probe takes, is used only where there is no such file.
     """
     for folder in sys.path:
         for file in Path(folder).glob("openvino-*.dist-info/METADATA"):

@@ -1,8 +1,8 @@
-"""What of each file goes into a recording: the lines that somebody here reads, and no name of a person's choice.
+"""Removes private data from recordings: keeps only lines that autotp reads, and replaces private names.
 
-The rule is a list of what may stay, not of what must go, so a new field of a newer kernel (a serial number, a
-builder's host name) stays out by itself. Names of control groups and mount points hold container ids, users and
-jobs; each gets a stand-in, the same one wherever it occurs, so that the hierarchy remains what it was.
+An allowlist decides what is kept, so a new field of a newer kernel (a serial number, a builder's host name) is
+left out. Names of control groups and mount points may hold container ids, users and jobs. Each is replaced by a
+stand-in, the same one wherever it occurs, so that the hierarchy is preserved.
 """
 
 import re
@@ -13,7 +13,7 @@ from autotp.topology.envelope.cpuset import ALLOWED_FIELD, STATUS
 from autotp.topology.hardware.cpuinfo import CPUINFO, HEAD_BYTES, MODEL_FIELDS, PLACE_FIELDS
 from autotp.topology.tree.tree import Tree, printable
 
-# Folders of the kernel's, and groups that every systemd or container runtime has.
+# Names of the kernel's folders, and of groups that every systemd or container runtime has.
 # fmt: off
 _PUBLIC = frozenset({
     "proc", "self", "pressure", "sys", "dev", "kernel", "mm", "transparent_hugepage", "devices", "system",
@@ -24,10 +24,10 @@ _PUBLIC = frozenset({
     "kubepods.slice", "kubepods-burstable.slice", "kubepods-besteffort.slice",
 })
 # fmt: on
-_NUMBERED_BELOW = "sys/devices/system/"  # elsewhere hosts and jobs may be called so
+_NUMBERED_BELOW = "sys/devices/system/"  # elsewhere such names may be those of hosts and jobs
 _NUMBERED = re.compile(r"(?:cpu|node|index)[0-9]{1,5}", re.ASCII)
 
-# Numbers, lists, sizes and limits. Words and masks, which can spell anything, go by the names of their files.
+# Numbers, lists, sizes and limits are kept in any file; words and masks, which can spell a name, only in some.
 _PLAIN = r"[0-9,\s-]*[KMG]?|max[0-9 ]*"
 _MASK = r"[0-9a-fA-F,]*"
 _OTHER_GOVERNOR = "another"
@@ -38,7 +38,7 @@ _MODEL_FIELDS = {name for names in MODEL_FIELDS.values() for name in names}
 
 
 def public_path(path: str, stand_ins: dict[str, str]) -> str:
-    """The path with a stand-in, taken from or added to `stand_ins`, for each name that may be private."""
+    """Return `path` with names that may be private replaced by `stand_ins`, to which new names are added."""
     numbered = _NUMBERED if path.startswith(_NUMBERED_BELOW) else None
     return "/".join(_public_name(name, stand_ins, numbered) for name in path.split("/"))
 
@@ -50,7 +50,7 @@ def _public_name(name: str, stand_ins: dict[str, str], numbered: re.Pattern[str]
 
 
 def public_groups(tree: Tree, stand_ins: dict[str, str]) -> dict[str, str]:
-    """The files that say where our control groups are, written anew from what was understood of them."""
+    """Return files that describe this process's control groups, rewritten from what was parsed, by path."""
     found, mounts = read_places(tree, CONTROLLERS)
     groups = {name: path for name, path in found.items() if name in CONTROLLERS}
     lines = [
@@ -69,7 +69,7 @@ def _mount_line(mount: Mount, stand_ins: dict[str, str]) -> str:
 
 
 def public_text(path: str, text: str) -> str:
-    """What may be kept of the text of a file; empty for nothing."""
+    """Return the part of a file's text that may be recorded; empty if none."""
     keep = _KEEPERS.get(path) or _KEEPERS.get(path.rpartition("/")[2]) or _whole(_PLAIN)
     return keep(text)
 
@@ -94,7 +94,7 @@ def _nothing(_: str) -> str:
 
 
 def _cpuinfo(text: str) -> str:
-    """The lines that name the processor, from where they are looked for, and those that place a CPU."""
+    """Keep the lines that name the processor, from the part that is read for them, and those that locate a CPU."""
     kept, seen_bytes = [], 0
     for line in text.splitlines():
         name = line.partition(":")[0].strip()

@@ -1,4 +1,4 @@
-"""One look at a machine, live or recorded: everything that other rooms know of it comes from here."""
+"""Reads the topology of a machine, live or recorded: its hardware, the envelope and their fingerprint."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from autotp.topology.fingerprint import (
     read_soft,
 )
 from autotp.topology.hardware.caches import read_caches
+from autotp.topology.hardware.core_kinds import read_kinds
 from autotp.topology.hardware.cpuinfo import CpuModel, read_cpu_model
-from autotp.topology.hardware.kinds import read_kinds
 from autotp.topology.hardware.layout import read_layout
 from autotp.topology.hardware.machine import Cpu, Machine
 from autotp.topology.hardware.nodes import node_of, read_nodes
@@ -33,15 +33,16 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def probe(root: Path | None = None) -> Topology:
-    """The topology of the live machine, or of the recorded `/proc` and `/sys` below `root`.
+    """Return the topology of the live machine, or of the recorded `/proc` and `/sys` below `root`.
 
-    Raises TopologyError, which names the file, where a file can't be understood or no CPU is found.
+    Raises:
+        TopologyError: a file can't be understood, or no CPU is found; the message names the file.
     """
     return read_topology(Tree(root))
 
 
 def read_topology(tree: Tree) -> Topology:
-    """The topology that the files of `tree` tell."""
+    """Return the topology that the files of `tree` describe."""
     model = read_cpu_model(tree)
     machine = _read_machine(tree, model)
     envelope = read_envelope(tree, tuple(cpu.id for cpu in machine.cpus))
@@ -70,12 +71,16 @@ def _read_machine(tree: Tree, model: CpuModel) -> Machine:
 
 
 def narrow(topology: Topology, cpus: tuple[int, ...]) -> Topology:
-    """The same machine with only these CPUs of the envelope; InputError for none or for others."""
+    """Return `topology` with an envelope of only these of its CPUs.
+
+    Raises:
+        InputError: `cpus` is empty or names CPUs outside of the envelope.
+    """
     envelope = topology.envelope
     beyond = set(cpus).difference(envelope.cpus)
     if beyond or not cpus:
-        asked = f"CPUs {format_cpulist(beyond)} are" if beyond else "an empty list of CPUs is"
-        raise InputError(f"{asked} not in what this process may use: {format_cpulist(envelope.cpus)}")
+        wrong = f"CPUs {format_cpulist(beyond)} are outside" if beyond else "an empty list of CPUs isn't part"
+        raise InputError(f"{wrong} of what this process may use: {format_cpulist(envelope.cpus)}")
     chosen = tuple(sorted(set(cpus)))
     if chosen == envelope.cpus:
         return topology

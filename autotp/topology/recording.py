@@ -1,7 +1,8 @@
-"""`autotp probe --record DIR`: the files that the probe and the health check read, fit to be shown to anybody.
+"""`autotp probe --record DIR`: writes the files that the probe and the health check read, without private data.
 
-Probing the recording gives what probing here gives. The CPUs go into `Cpus_allowed_list`, the name of the
-processor and OpenVINO's version, which no file of the kernel holds, into a folder `autotp` of their own.
+Probing the recording gives the same result as probing the machine. This process's CPUs are recorded as
+`Cpus_allowed_list`. The processor's name and OpenVINO's version, which no file of the kernel holds, are recorded
+in a folder `autotp`.
 """
 
 import shutil
@@ -23,8 +24,11 @@ from autotp.topology.tree.tree import Tree, printable
 def record(folder: Path, root: Path | None = None, brand: str | None = None) -> Topology:
     """Write a recording of the live machine, or of the tree below `root`, and return its topology.
 
-    `brand` is the processor's name that the recording shall give. Raises InputError where `folder` isn't empty
-    or can't be written, TopologyError as `probe` does.
+    `brand` is the processor's name to record.
+
+    Raises:
+        InputError: `folder` exists and isn't an empty folder, or can't be written.
+        TopologyError: as for `probe`.
     """
     place = _free_place(folder)
     tree = Tree(root)
@@ -58,12 +62,12 @@ def _unwritable(folder: Path, error: OSError | RuntimeError) -> InputError:
 
 
 def _public_texts(tree: Tree, topology: Topology) -> dict[str, str]:
-    """Path in the recording to what it holds."""
+    """Return the texts to record, by path in the recording."""
     envelope, stand_ins = topology.envelope, dict[str, str]()
     texts = public_groups(tree, stand_ins)
     for path, text in tree.texts.items():
         folder, _, name = path.rpartition("/")
-        # Where a cpuset doesn't explain the CPUs it would, in a recording, decide them.
+        # In a recording the cpuset decides the CPUs, so one that doesn't explain them is left out.
         if name in CPUSET_FILES and envelope.reasons.cpus is CpusReason.UNKNOWN:
             continue
         if kept := public_text(path, text):
@@ -76,7 +80,7 @@ def _public_texts(tree: Tree, topology: Topology) -> dict[str, str]:
 
 
 def _write(place: Path, texts: dict[str, str], folders: list[str]) -> None:
-    """All of it or nothing: a draft beside the place becomes the recording by being renamed."""
+    """Write the recording into a temporary folder beside `place` and rename it: it is complete or absent."""
     draft = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name[:100]}."))
     try:
         for folder in ("proc", "sys", *folders):

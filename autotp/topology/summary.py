@@ -1,4 +1,4 @@
-"""What `autotp probe --json` prints of a topology. People attach it to reports, so it names no private group."""
+"""The JSON of `autotp probe --json`. It is attached to bug reports, so it holds no private names of groups."""
 
 from autotp.topology.envelope.envelope import Reasons
 from autotp.topology.hardware.machine import Machine
@@ -7,7 +7,7 @@ from autotp.topology.probe import Topology
 
 
 def summary(topology: Topology, brand: str | None = None) -> dict[str, object]:
-    """The JSON object of a topology; `brand` names the processor better than its files do."""
+    """Return the JSON object of a topology; `brand`, where given, replaces the processor's name from its files."""
     machine, envelope, known = topology.machine, topology.envelope, topology.fingerprint
     return {
         **_counts(machine),

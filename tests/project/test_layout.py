@@ -111,7 +111,7 @@ def test_support_asserts_nothing() -> None:
 
 
 def test_each_test_module_is_named_after_the_module_that_it_tests() -> None:
-    """`tests/files/test_strict.py` tests `autotp/files/strict.py`; few test several, and those are listed."""
+    """`tests/files/test_atomic.py` tests `autotp/files/atomic.py`; few test several, and those are listed."""
     modules = {
         path for path in map(relative, FILES) if path.name.startswith("test_") and path.parts[0] != "project"
     }

@@ -48,7 +48,7 @@ class ClosedLoopOptions(TypedDict, total=False):
         str | Path | None,
         Flag(
             Form.PATH,
-            "Real inputs: an array for each, with one more leading dimension for several samples.",
+            "Real inputs: one array for each input; an additional leading dimension holds several samples.",
             "FILE.npz",
             of_workload=True,
         ),

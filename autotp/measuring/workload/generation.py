@@ -37,7 +37,7 @@ class GenerationOptions(TypedDict, total=False):
         int | None,
         Flag(
             Form.COUNT,
-            "Language models: tokens in each prompt.  [default: the most of 1024, 512, 256, 128 read in 0.5 s]",
+            "Language models: tokens in each prompt.  [default: the largest of 1024, 512, 256, 128 read in 0.5 s]",
             "N",
             of_workload=True,
         ),
@@ -46,19 +46,21 @@ class GenerationOptions(TypedDict, total=False):
         int | None,
         Flag(
             Form.COUNT,
-            f"Language models: tokens after each prompt.  [default: {NEW_TOKENS}]",
+            f"Language models: tokens to generate after each prompt.  [default: {NEW_TOKENS}]",
             "N",
             of_workload=True,
         ),
     ]
     batch: Annotated[
-        int | None, Flag(Form.COUNT, "Language models: sequences at once.  [default: 1]", "N", of_workload=True)
+        int | None,
+        Flag(Form.COUNT, "Language models: sequences to generate at once.  [default: 1]", "N", of_workload=True),
     ]
     attention_backend: Annotated[
         str | None,
         Flag(
             Form.TEXT,
-            "Language models, as deployed: SDPA keeps the context as state (default), PA in pages, as GenAI does.",
+            "Language models: attention used in production. SDPA (default) keeps the KV cache as state of the "
+            "model, PA in pages, as GenAI does.",
             "SDPA|PA",
             of_workload=True,
         ),

@@ -50,7 +50,7 @@ class OpenLoopOptions(TypedDict, total=False):
         float | None,
         Flag(
             Form.NUMBER,
-            "Arrivals a second, at random times; latency counts from the arrival.",
+            "Send inferences at random times, on average R a second; latency counts from the arrival.",
             "R",
             of_workload=True,
         ),

@@ -19,7 +19,15 @@ AnyWorkload: TypeAlias = ClosedLoop | OpenLoop | Generation
 class WorkloadOptions(ClosedLoopOptions, OpenLoopOptions, GenerationOptions, total=False):
     """What can be asked of any workload."""
 
-    seed: Annotated[int, Flag(Form.SEED, "Seed of inputs, proposals and order.", default=0, of_workload=True)]
+    seed: Annotated[
+        int,
+        Flag(
+            Form.SEED,
+            "Seed for random inputs, proposed configs and the order of blocks.",
+            default=0,
+            of_workload=True,
+        ),
+    ]
 
 
 def workload_class(files: ModelFiles, given: Mapping[str, Any]) -> type[Workload]:

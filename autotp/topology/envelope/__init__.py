@@ -1,1 +1,1 @@
-"""What this process may use of the machine: CPUs, CPU quota and memory, and what it has used."""
+"""What this process may use of the machine (CPUs, CPU quota and memory), and how much it has used."""

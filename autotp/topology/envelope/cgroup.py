@@ -1,13 +1,13 @@
-"""Where the limits of this process's control groups are, in cgroup v1, v2 and mixtures of both.
+"""Finds the folders of this process's control groups and of their ancestors, in cgroup v1, v2 and both mixed.
 
 Sources: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ in the kernel's tree; man pages cgroups(7),
 cgroup_namespaces(7), proc_pid_mountinfo(5). /proc/self/cgroup names the group in each hierarchy, relative to
-the root of the cgroup namespace; a mount shows the hierarchy from its own root downwards, in a container
-often just the leaf. A limit of any ancestor holds as well, so each mount that shows our group gives a chain of
-folders from the leaf up to the top of the mount.
+the root of the cgroup namespace. A mount shows the hierarchy from its own root downwards, in a container often
+just the leaf. The limits of all ancestors hold as well, so each mount that shows our group gives a chain of
+folders from our group up to the top of the mount.
 
-The root of a mount from outside of the namespace begins with a `..` for each ancestor that it shows. Their names
-are told nowhere: on the live machine our group is the one that holds our pid.
+The root of a mount made outside of the namespace begins with a `..` for each ancestor that it shows. No file gives
+the names of these; on the live machine we search for the group whose list of processes holds our pid.
 """
 
 import os
@@ -27,15 +27,15 @@ _DEFAULT_MOUNT = "/sys/fs/cgroup"
 _USUAL_NAME = re.compile(r"(?:[a-z_]+,)*(?:cpu|cpuset|memory|unified)(?:,[a-z_]+)*")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
-# A look into each takes some 30 us, and a busy host has some thousand groups.
+# Reading one takes some 30 us, and a busy host has some thousand groups.
 _MOST_GROUPS = 4096
 
-# The names of the groups from the top of a hierarchy to one of its groups; None for those that aren't told.
+# The path of a group: names from the top of its hierarchy down; None for each name that is unknown.
 Names = tuple[str | None, ...]
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
-    """A mounted hierarchy: which of its groups (`root`) is seen at `point`, and which controllers it has."""
+    """A mounted hierarchy: the group that is visible at `point` (`root`), and the hierarchy's controllers."""
 
     root: str
     point: str
@@ -43,14 +43,14 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chain(msgspec.Struct, frozen=True, kw_only=True):
-    """The folders, leaf first, of groups that we are in; those of ancestors alone where our own isn't known."""
+    """The folders of our group and its ancestors, leaf first; of ancestors alone if `has_our_group` is false."""
 
     folders: tuple[str, ...]
     has_our_group: bool
 
 
 def group_chains(tree: Tree, controller: str) -> tuple[Chain, ...]:
-    """The groups whose limits by `controller` hold here, for each mount of v1 and v2 that shows them."""
+    """Return, for each mount that shows them, the chain of groups whose limits by `controller` apply."""
     groups, mounts = read_places(tree, (controller, UNIFIED))
     return tuple(
         chain
@@ -60,7 +60,7 @@ def group_chains(tree: Tree, controller: str) -> tuple[Chain, ...]:
 
 
 def read_places(tree: Tree, controllers: Sequence[str]) -> tuple[dict[str, str], tuple[Mount, ...]]:
-    """The groups by controller, and all mounts; with names in place of `..` where our pid shows them."""
+    """Return our groups by controller, and all mounts; names replace `..` in paths where our pid was found."""
     groups, mounts = read_groups(tree), read_mounts(tree)
     if tree.recorded:
         return groups, mounts
@@ -79,7 +79,7 @@ def _named(mount: Mount, homes: dict[str, Names]) -> Mount:
 
 
 def read_groups(tree: Tree) -> dict[str, str]:
-    """Controller to the path of our group; `unified` for v2."""
+    """Return the path of our group by controller; that of v2 has the key `unified`."""
     groups: dict[str, str] = {}
     for line in (tree.text("proc/self/cgroup") or "").splitlines():
         _, _, rest = line.partition(":")
@@ -93,7 +93,7 @@ def read_groups(tree: Tree) -> dict[str, str]:
 
 
 def read_mounts(tree: Tree) -> tuple[Mount, ...]:
-    """All mounted hierarchies that nothing else is mounted over, or where they usually are."""
+    """Return the mounted hierarchies that no later mount hides; the usual ones if no table of mounts lists any."""
     detailed = tree.text("proc/self/mountinfo")
     if detailed:
         found = map(_fields_of_mountinfo, detailed.splitlines())
@@ -129,7 +129,7 @@ def _unescaped(path: str) -> str:
 
 
 def _usual_mounts(tree: Tree) -> tuple[Mount, ...]:
-    """Where systemd mounts the hierarchies, for a recording without a table of mounts."""
+    """Return the mounts that systemd makes, for a recording without a table of mounts."""
     v1 = tuple(
         Mount(root="/", point=f"{_DEFAULT_MOUNT}/{name}", controllers=frozenset(name.split(",")))
         for name in tree.names(_DEFAULT_MOUNT.strip("/"), _USUAL_NAME)
@@ -138,12 +138,12 @@ def _usual_mounts(tree: Tree) -> tuple[Mount, ...]:
 
 
 def _chains(group: str, mounts: list[Mount]) -> list[Chain]:
-    """A chain for each of the mounts that shows `group` or ancestors of it."""
+    """Return a chain for each mount that shows `group` or ancestors of it."""
     home = _unnamed_home(group, mounts)
     own = _place(group, home)
     shown = [(mount, names) for mount in mounts if (names := _below(own, _place(mount.root, home))) is not None]
     if not shown and mounts and ".." not in group.split("/"):
-        # Made for us from outside of our namespace: the top of the mount is our group or an ancestor.
+        # The mount was made outside of our namespace: its top is our group or an ancestor.
         shown = [(mounts[0], (None,))]
     has_our_group = any(None not in names for _, names in shown)
     return [Chain(folders=_folders(mount.point, names), has_our_group=has_our_group) for mount, names in shown]
@@ -156,12 +156,12 @@ def _folders(point: str, names: Names) -> tuple[str, ...]:
 
 
 def _unnamed_home(group: str, mounts: list[Mount]) -> Names:
-    """The place of the namespace's root, as deep as the highest of the paths climbs above it."""
+    """Return the path of the namespace's root, with as many unknown names as any of the paths has `..`."""
     return (None,) * max(_climb(path)[0] for path in (group, *(mount.root for mount in mounts)))
 
 
 def _climb(path: str) -> tuple[int, list[str]]:
-    """How many groups a path leads up from the namespace's root, and which it then leads down."""
+    """Return how many groups `path` goes up from the namespace's root, and the names it then goes down."""
     names = [name for name in posixpath.normpath(path.lstrip("/")).split("/") if name != "."]
     up = names.count("..")
     return up, names[up:]
@@ -181,7 +181,7 @@ def _below(place: Names, top: Names) -> Names | None:
 
 
 def _home(tree: Tree, group: str, mounts: list[Mount]) -> Names | None:
-    """The names down to the namespace's root, where paths climb above it and a mount shows who is where."""
+    """Return the path of the namespace's root, found by our pid, where paths go above it and a mount shows it."""
     home = _unnamed_home(group, mounts)
     for mount in mounts if home else ():
         up = _climb(mount.root)[0]
@@ -193,7 +193,7 @@ def _home(tree: Tree, group: str, mounts: list[Mount]) -> Names | None:
 
 
 def _search(tree: Tree, point: str, names: Names) -> tuple[str, ...] | None:
-    """The names in place of the leading None of `names`, such that the group at its end holds this process."""
+    """Return names for the leading None of `names`, such that the group at the end of the path holds our pid."""
     top, depth = _folders(point, ())[0], names.count(None)
     end = "/".join([*map(str, names[depth:]), MEMBERS])
     pid = str(os.getpid())
@@ -202,7 +202,7 @@ def _search(tree: Tree, point: str, names: Names) -> tuple[str, ...] | None:
 
 
 def _groups(tree: Tree, top: str, depth: int) -> Iterator[tuple[str, ...]]:
-    """The names of the groups just so deep below `top`."""
+    """Yield the paths of the groups that are exactly `depth` levels below `top`."""
     if depth == 0:
         yield ()
         return

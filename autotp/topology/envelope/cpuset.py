@@ -1,8 +1,8 @@
-"""Which CPUs this process may run on, and why just these.
+"""Which CPUs this process may run on, and the reason why it is limited to these.
 
-On the live machine `sched_getaffinity` alone decides: the kernel has applied every cpuset to it. The files
-that hold the cpuset decide only for a recording; live they merely tell whether the cpuset or a mask of the
-process itself is the reason, and where they are damaged, absent or about other CPUs the reason is unknown.
+On the live machine `sched_getaffinity` alone decides, because the kernel applies every cpuset to it. The files of
+the cpuset only show whether the cpuset or a mask of the process itself is the reason; the reason is unknown if
+they are damaged, absent or about other CPUs. For a recording, these files decide.
 File formats: Documentation/admin-guide/cgroup-v2.rst (`cpuset.cpus.effective`),
 Documentation/admin-guide/cgroup-v1/cpusets.rst and proc_pid_status(5).
 """
@@ -25,7 +25,7 @@ ALLOWED_FIELD = "Cpus_allowed_list:"
 
 
 class CpusReason(StrEnum):
-    """Why the CPUs of an envelope are these."""
+    """Why an envelope has these CPUs."""
 
     EVERY = "every"  # all that are online
     CPUSET = "cpuset"
@@ -35,7 +35,7 @@ class CpusReason(StrEnum):
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
-    """The CPUs by id; `cpuset_folder` is that of the group whose cpuset is the reason, else None."""
+    """The allowed CPUs by id; `cpuset_folder` is that of the group whose cpuset is the reason, else None."""
 
     cpus: tuple[int, ...]
     reason: CpusReason
@@ -45,11 +45,11 @@ class Allowed(msgspec.Struct, frozen=True, kw_only=True):
 class _Cpuset(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     cpus: frozenset[int]
-    is_ours: bool  # else an ancestor's, and ours may leave fewer
+    is_ours: bool  # False: an ancestor's; ours may have fewer
 
 
 def read_allowed(tree: Tree, online: tuple[int, ...]) -> Allowed:
-    """The CPUs that this process, or the one that was recorded, may run on."""
+    """Return the CPUs that this process, or the one that was recorded, may run on."""
     if tree.recorded:
         cpusets = _cpusets(tree, online)
         cpus = _recorded_cpus(tree, online, cpusets)
@@ -80,7 +80,7 @@ def _cpusets_if_sound(tree: Tree, online: tuple[int, ...]) -> tuple[_Cpuset, ...
 
 
 def _cpusets(tree: Tree, online: tuple[int, ...]) -> tuple[_Cpuset, ...]:
-    """The cpuset of each hierarchy: that of the nearest group, because a group without one inherits it."""
+    """Return the cpuset of each hierarchy: the nearest group's, because a group without one inherits it."""
     found = []
     for chain in group_chains(tree, "cpuset"):
         sets = [(folder, cpus & set(online)) for folder in chain.folders if (cpus := _cpus_of_group(tree, folder))]
@@ -89,7 +89,7 @@ def _cpusets(tree: Tree, online: tuple[int, ...]) -> tuple[_Cpuset, ...]:
 
 
 def _outermost_alike(sets: list[tuple[str, frozenset[int]]], is_ours: bool) -> _Cpuset:
-    """Of the groups, leaf first, with the leaf's CPUs the outermost: the one that took the other CPUs away."""
+    """Return the outermost of the groups (leaf first) with the leaf's CPUs: it is the one that sets the limit."""
     cpus = sets[0][1]
     *_, (folder, _) = takewhile(lambda group: group[1] == cpus, sets)
     return _Cpuset(folder=folder, cpus=cpus, is_ours=is_ours)
@@ -104,7 +104,7 @@ def _explained(tree: Tree, cpus: tuple[int, ...], online: frozenset[int], cpuset
     if online <= set(cpus):
         return Allowed(cpus=cpus, reason=CpusReason.EVERY)
     unknown = Allowed(cpus=cpus, reason=CpusReason.UNKNOWN)
-    # A pretended /sys is about other CPUs than /proc and the control groups.
+    # Under a pretended /sys, /proc and the control groups are about other CPUs.
     if not cpusets or set(read_ticks(tree) or online) != online:
         return unknown
     within = online.intersection(*(cpuset.cpus for cpuset in cpusets))

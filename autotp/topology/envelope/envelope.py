@@ -1,6 +1,6 @@
 """What this process may use of the machine: CPUs, CPU time and memory.
 
-OpenVINO and TBB know nothing of a CPU quota, so nobody but us takes it into account. File formats:
+OpenVINO and TBB ignore a CPU quota, so autotp must take it into account. File formats:
 Documentation/admin-guide/cgroup-v2.rst (`cpu.max`, `memory.max`), Documentation/scheduler/sched-bwc.rst and
 Documentation/admin-guide/cgroup-v1/memory.rst.
 """
@@ -25,7 +25,7 @@ _NO_LIMIT_BYTES = 2**62
 
 
 class Reasons(msgspec.Struct, frozen=True, kw_only=True):
-    """Why the envelope is what it is: the folders of the control groups that set it, None where none did."""
+    """Why the envelope has its limits: the folders of the control groups that set them, None if none did."""
 
     cpus: CpusReason = CpusReason.UNKNOWN
     cpuset_folder: str | None = None
@@ -34,7 +34,7 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """`cpus` by id; `cpu_quota` in CPUs (1.5 is 150 ms in each 100 ms); None where there is no limit."""
+    """What a process may use: `cpus` by id, `cpu_quota` in CPUs (1.5: 150 ms in each 100 ms). None: no limit."""
 
     cpus: tuple[int, ...]
     cpu_quota: float | None
@@ -43,9 +43,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_envelope(tree: Tree, online: tuple[int, ...]) -> Envelope:
-    """The envelope of this process, or of the one that was recorded.
+    """Return the envelope of this process, or of the one that was recorded.
 
-    Of all groups that this process is in, and their ancestors, the tightest limit counts: each of them holds.
+    The limits of all its groups and of their ancestors apply, so the tightest one counts.
     """
     allowed = read_allowed(tree, online)
     quota, quota_folder = _tightest(tree, quota_folders(tree), _quota)
@@ -68,12 +68,15 @@ def _shown(folder: str | None) -> str | None:
 
 
 def quota_folders(tree: Tree) -> Iterator[str]:
-    """The folders of the groups whose CPU quotas hold here."""
+    """Return the folders of the groups whose CPU quotas apply to this process."""
     return (folder for chain in group_chains(tree, "cpu") for folder in chain.folders)
 
 
 def memory_folders(tree: Tree) -> Iterator[str]:
-    """Those of the groups whose memory limits hold: before Linux 5.11 a v1 group could stand for itself alone."""
+    """Yield the folders of the groups whose memory limits apply to this process.
+
+    Before Linux 5.11 the limit of a v1 group didn't apply to its descendants unless `use_hierarchy` was set.
+    """
     for chain in group_chains(tree, "memory"):
         yield chain.folders[0]
         for _, parent in pairwise(chain.folders):
@@ -85,7 +88,7 @@ def memory_folders(tree: Tree) -> Iterator[str]:
 def _tightest(
     tree: Tree, folders: Iterator[str], read: Callable[[Tree, str], T | None]
 ) -> tuple[T | None, str | None]:
-    """The lowest limit and the folder, the nearest if several have it, that sets it."""
+    """Return the lowest limit, and the nearest folder that sets it."""
     found = [(limit, folder) for folder in folders if (limit := read(tree, folder)) is not None]
     return min(found, key=lambda pair: pair[0], default=(None, None))
 
@@ -120,7 +123,7 @@ def _period(text: str) -> int:
 
 
 def memory_limit_bytes(tree: Tree, folder: str) -> int | None:
-    """The memory limit of a group in bytes; None for none."""
+    """Return the memory limit of a group in bytes; None for none."""
     limit = tree.parse(f"{folder}/memory.max", _memory_max)
     if limit is None:
         limit = tree.parse(f"{folder}/memory.limit_in_bytes", _memory_max)

@@ -1,8 +1,8 @@
-"""How much memory the machine and each node have, and how much more this process may take now.
+"""How much memory the machine and each node have, and how much more this process may allocate now.
 
 Documentation/filesystems/proc.rst on meminfo; Documentation/admin-guide/cgroup-v2.rst (`memory.current`) and
-cgroup-v1/memory.rst (`memory.usage_in_bytes`). A group's usage counts the page cache of files, which the kernel
-gives back before it kills anyone: what of it is inactive is as good as free, as in MemAvailable.
+cgroup-v1/memory.rst (`memory.usage_in_bytes`). A group's usage includes the page cache of files. The kernel
+frees it before it kills a process, so its inactive part counts as available, as in MemAvailable.
 """
 
 import re
@@ -16,13 +16,13 @@ _TOTAL = re.compile(r"^(?:Node [0-9]{1,5} +)?MemTotal:[ \t]+([0-9]{1,15}) kB$", 
 
 
 def read_total_bytes(tree: Tree, path: str) -> int | None:
-    """MemTotal of /proc/meminfo or of a node's meminfo; None where it isn't said."""
+    """Return MemTotal of /proc/meminfo or of a node's meminfo; None if it isn't there."""
     found = _TOTAL.search(tree.text(path) or "")
     return int(found[1]) * 1024 if found else None
 
 
 def available_memory_bytes(tree: Tree | None = None) -> int | None:
-    """What the machine and the tightest of our groups leave on the live machine; None where neither says."""
+    """Return the bytes that the machine and the limits of our groups leave; None if unknown."""
     tree = tree or Tree(None)
     found = _AVAILABLE.search(tree.text("proc/meminfo") or "")
     left = [_left_bytes(tree, folder) for folder in memory_folders(tree)]
@@ -31,7 +31,7 @@ def available_memory_bytes(tree: Tree | None = None) -> int | None:
 
 
 def _left_bytes(tree: Tree, folder: str) -> int | None:
-    """What the group `folder` may still take; None where it has no limit."""
+    """Return the bytes that the group `folder` may still allocate; None if it has no limit."""
     limit = memory_limit_bytes(tree, folder)
     used = tree.number(f"{folder}/memory.current")
     if used is None:

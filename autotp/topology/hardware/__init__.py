@@ -1,1 +1,1 @@
-"""What the machine is: processors, where they are, caches, nodes and kinds of cores."""
+"""The machine's hardware: CPUs, and how they form cores, sockets, caches, NUMA nodes and kinds of cores."""

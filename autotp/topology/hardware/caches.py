@@ -1,6 +1,6 @@
 """The caches and which CPUs share them: `cache/indexN` of Documentation/ABI/testing/sysfs-devices-system-cpu.
 
-As in hwloc, a cache whose mask is empty (ia64) belongs to its core, and an index without a level is no cache.
+As in hwloc, a cache whose mask is empty (ia64) belongs to its core, and an index without a level is ignored.
 """
 
 import re
@@ -18,7 +18,7 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
 def read_caches(tree: Tree, layout: Layout) -> tuple[Cache, ...]:
-    """All caches by level, kind and CPUs; none where the kernel doesn't list them."""
+    """Return all caches sorted by level, kind and CPUs; none if the kernel doesn't list them."""
     caches: set[Cache] = set()
     seen: set[tuple[int, str]] = set()
     for cpu in layout.online:
@@ -63,7 +63,7 @@ def _sharing(tree: Tree, layout: Layout, cpu: int, folder: str) -> tuple[int, ..
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as `2048K`; ValueError for anything else."""
+    """Return the bytes of a size such as `2048K`; ValueError for anything else."""
     match = _SIZE.fullmatch(text)
     if match is None:
         raise ValueError(f"{text[:40]!r} is not a size such as 2048K")

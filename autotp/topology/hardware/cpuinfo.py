@@ -1,4 +1,4 @@
-"""/proc/cpuinfo: the processor's name and instruction sets, and where its CPUs are if sysfs doesn't say.
+"""Reads /proc/cpuinfo: the processor's name and instruction sets, and its CPUs' places if sysfs lacks them.
 
 Field names are those of the kernel's `arch/*/kernel/cpu/proc.c` (x86) and `arch/arm64/kernel/cpuinfo.c`; the
 aliases of other architectures are the ones that hwloc's `hwloc_linux_parse_cpuinfo` knows.
@@ -12,11 +12,11 @@ from autotp.topology.tree.tree import Tree, printable
 
 CPUINFO = "proc/cpuinfo"
 
-# Only the first CPU's record is needed to name the processor. The whole file takes the kernel up to some
-# milliseconds for each CPU, as it samples their frequencies.
+# Only the first CPU's record is needed to name the processor. For the whole file the kernel samples the CPUs'
+# frequencies, which takes up to some milliseconds for each.
 HEAD_BYTES = 16 * 1024
 
-# A fact of the processor, and the fields that hold it: the first of them counts.
+# For each fact of the processor the fields that may hold it; the first one that is there counts.
 MODEL_FIELDS = {
     "name": ("model name", "Model Name", "cpu model", "Processor", "cpu"),
     "vendor": ("vendor_id", "CPU implementer"),
@@ -28,11 +28,11 @@ MODEL_FIELDS = {
 }
 PLACE_FIELDS = ("processor", "physical id", "core id")
 
-# In a recording of `autotp probe --record`: the brand on the machine that was recorded.
+# The file of a recording that holds the processor's brand.
 BRAND = "autotp/brand"
 
-# What OpenVINO's CPU plugin, oneDNN and the Arm Compute Library choose kernels by. A fixed list, because a
-# newer kernel that names one more flag must not make another machine of this one.
+# The flags by which OpenVINO's CPU plugin, oneDNN and the Arm Compute Library choose kernels. The list is fixed:
+# a newer Linux that reports one more flag must not change a machine's fingerprint.
 # fmt: off
 X86_ISA = frozenset({
     "sse4_2", "avx", "avx2", "fma", "f16c", "avx_vnni", "avx_vnni_int8", "avx_ne_convert", "avx_ifma",
@@ -40,7 +40,7 @@ X86_ISA = frozenset({
     "avx512_4fmaps", "avx512_4vnniw", "avx512_bf16", "avx512_bitalg", "avx512_fp16", "avx512_vbmi2", "avx512_vnni",
     "avx512_vp2intersect", "avx512_vpopcntdq", "amx_tile", "amx_int8", "amx_bf16", "amx_fp16", "amx_complex",
 })
-# Apart, because `sme` means AMD's memory encryption among the flags of x86.
+# A separate list, because on x86 the flag `sme` means AMD's memory encryption.
 ARM_ISA = frozenset({
     "asimd", "asimdhp", "asimddp", "asimdfhm", "fphp", "bf16", "i8mm", "sve", "sve2", "svebf16", "svei8mm",
     "sme", "sme2",
@@ -49,9 +49,9 @@ ARM_ISA = frozenset({
 
 
 class CpuModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The processor as its first record describes it; None where it doesn't say.
+    """The processor as the first record describes it; None for facts that the record lacks.
 
-    `hypervisor` says that the processor is a virtual machine's; only x86 tells.
+    `hypervisor` is True on a virtual machine; only x86 reports it.
     """
 
     name: str | None
@@ -65,14 +65,14 @@ class CpuModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CpuPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """The ids of the package and the core of a CPU; None where its record has none."""
+    """The ids of a CPU's package and core; None for an id that its record lacks."""
 
     package: int | None
     core: int | None
 
 
 def read_cpu_model(tree: Tree) -> CpuModel:
-    """The processor's name, revision and instruction sets."""
+    """Return the processor's name, revision and instruction sets."""
     fields: dict[str, str] = {}
     for name, value in _fields(tree.head(CPUINFO, HEAD_BYTES) or ""):
         fields.setdefault(name, value)
@@ -94,7 +94,7 @@ def read_cpu_model(tree: Tree) -> CpuModel:
 
 
 def read_cpu_places(tree: Tree) -> dict[int, CpuPlace]:
-    """Each CPU that has a record, by id. Sysfs knows better wherever it has the same facts."""
+    """Return the place of each CPU that has a record, by id; sysfs, where it has the facts, is more reliable."""
     records: dict[int, dict[str, int | None]] = {}
     record: dict[str, int | None] = {}
     for name, value in _fields(tree.text(CPUINFO) or ""):
@@ -119,9 +119,9 @@ def _small_number(text: str) -> int | None:
 
 
 def brand(root: Path | None = None) -> str | None:
-    """The processor's brand on the live machine, or what it was when `root` was recorded; None if it isn't known.
+    """Return the processor's brand on the live machine, or the one recorded in `root`; None if it isn't known.
 
-    Where the machine's own files don't name the processor, as on arm64, py-cpuinfo is asked, which takes a second.
+    If the machine's own files don't name the processor, as on arm64, py-cpuinfo is used, which takes a second.
     """
     tree = Tree(root)
     if tree.recorded:
@@ -130,10 +130,10 @@ def brand(root: Path | None = None) -> str | None:
 
 
 def _brand_of_py_cpuinfo() -> str | None:
-    import cpuinfo  # starts subprocesses: nobody pays for it who doesn't need it
+    import cpuinfo  # slow, as it starts subprocesses: imported only when needed
 
     try:
         name = cpuinfo.get_cpu_info().get("brand_raw")
-    except Exception:  # it parses the output of many tools, and a brand is worth no failure
+    except Exception:  # it parses the output of many tools; a missing brand is no reason to fail
         return None
     return (printable(name) if isinstance(name, str) else "") or None

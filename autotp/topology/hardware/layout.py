@@ -1,9 +1,9 @@
-"""Which CPUs are online, and which of them make a core and a socket.
+"""Which CPUs are online, and which of them form a core or a socket.
 
 The rules are hwloc's (`look_sysfscpu` in hwloc/topology-linux.c): groups come from the sibling masks of
 Documentation/admin-guide/cputopology.rst rather than from ids, because ids repeat (s390 books, several dies)
-or are -1 (old arm64 and powerpc kernels). Newer file names come first; masks come before lists, which older
-kernels cut off at a page. Ids, in sysfs and then in /proc/cpuinfo, decide only for CPUs that have no mask.
+or are -1 (old arm64 and powerpc kernels). Newer file names are tried first, and masks before lists, which older
+kernels cut off at a page. Ids, from sysfs or else from /proc/cpuinfo, are used only for CPUs that have no mask.
 """
 
 import re
@@ -38,7 +38,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_layout(tree: Tree, model: CpuModel) -> Layout:
-    """The layout of the online CPUs; TopologyError where there are none."""
+    """Return the layout of the online CPUs; TopologyError if there are none."""
     online = _online(tree)
     sockets = list(_by_mask(tree, online, _SOCKET_FILES))
     cores = list(_by_mask(tree, online, _CORE_FILES))
@@ -70,7 +70,7 @@ def _is_online(tree: Tree, cpu: int) -> bool:
 
 
 def _by_mask(tree: Tree, online: tuple[int, ...], names: tuple[str, ...]) -> Iterator[CpuSet]:
-    """Groups by the first of the files `names` that a CPU has; CPUs without any are in no group."""
+    """Yield groups of siblings by the first of the files `names` that a CPU has; CPUs without any are left out."""
     left = set(online)
     for cpu in online:
         if cpu in left and (group := _siblings(tree, cpu, names) & left):
@@ -111,7 +111,7 @@ def _id(tree: Tree, cpu: int, name: str) -> int | None:
 
 
 def _sockets(tree: Tree, groups: list[CpuSet], rest: dict[int, CpuPlace]) -> dict[int, int]:
-    """Each CPU's socket id. CPUs of the rest join the socket of their package id, or the first if unknown."""
+    """Return each CPU's socket id. CPUs of `rest` join the socket of their package id, or the first if unknown."""
     sockets = [(_id(tree, min(group), "physical_package_id"), set(group)) for group in groups]
     for cpu, place in rest.items():
         home = next((group for id_, group in sockets if place.package in (None, id_)), None)
@@ -124,7 +124,7 @@ def _sockets(tree: Tree, groups: list[CpuSet], rest: dict[int, CpuPlace]) -> dic
 
 
 def _distinct(ids: list[int | None]) -> list[int]:
-    """The ids, with the lowest free ones in place of unknown and repeated ones."""
+    """Return the ids, with unknown and repeated ones replaced by the lowest free ones."""
     free = iter(sorted(set(range(len(ids))) - set(ids)))
     taken: set[int | None] = {None}
     distinct = []
@@ -142,7 +142,7 @@ def _by_core_id(tree: Tree, group: CpuSet) -> list[CpuSet]:
 
 
 def _by_place(places: dict[int, CpuPlace], socket_of: dict[int, int]) -> list[CpuSet]:
-    """Groups by socket and core id; a CPU of unknown core is a core of its own."""
+    """Return groups by socket and core id; a CPU whose core is unknown forms a core of its own."""
     cores: dict[tuple[int, int | None, int], set[int]] = {}
     for cpu, place in places.items():
         own = cpu if place.core is None else -1

@@ -1,4 +1,4 @@
-"""What the hardware is: the online CPUs, and how cores, sockets, NUMA nodes and caches group them."""
+"""Types that describe the hardware: online CPUs, and the cores, sockets, NUMA nodes and caches they form."""
 
 from enum import StrEnum
 
@@ -6,14 +6,14 @@ import msgspec
 
 
 class CoreKind(StrEnum):
-    """The two kinds of cores of a hybrid processor; on any other machine all are performance cores."""
+    """The kinds of cores of a hybrid processor; on any other machine all are performance cores."""
 
     PERFORMANCE = "performance"
     EFFICIENT = "efficient"
 
 
 class Cpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One logical CPU. `core` counts over the machine from 0; `socket` and `node` are the kernel's ids."""
+    """One logical CPU. `core` counts from 0 over the whole machine; `socket` and `node` are the kernel's ids."""
 
     id: int
     core: int
@@ -23,9 +23,9 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A NUMA node with its online CPUs and the sockets they are on; both empty where it has only memory.
+    """A NUMA node with its online CPUs and the sockets they are on; both are empty if it has only memory.
 
-    `distances` are those to each node in the order of `Machine.nodes`, 10 to itself; empty where unknown.
+    `distances` to each node are in the order of `Machine.nodes`, 10 to itself; empty if unknown.
     """
 
     id: int
@@ -45,7 +45,7 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The online part of a machine; every tuple is sorted by id."""
+    """The online part of a machine. CPUs and nodes are sorted by id, caches by level, kind and CPUs."""
 
     cpus: tuple[Cpu, ...]
     nodes: tuple[Node, ...]
@@ -55,27 +55,27 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sockets(self) -> int:
-        """Processor packages with an online CPU."""
+        """Number of processor packages with an online CPU."""
         return len({cpu.socket for cpu in self.cpus})
 
     @property
     def numa_nodes(self) -> int:
-        """NUMA nodes, those with memory only included."""
+        """Number of NUMA nodes, including those with memory only."""
         return len(self.nodes)
 
     @property
     def cores(self) -> int:
-        """Physical cores with an online CPU."""
+        """Number of physical cores with an online CPU."""
         return len({cpu.core for cpu in self.cpus})
 
     @property
     def logical_cpus(self) -> int:
-        """Online CPUs."""
+        """Number of online CPUs."""
         return len(self.cpus)
 
     @property
     def smt(self) -> int:
-        """Online threads of the core that has most of them."""
+        """Number of online hardware threads of the core that has most."""
         threads: dict[int, int] = {}
         for cpu in self.cpus:
             threads[cpu.core] = threads.get(cpu.core, 0) + 1
@@ -83,10 +83,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def performance_cores(self) -> int:
-        """Cores that are not efficient ones; all of them unless the machine is hybrid."""
+        """Number of cores that are not efficient ones; all cores unless the machine is hybrid."""
         return self.cores - self.efficient_cores
 
     @property
     def efficient_cores(self) -> int:
-        """Cores of the slower kind of a hybrid machine."""
+        """Number of cores of the slower kind of a hybrid machine."""
         return len({cpu.core for cpu in self.cpus if cpu.kind is CoreKind.EFFICIENT})

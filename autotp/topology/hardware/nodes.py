@@ -1,7 +1,7 @@
-"""NUMA nodes, as sysfs lists them: Documentation/ABI/stable/sysfs-devices-node in the kernel's sources.
+"""Reads the NUMA nodes from sysfs: Documentation/ABI/stable/sysfs-devices-node in the kernel's sources.
 
-A node without CPUs (high-bandwidth or persistent memory, a GPU's) is a node all the same. A kernel without
-NUMA has no node folder; then, as for hwloc, one node 0 has all CPUs.
+Nodes without CPUs (high-bandwidth or persistent memory, a GPU's memory) are included. A kernel without NUMA has no
+node folder; then, as in hwloc, one node 0 has all CPUs.
 """
 
 import re
@@ -18,9 +18,9 @@ _NODE_NAME = re.compile(r"node[0-9]{1,5}", re.ASCII)
 
 
 def read_nodes(tree: Tree, layout: Layout) -> tuple[Node, ...]:
-    """All online nodes by id; each online CPU is in at least one of them."""
+    """Return all online nodes sorted by id; each online CPU is in at least one of them."""
     cpus_of = {node: _cpus(tree, node, layout) for node in _node_ids(tree)} or {0: frozenset()}
-    # A CPU that no node lists: the kernel puts its memory on the first node, too.
+    # CPUs that no node lists go to the first one, where the kernel puts their memory, too.
     cpus_of[min(cpus_of)] |= frozenset(layout.online).difference(*cpus_of.values())
     return tuple(
         Node(
@@ -48,7 +48,7 @@ def _cpus(tree: Tree, node: int, layout: Layout) -> frozenset[int]:
 
 
 def _distances(tree: Tree, node: int, nodes: int) -> tuple[int, ...]:
-    """The kernel lists the online nodes by id; a list of another length can't be told whose distances it has."""
+    """Return the distances to the online nodes by id; none if the list has another length."""
     found = tree.parse(f"{NODE_FOLDER}/node{node}/distance", _distance_list)
     return found if found is not None and len(found) == nodes else ()
 
@@ -61,5 +61,5 @@ def _distance_list(text: str) -> tuple[int, ...]:
 
 
 def node_of(nodes: tuple[Node, ...]) -> dict[int, int]:
-    """Each CPU's node. Emulated nodes (`numa=fake`) share CPUs; the lowest id counts."""
+    """Return each CPU's node. Emulated nodes (`numa=fake`) share CPUs; then the lowest id counts."""
     return {cpu: node.id for node in reversed(nodes) for cpu in node.cpus}

@@ -1,1 +1,1 @@
-"""What would make a measurement untrustworthy here, and what to do about each."""
+"""Checks of what would disturb measurements on this machine, with advice."""

@@ -1,4 +1,4 @@
-"""One thing that makes a measurement untrustworthy, and the facts that it is inferred from."""
+"""One piece of advice about what disturbs measurements, and the facts that checks infer it from."""
 
 import msgspec
 
@@ -9,9 +9,9 @@ from autotp.topology.tree.tree import Tree
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen, with figures, why it matters, and what to do; `id` is a stable word.
+    """What was seen, with figures, why it matters, and what to do; `id` never changes between versions.
 
-    It is kept in studies and attached to reports, so it names no private group.
+    It is stored in studies and attached to reports, so it holds no private names of groups.
     """
 
     id: str
@@ -20,23 +20,26 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     do: str
 
 
-class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """A look at what the CPUs do that began at `began_s` of `time.monotonic`, with their `ticks` until then."""
+class StealSample(msgspec.Struct, frozen=True, kw_only=True):
+    """A running sample of steal: each CPU's `ticks` at its start, `began_s` of `time.monotonic`.
+
+    It takes at least `least_s` seconds.
+    """
 
     ticks: dict[int, Ticks]
     began_s: float
     least_s: float
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a measurement would run; `watch` is None where nothing is watched, as in a recording."""
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
+    """What the checks look at; `steal_sample` is None if steal isn't sampled, as for a recording."""
 
     tree: Tree
     topology: Topology
-    watch: Watch | None = None
+    steal_sample: StealSample | None = None
 
     @property
     def allowed(self) -> tuple[Cpu, ...]:
-        """The machine's CPUs that the envelope has."""
+        """The machine's CPUs that are in the envelope."""
         within = frozenset(self.topology.envelope.cpus)
         return tuple(cpu for cpu in self.topology.machine.cpus if cpu.id in within)

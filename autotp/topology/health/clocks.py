@@ -1,4 +1,4 @@
-"""Clocks that change while one measures: governors, turbo, and throttling by heat.
+"""Checks for clocks that change during a measurement: governors, turbo, and thermal throttling.
 
 Sources: Documentation/admin-guide/pm/{cpufreq,intel_pstate,amd-pstate}.rst in the kernel's tree; the counters
 are those of arch/x86/kernel/cpu/mce/therm_throt.c.
@@ -7,17 +7,17 @@ are those of arch/x86/kernel/cpu/mce/therm_throt.c.
 from collections import Counter
 
 from autotp.topology.hardware.layout import CPU_FOLDER
-from autotp.topology.health.advice import Advice, Scene
+from autotp.topology.health.advice import Advice, Inspection
 from autotp.topology.privacy import public_text
 
 _NO_TURBO = f"{CPU_FOLDER}/intel_pstate/no_turbo"
 _BOOST = f"{CPU_FOLDER}/cpufreq/boost"
 
 
-def governor(scene: Scene) -> Advice | None:
-    """A governor that follows the load starts each block at another clock."""
-    files = (f"{CPU_FOLDER}/cpu{cpu.id}/cpufreq/scaling_governor" for cpu in scene.allowed)
-    found = Counter(name for file in files if (name := public_text(file, scene.tree.text(file) or "")))
+def governor(inspection: Inspection) -> Advice | None:
+    """Advise against a governor that follows the load: each block would start at another clock."""
+    files = (f"{CPU_FOLDER}/cpu{cpu.id}/cpufreq/scaling_governor" for cpu in inspection.allowed)
+    found = Counter(name for file in files if (name := public_text(file, inspection.tree.text(file) or "")))
     others = {name: count for name, count in found.items() if name != "performance"}
     if not others:
         return None
@@ -30,11 +30,11 @@ def governor(scene: Scene) -> Advice | None:
     )
 
 
-def turbo(scene: Scene) -> Advice | None:
-    """Turbo clocks depend on heat and on how many cores are busy."""
-    if scene.tree.number(_NO_TURBO) == 0:
+def turbo(inspection: Inspection) -> Advice | None:
+    """Advise against turbo: its clocks depend on heat and on how many cores are busy."""
+    if inspection.tree.number(_NO_TURBO) == 0:
         seen, command = f"/{_NO_TURBO} is 0", f"echo 1 | sudo tee /{_NO_TURBO}"
-    elif scene.tree.number(_BOOST) == 1:
+    elif inspection.tree.number(_BOOST) == 1:
         seen, command = f"/{_BOOST} is 1", f"echo 0 | sudo tee /{_BOOST}"
     else:
         return None
@@ -46,21 +46,23 @@ def turbo(scene: Scene) -> Advice | None:
     )
 
 
-def thermal(scene: Scene) -> Advice | None:
-    """Counters of clocks that were lowered because of heat, since boot."""
-    cores = _highest(scene, "core_throttle_count")
-    packages = _highest(scene, "package_throttle_count")
+def thermal(inspection: Inspection) -> Advice | None:
+    """Advise if heat has lowered clocks since boot, by the kernel's counters."""
+    cores = _highest(inspection, "core_throttle_count")
+    packages = _highest(inspection, "package_throttle_count")
     if not (cores or packages):
         return None
     return Advice(
         id="thermal_throttling",
         seen=f"since boot heat lowered the clock up to {cores} times on a core and {packages} times on a package",
         why="a hot processor is slower than the same processor a minute later",
-        do="see to the cooling and watch whether the counters in "
+        do="improve the cooling and check whether the counters in "
         f"/{CPU_FOLDER}/cpu*/thermal_throttle still rise; only the host can",
     )
 
 
-def _highest(scene: Scene, name: str) -> int:
-    counts = (scene.tree.number(f"{CPU_FOLDER}/cpu{cpu.id}/thermal_throttle/{name}") for cpu in scene.allowed)
+def _highest(inspection: Inspection, name: str) -> int:
+    counts = (
+        inspection.tree.number(f"{CPU_FOLDER}/cpu{cpu.id}/thermal_throttle/{name}") for cpu in inspection.allowed
+    )
     return max((count for count in counts if count is not None), default=0)

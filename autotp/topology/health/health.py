@@ -1,15 +1,15 @@
-"""What would make a measurement here untrustworthy, and what to do about each.
+"""Runs all health checks: what would disturb measurements on this machine, and what to do about it.
 
-A fact that can't be read or understood is unknown: silent, never advice.
+A fact that can't be read or parsed counts as unknown and gives no advice.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
 from autotp.errors import TopologyError
-from autotp.topology.health.advice import Advice, Scene, Watch
+from autotp.topology.health.advice import Advice, Inspection, StealSample
 from autotp.topology.health.clocks import governor, thermal, turbo
-from autotp.topology.health.other_load import begin_watch, other_load, virtual_machine
+from autotp.topology.health.other_load import begin_steal_sample, other_load, virtual_machine
 from autotp.topology.health.sharing import (
     huge_pages,
     numa_balancing,
@@ -21,11 +21,11 @@ from autotp.topology.health.sharing import (
 from autotp.topology.probe import Topology, read_topology
 from autotp.topology.tree.tree import Tree
 
-# Ten of the kernel's ticks on each CPU: the shortest watch that shows a steal of a few per cent on a few CPUs.
+# Ten of the kernel's ticks on each CPU: the shortest sample that shows a steal of a few per cent on a few CPUs.
 STEAL_SAMPLE_S = 0.1
 
-# Checks in the order in which their advice is given. The last one waits for the end of the watch.
-_CHECKS: tuple[Callable[[Scene], Advice | None], ...] = (
+# Checks in the order of their advice. The last one waits for the end of the steal sample.
+_CHECKS: tuple[Callable[[Inspection], Advice | None], ...] = (
     governor,
     turbo,
     thermal,
@@ -43,25 +43,28 @@ _CHECKS: tuple[Callable[[Scene], Advice | None], ...] = (
 def health(
     root: Path | None = None, *, topology: Topology | None = None, steal_sample_s: float = STEAL_SAMPLE_S
 ) -> tuple[Advice, ...]:
-    """Advice for the live machine, or for the recorded `/proc` and `/sys` below `root`; empty if all is well.
+    """Return advice for the live machine, or for the recorded `/proc` and `/sys` below `root`; empty for none.
 
-    `topology` spares probing again. The live machine is watched for `steal_sample_s`, while all the rest is read;
-    0 looks at the time since boot alone, as a recording does. Raises TopologyError as `probe` does.
+    With `topology` the machine isn't probed again. Steal on the live machine is sampled for at least
+    `steal_sample_s` seconds while everything else is read; 0 takes only the figure since boot, as for a recording.
+
+    Raises:
+        TopologyError: as for `probe`.
     """
     tree = Tree(root)
-    watch = begin_watch(tree, steal_sample_s) if steal_sample_s > 0 and not tree.recorded else None
-    return advise(tree, topology or read_topology(tree), watch)
+    steal_sample = begin_steal_sample(tree, steal_sample_s) if steal_sample_s > 0 and not tree.recorded else None
+    return advise(tree, topology or read_topology(tree), steal_sample)
 
 
-def advise(tree: Tree, topology: Topology, watch: Watch | None = None) -> tuple[Advice, ...]:
-    """What the files of `tree`, and a `watch` that began, advise to those who measure in `topology`."""
-    scene = Scene(tree=tree, topology=topology, watch=watch)
-    found = (_checked(check, scene) for check in _CHECKS)
+def advise(tree: Tree, topology: Topology, steal_sample: StealSample | None = None) -> tuple[Advice, ...]:
+    """Return the advice of all checks for measurements in `topology`, from `tree` and a started steal sample."""
+    inspection = Inspection(tree=tree, topology=topology, steal_sample=steal_sample)
+    found = (_checked(check, inspection) for check in _CHECKS)
     return tuple(advice for advice in found if advice is not None)
 
 
-def _checked(check: Callable[[Scene], Advice | None], scene: Scene) -> Advice | None:
+def _checked(check: Callable[[Inspection], Advice | None], inspection: Inspection) -> Advice | None:
     try:
-        return check(scene)
+        return check(inspection)
     except TopologyError:
         return None

@@ -1,4 +1,4 @@
-"""Who else uses the processor: other processes, and other guests of a virtual machine's host.
+"""Checks for others that use the processor: other processes, and other guests of a virtual machine's host.
 
 Sources: Documentation/accounting/psi.rst and Documentation/filesystems/proc.rst (loadavg, stat) in the kernel's
 tree. Steal is the time in which a virtual CPU could have run but the host ran something else.
@@ -8,11 +8,12 @@ import re
 import time
 
 from autotp.topology.hardware.cpuinfo import read_cpu_model
-from autotp.topology.health.advice import Advice, Scene, Watch
+from autotp.topology.health.advice import Advice, Inspection, StealSample
 from autotp.topology.tree.ticks import Ticks, read_ticks
 from autotp.topology.tree.tree import Tree
 
-# A process that waited for a CPU 1 % of the last ten seconds, or a tenth of the CPUs busy in the last minute.
+# Advice is given if processes waited for a CPU in 1 % of the last 10 s, or if a tenth of the CPUs were busy in the
+# last minute.
 _PRESSURE = 1.0
 _LOAD_SHARE = 0.1
 _LEAST_LOAD = 0.5
@@ -23,10 +24,10 @@ _WAITING = re.compile(r"^some avg10=([0-9]{1,3}(?:\.[0-9]{1,9})?) ", re.ASCII | 
 _LOAD = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ", re.ASCII)
 
 
-def other_load(scene: Scene) -> Advice | None:
-    """Work of others, or of oneself a moment ago."""
-    load, waiting = _first(scene, "proc/loadavg", _LOAD), _first(scene, "proc/pressure/cpu", _WAITING)
-    cpus = scene.topology.machine.logical_cpus
+def other_load(inspection: Inspection) -> Advice | None:
+    """Advise if other work has just run, or an own run has just ended."""
+    load, waiting = _first(inspection, "proc/loadavg", _LOAD), _first(inspection, "proc/pressure/cpu", _WAITING)
+    cpus = inspection.topology.machine.logical_cpus
     seen = []
     if load is not None and load >= max(_LEAST_LOAD, _LOAD_SHARE * cpus):
         seen.append(f"a load of {load:g} on {cpus} CPUs in the last minute")
@@ -37,21 +38,27 @@ def other_load(scene: Scene) -> Advice | None:
     return Advice(
         id="other_load",
         seen=" and ".join(seen),
-        why="others take CPU time, caches and memory bandwidth from some blocks and not from others",
-        do="stop it (top shows it) or wait until it is done; your own last run still counts for a minute",
+        why="other processes take CPU time, caches and memory bandwidth from some blocks and not from others",
+        do="stop them (top lists them) or wait until they end; your own last run still counts for a minute",
     )
 
 
-def _first(scene: Scene, path: str, pattern: re.Pattern[str]) -> float | None:
-    found = pattern.search(scene.tree.text(path) or "")
+def _first(inspection: Inspection, path: str, pattern: re.Pattern[str]) -> float | None:
+    found = pattern.search(inspection.tree.text(path) or "")
     return float(found[1]) if found else None
 
 
-def virtual_machine(scene: Scene) -> Advice | None:
-    """A guest: known by the processor's flags, or by time that was stolen."""
-    since_boot = _stolen(scene, {}, scene.watch.ticks if scene.watch else read_ticks(scene.tree))
-    lately, watched_s = _watch(scene, scene.watch) if scene.watch and scene.watch.ticks else (None, 0.0)
-    is_guest = read_cpu_model(scene.tree).hypervisor
+def virtual_machine(inspection: Inspection) -> Advice | None:
+    """Advise about a virtual machine, recognised by the processor's flags or by stolen time."""
+    since_boot = _stolen(
+        inspection, {}, inspection.steal_sample.ticks if inspection.steal_sample else read_ticks(inspection.tree)
+    )
+    lately, watched_s = (
+        _finish(inspection, inspection.steal_sample)
+        if inspection.steal_sample and inspection.steal_sample.ticks
+        else (None, 0.0)
+    )
+    is_guest = read_cpu_model(inspection.tree).hypervisor
     if not is_guest and not since_boot and not lately:
         return None
     shares = [] if since_boot is None else [f"{100 * since_boot:.2f} % since boot"]
@@ -65,23 +72,23 @@ def virtual_machine(scene: Scene) -> Advice | None:
     )
 
 
-def begin_watch(tree: Tree, least_s: float) -> Watch:
-    """Look at the CPUs of the live machine, before whatever else there is to do."""
-    return Watch(ticks=read_ticks(tree), began_s=time.monotonic(), least_s=least_s)
+def begin_steal_sample(tree: Tree, least_s: float) -> StealSample:
+    """Start a sample on the live machine; the rest can be read until it ends."""
+    return StealSample(ticks=read_ticks(tree), began_s=time.monotonic(), least_s=least_s)
 
 
-def _watch(scene: Scene, watch: Watch) -> tuple[float | None, float]:
-    """Wait for what is left of the watch; return the share that was stolen meanwhile, and its seconds."""
-    if (left_s := watch.began_s + watch.least_s - time.monotonic()) > 0:
+def _finish(inspection: Inspection, steal_sample: StealSample) -> tuple[float | None, float]:
+    """Wait until the sample has lasted long enough; return the stolen share, and how many seconds it took."""
+    if (left_s := steal_sample.began_s + steal_sample.least_s - time.monotonic()) > 0:
         time.sleep(left_s)
-    after = read_ticks(scene.tree)
-    return _stolen(scene, watch.ticks, after), time.monotonic() - watch.began_s
+    after = read_ticks(inspection.tree)
+    return _stolen(inspection, steal_sample.ticks, after), time.monotonic() - steal_sample.began_s
 
 
-def _stolen(scene: Scene, before: dict[int, Ticks], after: dict[int, Ticks]) -> float | None:
-    """The stolen part of the allowed CPUs' time between two looks; None where no CPU's is known."""
+def _stolen(inspection: Inspection, before: dict[int, Ticks], after: dict[int, Ticks]) -> float | None:
+    """Return the stolen share of the allowed CPUs' time between two readings; None if no CPU's is known."""
     stolen = total = 0
-    for cpu in scene.allowed:
+    for cpu in inspection.allowed:
         now = after.get(cpu.id, _AT_BOOT)
         then = before.get(cpu.id, _AT_BOOT)
         if now.steal is not None and then.steal is not None:

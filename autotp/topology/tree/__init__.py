@@ -1,1 +1,1 @@
-"""Files below `/proc` and `/sys`: found, read and parsed, live or recorded."""
+"""Finding, reading and parsing files below `/proc` and `/sys`, live or recorded."""

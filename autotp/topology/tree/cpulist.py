@@ -1,7 +1,7 @@
-"""The kernel's two notations for a set of CPUs or nodes: the list `0-3,8` and the mask `00000001,0000010f`.
+"""Parsers for the kernel's two notations for a set of CPUs or nodes: `0-3,8` and the mask `00000001,0000010f`.
 
 The formats are those of `bitmap_parselist` and `%*pb[l]`: Documentation/admin-guide/cputopology.rst in the
-kernel's sources. Ids are bounded before anything is built, so a damaged `0-4000000000` costs nothing.
+kernel's sources. Ids are checked before a range is expanded, so that a damaged `0-4000000000` takes no memory.
 """
 
 import re
@@ -16,9 +16,10 @@ _WORD_BITS = 32
 
 
 def parse_cpulist(text: str) -> tuple[int, ...]:
-    """The sorted ids of a list such as `0-3,8`; none for an empty text.
+    """Return the sorted ids of a list such as `0-3,8`; none for an empty text.
 
-    Raises ValueError for anything else, and for ids above `MAX_ID`.
+    Raises:
+        ValueError: `text` isn't such a list, or an id is above `MAX_ID`.
     """
     ids: set[int] = set()
     for item in text.strip().split(",") if text.strip() else ():
@@ -39,9 +40,10 @@ def _id_range(item: str) -> range:
 
 
 def parse_cpumask(text: str) -> tuple[int, ...]:
-    """The sorted ids of a mask: hexadecimal words of 32 bits, the highest first, with commas between.
+    """Return the sorted ids of a mask: hexadecimal words of 32 bits, the highest first, separated by commas.
 
-    Raises ValueError for anything else, and for ids above `MAX_ID`.
+    Raises:
+        ValueError: `text` isn't such a mask, or an id is above `MAX_ID`.
     """
     bits = 0
     for word in text.strip().split(","):
@@ -62,7 +64,7 @@ def _ones(bits: int) -> Iterator[int]:
 
 
 def format_cpulist(cpus: Iterable[int]) -> str:
-    """The shortest list for these ids, `0-3,8`; empty for none."""
+    """Return the shortest list for these ids, such as `0-3,8`; empty for none."""
     runs: list[tuple[int, int]] = []
     for cpu in sorted(set(cpus)):
         if runs and cpu == runs[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""What each CPU did since boot: the lines `cpuN` of /proc/stat (Documentation/filesystems/proc.rst, 1.7).
+"""How each CPU spent its time since boot: lines `cpuN` of /proc/stat (Documentation/filesystems/proc.rst, 1.7).
 
 Offline CPUs have no line, and container runtimes such as LXCFS hide the CPUs of others.
 """
@@ -17,9 +17,9 @@ _IDLE = slice(3, 5)  # idle and iowait
 
 
 class Ticks(msgspec.Struct, frozen=True, kw_only=True):
-    """The time of one CPU in the kernel's ticks: all of it, without work, and what the host took.
+    """The time of one CPU since boot, in the kernel's ticks: in total, idle, and stolen by the host of a guest.
 
-    `steal` is None before Linux 2.6.11.
+    `idle` includes waiting for I/O. `steal` is None before Linux 2.6.11.
     """
 
     total: int
@@ -28,7 +28,7 @@ class Ticks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_ticks(tree: Tree) -> dict[int, Ticks]:
-    """Each CPU that has a line."""
+    """Return the ticks of each CPU that has a line, by CPU id."""
     return {int(cpu): _ticks(columns) for cpu, columns in _LINE.findall(tree.text("proc/stat") or "")}
 
 

@@ -1,11 +1,11 @@
-"""The one door to `/proc` and `/sys`: of the live machine, or recorded below a folder as for `lscpu -s DIR`.
+"""Reads `/proc` and `/sys`, of the live machine or recorded below a folder as for `lscpu -s DIR`.
 
-A recorded tree is somebody else's data. A link that leads out of it counts as absent, because it would show
-the running machine's files; pipes and devices can't block; and sizes are bounded. A file that is there but
-can't be read or understood is an error that names it: a guess would become a wrong machine. On the live
-machine a file that we may not read is merely a fact that we don't know.
+A recorded tree is untrusted data. A link that leads out of it counts as absent, because it would show the running
+machine's files; pipes and devices can't block; and sizes are bounded. A file that exists but can't be read or
+parsed is an error that names it, because a guess would describe another machine. On the live machine, a file that
+we have no permission to read counts as absent.
 
-Whatever is read or listed is noted, so that a recording holds just what the answer rests on.
+Every file read and every folder listed is remembered, so that a recording can hold exactly those.
 """
 
 import os
@@ -26,22 +26,23 @@ _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 
 
 def parse_integer(text: str) -> int:
-    """A decimal integer as the kernel writes it; ValueError for anything else, also for `1_0`."""
+    """Return a decimal integer as the kernel writes it; ValueError for anything else, such as `1_0`."""
     if _INTEGER.fullmatch(text) is None:
         raise ValueError(f"{text[:40]!r} is not a number")
     return int(text)
 
 
 def printable(text: str) -> str:
-    """The text on one line, fit for a terminal and for JSON; `?` stands for what isn't."""
+    """Return `text` on one line, safe for a terminal and for JSON: `?` replaces unprintable characters."""
     line = " ".join(text.split())
     return line if line.isprintable() else "".join(char if char.isprintable() else "?" for char in line)
 
 
 class Tree:
-    """Files below `root`, or the live machine's for None. Paths are given without a leading slash.
+    """The files below `root`, or the live machine's if it is None. Paths have no leading slash.
 
-    `texts` holds what was read so far, the longest look at each file, and `listed` what was found in folders.
+    `texts` holds the text of each file read so far (the longest part that was read), by path; `listed` the names
+    found in each folder.
     """
 
     def __init__(self, root: Path | None) -> None:
@@ -54,15 +55,15 @@ class Tree:
             _check_root(root)
 
     def text(self, path: str) -> str | None:
-        """The stripped text of a file; None where it is absent or blank."""
+        """Return the stripped text of a file; None if it is absent or blank."""
         return self._read(path, _MAX_BYTES + 1)
 
     def head(self, path: str, size: int) -> str | None:
-        """Like `text`, but only about the first `size` bytes: some files cost time for each CPU they list."""
+        """Return only about the first `size` bytes of a text: some files take time for each CPU they list."""
         return self._read(path, size)
 
     def parse(self, path: str, parser: Callable[[str], T]) -> T | None:
-        """What `parser` makes of the text; None where there is none, TopologyError for its ValueError."""
+        """Return the text as `parser` reads it; None if there is none, TopologyError for its ValueError."""
         text = self.text(path)
         if text is None:
             return None
@@ -72,11 +73,11 @@ class Tree:
             raise self.error(path, str(problem)) from None
 
     def number(self, path: str) -> int | None:
-        """The integer that a file holds."""
+        """Return the integer that a file holds; None and errors as for `parse`."""
         return self.parse(path, parse_integer)
 
     def names(self, folder: str, wanted: re.Pattern[str]) -> tuple[str, ...]:
-        """The sorted names in a folder that match `wanted` in full; none where it is absent."""
+        """Return the sorted names in a folder that match `wanted` in full; none if the folder is absent."""
         absolute = f"{self._root}/{folder}"
         if not self._is_visible(absolute):
             return ()
@@ -91,7 +92,7 @@ class Tree:
         return found
 
     def folders(self, folder: str) -> tuple[str, ...]:
-        """The names of the folders in a folder of the live machine, in no order; they aren't noted."""
+        """Return the names of the folders in a folder of the live machine, unsorted; `listed` doesn't get them."""
         try:
             with os.scandir(f"{self._root}/{folder}") as entries:
                 return tuple(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
@@ -99,7 +100,7 @@ class Tree:
             return ()
 
     def error(self, path: str, problem: str) -> TopologyError:
-        """The error that names a file of this tree."""
+        """Return an error that names a file of this tree and its problem."""
         shown = printable(f"{self._root}/{path}: {problem}")
         hint = "record it again" if self.recorded else "please report it with the file's content"
         return TopologyError(f"{shown}; {hint}")
@@ -127,7 +128,7 @@ class Tree:
             raise self.error(path, problem.strerror or str(problem)) from None
 
     def _is_visible(self, absolute: str) -> bool:
-        """Whether a path exists and, in a recording, no link on the way to it leads out."""
+        """Return whether a path may be read; in a recording it must exist and no link on the way may lead out."""
         if not self.recorded:
             return True
         folder = absolute.rpartition("/")[0]
@@ -140,7 +141,7 @@ class Tree:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
-            return True  # reading it will tell what is wrong
+            return True  # reading it will raise the error with its reason
         return not is_link or f"{os.path.realpath(absolute)}/".startswith(f"{self._root.rstrip('/')}/")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from autotp.topology import Advice, probe
-from autotp.topology.health.advice import Scene, Watch
-from autotp.topology.health.other_load import begin_watch, virtual_machine
+from autotp.topology.health.advice import Inspection, StealSample
+from autotp.topology.health.other_load import begin_steal_sample, virtual_machine
 from autotp.topology.tree.ticks import Ticks
 from autotp.topology.tree.tree import Tree
 from tests.support.cpu_tables import files, two_sockets
@@ -65,7 +65,7 @@ def test_a_cpu_that_stat_leaves_out_has_unknown_steal(tmp_path: Path) -> None:
 def test_the_last_moment_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two looks show what is stolen now, whatever was since boot."""
     root = write(tmp_path, files(two_sockets()) | GUEST | {"proc/stat": "cpu0 1000 0 0 0 0 0 0 0"})
-    watch, clock_s = begin_watch(Tree(root), 0.2), time.monotonic()
+    steal_sample, clock_s = begin_steal_sample(Tree(root), 0.2), time.monotonic()
 
     def wait(seconds: float) -> None:
         nonlocal clock_s
@@ -74,7 +74,7 @@ def test_the_last_moment_is_told_apart(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("time.monotonic", lambda: clock_s)
     monkeypatch.setattr("time.sleep", wait)
-    found = virtual_machine(Scene(tree=Tree(root), topology=probe(root), watch=watch))
+    found = virtual_machine(Inspection(tree=Tree(root), topology=probe(root), steal_sample=steal_sample))
     assert isinstance(found, Advice)
     assert "0.00 % since boot and 25.0 % in the last 0.2 s" in found.seen
 
@@ -85,17 +85,17 @@ def test_nobody_waits_for_a_watch_that_lasted_long_enough(tmp_path: Path, monkey
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited"))
     monkeypatch.setattr("time.monotonic", lambda: 7.3)
     ticks = {0: Ticks(total=100, idle=0, steal=0)}
-    watch = Watch(ticks=ticks, began_s=7.0, least_s=0.2)
-    found = virtual_machine(Scene(tree=Tree(root), topology=probe(root), watch=watch))
+    steal_sample = StealSample(ticks=ticks, began_s=7.0, least_s=0.2)
+    found = virtual_machine(Inspection(tree=Tree(root), topology=probe(root), steal_sample=steal_sample))
     assert isinstance(found, Advice)
     assert "50.0 % in the last 0.3 s" in found.seen
 
 
-def test_nobody_waits_where_there_is_nothing_to_watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_where_there_is_nothing_to_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without /proc/stat a second look would show nothing either."""
     root = write(tmp_path, files(two_sockets()) | GUEST)
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited"))
-    watch = begin_watch(Tree(root), 0.2)
-    found = virtual_machine(Scene(tree=Tree(root), topology=probe(root), watch=watch))
+    steal_sample = begin_steal_sample(Tree(root), 0.2)
+    found = virtual_machine(Inspection(tree=Tree(root), topology=probe(root), steal_sample=steal_sample))
     assert isinstance(found, Advice)
     assert "an unknown share" in found.seen

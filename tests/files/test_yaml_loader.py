@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autotp.errors import AutotpError, InputError, SpaceError, TunedError
 from autotp.files import load_yaml, parse_yaml, to_type
-from autotp.files.strict import MAX_BYTES, MAX_DEPTH
+from autotp.files.yaml_loader import MAX_BYTES, MAX_DEPTH
 
 YAMLISH = st.text("ab01.: -\n\t'\"[]{},#&*!|>%@`~?<=\\\x00\x85\ufeff\ud800😀", max_size=60)
 
@@ -52,7 +52,7 @@ def test_not_a_number_is_a_number() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: 1\nb: 2\na: 3\n", "key 'a' stands twice, line 3"),
+        ("a: 1\nb: 2\na: 3\n", "key 'a' appears twice, line 3"),
         ("a: &x 1\nb: *x\n", "anchors and aliases aren't allowed, line 1"),
         ("\na: !!python/object/apply:os.system [ls]\n", "tags aren't allowed, line 2"),
         ("a: !!str 1\n", "tags aren't allowed, line 1"),
@@ -61,7 +61,7 @@ def test_not_a_number_is_a_number() -> None:
         ("1: a\n", "key 1 is not text, line 1"),
         ("[a]: b\n", "key ['a'] is not text, line 1"),
         ("~: b\n", "key None is not text, line 1"),
-        ("a: 1" + "0" * 80 + "\n", "over 64 digits, line 1"),
+        ("a: 1" + "0" * 80 + "\n", "more than 64 digits, line 1"),
         ("a: 'b\n", "it can't be parsed, line 2"),
         ("a: b: c\n", "it can't be parsed, line 1"),
         ("\ta: b\n", "it can't be parsed, line 1"),
@@ -138,7 +138,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_what_does_not_fit_names_its_file() -> None:
-    """An error of the kind asked for, which says where and why (see `misfit`)."""
+    """An error of the kind asked for, which says where and why (see `explain_mismatch`)."""
     with pytest.raises(TunedError, match=r"^a\.yaml: leaf\.size: '1' isn't a whole number\.$"):
         to_type({"name": "a", "leaf": {"size": "1"}}, _Tree, "a.yaml", TunedError)
 

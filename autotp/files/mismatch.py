@@ -1,7 +1,7 @@
-"""Says where a value from a file doesn't fit the type that it was to become.
+"""Explains why a value from a file can't be converted to its type.
 
-msgspec decides whether it fits; the words are this project's own, so that they name keys as the file has them
-and stay the same whichever version of msgspec is installed.
+msgspec decides whether it can; the explanations are this project's own, so that they name keys as the file does
+and don't depend on the installed version of msgspec.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ _NOTHING = (type(None), msgspec.UnsetType)
 _SCALARS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "null"}
 
 
-def misfit(value: Any, type_: Any) -> str:
-    """Say where `value`, which msgspec can't convert to `type_`, first doesn't fit, and why; no full stop."""
-    return _misfit(value, type_, "")
+def explain_mismatch(value: Any, type_: Any) -> str:
+    """Return where and why `value` first doesn't fit `type_`, without a full stop; it must be known not to fit."""
+    return _explain(value, type_, "")
 
 
-def _misfit(value: Any, type_: Any, place: str) -> str:
+def _explain(value: Any, type_: Any, place: str) -> str:
     bare = _bare(type_)
     where = place.lstrip(".")
     at = f" at {where}" if where else ""
@@ -30,7 +30,7 @@ def _misfit(value: Any, type_: Any, place: str) -> str:
         return f"unknown key {key!r}{at}; allowed: {allowed}" if allowed else f"key {key!r} is missing{at}"
     for step, part, of_type in _parts(value, bare):
         if not _fits(part, of_type):
-            return _misfit(part, of_type, place + step)
+            return _explain(part, of_type, place + step)
     return f"{where}{': ' if where else ''}{_shown(value)} isn't {_expected(type_)}"
 
 
@@ -43,7 +43,7 @@ def _fits(value: Any, type_: Any) -> bool:
 
 
 def _bare(type_: Any) -> Any:
-    """Strip what stands for nothing (`None`, a key that isn't there) and what bounds a number."""
+    """Return `type_` without bounds of a number and without the types of an absent value, `None` and `UnsetType`."""
     if get_origin(type_) is Annotated:
         return _bare(get_args(type_)[0])
     if get_origin(type_) in (Union, UnionType):
@@ -52,7 +52,7 @@ def _bare(type_: Any) -> Any:
 
 
 def _wrong_key(value: dict[str, Any], struct: Any) -> tuple[str, str] | None:
-    """Return a key that isn't known with those that are, or one that is missing with nothing."""
+    """Return an unknown key with the list of known ones, or a missing key with an empty list; None for neither."""
     if not _is_struct(struct):
         return None
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
@@ -64,7 +64,7 @@ def _wrong_key(value: dict[str, Any], struct: Any) -> tuple[str, str] | None:
 
 
 def _parts(value: Any, type_: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield what `value` holds: how its place is written, itself, and its type."""
+    """Yield each part of `value`: its place as in a path (`.key`, `[0]`), itself, and its type."""
     if isinstance(value, dict) and _is_struct(type_):
         fields = {field.encode_name: field.type for field in msgspec.structs.fields(type_)}
         yield from ((f".{key}", part, fields[key]) for key, part in value.items() if key in fields)

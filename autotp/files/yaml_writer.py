@@ -1,7 +1,7 @@
-"""YAML that readers of version 1.1 and of 1.2 understand alike.
+"""Writes YAML that parsers of version 1.1 and of version 1.2 read alike.
 
-A word that either version would take for something else is quoted: `'no'` and `'12:30'` for 1.1 (PyYAML's
-own resolver sees to most of them), `'1e-3'` and `'0o17'` for 1.2. Floats keep a dot: `1.0e-05`.
+Text that either version would read as another type is quoted: `'no'` and `'12:30'` for 1.1 (PyYAML's own
+resolver quotes most of them), `'1e-3'` and `'0o17'` for 1.2. Floats keep a dot: `1.0e-05`.
 """
 
 import re
@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import yaml
 
-from autotp.files.strict import CORE_RESOLVERS
+from autotp.files.yaml_loader import CORE_RESOLVERS
 
 
 class _Writer(yaml.SafeDumper):
-    """A SafeDumper that knows both resolvers and writes no aliases."""
+    """A SafeDumper that quotes by the rules of both versions and writes no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -36,7 +36,7 @@ def _represent_float(writer: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
 
 
 def _represent_text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    # In single quotes PyYAML writes these three as they are, and a reader takes them for a folded line break.
+    # In single quotes PyYAML writes these three characters unescaped, and a parser reads them as a line break.
     style = '"' if any(char in value for char in "\x85\u2028\u2029") else None
     return writer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
@@ -53,7 +53,7 @@ _Writer.add_representer(tuple, _flow_list)
 
 
 def dump_yaml(value: Any, comment: str = "") -> str:
-    """Write `value` (a Struct, or dicts and lists) as YAML below `comment`, a `#` before each of its lines."""
+    """Return `value` (a Struct, or dicts and lists) as YAML text, with `comment` as comment lines above."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     plain = msgspec.to_builtins(value)
     return head + yaml.dump(plain, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=110)

@@ -1,8 +1,8 @@
-"""The project's only YAML loader: the safe core schema of YAML 1.2, strictly.
+"""The project's only YAML loader: the core schema of YAML 1.2, without features that surprise.
 
 PyYAML's own resolver follows YAML 1.1, where `no` is false, `12:30` is 750 and `1e-3` is text. The core
-schema (https://yaml.org/spec/1.2.2/#103-core-schema) reads those as people mean them. Tags, anchors,
-aliases, duplicate keys and a second document are refused: each has surprised somebody in a config file.
+schema (https://yaml.org/spec/1.2.2/#103-core-schema) reads the first two as text and the last as a number. Tags,
+anchors, aliases, duplicate keys and a second document are refused: each has surprised somebody in a config file.
 """
 
 import re
@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from autotp.errors import AutotpError, InputError
-from autotp.files.misfit import misfit
+from autotp.files.mismatch import explain_mismatch
 
 T = TypeVar("T")
 
@@ -35,14 +35,14 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _RefusedError(yaml.MarkedYAMLError):
-    """What YAML allows and this project doesn't."""
+    """A feature of YAML that this loader refuses."""
 
     def __init__(self, problem: str, mark: Any) -> None:
         super().__init__(problem=problem, problem_mark=mark)
 
 
 class _StrictLoader(_Base):  # type: ignore[misc]
-    """The C parser where PyYAML has it (twenty times faster), with the core schema's scalars."""
+    """A PyYAML loader for the core schema's scalars, with the C parser (twenty times faster) where it is built."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
@@ -54,7 +54,7 @@ def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, An
         if not isinstance(key, str):
             raise _RefusedError(f"key {key!r} is not text", key_node.start_mark)
         if key in mapping:
-            raise _RefusedError(f"key {key!r} stands twice", key_node.start_mark)
+            raise _RefusedError(f"key {key!r} appears twice", key_node.start_mark)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 
@@ -62,7 +62,7 @@ def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, An
 def _construct_int(loader: Any, node: yaml.ScalarNode) -> int:
     text = loader.construct_scalar(node)
     if len(text) > 64:
-        raise _RefusedError("a number of over 64 digits", node.start_mark)
+        raise _RefusedError("a number of more than 64 digits", node.start_mark)
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 
@@ -95,7 +95,7 @@ def _refuse_indirection(text: str) -> None:
 
 
 def _why(error: yaml.YAMLError | ValueError, text: str) -> str:
-    """Say what is wrong and where; PyYAML's own sentence stands behind ours where only PyYAML knows more."""
+    """Return what is wrong and in which line; for syntax errors PyYAML's description follows in brackets."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return "it holds a character that YAML doesn't allow"
     mark = error.problem_mark
@@ -107,7 +107,7 @@ def _why(error: yaml.YAMLError | ValueError, text: str) -> str:
 
 
 def _open_brackets(text: str, line: int, column: int) -> int:
-    """Count the brackets that are open at a place. The parser looks ahead, and has a limit of its own."""
+    """Count the open brackets at a position, to recognise PyYAML's own error about depth."""
     lines = text.splitlines()
     before = "".join([*lines[:line], *(rest[:column] for rest in lines[line : line + 1])])
     return sum(map(before.count, "[{")) - sum(map(before.count, "]}"))
@@ -117,7 +117,7 @@ def parse_yaml(text: str, source: str, kind: type[AutotpError] = InputError) -> 
     """Parse one YAML document into dicts, lists and scalars.
 
     Raises:
-        AutotpError: of `kind`; the text names `source` and the line.
+        AutotpError: of `kind`; the message names `source` and the line.
     """
     try:
         _refuse_indirection(text)
@@ -127,7 +127,7 @@ def parse_yaml(text: str, source: str, kind: type[AutotpError] = InputError) -> 
         finally:
             loader.dispose()
     except (yaml.YAMLError, ValueError) as error:
-        raise kind(f"{source} isn't the YAML that is expected here: {_why(error, text)}.") from error
+        raise kind(f"{source} isn't valid YAML for autotp: {_why(error, text)}.") from error
 
 
 def load_yaml(path: Path, kind: type[AutotpError] = InputError) -> Any:
@@ -138,7 +138,7 @@ def load_yaml(path: Path, kind: type[AutotpError] = InputError) -> Any:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise kind(f"{path} is larger than {MAX_BYTES >> 20} MiB; it can't be the file meant here.")
+            raise kind(f"{path} is larger than {MAX_BYTES >> 20} MiB; autotp reads no YAML file of that size.")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise kind(f"Can't read {path}: {error.strerror or error}.") from error
@@ -151,9 +151,9 @@ def to_type(value: Any, type_: type[T], source: str, kind: type[AutotpError] = I
     """Convert plain dicts and lists to `type_`, refusing what doesn't fit.
 
     Raises:
-        AutotpError: of `kind`; names `source`, the key and, for an unknown key, the keys allowed there.
+        AutotpError: of `kind`; the message names `source`, the key and, for an unknown key, those allowed.
     """
     try:
         return msgspec.convert(value, type_, strict=True)
     except msgspec.ValidationError as error:
-        raise kind(f"{source}: {misfit(value, type_)}.") from error
+        raise kind(f"{source}: {explain_mismatch(value, type_)}.") from error

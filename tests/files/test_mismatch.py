@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.files.misfit import misfit
+from autotp.files.mismatch import explain_mismatch
 
 
 class _Colour(StrEnum):
@@ -66,7 +66,7 @@ KEYS = "name, leaf, leaves, by_name, lists, count, share, alive, colour, word, a
 )
 def test_the_first_place_that_does_not_fit_is_named(data: dict[str, Any], reason: str) -> None:
     """With the keys allowed where one is unknown, with what stands there and what belongs there elsewhere."""
-    assert misfit({"name": "a"} | data, _Tree) == reason
+    assert explain_mismatch({"name": "a"} | data, _Tree) == reason
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_first_place_that_does_not_fit_is_named(data: dict[str, Any], reason
 )
 def test_what_is_missing_or_something_else_is_named(data: object, reason: str) -> None:
     """A key that has no default, and a file that holds no mapping at all."""
-    assert misfit(data, _Tree) == reason
+    assert explain_mismatch(data, _Tree) == reason
 
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
@@ -97,7 +97,7 @@ def test_there_is_a_sentence_for_whatever_msgspec_refuses(data: object) -> None:
     try:
         msgspec.convert(data, _Tree, strict=True)
     except msgspec.ValidationError:
-        said = misfit(data, _Tree)
+        said = explain_mismatch(data, _Tree)
         assert "\n" not in said
         shown, _, expected = said.rpartition(": ")[2].partition(" isn't ")
         assert not expected or shown not in expected

@@ -1,4 +1,4 @@
-"""What people type, parsed: durations, shapes, knobs, CPU lists. Each type says what it wanted."""
+"""Click parameter types for durations, shapes, knobs and CPU lists; their errors show how to write a value."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 
 class Duration(click.ParamType[float]):
-    """`90`, `90s`, `5m`, `1h30m`: seconds, more than zero."""
+    """A duration above zero, such as `90`, `90s`, `5m` or `1h30m`, in seconds."""
 
     name = "duration"
 
@@ -29,7 +29,7 @@ class Duration(click.ParamType[float]):
 
 
 class KnobSetting(click.ParamType[Setting]):
-    """`num_streams=2`: a knob and its value, read as YAML reads it; with `words` also `per_node` and the like."""
+    """A knob and its value in YAML, such as `num_streams=2`; `words` also allows words such as `per_node`."""
 
     name = "knob=value"
 
@@ -50,7 +50,7 @@ class KnobSetting(click.ParamType[Setting]):
 
 
 class InputShape(click.ParamType[NamedShape]):
-    """`x=[1,3,48,320]`: an input's name and its static shape."""
+    """An input's name and its static shape, such as `x=[1,3,48,320]`."""
 
     name = "input=[dims]"
 
@@ -65,7 +65,7 @@ class InputShape(click.ParamType[NamedShape]):
 
 
 class CpuList(click.ParamType[tuple[int, ...]]):
-    """`0-3,8`: CPU ids as the kernel writes them."""
+    """CPU ids as the kernel writes them, such as `0-3,8`."""
 
     name = "cpus"
 
@@ -84,7 +84,7 @@ class CpuList(click.ParamType[tuple[int, ...]]):
 
 
 class Words(click.ParamType[tuple[str, ...]]):
-    """`bf16,f16`: words between commas."""
+    """Words separated by commas, such as `bf16,f16`."""
 
     name = "list"
 
@@ -95,7 +95,7 @@ class Words(click.ParamType[tuple[str, ...]]):
 
 
 class Settings(click.ParamType[dict[str, Any]]):
-    """A tuned.yaml, a YAML file of knobs, or `num_streams=4,nireq=8`."""
+    """Knobs from a tuned.yaml, from a YAML file of knobs, or typed as `num_streams=4,nireq=8`."""
 
     name = "file|knobs"
 

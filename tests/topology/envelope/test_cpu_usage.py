@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.topology.envelope.cpu_accounts import TICK_S, Usage, UsageReader
+from autotp.topology.envelope.cpu_usage import TICK_S, Usage, UsageReader
 from autotp.topology.tree.tree import Tree
 from tests.support.recorded_files import write
 

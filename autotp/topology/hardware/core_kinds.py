@@ -1,9 +1,9 @@
-"""Which cores of a hybrid processor are the slower ones.
+"""Which cores of a hybrid processor are efficient ones, that is the slower ones.
 
-In this order: Intel's perf units `cpu_core` and `cpu_atom` list the CPUs of each kind (as in hwloc's
-`look_sysfscpukinds`); arm64, and x86 since Linux 6.12, give each CPU a `cpu_capacity`
-(Documentation/ABI/testing/sysfs-devices-system-cpu); and every hybrid of Intel's has a smaller first-level
-data cache in its E-cores, which tells them apart in a recording that holds nothing else.
+Three sources are tried in this order: Intel's perf units `cpu_core` and `cpu_atom` list the CPUs of each kind (as
+in hwloc's `look_sysfscpukinds`); arm64, and x86 since Linux 6.12, give each CPU a `cpu_capacity`
+(Documentation/ABI/testing/sysfs-devices-system-cpu); and the E-cores of every hybrid processor of Intel's have a
+smaller first-level data cache, which identifies them in a recording without the other two.
 """
 
 from itertools import pairwise
@@ -15,7 +15,7 @@ from autotp.topology.tree.tree import Tree, parse_integer
 
 _EFFICIENT_UNITS = ("cpu_atom", "cpu_lowpower")
 
-# Equal cores differ by some per cent, as the best of them may clock higher; hwloc's tolerance is the same.
+# Cores of one kind differ by some per cent, as the best of them may clock higher; hwloc has the same tolerance.
 _OTHER_KIND = 1.1
 
 # The kernel's SCHED_CAPACITY_SCALE, the capacity of the fastest, is 1024; a few have exceeded it.
@@ -23,7 +23,7 @@ _MAX_CAPACITY = 65_536
 
 
 def read_kinds(tree: Tree, layout: Layout, caches: tuple[Cache, ...]) -> dict[int, CoreKind]:
-    """The kind of each online CPU. Where all would be efficient, the machine isn't hybrid."""
+    """Return the kind of each online CPU. If all would be efficient, the machine isn't hybrid and none is."""
     efficient = (
         _by_perf_unit(tree) & set(layout.online)
         or _by_capacity(tree, layout)
@@ -43,7 +43,7 @@ def _by_perf_unit(tree: Tree) -> set[int]:
 
 
 def _by_capacity(tree: Tree, layout: Layout) -> set[int]:
-    """The CPUs below the widest step between capacities: three are usual, as in prime, big and little."""
+    """Return the CPUs below the largest step between capacities; often there are three: prime, big and little."""
     found = {cpu: tree.parse(f"{CPU_FOLDER}/cpu{cpu}/cpu_capacity", _capacity) for cpu in layout.online}
     known = {cpu: capacity for cpu, capacity in found.items() if capacity is not None and capacity > 0}
     steps = ((high / low, low) for low, high in pairwise(sorted(set(known.values()))))
@@ -59,7 +59,7 @@ def _capacity(text: str) -> int:
 
 
 def _by_first_level_cache(layout: Layout, caches: tuple[Cache, ...]) -> set[int]:
-    """The CPUs whose data cache is smaller than another's of the same socket."""
+    """Return the CPUs whose first-level data cache is smaller than another's on the same socket."""
     largest: dict[int, int] = {}
     first_level = [(cpu, c.size_bytes or 0) for c in caches if (c.level, c.kind) == (1, "data") for cpu in c.cpus]
     for cpu, size in first_level:

@@ -1,4 +1,4 @@
-"""What some CPUs and our control groups have used so far: accounts that are read twice, around what is measured.
+"""Counters of CPU time that some CPUs and our control groups have used; read before and after a measurement.
 
 Sources: /proc/stat (Documentation/filesystems/proc.rst, 1.7), in ticks of usually 10 ms; cpu.stat of the groups
 that have a quota (Documentation/admin-guide/cgroup-v2.rst, Documentation/scheduler/sched-bwc.rst).
@@ -21,9 +21,9 @@ _THROTTLED_LINE = re.compile(r"^(throttled_usec|throttled_time) ([0-9]{1,20})$",
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds so far: CPU time of all processes on some CPUs, CPU time that a host took, time held back by quotas.
+    """Seconds so far: CPU time of all processes on some CPUs, CPU time taken by the host, time stopped by quotas.
 
-    CPUs that `/proc/stat` doesn't tell of don't count.
+    CPUs that `/proc/stat` doesn't list aren't counted.
     """
 
     busy_s: float
@@ -31,7 +31,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     throttled_s: float
 
     def since(self, before: "Usage") -> "Usage":
-        """Return what was used since `before`; a counter that went back counts as zero."""
+        """Return the usage since `before`; a counter that went back gives zero."""
         return Usage(
             busy_s=max(0.0, self.busy_s - before.busy_s),
             steal_s=max(0.0, self.steal_s - before.steal_s),
@@ -40,7 +40,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UsageReader:
-    """Reads the accounts of `cpus` and of the groups that this process is in now."""
+    """Reads the usage of `cpus` and of the control groups that this process is in when the reader is made."""
 
     def __init__(self, cpus: Iterable[int], tree: Tree | None = None) -> None:
         self._cpus = frozenset(cpus)
@@ -48,7 +48,7 @@ class UsageReader:
         self._groups = [folder for folder in quota_folders(self._tree) if self._throttled_s(folder) is not None]
 
     def read(self) -> Usage:
-        """Return what was used so far."""
+        """Return the usage so far."""
         ticks = [ticks for cpu, ticks in read_ticks(self._tree).items() if cpu in self._cpus]
         steal = sum(cpu.steal or 0 for cpu in ticks)
         return Usage(
