@@ -43,7 +43,7 @@ def _fits(value: Any, type_: Any) -> bool:
 
 
 def _bare(type_: Any) -> Any:
-    """Return `type_` without bounds of a number and without the types of an absent value, `None` and `UnsetType`."""
+    """Return `type_` without bounds of numbers and the types of an absent value, `None` and `UnsetType`."""
     if get_origin(type_) is Annotated:
         return _bare(get_args(type_)[0])
     if get_origin(type_) in (Union, UnionType):
