@@ -143,7 +143,7 @@ def test_two_configs_can_be_compared(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (("--objective", "latency_p50"), "no objective 'latency_p50' of a language model"),
-        (("--shape", "input_ids=[1,8]"), "no shape can be set"),
+        (("--shape", "input_ids=[1,8]"), "its shapes can't be set"),
         (("--data", "x.npz"), "--data is for a model that isn't a language model"),
         (("--rate", "5"), "--rate is for a model that isn't a language model"),
         (("--prompt-tokens", "300"), "A prompt of 300 tokens and 128 new ones don't fit"),

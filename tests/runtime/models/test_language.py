@@ -34,7 +34,7 @@ def test_any_other_ir_is_none(tmp_path: Path) -> None:
 
 def test_no_shape_can_be_set(tmp_path: Path) -> None:
     """The shapes of a language model follow from its prompts."""
-    with pytest.raises(ModelError, match="no shape can be set"):
+    with pytest.raises(ModelError, match="its shapes can't be set"):
         inspect_model(locate(language_model(tmp_path)), {"input_ids": (1, 8)})
 
 
