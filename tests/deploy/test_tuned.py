@@ -304,7 +304,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TunedError, match=r"Can't read .*absent\.yaml: No such file"):
         read_tuned(tmp_path / "absent.yaml")
     (tmp_path / "broken.yaml").write_text("autotp: 1\nmodel: [")
-    with pytest.raises(TunedError, match=r"broken\.yaml isn't the YAML .* line [0-9]"):
+    with pytest.raises(TunedError, match=r"broken\.yaml isn't valid YAML .* line [0-9]"):
         read_tuned(tmp_path / "broken.yaml")
 
 

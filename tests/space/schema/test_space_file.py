@@ -214,7 +214,7 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     """A file that isn't YAML names file and line."""
     path = tmp_path / "mine.yaml"
     path.write_text("knobs:\n  nireq: [1\n")
-    with pytest.raises(SpaceError, match=r"mine\.yaml isn't the YAML .* line 3"):
+    with pytest.raises(SpaceError, match=r"mine\.yaml isn't valid YAML .* line 3"):
         load_space(str(path))
 
 
