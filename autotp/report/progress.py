@@ -20,7 +20,7 @@ from autotp.tuning.events import (
     Weathered,
 )
 
-MEANINGLESS = 100.0  # between the ends of an interval that tells nothing
+MEANINGLESS = 100.0  # between the ends of an interval that says nothing
 
 _PROOFS = {
     ProofState.ACTIVE: "split active",
@@ -31,7 +31,7 @@ _PROOFS = {
 
 @singledispatch
 def describe_event(event: Event) -> list[str]:
-    """Return the lines that tell `event`."""
+    """Return the lines that describe `event`."""
     raise TypeError(f"no words for {type(event).__name__}")
 
 

@@ -53,9 +53,13 @@ def test_too_short_a_budget_ships_the_hint_as_unknown(model: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("moment", [Began, ArmEnded])
-def test_an_interrupt_leaves_a_study_and_a_file(moment: type[Event], model: Path, tmp_path: Path) -> None:
+def test_an_interrupt_leaves_a_study_and_a_file(
+    moment: type[Event], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C at any time: `unknown` in tuned.yaml, no trial and no process left running, no temporary files."""
-    before = set(Path(tempfile.gettempdir()).glob("autotp-*"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
 
     def interrupt(event: Event) -> None:
         if isinstance(event, moment):
@@ -67,7 +71,7 @@ def test_an_interrupt_leaves_a_study_and_a_file(moment: type[Event], model: Path
     study = optuna.load_study(study_name="s", storage=f"sqlite:///{tmp_path / 'study.db'}")
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
     assert workers() == []
-    assert set(Path(tempfile.gettempdir()).glob("autotp-*")) <= before
+    assert list(temporary.iterdir()) == []
 
 
 def test_bad_input_is_an_error_and_writes_nothing(model: Path, tmp_path: Path) -> None:

@@ -52,6 +52,14 @@ def test_requests_follow_the_objective() -> None:
     assert [loop.nireq(config, ()) for config in (four, none)] == [4, None]
 
 
+def test_what_is_tried_first_fits_the_machine() -> None:
+    """Streams follow the cores, the split the sockets, and f32 is tried by itself."""
+    found = [Config.of(settings) for settings in ClosedLoop().first_settings(cores=16, sockets=2)]
+    assert Config.of({"num_streams": 16, "nireq": 32}) in found
+    assert Config.of({"distribution_policy": "tensor_parallel", "split_count": 2}) in found
+    assert Config.of({"inference_precision_hint": "f32"}) in found
+
+
 def test_a_turn_is_one_inference_of_each_request() -> None:
     """Of a block of ten inferences in a second four take 0.4 s."""
     assert ClosedLoop().turn_s(Block(count=10, elapsed_s=1.0), in_flight=4) == pytest.approx(0.4)

@@ -82,6 +82,15 @@ def test_a_generation_is_one_request() -> None:
         assert Generation().nireq(config, (METRICS["tokens_per_s"],)) == 1
 
 
+def test_what_is_tried_first_changes_one_thing_at_a_time() -> None:
+    """It generates in one request, and a precision isn't the only thing that is tried first."""
+    found = [Config.of(settings) for settings in Generation().first_settings(cores=16, sockets=2)]
+    assert Config.of({"distribution_policy": "tensor_parallel", "split_count": 2}) == found[0]
+    assert Config.of({"inference_precision_hint": "f32"}) in found
+    assert sum(config.get("inference_precision_hint") is None for config in found) > 2
+    assert all(config.count("nireq") is None for config in found)
+
+
 def test_a_config_may_set_the_sequences_at_once() -> None:
     """Its knob goes before what was asked for; without the knob nothing changes."""
     batched = Generation(batch=2)
