@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-from autotp.measuring.comparison import Comparison, compare_arms
-from autotp.measuring.job import Job
+from autotp.measuring.compare.comparison import Comparison, compare_arms
+from autotp.measuring.compare.sides import contenders_of, model_of, objective_of, options_of, read_side, shapes_of
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.preparation import inspect, settled
 from autotp.measuring.lock import Holder, machine_lock
 from autotp.measuring.measurement import Measurement, measure_config
 from autotp.measuring.options import COMPARE_BUDGET_S, MEASURE_BUDGET_S, CompareOptions, MeasureOptions
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import inspect, settled
-from autotp.measuring.sides import contenders_of, model_of, objective_of, options_of, read_side, shapes_of
 from autotp.measuring.workload.registry import WorkloadOptions, workload_for
 from autotp.measuring.workload.workload import Wanted
 from autotp.options import refuse_unknown

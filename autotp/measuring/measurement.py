@@ -13,9 +13,9 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.findings import METRICS, Proof
-from autotp.measuring.bench import WorkerBench
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.proof.control import activity_of
 from autotp.measuring.rounds.arm import Arm

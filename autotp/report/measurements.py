@@ -9,7 +9,7 @@ from rich.text import Text
 
 from autotp.deploy.headline import proof_words
 from autotp.findings import METRICS
-from autotp.measuring.comparison import Comparison
+from autotp.measuring.compare.comparison import Comparison
 from autotp.measuring.measurement import Measurement
 from autotp.report.units import BRIEF, metric_name, spell_metric
 from autotp.space import spell_config

@@ -8,10 +8,10 @@ import optuna
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measuring.bench import WorkerBench
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.preparation import inspect, settled
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import inspect, settled
 from autotp.options import spell
 from autotp.runtime import ModelInfo, digest
 from autotp.space import BoundSpace, bind

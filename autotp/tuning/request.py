@@ -7,7 +7,7 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.findings import Metric
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.workload.registry import (
     AnyWorkload,
     WorkloadOptions,

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from autotp.measuring.bench import Bench
 from autotp.measuring.failure import ArmFailure
+from autotp.measuring.jobs.bench import Bench
 from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
 from autotp.space import Config
 from autotp.topology import Envelope

@@ -10,7 +10,7 @@ from autotp.deploy.tuned import write_tuned
 from autotp.errors import EnvironmentFailure, InputError, ModelError, SpaceError
 from autotp.findings import METRICS, Ruling
 from autotp.measuring import api
-from autotp.measuring.comparison import Contenders
+from autotp.measuring.compare.comparison import Contenders
 from autotp.measuring.lock import Holder, machine_lock
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation

@@ -12,11 +12,11 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measuring.failure import ArmFailure, Phase
+from autotp.measuring.jobs.preparation import inspect
 from autotp.measuring.parent import pool as workers_module
 from autotp.measuring.parent import process
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.watchdog import UNSCALED, Limits
-from autotp.measuring.preparation import inspect
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop

@@ -3,7 +3,7 @@
 from typing import Any
 
 from autotp.findings import Proof, ProofState, Ruling
-from autotp.measuring.comparison import Comparison, Side
+from autotp.measuring.compare.comparison import Comparison, Side
 from autotp.measuring.measurement import Measurement
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.workload.closed_loop import ClosedLoop

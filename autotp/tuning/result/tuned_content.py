@@ -22,7 +22,7 @@ from autotp.deploy.tuned import (
     TunedWorkload,
 )
 from autotp.findings import UNITY, Interval, Metric, Ruling
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.verdict import Verdict
 from autotp.runtime import digest
 from autotp.space import Config

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from autotp.measuring.job import REFERENCE_PROPERTIES
+from autotp.measuring.jobs.job import REFERENCE_PROPERTIES
+from autotp.measuring.jobs.preparation import record_reference
 from autotp.measuring.outputs.error import OutputError, compare_outputs, worst_error
 from autotp.measuring.outputs.gate import TOLERANCES, Gate
 from autotp.measuring.outputs.reference import Outputs as Checked
 from autotp.measuring.outputs.reference import save_outputs
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import record_reference
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.runtime import Plan, compile_plan, infer_outputs, locate
 from autotp.runtime.inference.inputs import seeded_samples

@@ -155,8 +155,8 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import msgspec
-from autotp.measuring.bench import WorkerBench
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.parent.pool import Workers
 from autotp.space import Config, Predictor
 from tests.support.jobs import job_for

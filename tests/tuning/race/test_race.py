@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autotp.findings import METRICS, Metric
 from autotp.measuring.failure import Status
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.samples.block import Block

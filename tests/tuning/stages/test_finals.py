@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from autotp.findings import METRICS, Ruling
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.rounds.waves import AA, Rounds, Schedule, plan_waves
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run

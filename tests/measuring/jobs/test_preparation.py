@@ -7,9 +7,9 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measuring.failure import ArmFailure
+from autotp.measuring.jobs.preparation import inspect, record_reference, settled
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import inspect, record_reference, settled
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop

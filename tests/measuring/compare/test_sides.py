@@ -9,10 +9,8 @@ import pytest
 from autotp.deploy.tuned import TunedWorkload, write_tuned
 from autotp.errors import InputError, SpaceError
 from autotp.findings import METRICS, Loop, Samples
-from autotp.measuring.comparison import A, B
-from autotp.measuring.job import Job
-from autotp.measuring.rounds.blocks import Blocks
-from autotp.measuring.sides import (
+from autotp.measuring.compare.comparison import A, B
+from autotp.measuring.compare.sides import (
     Side,
     contenders_of,
     model_of,
@@ -22,6 +20,8 @@ from autotp.measuring.sides import (
     read_side,
     shapes_of,
 )
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop

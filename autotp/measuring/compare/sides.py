@@ -17,8 +17,8 @@ from autotp.deploy.tuned import SEEDED, Tuned, read_tuned
 from autotp.errors import InputError
 from autotp.files import is_file, load_yaml, parse_yaml
 from autotp.findings import Metric
-from autotp.measuring.comparison import A, B, Contenders
-from autotp.measuring.job import Job
+from autotp.measuring.compare.comparison import A, B, Contenders
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.blocks import Blocks
 from autotp.measuring.workload.registry import WORKLOADS, WorkloadOptions, objective_named, workload_class

@@ -4,7 +4,7 @@ import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measuring.failure import ArmFailure, Phase
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.protocol import Inspect, Inspected, Ready
 from autotp.measuring.rounds.arm import ArmSpec

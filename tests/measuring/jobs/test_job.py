@@ -8,7 +8,7 @@ import pytest
 
 from autotp.errors import SpaceError
 from autotp.findings import METRICS
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation

@@ -12,7 +12,7 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, InputError
 from autotp.findings import METRICS, Metric, Ruling
-from autotp.measuring.comparison import A, B, Contenders, Side, _conclude, _judge_outputs, compare_arms
+from autotp.measuring.compare.comparison import A, B, Contenders, Side, _conclude, _judge_outputs, compare_arms
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec
@@ -98,7 +98,7 @@ def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch:
     def hints(*_: object) -> Iterator[list[Any]]:
         yield [SimpleNamespace(output_error=error)]
 
-    monkeypatch.setattr("autotp.measuring.comparison._started", hints)
+    monkeypatch.setattr("autotp.measuring.compare.comparison._started", hints)
     spec = ArmSpec(plans=(), workload=ClosedLoop())
     held = frozenset({A}) if strict else frozenset()
     contenders = contest(spec, spec, spec, strict=held)

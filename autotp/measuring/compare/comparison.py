@@ -17,11 +17,11 @@ import msgspec
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
 from autotp.findings import REPORTED_CONFIDENCE, Metric, Ruling
 from autotp.measuring.failure import ArmFailure
+from autotp.measuring.jobs.preparation import record_reference
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.outputs.reference import Outputs, reference_folder
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import record_reference
 from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
 from autotp.measuring.rounds.waves import AA, GRACE, Rounds, Waves, plan_waves

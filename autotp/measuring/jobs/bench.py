@@ -9,13 +9,13 @@ import msgspec
 
 from autotp.findings import Proof
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.job import Job
-from autotp.measuring.observed import Observed, Outcome
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.observed import Observed, Outcome
+from autotp.measuring.jobs.preparation import record_reference
 from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.outputs.reference import Outputs, reference_folder
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.watchdog import PhaseClock
-from autotp.measuring.preparation import record_reference
 from autotp.measuring.proof.control import activity_of, run_control
 from autotp.measuring.proof.split_proof import Activity, prove_split
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
