@@ -5,9 +5,16 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from autotp.measuring.compare.comparison import Comparison, compare_arms
-from autotp.measuring.compare.sides import contenders_of, model_of, objective_of, options_of, read_side, shapes_of
+from autotp.measuring.compare.sides import (
+    comparison_spec,
+    model_of,
+    objective_of,
+    options_of,
+    read_side,
+    shapes_of,
+)
 from autotp.measuring.jobs.job import Job
-from autotp.measuring.jobs.preparation import inspect, settled
+from autotp.measuring.jobs.preparation import choose_open_fields, inspect
 from autotp.measuring.lock import Holder, machine_lock
 from autotp.measuring.measurement import Measurement, measure_config
 from autotp.measuring.options import COMPARE_BUDGET_S, MEASURE_BUDGET_S, CompareOptions, MeasureOptions
@@ -46,7 +53,7 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
     config, files = Config.of(options.get("settings", {})), locate(Path(model))
     job = Job(
         files=files,
-        workload=workload_for(files, Wanted((), (), budget_s), _workload_options(options)).of_config(config),
+        workload=workload_for(files, Wanted((), (), budget_s), _workload_options(options)).for_config(config),
         topology=probe(),
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
     )
@@ -54,7 +61,7 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
     job.spec(config)
     with _lock("measure", files.path, options.get("no_wait", False), notice), Workers() as workers:
         inspect(workers, job.files, job.shapes)
-        return measure_config(workers, settled(workers, job), config, budget_s)
+        return measure_config(workers, choose_open_fields(workers, job), config, budget_s)
 
 
 def compare(
@@ -92,14 +99,14 @@ def compare(
         objectives=(metric,),
         shapes=shapes_of(sides, options.get("shapes", {})),
     )
-    contenders, warnings = contenders_of(sides, job)
+    spec, warnings = comparison_spec(sides, job)
     for warning in warnings:
         notice(f"warning: {warning}.")
     with _lock("compare", files.path, options.get("no_wait", False), notice), Workers() as workers:
         inspect(workers, job.files, job.shapes)
         if job.workload.open:
-            contenders, _ = contenders_of(sides, settled(workers, job))
-        return compare_arms(workers, contenders, metric, budget_s)
+            spec, _ = comparison_spec(sides, choose_open_fields(workers, job))
+        return compare_arms(workers, spec, metric, budget_s)
 
 
 def _workload_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -184,11 +184,11 @@ def _unusable(path: Path, why: str | None) -> EnvironmentFailure:
     )
 
 
-def _let_go() -> None:
+def _close_inherited() -> None:
     """Close what a fork has copied: as long as a copy is open, the lock is held."""
     for file in _held.values():
         os.close(file)
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_inherited)

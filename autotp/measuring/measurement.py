@@ -19,7 +19,7 @@ from autotp.measuring.jobs.job import Job
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.proof.control import activity_of
 from autotp.measuring.rounds.arm import Arm
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.workload.registry import AnyWorkload
@@ -70,7 +70,9 @@ def measure_config(workers: Workers, job: Job, config: Config, budget_s: float) 
         arm.launch()
         arm.await_start()
         arm.warm_up()
-        blocks = _run_blocks(arm, job.workload.seed, budget_s, Blocks.within(job.topology.envelope, job.workload))
+        blocks = _run_blocks(
+            arm, job.workload.seed, budget_s, BlockSettings.within(job.topology.envelope, job.workload)
+        )
         measurement = _summary(arm, blocks)
         if not config.tensor_parallel:
             return measurement
@@ -83,14 +85,14 @@ def measure_config(workers: Workers, job: Job, config: Config, budget_s: float) 
         bench.close()
 
 
-def _run_blocks(arm: Arm, seed: int, budget_s: float, blocks: Blocks) -> list[Block]:
+def _run_blocks(arm: Arm, seed: int, budget_s: float, blocks: BlockSettings) -> list[Block]:
     numbers = count()
 
-    def run(how: Blocks) -> Block:
+    def run(how: BlockSettings) -> Block:
         number = next(numbers)
         return how.run(arm, seed + number, number)
 
-    fitted = blocks.fit(arm.turn_s(run(blocks.fitting)), budget_s / 10).whole
+    fitted = blocks.fit(arm.turn_s(run(blocks.first_look)), budget_s / 10).all_work
     deadline = perf_counter() + budget_s
     measured = [run(fitted)]
     while perf_counter() < deadline:

@@ -10,7 +10,7 @@ from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
 from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import Job
-from autotp.measuring.jobs.preparation import inspect, settled
+from autotp.measuring.jobs.preparation import choose_open_fields, inspect
 from autotp.measuring.parent.pool import Workers
 from autotp.options import spell
 from autotp.runtime import ModelInfo, digest
@@ -136,7 +136,7 @@ def _settled(job: Job, study: Study, workers: Workers) -> Job:
     known = {name: value for name in open_fields if (value := study.noted(name)) is not None}
     if len(known) == len(open_fields):
         return msgspec.structs.replace(job, workload=job.workload.chosen(known))
-    job = settled(workers, job)
+    job = choose_open_fields(workers, job)
     study.note(**{name: getattr(job.workload, name) for name in open_fields})
     return job
 

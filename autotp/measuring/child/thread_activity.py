@@ -55,7 +55,7 @@ def watch(drive: Callable[[float], int], process_cpus: frozenset[int], threads: 
         busy_threads=sum(ns >= busy_ns for ns in watcher.thread_ns.values()),
         caller_sleeps=sleeps,
         bound_cpus=tuple(sorted(watcher.bound_cpus)),
-        cpu_s={cpu: ns / 1e9 for cpu, ns in sorted(watcher.cpu_ns.items())} if watcher.truthful else {},
+        cpu_s={cpu: ns / 1e9 for cpu, ns in sorted(watcher.cpu_ns.items())} if watcher.proc_is_real else {},
     )
 
 
@@ -67,7 +67,7 @@ class _Watcher:
         self.bound_cpus: set[int] = set()
         self.thread_ns: Counter[int] = Counter()
         self.cpu_ns: Counter[int] = Counter()  # without the caller, which may only wait
-        self.truthful = _proc_tells_of_our_cpus()
+        self.proc_is_real = _proc_shows_real_cpus()
         self._process_cpus = process_cpus
         self._seen_ns: dict[int, int] = {}
         self._caller = get_native_id()
@@ -115,11 +115,11 @@ class _Watcher:
         if (usage := _usage(tid)) is None:
             return
         used_ns, cpu = usage
-        burned_ns = used_ns - self._seen_ns.get(tid, 0)
+        spent_ns = used_ns - self._seen_ns.get(tid, 0)
         self._seen_ns[tid] = used_ns
-        self.thread_ns[tid] += burned_ns
-        if burned_ns and tid != self._caller:
-            self.cpu_ns[cpu] += burned_ns
+        self.thread_ns[tid] += spent_ns
+        if spent_ns and tid != self._caller:
+            self.cpu_ns[cpu] += spent_ns
 
 
 def _tids() -> list[int]:
@@ -140,7 +140,7 @@ def _sleeps() -> int:
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
-def _proc_tells_of_our_cpus() -> bool:
+def _proc_shows_real_cpus() -> bool:
     """Whether `/proc` and the affinity calls mean the same CPUs: not in a sandbox that pretends others."""
     for line in Path("/proc/thread-self/status").read_text().splitlines():
         if line.startswith("Cpus_allowed_list:"):

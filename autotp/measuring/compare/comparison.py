@@ -23,8 +23,8 @@ from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.outputs.reference import Outputs, reference_folder
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
-from autotp.measuring.rounds.waves import AA, GRACE, Rounds, Waves, plan_waves
+from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, BlockSettings
+from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, plan_waves
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.metrics import samples_of
 from autotp.measuring.samples.statistics import t_interval
@@ -60,7 +60,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     b: Side
 
 
-class Contenders(msgspec.Struct, frozen=True, kw_only=True):
+class ComparisonSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What is compared, what the outputs are held against, and the CPUs that all of it may use.
 
     Attributes:
@@ -76,21 +76,21 @@ class Contenders(msgspec.Struct, frozen=True, kw_only=True):
     reference: ArmSpec
     hints: tuple[ArmSpec, ...]
     strict: frozenset[str] = frozenset()
-    blocks: Blocks
+    blocks: BlockSettings
     seed: int = 0
 
 
-class _Opening(msgspec.Struct, frozen=True):
+class _Pilot(msgspec.Struct, frozen=True):
     """What the first phase tells: what both sides are, how long a start takes, and how blocks are made."""
 
     sides: dict[str, Side]
     start_s: float
-    blocks: Blocks
+    blocks: BlockSettings
     block_s: float
     samples: int
 
 
-def compare_arms(workers: Workers, contenders: Contenders, metric: Metric, budget_s: float) -> Comparison:
+def compare_arms(workers: Workers, spec: ComparisonSpec, metric: Metric, budget_s: float) -> Comparison:
     """Compare two arms for about `budget_s` seconds, starts included.
 
     Raises:
@@ -98,34 +98,34 @@ def compare_arms(workers: Workers, contenders: Contenders, metric: Metric, budge
         EnvironmentFailure: the reference or a hint can't be run, no process starts, or memory doesn't hold both.
     """
     end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
-    opening = _open(workers, contenders, metric, budget_s * LONGEST_BLOCK_SHARE)
-    makers = {key: partial(WorkerArm, spec, workers) for key, spec in contenders.sides.items()}
-    waves = Waves(makers, B, metric, opening.blocks, contenders.seed)
-    rounds = Rounds.of(opening.blocks).enough_for(metric, opening.samples)
-    schedule = plan_waves(end - monotonic(), ARMS, opening.start_s, opening.block_s, rounds)
+    pilot = _open(workers, spec, metric, budget_s * LONGEST_BLOCK_SHARE)
+    makers = {key: partial(WorkerArm, spec, workers) for key, spec in spec.sides.items()}
+    waves = Waves(makers, B, metric, pilot.blocks, spec.seed)
+    rounds = RoundCounts.of(pilot.blocks).enough_for(metric, pilot.samples)
+    schedule = plan_waves(end - monotonic(), ARMS, pilot.start_s, pilot.block_s, rounds)
     waves.run(schedule, end, last, lambda: None)
-    return _conclude(waves, metric, opening.sides)
+    return _conclude(waves, metric, pilot.sides)
 
 
-def _open(workers: Workers, contenders: Contenders, metric: Metric, longest_s: float) -> _Opening:
+def _open(workers: Workers, spec: ComparisonSpec, metric: Metric, longest_s: float) -> _Pilot:
     with reference_folder() as folder:
         reference = Path(folder) / "reference.npz"
-        _record_reference(workers, contenders.reference, reference)
+        _record_reference(workers, spec.reference, reference)
         _check_room(workers)
-        began, blocks, specs = monotonic(), contenders.blocks, contenders.sides
+        began, blocks, specs = monotonic(), spec.blocks, spec.sides
         with _started(workers, list(specs.values()), reference) as arms:
             start_s = (monotonic() - began) * ARMS / len(arms)
             sides = {key: _side(arm) for key, arm in zip(specs, arms, strict=True)}
             try:
                 for arm in arms:
-                    blocks = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), longest_s)
+                    blocks = blocks.fit(arm.turn_s(blocks.first_look.run(arm)), longest_s)
                 trials = [blocks.run(arm) for arm in arms]
             except ArmFailure as failure:
                 raise failure.as_error("A side can't be measured") from failure
         _check_room(workers)
-        sides = _judge_outputs(workers, contenders, reference, sides)
+        sides = _judge_outputs(workers, spec, reference, sides)
     block_s = max(block.elapsed_s + block.untimed_s for block in trials)
-    return _Opening(sides, start_s, blocks, block_s, min(len(samples_of(metric, block)) for block in trials))
+    return _Pilot(sides, start_s, blocks, block_s, min(len(samples_of(metric, block)) for block in trials))
 
 
 def _side(arm: Arm) -> Side:
@@ -133,13 +133,13 @@ def _side(arm: Arm) -> Side:
 
 
 def _judge_outputs(
-    workers: Workers, contenders: Contenders, reference: Path, sides: dict[str, Side]
+    workers: Workers, spec: ComparisonSpec, reference: Path, sides: dict[str, Side]
 ) -> dict[str, Side]:
     """Return `sides` with why their outputs are wrong; the hints are run where one would be rejected without."""
 
     def judged(gate: Gate) -> dict[str, Side]:
         reasons = {
-            key: gate.rejects(side.output_error, side.effective.precision, key in contenders.strict)
+            key: gate.rejection(side.output_error, side.effective.precision, key in spec.strict)
             for key, side in sides.items()
         }
         return {key: msgspec.structs.replace(side, wrong=reasons[key]) for key, side in sides.items()}
@@ -147,7 +147,7 @@ def _judge_outputs(
     without = judged(Gate())
     if not any(side.wrong for side in without.values()):
         return without
-    with _started(workers, contenders.hints, reference, EnvironmentFailure) as arms:
+    with _started(workers, spec.hints, reference, EnvironmentFailure) as arms:
         return judged(Gate().accepting(arm.output_error for arm in arms))
 
 

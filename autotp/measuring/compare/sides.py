@@ -17,10 +17,10 @@ from autotp.deploy.tuned import SEEDED, Tuned, read_tuned
 from autotp.errors import InputError
 from autotp.files import is_file, load_yaml, parse_yaml
 from autotp.findings import Metric
-from autotp.measuring.compare.comparison import A, B, Contenders
+from autotp.measuring.compare.comparison import A, B, ComparisonSpec
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.rounds.arm import ArmSpec
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.workload.registry import WORKLOADS, WorkloadOptions, objective_named, workload_class
 from autotp.options import spell
 from autotp.runtime import ModelFiles, Shape, locate
@@ -150,7 +150,7 @@ def options_of(sides: Sequence[Side], given: Mapping[str, Any], metric: Metric) 
     return found
 
 
-def contenders_of(sides: Sequence[Side], job: Job) -> tuple[Contenders, tuple[str, ...]]:
+def comparison_spec(sides: Sequence[Side], job: Job) -> tuple[ComparisonSpec, tuple[str, ...]]:
     """Return the arms of both sides, of the reference and of the hints, and what to warn of.
 
     Raises:
@@ -159,15 +159,15 @@ def contenders_of(sides: Sequence[Side], job: Job) -> tuple[Contenders, tuple[st
     """
     specs = [_spec(side, job) for side in sides]
     warnings = [warning for side in sides for warning in _warnings(side, job)]
-    contenders = Contenders(
+    spec = ComparisonSpec(
         sides=dict(zip((A, B), specs, strict=True)),
         reference=job.reference(""),
         hints=tuple(job.spec(Config.of({"performance_hint": hint})) for hint in HINTS),
         strict=frozenset(key for key, side in zip((A, B), sides, strict=True) if job.strict(side.config)),
-        blocks=Blocks.within(job.topology.envelope, job.workload),
+        blocks=BlockSettings.within(job.topology.envelope, job.workload),
         seed=job.workload.seed,
     )
-    return contenders, tuple(warnings)
+    return spec, tuple(warnings)
 
 
 def _spec(side: Side, job: Job) -> ArmSpec:
@@ -176,7 +176,7 @@ def _spec(side: Side, job: Job) -> ArmSpec:
         job.refuse_void(side.config)
         return job.spec(side.config)
     _, profile = decide(side.tuned, job.files, job.topology)
-    return job.spec_of(tuned_plans(side.tuned, profile, job.files, job.shapes), side.config)
+    return job.spec_from_plans(tuned_plans(side.tuned, profile, job.files, job.shapes), side.config)
 
 
 def _warnings(side: Side, job: Job) -> list[str]:

@@ -17,7 +17,7 @@ from autotp.measuring.outputs.reference import Outputs, reference_folder
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.proof.control import activity_of, run_control
-from autotp.measuring.proof.split_proof import Activity, prove_split
+from autotp.measuring.proof.split_proof import ArmActivity, prove_split
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.space import MODEL_THREADS, Config, Effective, Predictor
@@ -84,7 +84,7 @@ class WorkerBench:
         self._model_threads: tuple[int, ...] = MODEL_THREADS  # less once a hint's own streams have been seen
         self._folder = reference_folder()
         self._arms: list[Arm] = []
-        self._controls: dict[tuple[object, ...], Activity] = {}
+        self._controls: dict[tuple[object, ...], ArmActivity] = {}
 
     @property
     def _reference(self) -> Path:
@@ -157,10 +157,10 @@ class WorkerBench:
         """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
         assert observed.output_error is not None
         strict = self._job.strict(config)
-        reason = self.gate.rejects(observed.output_error, observed.effective.precision, strict)
+        reason = self.gate.rejection(observed.output_error, observed.effective.precision, strict)
         return ArmFailure(Status.WRONG_OUTPUT, Phase.COMPILE, reason) if reason else None
 
-    def proof(self, config: Config, seen: Activity) -> Proof:
+    def proof(self, config: Config, seen: ArmActivity) -> Proof:
         """Return what the distribution policy, which `config` has, does in an arm that was `seen` at work.
 
         The same config without the policy, under the same mask, runs once for all that need it.
@@ -171,7 +171,7 @@ class WorkerBench:
         control, key = self._job.control(config), (config.without_policy, self._job.masks(config))
         if key not in self._controls:
             self._controls[key] = run_control(self._workers, control)
-        return prove_split(seen, self._controls[key], control.spanned)
+        return prove_split(seen, self._controls[key], control.sockets)
 
     def _observe(self, config: Config, arm: Arm) -> Outcome:
         started = arm.started[0]
@@ -188,7 +188,7 @@ class WorkerBench:
             output_error=arm.output_error if arm.spec.outputs is not None else None,
             properties=started.properties,
             predicted=self._predict(config),
-            told_apart=self._predictor.unreported_settings(config),
+            unreported=self._predictor.unreported_settings(config),
             copy_s=started.copy_s,
         )
 

@@ -8,7 +8,7 @@ from autotp.errors import SpaceError
 from autotp.findings import Metric
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.proof.control import Control
-from autotp.measuring.proof.split_proof import places
+from autotp.measuring.proof.split_proof import socket_cpus
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.workload.registry import AnyWorkload, void_knobs
 from autotp.runtime import ModelFiles, Plan, Shape
@@ -77,11 +77,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self._spec(config, self.masks(config), self.nireq(config), outputs)
 
-    def spec_of(self, plans: Sequence[Plan], config: Config) -> ArmSpec:
+    def spec_from_plans(self, plans: Sequence[Plan], config: Config) -> ArmSpec:
         """Return the arm that runs `plans`, made elsewhere of `config`, with the attention of the workload."""
         attention = self.workload.attention
         own = tuple(msgspec.structs.replace(plan, attention=attention) for plan in plans)
-        return ArmSpec(plans=own, workload=self.workload.of_config(config))
+        return ArmSpec(plans=own, workload=self.workload.for_config(config))
 
     def reference(self, path: str) -> ArmSpec:
         """Return the arm that writes the reference outputs to `path`."""
@@ -102,7 +102,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         masks = self.masks(config)
         spec = self._spec(config.without_policy, masks and masks[:1], None, None)
         cpus = masks[0] if masks else self.topology.envelope.cpus
-        return Control(spec=spec, spanned=places(self.topology.machine, cpus))
+        return Control(spec=spec, sockets=socket_cpus(self.topology.machine, cpus))
 
     def _spec(
         self, config: Config, masks: tuple[Mask, ...] | None, nireq: int | None, outputs: Outputs | None
@@ -119,7 +119,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             )
             for mask in masks or (None,)
         )
-        return ArmSpec(plans=plans, workload=self.workload.of_config(config), outputs=outputs)
+        return ArmSpec(plans=plans, workload=self.workload.for_config(config), outputs=outputs)
 
     def _plan(self, properties: dict[str, str], mask: Mask | None = None, nireq: int | None = None) -> Plan:
         return Plan(

@@ -8,7 +8,7 @@ from autotp.measuring.outputs.error import OutputError
 from autotp.space import KNOBS, Config, Effective, Mask
 
 # What OpenVINO only echoes (the hint, the policy) tells nothing of what it does.
-TELLING = tuple(
+DISTINCTIVE = tuple(
     knob.property
     for knob in KNOBS.values()
     if knob.property not in (None, "PERFORMANCE_HINT", "MODEL_DISTRIBUTION_POLICY")
@@ -24,14 +24,14 @@ class Observed(msgspec.Struct, frozen=True):
     output_error: OutputError | None
     properties: dict[str, str]
     predicted: Effective = Effective()
-    told_apart: Config = Config()  # knobs whose effect no property shows
+    unreported: Config = Config()  # knobs whose effect no property shows
     copy_s: float | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
         """The identity that counts, whatever was predicted."""
-        telling = (self.properties.get(name) for name in TELLING)
-        return (self.effective, self.masks, self.told_apart, *telling)
+        distinctive = (self.properties.get(name) for name in DISTINCTIVE)
+        return (self.effective, self.masks, self.unreported, *distinctive)
 
     @property
     def mispredicted(self) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ def record_reference(workers: Workers, spec: ArmSpec) -> None:
         arm.stop()
 
 
-def settled(workers: Workers, job: Job) -> Job:
+def choose_open_fields(workers: Workers, job: Job) -> Job:
     """Return `job` with all that its workload left open chosen, by running OpenVINO's LATENCY hint.
 
     Raises:

@@ -77,9 +77,11 @@ def compare_outputs(path: Path, outputs: NamedOutputs, deciding: Collection[str]
     for key in wanted if mismatch is None else ():
         by_output.setdefault(key.partition("/")[2], []).append(_Distance.of(wanted[key], found[key]))
     worst = {name: _Distance.worst(distances) for name, distances in by_output.items()}
-    blind = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
-    if blind is not None:
-        mismatch = f"output {blind} can't be judged, the reference has no finite number there: give it real inputs"
+    unjudged = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
+    if unjudged is not None:
+        mismatch = (
+            f"output {unjudged} can't be judged, the reference has no finite number there: give it real inputs"
+        )
     whole = {name: d.differing for name, d in worst.items() if d.differing is not None}
     counted = {name for name in worst if deciding is None or name in deciding}
     sized = [worst[name] for name in counted]

@@ -26,7 +26,7 @@ class Gate(msgspec.Struct, frozen=True):
         """Return this gate with the worst that `hints` do as what is accepted in practice."""
         return Gate(tolerance=self.tolerance, hints=worst_error(hints))
 
-    def rejects(self, error: OutputError, precision: str | None, strict: bool = False) -> str | None:
+    def rejection(self, error: OutputError, precision: str | None, strict: bool = False) -> str | None:
         """Return why outputs with `error` of an arm of that inference precision are wrong, None if they aren't.
 
         With `strict` whole numbers must be the reference's, those that another output decides, too, whatever the
@@ -37,12 +37,12 @@ class Gate(msgspec.Struct, frozen=True):
         if not error.finite:
             return "the outputs hold NaN or Inf where the reference has numbers, or the other way round"
         if self.tolerance is None:
-            return self._rejects_floats(error, precision) or self._rejects_whole(error, strict)
+            return self._float_rejection(error, precision) or self._whole_number_rejection(error, strict)
         if error.max_abs_error > self.tolerance:
             return f"the largest output error is {error.max_abs_error:.3g}, accepted is {self.tolerance:.3g}"
-        return self._rejects_whole(error, strict) if strict else None
+        return self._whole_number_rejection(error, strict) if strict else None
 
-    def _rejects_floats(self, error: OutputError, precision: str | None) -> str | None:
+    def _float_rejection(self, error: OutputError, precision: str | None) -> str | None:
         tolerance = TOLERANCES.get(precision or "f32", TOLERANCES["f32"])
         for name, off in error.relative_errors.items():
             accepted = max(tolerance, HINT_ERROR_FACTOR * self.hints.relative_errors.get(name, 0.0))
@@ -50,7 +50,7 @@ class Gate(msgspec.Struct, frozen=True):
                 return f"the largest error of output {name} is {off:.3g} of its size, accepted is {accepted:.3g}"
         return None
 
-    def _rejects_whole(self, error: OutputError, strict: bool) -> str | None:
+    def _whole_number_rejection(self, error: OutputError, strict: bool) -> str | None:
         for name, differing in (error.differing | error.derived if strict else error.differing).items():
             accepted = 0.0 if strict else HINT_ERROR_FACTOR * self.hints.differing.get(name, 0.0)
             if differing > accepted:

@@ -7,7 +7,7 @@ _PIECE_BYTES = 1 << 16
 _MOST_PIECES = 32  # of a drain: twice what a pipe can be made to hold without privileges (pipe(7))
 
 
-class Log:
+class CapturedOutput:
     """A pipe for stdout and stderr of one process.
 
     Attributes:

@@ -57,12 +57,12 @@ class ForkServer:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
         self._selector.register(self._wake, selectors.EVENT_READ, self._reap)
-        self._selector.register(self._control, selectors.EVENT_READ, self._take)
+        self._selector.register(self._control, selectors.EVENT_READ, self._accept)
         while self._workers or self._control in self._selector.get_map():
             for key, _ in self._selector.select():
                 key.data()
 
-    def _take(self) -> None:
+    def _accept(self) -> None:
         message, ends, _, _ = socket.recv_fds(self._control, len(START), ENDS)
         if not message:
             self._selector.unregister(self._control)
@@ -79,14 +79,14 @@ class ForkServer:
                 warnings.simplefilter("ignore")  # of threads; made an error, it would lose the worker
                 pid = os.fork()
         except OSError as error:
-            _tell(life, -(error.errno or 1))
+            _report(life, -(error.errno or 1))
             life.close()
             return
         if pid == 0:
             self._become_worker(pipes, life)
         self._workers[life] = pid
         self._selector.register(life, selectors.EVENT_READ, partial(self._kill, life))
-        _tell(life, pid)
+        _report(life, pid)
 
     def _become_worker(self, pipes: Sequence[int], life: socket.socket) -> NoReturn:
         requests, replies, output = pipes
@@ -94,7 +94,7 @@ class ForkServer:
         try:
             os.setsid()
             self._end_with_server()
-            self._let_go(life)
+            self._close_inherited(life)
             os.dup2(output, 1)
             os.dup2(output, 2)
             os.close(output)
@@ -114,7 +114,7 @@ class ForkServer:
         if os.getppid() != self._pid:  # it ended before the line above
             os._exit(1)
 
-    def _let_go(self, life: socket.socket) -> None:
+    def _close_inherited(self, life: socket.socket) -> None:
         """Close what is the server's own and what belongs to other workers."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -138,10 +138,10 @@ class ForkServer:
             os.read(self._wake, 1 << 16)
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-                self._bury(ended.si_pid)
+                self._reap_worker(ended.si_pid)
         self._kill_strays()
 
-    def _bury(self, pid: int) -> None:
+    def _reap_worker(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
@@ -149,7 +149,7 @@ class ForkServer:
             del self._workers[life]
             with contextlib.suppress(KeyError):
                 self._selector.unregister(life)
-            _tell(life, status)
+            _report(life, status)
             life.close()
 
     def _kill_strays(self) -> None:
@@ -160,7 +160,7 @@ class ForkServer:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _tell(life: socket.socket, number: int) -> None:
+def _report(life: socket.socket, number: int) -> None:
     with contextlib.suppress(OSError):  # the tuner no longer listens
         life.send(b"%d\n" % number)
 

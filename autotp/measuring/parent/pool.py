@@ -12,7 +12,7 @@ from types import TracebackType
 
 from autotp.errors import EnvironmentFailure
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.parent.capture import Log
+from autotp.measuring.parent.capture import CapturedOutput
 from autotp.measuring.parent.fork_server import START
 from autotp.measuring.parent.process import WorkerProcess
 from autotp.measuring.parent.watchdog import PhaseClock
@@ -45,7 +45,7 @@ class Workers:
         """Why there is no room for more."""
         return f"an arm takes {self._arm_bytes / 2**30:.2f} GiB of memory, and there is room for {self.room} more"
 
-    def learn(self, arm_bytes: int) -> None:
+    def note_arm_memory(self, arm_bytes: int) -> None:
         """Take note of what an arm took."""
         self._arm_bytes = max(self._arm_bytes, arm_bytes)
 
@@ -109,12 +109,12 @@ class _ServerProcess:
             ours.callback(self._control.close)
             with theirs:
                 self._control.setblocking(False)
-                self._log = Log()
-                ours.callback(self._log.close)
+                self._output = CapturedOutput()
+                ours.callback(self._output.close)
                 try:
                     self._process = self._spawn(theirs)
                 finally:
-                    self._log.close_write_end()
+                    self._output.close_write_end()
             self._ours = ours.pop_all()
 
     def _spawn(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
@@ -122,8 +122,8 @@ class _ServerProcess:
             [sys.executable, "-P", "-c", _BOOT, str(theirs.fileno()), ENTRY, *sys.path],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
-            stdout=self._log.write_end,
-            stderr=self._log.write_end,
+            stdout=self._output.write_end,
+            stderr=self._output.write_end,
             env={"OPENBLAS_NUM_THREADS": "1", **os.environ},  # numpy's starts one for each CPU as it's imported
             start_new_session=True,
         )
@@ -141,7 +141,7 @@ class _ServerProcess:
         Raises:
             EnvironmentFailure: the server is gone or doesn't answer.
         """
-        self._log.drain()  # so that it can always write
+        self._output.drain()  # so that it can always write
         try:
             socket.send_fds(self._control, [START], ends)
         except OSError as error:
@@ -152,8 +152,8 @@ class _ServerProcess:
         how = "doesn't answer"
         with suppress(subprocess.TimeoutExpired):
             how = f"ended with code {self._process.wait(END_WITHIN_S if self.ended else 0)}"
-        self._log.drain()
-        said = f" It said:\n{self._log.tail}" if self._log.tail else ""
+        self._output.drain()
+        said = f" It said:\n{self._output.tail}" if self._output.tail else ""
         return EnvironmentFailure(f"No worker can be started: the process that forks them {how}.{said}")
 
     def close(self) -> None:

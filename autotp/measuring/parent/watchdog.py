@@ -21,7 +21,7 @@ TIMES_LONGER = 10.0
 FLOOR_S = 10.0
 
 
-class Limits(msgspec.Struct, frozen=True):
+class PhaseLimits(msgspec.Struct, frozen=True):
     """How many seconds each phase may take: `seconds`, or `a_request_s` for each request if that's more."""
 
     seconds: dict[Phase, float]
@@ -31,15 +31,15 @@ class Limits(msgspec.Struct, frozen=True):
         """Return the seconds of `phase` with `requests` in flight."""
         return max(self.seconds[phase], requests * self.a_request_s.get(phase, 0.0))
 
-    def scaled(self, took_s: dict[Phase, float]) -> "Limits":
+    def scaled(self, took_s: dict[Phase, float]) -> "PhaseLimits":
         """Return limits of ten times what each phase took for a request at the longest, at least ten seconds."""
-        return Limits(
+        return PhaseLimits(
             seconds={**self.seconds, **dict.fromkeys(took_s, FLOOR_S)},
             a_request_s={**self.a_request_s, **{phase: TIMES_LONGER * s for phase, s in took_s.items()}},
         )
 
 
-UNSCALED = Limits(
+UNSCALED_LIMITS = PhaseLimits(
     seconds={
         Phase.INSPECT: 600.0,
         Phase.START: 60.0,
@@ -63,22 +63,22 @@ class PhaseClock:
     """
 
     def __init__(self) -> None:
-        self.limits = UNSCALED
+        self.limits = UNSCALED_LIMITS
         self.spent_s = dict.fromkeys(Phase, 0.0)
         self.longest_s: dict[Phase, float] = {}
 
     @contextmanager
-    def waiting(self, phase: Phase, asked_s: float = 0.0, requests: int = 1) -> Iterator[float]:
+    def waiting(self, phase: Phase, requested_s: float = 0.0, requests: int = 1) -> Iterator[float]:
         """Account for a wait, of which the worker was asked to take `asked_s`; gives the deadline (monotonic)."""
         began = monotonic()
         try:
-            yield began + asked_s + self.limits.of(phase, requests)
+            yield began + requested_s + self.limits.of(phase, requests)
         finally:
             waited_s = monotonic() - began
             self.spent_s[phase] += waited_s
-        beyond_s = max(0.0, waited_s - asked_s) / requests
+        beyond_s = max(0.0, waited_s - requested_s) / requests
         self.longest_s[phase] = max(self.longest_s.get(phase, 0.0), beyond_s)
 
     def tighten(self) -> None:
         """Scale the watchdogs by what the phases took so far."""
-        self.limits = UNSCALED.scaled(self.longest_s)
+        self.limits = UNSCALED_LIMITS.scaled(self.longest_s)

@@ -3,7 +3,7 @@
 import msgspec
 
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.proof.split_proof import Activity, Place
+from autotp.measuring.proof.split_proof import ArmActivity, SocketCpus
 from autotp.measuring.rounds.arm import Arm, ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 
@@ -12,17 +12,17 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     """What an arm with the policy is held against: the arm without it, and where sub-streams could be."""
 
     spec: ArmSpec
-    spanned: tuple[Place, ...]
+    sockets: tuple[SocketCpus, ...]
 
 
-def activity_of(arm: Arm) -> Activity:
+def activity_of(arm: Arm) -> ArmActivity:
     """Return what the threads of `arm`, which has started, do.
 
     Raises:
         ArmFailure: as `Arm.watch`.
     """
     started = arm.started[0]
-    return Activity(
+    return ArmActivity(
         streams=started.effective.streams or 1,
         threads=started.effective.threads or 0,
         seen=arm.watch(),
@@ -30,7 +30,7 @@ def activity_of(arm: Arm) -> Activity:
     )
 
 
-def run_control(workers: Workers, control: Control) -> Activity:
+def run_control(workers: Workers, control: Control) -> ArmActivity:
     """Start the arm without the policy for that alone, and return what its threads do.
 
     Raises:

@@ -23,7 +23,7 @@ from autotp.topology import Machine, format_cpulist
 HANDED_OVER = 0.5  # sleeps of the calling thread per inference: at most 0.08 without sub-streams, 0.9 to 8 with
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class SocketCpus(msgspec.Struct, frozen=True, kw_only=True):
     """CPUs of a mask that lie on one socket as OpenVINO tells them apart, and how many sockets that really are."""
 
     cpus: frozenset[int]
@@ -31,7 +31,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     sockets: int
 
 
-class Activity(msgspec.Struct, frozen=True, kw_only=True):
+class ArmActivity(msgspec.Struct, frozen=True, kw_only=True):
     """A compiled model that has run: the streams and threads that OpenVINO reports, what the kernel saw."""
 
     streams: int
@@ -40,11 +40,11 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     hyper_threading: bool = False
 
 
-def places(machine: Machine, mask: Sequence[int]) -> tuple[Place, ...]:
+def socket_cpus(machine: Machine, mask: Sequence[int]) -> tuple[SocketCpus, ...]:
     """Return where sub-streams could be on the CPUs `mask`."""
     core_of = {cpu.id: cpu.core for cpu in machine.cpus}
     return tuple(
-        Place(
+        SocketCpus(
             cpus=frozenset(cpus),
             cores=len({core_of[cpu] for cpu in cpus}),
             sockets=len(sockets_spanned(machine, cpus)),
@@ -53,7 +53,7 @@ def places(machine: Machine, mask: Sequence[int]) -> tuple[Place, ...]:
     )
 
 
-def prove_split(activity: Activity, without: Activity, spanned: Sequence[Place]) -> Proof:
+def prove_split(activity: ArmActivity, without: ArmActivity, sockets: Sequence[SocketCpus]) -> Proof:
     """Judge a tensor-parallel arm that has run.
 
     Args:
@@ -61,10 +61,10 @@ def prove_split(activity: Activity, without: Activity, spanned: Sequence[Place])
         without: of the same config under the same mask without the policy.
         spanned: where sub-streams could be under that mask.
     """
-    sub_streams = _sub_streams(activity, without, spanned) if _handed_over(activity, without) else 1
+    sub_streams = _sub_streams(activity, without, sockets) if _handed_over(activity, without) else 1
     seen = activity.seen
     return Proof(
-        state=_state(sub_streams, activity, without, spanned),
+        state=_state(sub_streams, activity, without, sockets),
         sub_streams=sub_streams,
         threads=activity.threads,
         threads_without=without.threads,
@@ -74,18 +74,20 @@ def prove_split(activity: Activity, without: Activity, spanned: Sequence[Place])
     )
 
 
-def _state(sub_streams: int, activity: Activity, without: Activity, spanned: Sequence[Place]) -> ProofState:
+def _state(
+    sub_streams: int, activity: ArmActivity, without: ArmActivity, sockets: Sequence[SocketCpus]
+) -> ProofState:
     if sub_streams < 2:
         return ProofState.INERT
     # OpenVINO reports threads that it never starts where a sub-stream takes several nodes or SMT siblings, or
     # where the model has too little work for them.
     threads = min(activity.threads, activity.seen.tasks)
-    every_core = threads >= sum(_share(place, without) for place in spanned)
-    every_socket = sub_streams == sum(place.sockets for place in spanned)
+    every_core = threads >= sum(_share(socket, without) for socket in sockets)
+    every_socket = sub_streams == sum(socket.sockets for socket in sockets)
     return ProofState.ACTIVE if every_core and every_socket else ProofState.CAPPED
 
 
-def _handed_over(activity: Activity, without: Activity) -> bool:
+def _handed_over(activity: ArmActivity, without: ArmActivity) -> bool:
     """Whether the calling thread left the work to sub-streams, which only a single stream has.
 
     Where the twin's caller sleeps as well, as it may on crowded CPUs, that tells nothing: more threads must do.
@@ -97,22 +99,22 @@ def _handed_over(activity: Activity, without: Activity) -> bool:
     return activity.seen.caller_sleeps >= HANDED_OVER
 
 
-def _sub_streams(activity: Activity, without: Activity, spanned: Sequence[Place]) -> int:
+def _sub_streams(activity: ArmActivity, without: ArmActivity, sockets: Sequence[SocketCpus]) -> int:
     """Return on how many of the places threads were at work."""
     seen = activity.seen
-    bound = sum(not place.cpus.isdisjoint(seen.bound_cpus) for place in spanned)
-    if bound == len(spanned) or len(seen.bound_cpus) >= activity.threads:
+    bound = sum(not socket.cpus.isdisjoint(seen.bound_cpus) for socket in sockets)
+    if bound == len(sockets) or len(seen.bound_cpus) >= activity.threads:
         return bound
     if seen.cpu_s:
-        fair_s = sum(seen.cpu_s.values()) / len(spanned)
-        at_work = [sum(s for cpu, s in seen.cpu_s.items() if cpu in place.cpus) for place in spanned]
+        fair_s = sum(seen.cpu_s.values()) / len(sockets)
+        at_work = [sum(s for cpu, s in seen.cpu_s.items() if cpu in socket.cpus) for socket in sockets]
         return sum(used_s >= fair_s / 2 for used_s in at_work)
-    return _needed(activity.threads, sorted((_share(place, without) for place in spanned), reverse=True))
+    return _needed(activity.threads, sorted((_share(socket, without) for socket in sockets), reverse=True))
 
 
-def _share(place: Place, without: Activity) -> int:
+def _share(socket: SocketCpus, without: ArmActivity) -> int:
     """Return the threads that the config would have on `place` alone."""
-    return min(without.threads, len(place.cpus) if without.hyper_threading else place.cores)
+    return min(without.threads, len(socket.cpus) if without.hyper_threading else socket.cores)
 
 
 def _needed(threads: int, shares: Sequence[int]) -> int:

@@ -22,7 +22,7 @@ QUOTA_PERIOD_S = 0.1  # the kernel's default (sched-bwc.rst), which Docker and K
 PERIODS_PER_BLOCK = 3
 
 
-class Blocks(msgspec.Struct, frozen=True, kw_only=True):
+class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the blocks of all arms are made.
 
     Attributes:
@@ -40,7 +40,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     bursts: int = 1
 
     @classmethod
-    def within(cls, envelope: Envelope, workload: Workload) -> "Blocks":
+    def within(cls, envelope: Envelope, workload: Workload) -> "BlockSettings":
         """Return how blocks of `workload` are made in `envelope`, where a quota may hold back its CPUs."""
         usual_s, by_count = workload.block_s, workload.by_count
         if envelope.cpu_quota is None or envelope.cpu_quota >= len(envelope.cpus):
@@ -49,21 +49,21 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         return cls(duration_s=duration_s, lead_in_s=QUOTA_PERIOD_S, usual_s=usual_s, by_count=by_count)
 
     @property
-    def fitting(self) -> "Blocks":
+    def first_look(self) -> "BlockSettings":
         """The first blocks, from which a latency is read: a single turn, which a quota could stop midway."""
-        return self if self.lead_in_s or self.by_count else Blocks(duration_s=0.0)
+        return self if self.lead_in_s or self.by_count else BlockSettings(duration_s=0.0)
 
     @property
-    def fixed(self) -> bool:
+    def fixed_length(self) -> bool:
         """Whether their length isn't free to choose: whole periods, so much work, or longer than usual already."""
         return self.by_count or self.lead_in_s > 0.0 or self.duration_s > BLOCK_S
 
     @property
-    def whole(self) -> "Blocks":
+    def all_work(self) -> "BlockSettings":
         """These blocks, where they are so much work all that there is."""
         return msgspec.structs.replace(self, bursts=sys.maxsize)
 
-    def fit(self, turn_s: float, longest_s: float) -> "Blocks":
+    def fit(self, turn_s: float, longest_s: float) -> "BlockSettings":
         """Return these blocks, longer if four turns of all requests in flight are, but at most `longest_s`.
 
         Where they are so much work, they are as many bursts of `turn_s` as the periods of a quota take.

@@ -19,11 +19,11 @@ import numpy as np
 from autotp.findings import Metric
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
-from autotp.measuring.rounds.blocks import TURNS_PER_BLOCK, Blocks
+from autotp.measuring.rounds.blocks import TURNS_PER_BLOCK, BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, round_log_gains, t_quantile
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.workload.workload import BLOCK_S
 
 PAIRS = 3
@@ -66,13 +66,13 @@ class _Sample(msgspec.Struct, frozen=True):
         return float(np.var([np.median(batch) for batch in batches], ddof=1)) / BATCHES
 
 
-class _Setting(msgspec.Struct, frozen=True):
+class _PairSetup(msgspec.Struct, frozen=True):
     """What all pairs share."""
 
     make: Callable[[], Arm]
     metric: Metric
     rng: random.Random
-    patience: Patience
+    repeats: RepeatLimit
     now: Callable[[], float]
 
 
@@ -84,13 +84,13 @@ def least_seconds(arm_start_s: float, block_s: float) -> float:
 def measure_noise(
     make: Callable[[], Arm],
     metric: Metric,
-    blocks: Blocks,
+    blocks: BlockSettings,
     seconds: float,
     seed: int,
     now: Callable[[], float] = monotonic,
     *,
     deadline: float = inf,
-    patience: Patience | None = None,
+    repeats: RepeatLimit | None = None,
 ) -> Noise:
     """Run pairs of `make()` against each other for about `seconds`, at each length that suits.
 
@@ -107,12 +107,12 @@ def measure_noise(
     Raises:
         ArmFailure: an arm failed.
     """
-    setting = _Setting(make, metric, random.Random(seed), patience or Patience(), now)
+    setup = _PairSetup(make, metric, random.Random(seed), repeats or RepeatLimit(), now)
     samples: dict[float, list[_Sample]] = {}
     pairs, longest_s = 0, 0.0
     while pairs < PAIRS and (pairs == 0 or now() + longest_s <= deadline):
         began = now()
-        for length_s, sample in _run_pair(setting, blocks, seconds / PAIRS).items():
+        for length_s, sample in _run_pair(setup, blocks, seconds / PAIRS).items():
             samples.setdefault(length_s, []).append(sample)
         pairs, longest_s = pairs + 1, max(longest_s, now() - began)
     errors = {length_s: _error_of_a_second(of_length) for length_s, of_length in samples.items()}
@@ -120,29 +120,31 @@ def measure_noise(
     return Noise(smallest_gain=_smallest_gain(samples[block_s]), block_s=block_s, errors=errors)
 
 
-def _run_pair(setting: _Setting, blocks: Blocks, seconds: float) -> dict[float, _Sample]:
-    pair = {"one": setting.make(), "other": setting.make()}
+def _run_pair(setup: _PairSetup, blocks: BlockSettings, seconds: float) -> dict[float, _Sample]:
+    pair = {"one": setup.make(), "other": setup.make()}
     try:
         for failure in start_together(list(pair.values())).values():
             raise failure
         lengths = _lengths(pair["one"], blocks, seconds)
         return {
-            length.duration_s: _run_rounds(setting, pair, length, seconds / len(lengths))
-            for length in setting.rng.sample(lengths, len(lengths))
+            length.duration_s: _run_rounds(setup, pair, length, seconds / len(lengths))
+            for length in setup.rng.sample(lengths, len(lengths))
         }
     finally:
         stop_all(pair.values())
 
 
-def _lengths(arm: Arm, blocks: Blocks, seconds: float) -> list[Blocks]:
+def _lengths(arm: Arm, blocks: BlockSettings, seconds: float) -> list[BlockSettings]:
     """Return the blocks to compare: as many lengths as the fewest rounds of each fit into `seconds`.
 
     Whole periods of a quota, tokens and blocks that had to be longer stay as they are.
     """
-    if blocks.fixed:
+    if blocks.fixed_length:
         return [blocks]
-    least_s = TURNS_PER_BLOCK * arm.turn_s(blocks.fitting.run(arm))
-    usual, *others = (Blocks(duration_s=length_s) for length_s in LENGTHS_S if length_s >= min(least_s, BLOCK_S))
+    least_s = TURNS_PER_BLOCK * arm.turn_s(blocks.first_look.run(arm))
+    usual, *others = (
+        BlockSettings(duration_s=length_s) for length_s in LENGTHS_S if length_s >= min(least_s, BLOCK_S)
+    )
     lengths = [usual]
     for other in others:
         whole_s = sum(length.duration_s for length in (*lengths, other))
@@ -151,17 +153,17 @@ def _lengths(arm: Arm, blocks: Blocks, seconds: float) -> list[Blocks]:
     return lengths
 
 
-def _run_rounds(setting: _Setting, pair: dict[str, Arm], blocks: Blocks, seconds: float) -> _Sample:
-    began = setting.now()
+def _run_rounds(setup: _PairSetup, pair: dict[str, Arm], blocks: BlockSettings, seconds: float) -> _Sample:
+    began = setup.now()
     one: list[Block] = []
     other: list[Block] = []
-    while len(one) < FEWEST_ROUNDS or setting.now() < began + seconds:
-        results = run_round(pair, blocks, setting.rng, setting.patience, len(one))
+    while len(one) < FEWEST_ROUNDS or setup.now() < began + seconds:
+        results = run_round(pair, blocks, setup.rng, setup.repeats, len(one))
         for result in results.values():
             if isinstance(result, ArmFailure):
                 raise result
             (one if result is results["one"] else other).append(result)
-    return _Sample(tuple(round_log_gains(setting.metric, one, other)), setting.now() - began)
+    return _Sample(tuple(round_log_gains(setup.metric, one, other)), setup.now() - began)
 
 
 def _error_of_a_second(samples: Sequence[_Sample]) -> float:

@@ -14,7 +14,7 @@ import msgspec
 from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics, informative, samples_of
@@ -26,7 +26,7 @@ from autotp.measuring.samples.statistics import (
     t_interval,
     t_quantile,
 )
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 
 MAX_PROCESSES = 20
 MIN_ROUNDS = 10
@@ -39,7 +39,7 @@ GRACE = 1.1  # of a budget, for the processes without which there is no verdict
 Wave = dict[str, list[Block]]
 
 
-class Rounds(msgspec.Struct, frozen=True):
+class RoundCounts(msgspec.Struct, frozen=True):
     """How many rounds a process runs: at least, enough for more processes to be worth more, and at most."""
 
     fewest: int = MIN_ROUNDS
@@ -47,24 +47,24 @@ class Rounds(msgspec.Struct, frozen=True):
     most: int = MAX_ROUNDS
 
     @classmethod
-    def of(cls, blocks: Blocks) -> "Rounds":
+    def of(cls, blocks: BlockSettings) -> "RoundCounts":
         """Return the rounds that hold as much timed work as usual."""
         return cls(*(blocks.rounds(usual) for usual in (MIN_ROUNDS, ENOUGH_ROUNDS, MAX_ROUNDS)))
 
-    def enough_for(self, metric: Metric, samples: float) -> "Rounds":
+    def enough_for(self, metric: Metric, samples: float) -> "RoundCounts":
         """Return these, or more where blocks of so few `samples` each don't give `metric` those that it needs."""
         enough = ceil(SPARE_SAMPLES * metric.min_samples / max(1.0, samples))
-        return Rounds(self.fewest, max(self.enough, enough), max(self.most, enough))
+        return RoundCounts(self.fewest, max(self.enough, enough), max(self.most, enough))
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class WaveSchedule(msgspec.Struct, frozen=True):
     """How many processes each arm gets, and how many rounds each of them runs."""
 
     processes: int
     rounds: int
 
 
-def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: Rounds) -> Schedule:
+def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: RoundCounts) -> WaveSchedule:
     """Return the schedule that fits into `seconds` and promises the narrowest interval.
 
     Args:
@@ -74,21 +74,21 @@ def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted
         block_s: how long a block takes, which is longer than asked for where many requests are in flight.
         wanted: how many rounds a process runs.
     """
-    fitting = [Schedule(MIN_PROCESSES, wanted.fewest)]
+    fitting = [WaveSchedule(MIN_PROCESSES, wanted.fewest)]
     for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1):
         rounds = int((seconds / processes - start_s) / (arms * block_s))
         if rounds >= (wanted.fewest if processes == MIN_PROCESSES else wanted.enough):
-            fitting.append(Schedule(processes, min(rounds, wanted.most)))
+            fitting.append(WaveSchedule(processes, min(rounds, wanted.most)))
     return min(fitting, key=lambda schedule: _width(schedule, wanted))
 
 
-def _width(schedule: Schedule, wanted: Rounds) -> float:
+def _width(schedule: WaveSchedule, wanted: RoundCounts) -> float:
     """Return the expected width of the deciding interval, where rounds enough err as much as processes differ."""
     spread = sqrt((1.0 + wanted.enough / schedule.rounds) / schedule.processes)
     return t_quantile(schedule.processes, DECIDING_CONFIDENCE) * spread
 
 
-def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: Rounds) -> float:
+def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: RoundCounts) -> float:
     """Return how long the fewest processes with rounds enough take for `arms` arms side by side."""
     return MIN_PROCESSES * arms * (arm_start_s + wanted.enough * block_s)
 
@@ -101,22 +101,24 @@ class Waves:
         make: Mapping[str, Callable[[], Arm]],
         best_baseline: str,
         metric: Metric,
-        blocks: Blocks,
+        blocks: BlockSettings,
         seed: int,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self.waves: list[Wave] = []
         self.failures: dict[str, ArmFailure] = {}
-        self.patience = Patience()
+        self.repeats = RepeatLimit()
         self._make = {**make, AA: make[best_baseline]}
         self._best_baseline = best_baseline
         self._metric = metric
         self._blocks = blocks
-        self._fewest_rounds = Rounds.of(blocks).fewest
+        self._fewest_rounds = RoundCounts.of(blocks).fewest
         self._rng = random.Random(seed)
         self._now = now
 
-    def run(self, schedule: Schedule, deadline: float, last_resort: float, beat: Callable[[], None]) -> None:
+    def run(
+        self, schedule: WaveSchedule, deadline: float, latest_end: float, after_wave: Callable[[], None]
+    ) -> None:
         """Run waves until the schedule is done or the next one would end after `deadline` (monotonic).
 
         Each wave gets its share of the time that is left: where starting takes longer than planned, rounds give
@@ -126,11 +128,11 @@ class Waves:
         longest = 0.0
         for done in range(schedule.processes):
             started = self._now()
-            if self._nothing_left or started + longest > (deadline if done >= MIN_PROCESSES else last_resort):
+            if self._nothing_left or started + longest > (deadline if done >= MIN_PROCESSES else latest_end):
                 return
             share_s = max(0.0, deadline - started) / (schedule.processes - done)
             self._run_wave(schedule.rounds, started + share_s)
-            beat()
+            after_wave()
             longest = max(longest, self._now() - started)
 
     def log_gains(self, key: str, baseline: str, metric: Metric | None = None) -> list[float]:
@@ -191,7 +193,7 @@ class Waves:
             for round_ in range(rounds):
                 if round_ >= self._fewest_rounds and self._now() > deadline:
                     break
-                results = run_round(arms, self._blocks, self._rng, self.patience, round_)
+                results = run_round(arms, self._blocks, self._rng, self.repeats, round_)
                 self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)
                 for key, result in results.items():
                     if isinstance(result, Block):

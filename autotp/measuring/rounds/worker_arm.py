@@ -14,7 +14,7 @@ from autotp.measuring.parent.process import WorkerProcess
 from autotp.measuring.protocol import Choose, Chosen, Compile, Ready, Started, ThreadActivity, Watch
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.weather import all_over
+from autotp.measuring.samples.weather import combined
 from autotp.measuring.workload.registry import AnyWorkload
 from autotp.measuring.workload.workload import WARM_UP_BLOCK_S, Run
 
@@ -46,7 +46,7 @@ class WorkerArm:
         for plan in self.spec.plans:
             worker = self._source.start()
             self._workers += (worker,)
-            worker.send(Compile(plan, self.spec.workload.shared_by(len(self.spec.plans)), self.spec.outputs))
+            worker.send(Compile(plan, self.spec.workload.for_one_of(len(self.spec.plans)), self.spec.outputs))
 
     def await_start(self) -> tuple[Started, ...]:
         """Wait until every worker has compiled; return what each of them reports.
@@ -56,7 +56,7 @@ class WorkerArm:
         """
         self._gather(Ready, Phase.START)
         self.started = self._gather(Started, Phase.COMPILE)
-        self._source.learn(sum(started.memory_bytes for started in self.started))
+        self._source.note_arm_memory(sum(started.memory_bytes for started in self.started))
         return self.started
 
     def warm_up(self) -> None:
@@ -141,8 +141,8 @@ class WorkerArm:
         for number, worker in enumerate(self._workers):
             seed = run.seed * instances + number  # each has arrivals of its own
             worker.send(msgspec.structs.replace(run, begin_s=begin_s, seed=seed))
-        asked_s = self.spec.workload.run_seconds(run, instances)
-        return _sum(self._gather(Block, phase, asked_s, self._in_flight))
+        requested_s = self.spec.workload.run_seconds(run, instances)
+        return _sum(self._gather(Block, phase, requested_s, self._in_flight))
 
     def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> tuple[R, ...]:
         try:
@@ -165,7 +165,7 @@ def _sum(blocks: tuple[Block, ...]) -> Block:
         second_tokens_s=_joined(block.second_tokens_s for block in blocks),
         memory_bytes=sum(block.memory_bytes for block in blocks),
         untimed_s=max(0.0, whole_s - elapsed_s),
-        weather=all_over([block.weather for block in blocks]),
+        weather=combined([block.weather for block in blocks]),
     )
 
 

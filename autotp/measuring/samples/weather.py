@@ -28,7 +28,7 @@ def disturbed(weather: Weather) -> bool:
     return weather.steal_s + weather.others_s > max(MOST_TAKEN * weather.cpus * weather.watched_s, sure_s)
 
 
-def all_over(weathers: Sequence[Weather]) -> Weather:
+def combined(weathers: Sequence[Weather]) -> Weather:
     """Return the weather of several workers that ran side by side, each on its own CPUs."""
     return Weather(
         watched_s=max(weather.watched_s for weather in weathers),
@@ -52,7 +52,7 @@ def weather_counts(blocks: Sequence[Block]) -> dict[str, float]:
     }
 
 
-class Patience:
+class RepeatLimit:
     """How often disturbed blocks may still be run again: a storm that lasts mustn't cost more than a quarter.
 
     Attributes:

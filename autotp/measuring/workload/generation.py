@@ -126,7 +126,7 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         paged = ", paged attention" if self.attention_backend is Attention.PA else ""
         return f"prompts of {self.prompt_tokens} tokens, {self.new_tokens} new ones each{batch}{paged}"
 
-    def of_config(self, config: Config) -> Self:
+    def for_config(self, config: Config) -> Self:
         batch = config.count("batch")
         return self if batch is None else msgspec.structs.replace(self, batch=batch)
 

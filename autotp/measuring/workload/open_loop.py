@@ -81,7 +81,7 @@ class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
     def suits(cls, metric: Metric) -> bool:
         return super().suits(metric) and not metric.maximize  # the rate decides that itself
 
-    def shared_by(self, instances: int) -> Self:
+    def for_one_of(self, instances: int) -> Self:
         """Return the rate of each: a Poisson process split evenly is several, each of them Poisson."""
         return msgspec.structs.replace(self, rate_per_s=self.rate_per_s / instances)
 

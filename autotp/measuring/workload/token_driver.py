@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from autotp.measuring.workload.generation import Generation
 
 CHECKED_PROMPT, CHECKED_TOKENS = 32, 64
-SAID, LOGITS = "tokens", "logits"
+TOKENS, LOGITS = "tokens", "logits"
 PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 PROMPT_WITHIN_S = 0.5
 READS = 2  # the first of a length prepares for it
@@ -72,10 +72,10 @@ class TokenDriver:
         return None
 
     def outputs(self, reference: Path | None) -> NamedOutputs:
-        forced = None if reference is None else load_outputs(reference)[f"0/{SAID}"]
+        forced = None if reference is None else load_outputs(reference)[f"0/{TOKENS}"]
         tokens = self._tokens[:, : CHECKED_PROMPT + CHECKED_TOKENS]
-        said, logits = self._generator.continue_prompt(tokens, self._checked_prompt, forced)
-        return ({SAID: said, LOGITS: logits},)
+        chosen, logits = self._generator.continue_prompt(tokens, self._checked_prompt, forced)
+        return ({TOKENS: chosen, LOGITS: logits},)
 
     def infer(self, seconds: float) -> int:
         began, count = perf_counter(), 0

@@ -160,11 +160,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         """Return this with `values` for fields that were open."""
         return msgspec.structs.replace(self, **values)
 
-    def of_config(self, config: Config) -> Self:
+    def for_config(self, config: Config) -> Self:
         """Return this as `config` has it, some of whose knobs may change what is asked of the model."""
         return self
 
-    def shared_by(self, instances: int) -> Self:
+    def for_one_of(self, instances: int) -> Self:
         """Return what each of so many processes gets that share it evenly."""
         return self
 

@@ -85,8 +85,8 @@ def test_a_generation_is_one_request() -> None:
 def test_a_config_may_set_the_sequences_at_once() -> None:
     """Its knob goes before what was asked for; without the knob nothing changes."""
     batched = Generation(batch=2)
-    assert batched.of_config(Config.of({"batch": 8})) == Generation(batch=8)
-    assert batched.of_config(Config.of({"nireq": 8})) is batched
+    assert batched.for_config(Config.of({"batch": 8})) == Generation(batch=8)
+    assert batched.for_config(Config.of({"nireq": 8})) is batched
 
 
 def test_a_prompt_is_open_until_it_is_chosen() -> None:

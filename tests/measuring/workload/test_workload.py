@@ -31,8 +31,8 @@ def test_nothing_is_open_that_has_one_answer() -> None:
     loop = ClosedLoop(seed=3)
     assert loop.open == ()
     assert loop.chosen({}) == loop
-    assert loop.of_config(Config.of({"num_streams": 2})) is loop
-    assert loop.shared_by(4) is loop
+    assert loop.for_config(Config.of({"num_streams": 2})) is loop
+    assert loop.for_one_of(4) is loop
     assert loop.unasked((METRICS["throughput"],)) == ()
 
 
