@@ -1,4 +1,4 @@
-"""`autotp.measure` and `autotp.compare`: the same jobs from Python as from the command line."""
+"""`autotp.measure` and `autotp.compare`: what the commands of these names do, from Python."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ Notice = Callable[[str], None]
 
 
 def _silent(sentence: str) -> None:
-    """Say nothing."""
+    """Ignore a notice."""
 
 
 def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[MeasureOptions]) -> Measurement:
@@ -40,12 +40,12 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
 
     Args:
         model: an IR `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
-        notice: gets a sentence where something else measures here and is waited for.
+        notice: is called with a sentence if this has to wait for another measurement on the machine.
         **options: as `MeasureOptions` describes them.
 
     Raises:
-        InputError: something given can't be used, or the config can't be run.
-        EnvironmentFailure: no process can be started, or with `no_wait` something else measures.
+        InputError: the model or an option can't be used, or the config can't be run.
+        EnvironmentFailure: no process can be started, or with `no_wait` another measurement is running.
         TypeError: an option that isn't one of `MeasureOptions`.
     """
     refuse_unknown(MeasureOptions, options, "measure")
@@ -71,19 +71,19 @@ def compare(
     notice: Notice = _silent,
     **options: Unpack[CompareOptions],
 ) -> Comparison:
-    """Compare A with B in fresh processes, with the proof that a tuning asks of a gain.
+    """Compare A with B in fresh processes; a gain must be proven as in the finals of a tuning.
 
     Args:
         a: a tuned.yaml, a hint such as `hint:THROUGHPUT`, or knobs: a mapping, a YAML file,
             `num_streams=4,nireq=8`.
         b: likewise.
-        notice: gets a sentence for each warning, and where something else measures here and is waited for.
+        notice: is called with a sentence for each warning, and if this has to wait for another measurement.
         **options: as `CompareOptions` describes them.
 
     Raises:
-        InputError: something given can't be used, or a side can't be run.
-        EnvironmentFailure: the reference or a hint can't be run, memory doesn't hold both sides, or with `no_wait`
-            something else measures.
+        InputError: a side, the model or an option can't be used, or a side can't be run.
+        EnvironmentFailure: the reference or a hint can't be run, both sides don't fit into memory, or with
+            `no_wait` another measurement is running.
         TypeError: an option that isn't one of `CompareOptions`.
     """
     refuse_unknown(CompareOptions, options, "compare")
@@ -104,7 +104,7 @@ def compare(
         notice(f"warning: {warning}.")
     with _lock("compare", files.path, options.get("no_wait", False), notice), Workers() as workers:
         inspect(workers, job.files, job.shapes)
-        if job.workload.open:
+        if job.workload.open_fields:
             spec, _ = comparison_spec(sides, choose_open_fields(workers, job))
         return compare_arms(workers, spec, metric, budget_s)
 

@@ -21,8 +21,8 @@ def measurement_table(settings: Mapping[str, object], measurement: Measurement) 
     for key, value in measurement.metrics.items():
         if value is not None:
             table.add_row(metric_name(key), spell_metric(key, value))
-    if measurement.workload.words is not None:
-        table.add_row("workload", measurement.workload.words)
+    if measurement.workload.description is not None:
+        table.add_row("workload", measurement.workload.description)
     table.add_row("compile", spell_metric("compile_s", measurement.compile_s))
     if measurement.copy_s is not None:
         table.add_row("copies, not in the latency", spell_metric("copy_s", measurement.copy_s))

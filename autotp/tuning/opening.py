@@ -132,10 +132,10 @@ def refuse_existing(request: TuneRequest) -> None:
 
 def _settled(job: Job, study: Study, workers: Workers) -> Job:
     """Return `job` with what its workload left open as an earlier call chose it, else chosen now and kept."""
-    open_fields = job.workload.open
+    open_fields = job.workload.open_fields
     known = {name: value for name in open_fields if (value := study.noted(name)) is not None}
     if len(known) == len(open_fields):
-        return msgspec.structs.replace(job, workload=job.workload.chosen(known))
+        return msgspec.structs.replace(job, workload=job.workload.with_chosen(known))
     job = choose_open_fields(workers, job)
     study.note(**{name: getattr(job.workload, name) for name in open_fields})
     return job

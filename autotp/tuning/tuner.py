@@ -147,7 +147,7 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
             observed=arms[winner.key].observed,
             metrics=measured[winner.key],
             gain=finals.gain(winner.key, best.key),
-            others={m: finals.gain(winner.key, best.key, m) for m in session.request.unasked},
+            others={m: finals.gain(winner.key, best.key, m) for m in session.request.at_risk},
         )
     points = [
         Point(

@@ -1,4 +1,4 @@
-"""The parent side of one worker: speak with it under a watchdog, kill its whole process group."""
+"""The parent's side of one worker: sends requests, awaits replies with a time limit, kills the process group."""
 
 import errno
 import os
@@ -22,31 +22,31 @@ R = TypeVar("R")
 MOST_OUTPUT_BYTES = 64 << 20
 MOST_REPLY_BYTES = 64 << 20
 STATUS_WITHIN_S = 2.0
-KILLED_WITHIN_S = 60.0  # the kernel takes ten to give 60 GB back
+KILLED_WITHIN_S = 60.0  # the kernel takes ten seconds to free 60 GB
 _PIECE_BYTES = 1 << 20
 
 
 class Forker(Protocol):
-    """Makes a worker's process."""
+    """Forks workers."""
 
     def fork(self, ends: list[int]) -> None:
-        """Have a process made that gets these ends: requests, replies, output, life line."""
+        """Request a process that gets these descriptors: requests, replies, output, life line."""
 
     def failure(self) -> EnvironmentFailure:
-        """Say why no process came of it."""
+        """Return the error that says why no process was forked."""
 
 
 class WorkerProcess:
-    """One worker and the pipes to it. It has its own session, so Ctrl-C reaches the parent alone."""
+    """One worker and the pipes to it. It has a session of its own, so Ctrl-C reaches only the parent."""
 
     def __init__(self, forker: Forker, clock: PhaseClock) -> None:
         self._forker = forker
         self._clock = clock
-        self._reported = b""  # on the life line: the process id, and at the end the wait status
-        self._life_ended = False  # whether the life line is
+        self._reported = b""  # read from the life line: the process id, and at the end the wait status
+        self._life_ended = False  # whether the life line is closed
         self._unsent = b""
         self._buffer = bytearray()
-        self._searched = 0  # bytes of it that hold no end of line
+        self._searched = 0  # bytes of the buffer that hold no end of line
         with ExitStack() as ours, ExitStack() as theirs:
             requests, self._requests = _pipe(theirs, ours)
             self._replies, replies = _pipe(ours, theirs)
@@ -64,30 +64,30 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process id; None if it was never made."""
+        """The process id; None if the fork failed."""
         if self._open:
             self._await_numbers(1, monotonic() + self._clock.limits.of(Phase.START))
         return next((number for number in self._numbers if number > 0), None)
 
     def send(self, request: Request) -> None:
-        """Hand `request` to the worker; what its pipe can't take yet follows while the reply is awaited."""
+        """Send `request` to the worker. What its pipe can't hold yet is sent while the reply is awaited."""
         self._unsent += encode(request) + b"\n"
         self._send_pending()
 
     def receive(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> R:
-        """Wait, asleep, for the reply to the last request.
+        """Wait, without using CPU time, for the reply to the last request.
 
         Args:
             expected: the type of the reply.
             phase: what the worker does meanwhile.
-            extra_s: how long it was asked to take, on top of the phase's limit.
-            requests: how many are in flight, of the whole arm.
+            extra_s: how long the request itself takes; added to the limit of the phase.
+            requests: how many inference requests the whole arm has in flight.
 
         Raises:
-            ArmFailure: the worker said that it failed, died, flooded its output, answered what isn't a reply, or
-                stayed silent for too long.
-            ModelError: it failed for a reason that the person can mend.
-            EnvironmentFailure: it was never made.
+            ArmFailure: the worker reported a failure, died, printed too much, sent an invalid reply, or took too
+                long.
+            ModelError: it failed because of what the user gave.
+            EnvironmentFailure: its process couldn't be forked.
         """
         with self._clock.waiting(phase, extra_s, requests) as deadline:
             reply = self._decode(self._read_line(phase, deadline), phase)
@@ -102,19 +102,21 @@ class WorkerProcess:
         return reply
 
     def hang_up(self) -> None:
-        """Have the whole process group killed, and return at once."""
+        """Begin to kill the whole process group, and return at once."""
         if self._open:
-            with suppress(OSError):  # it has ended
+            with suppress(OSError):  # the worker has ended
                 self._life.shutdown(socket.SHUT_WR)
 
     def kill(self) -> None:
-        """End the whole process group, wait until its memory is free, and free the pipes; may be repeated."""
+        """Kill the whole process group, wait until its memory is free, and close the pipes; may be repeated."""
         if not self._open:
             return
         self.hang_up()
         self._await_numbers(2, monotonic() + KILLED_WITHIN_S)
         if self._life_ended and len(self._numbers) == 1 and self._numbers[0] > 0:
-            with suppress(ProcessLookupError, PermissionError):  # without its server only the leader was killed
+            with suppress(
+                ProcessLookupError, PermissionError
+            ):  # if the server has ended, only the leader was killed
                 os.killpg(self._numbers[0], signal.SIGKILL)
         self._open = False
         self._ours.close()
@@ -124,7 +126,7 @@ class WorkerProcess:
         return [int(number) for number in self._reported.split()]
 
     def _read_line(self, phase: Phase, deadline: float) -> bytes:
-        with selectors.PollSelector() as selector:  # needs no descriptor of its own
+        with selectors.PollSelector() as selector:  # unlike epoll, it needs no descriptor
             for end in (self._replies, self._output.read_end, self._life.fileno()):
                 selector.register(end, selectors.EVENT_READ)
             if self._unsent:
@@ -148,16 +150,16 @@ class WorkerProcess:
         if self._replies in ready:
             self._read_reply(phase)
         while self._life_ended and b"\n" not in self._buffer:
-            self._read_reply(phase)  # what is still in the pipe, whoever else holds it open
+            self._read_reply(phase)  # read what is left in the pipe, even if another process holds it open
 
     def _send_pending(self) -> bool:
-        """Write what the worker's pipe takes; return whether nothing is left to write."""
+        """Write what the worker's pipe can hold; return whether nothing is left to write."""
         try:
             self._unsent = self._unsent[os.write(self._requests, self._unsent) :]
         except BlockingIOError:
             pass
         except BrokenPipeError:
-            self._unsent = b""  # it is gone, which shows at the reply
+            self._unsent = b""  # the worker has ended, which is noticed at the reply
         return not self._unsent
 
     def _read_reply(self, phase: Phase) -> None:
@@ -222,7 +224,7 @@ class WorkerProcess:
         return self._failure(status, phase, message)
 
     def _await_numbers(self, numbers: int, deadline: float) -> None:
-        """Wait until so many numbers, or the end, came over the life line."""
+        """Wait until so many numbers have come over the life line, or it is closed."""
         with selectors.PollSelector() as selector:
             selector.register(self._life, selectors.EVENT_READ)
             while not self._life_ended and self._reported.count(b"\n") < numbers:
@@ -241,7 +243,7 @@ class WorkerProcess:
 
 
 def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
-    """Return the two ends of a pipe, which these close."""
+    """Return the two ends of a pipe; `reader` and `writer` close them."""
     read_end, write_end = os.pipe()
     reader.callback(os.close, read_end)
     writer.callback(os.close, write_end)

@@ -1,4 +1,4 @@
-"""The proof's control run: what the threads of the same config do without the distribution policy."""
+"""The control run of a proof: the activity of threads with the same config without the distribution policy."""
 
 import msgspec
 
@@ -9,14 +9,14 @@ from autotp.measuring.rounds.worker_arm import WorkerArm
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """What an arm with the policy is held against: the arm without it, and where sub-streams could be."""
+    """What a proof needs besides the arm: the arm without the policy, and the sockets of the CPUs."""
 
     spec: ArmSpec
     sockets: tuple[SocketCpus, ...]
 
 
 def activity_of(arm: Arm) -> ArmActivity:
-    """Return what the threads of `arm`, which has started, do.
+    """Return the activity of `arm`, which has started.
 
     Raises:
         ArmFailure: as `Arm.watch`.
@@ -31,7 +31,7 @@ def activity_of(arm: Arm) -> ArmActivity:
 
 
 def run_control(workers: Workers, control: Control) -> ArmActivity:
-    """Start the arm without the policy for that alone, and return what its threads do.
+    """Start the arm without the policy, return its activity, and stop it.
 
     Raises:
         ArmFailure: it can't be started or watched.

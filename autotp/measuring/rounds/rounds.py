@@ -1,7 +1,7 @@
 """Rounds: one block of every live arm, in random order, while all other arms are idle.
 
-Neighbours, frequency and temperature drift over seconds; arms that share a round share the drift, so their
-ratio within the round is far steadier than either figure.
+Other load, frequency and temperature drift over seconds. All arms of a round are affected alike, so their ratio
+within the round varies far less than their own figures.
 """
 
 import random
@@ -19,10 +19,10 @@ from autotp.measuring.samples.weather import RepeatLimit
 def run_round(
     arms: Mapping[str, Arm], blocks: BlockSettings, rng: random.Random, repeats: RepeatLimit, number: int = 0
 ) -> dict[str, Block | ArmFailure]:
-    """Run one block of each arm, all with the same arrivals; return by key the block or how the arm failed.
+    """Run one block of each arm, all with the same random arrivals; return the block or the arm's failure by key.
 
-    `number` is that of the round, in which all are at the same place of a generation. A block that others
-    disturbed is run again as long as `patience` lasts.
+    `number` is that of the round; all its blocks are at the same place of a generation. A block that other load
+    disturbed is run again, as far as `repeats` allows.
     """
     order = list(arms)
     rng.shuffle(order)

@@ -12,7 +12,15 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, InputError
 from autotp.findings import METRICS, Metric, Ruling
-from autotp.measuring.compare.comparison import A, B, ComparisonSpec, Side, _conclude, _judge_outputs, compare_arms
+from autotp.measuring.compare.comparison import (
+    A,
+    B,
+    ComparisonSpec,
+    SideResult,
+    _conclude,
+    _judge_outputs,
+    compare_arms,
+)
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec
@@ -46,10 +54,11 @@ def contest(a: ArmSpec, b: ArmSpec, *hints: ArmSpec, strict: frozenset[str] = fr
     return ComparisonSpec(sides={A: a, B: b}, reference=b, hints=hints, strict=strict, blocks=BlockSettings())
 
 
-def sides(a: str | None = None, b: str | None = None) -> dict[str, Side]:
+def sides(a: str | None = None, b: str | None = None) -> dict[str, SideResult]:
     """Both sides, with what is wrong with their outputs."""
     return {
-        key: Side(effective=Effective(), metrics={}, output_error=EXACT, wrong=w) for key, w in ((A, a), (B, b))
+        key: SideResult(effective=Effective(), metrics={}, output_error=EXACT, wrong=w)
+        for key, w in ((A, a), (B, b))
     }
 
 
