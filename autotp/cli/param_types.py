@@ -102,7 +102,7 @@ class Settings(click.ParamType[dict[str, Any]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
-        from autotp.measuring.sides import read_settings
+        from autotp.measuring.compare.sides import read_settings
 
         try:
             return read_settings(value).to_dict()

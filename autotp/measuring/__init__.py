@@ -1,1 +1,1 @@
-"""Measurement: workers, blocks in rounds, statistics, proof, and the output gate."""
+"""Measuring configs in worker processes: rounds of timed blocks, statistics, and checks of outputs and splits."""

@@ -1,17 +1,24 @@
-"""`autotp.measure` and `autotp.compare`: the same jobs from Python as from the command line."""
+"""`autotp.measure` and `autotp.compare`: what the commands of these names do, from Python."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-from autotp.measuring.comparison import Comparison, compare_arms
-from autotp.measuring.job import Job
+from autotp.measuring.compare.comparison import Comparison, compare_arms
+from autotp.measuring.compare.sides import (
+    comparison_spec,
+    model_of,
+    objective_of,
+    options_of,
+    read_side,
+    shapes_of,
+)
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.preparation import choose_open_fields, inspect
 from autotp.measuring.lock import Holder, machine_lock
 from autotp.measuring.measurement import Measurement, measure_config
 from autotp.measuring.options import COMPARE_BUDGET_S, MEASURE_BUDGET_S, CompareOptions, MeasureOptions
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import inspect, settled
-from autotp.measuring.sides import contenders_of, model_of, objective_of, options_of, read_side, shapes_of
 from autotp.measuring.workload.registry import WorkloadOptions, workload_for
 from autotp.measuring.workload.workload import Wanted
 from autotp.options import refuse_unknown
@@ -23,7 +30,7 @@ Notice = Callable[[str], None]
 
 
 def _silent(sentence: str) -> None:
-    """Say nothing."""
+    """Ignore a notice."""
 
 
 def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[MeasureOptions]) -> Measurement:
@@ -33,12 +40,12 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
 
     Args:
         model: an IR `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
-        notice: gets a sentence where something else measures here and is waited for.
+        notice: is called with a sentence if this has to wait for another measurement on the machine.
         **options: as `MeasureOptions` describes them.
 
     Raises:
-        InputError: something given can't be used, or the config can't be run.
-        EnvironmentFailure: no process can be started, or with `no_wait` something else measures.
+        InputError: the model or an option can't be used, or the config can't be run.
+        EnvironmentFailure: no process can be started, or with `no_wait` another measurement is running.
         TypeError: an option that isn't one of `MeasureOptions`.
     """
     refuse_unknown(MeasureOptions, options, "measure")
@@ -46,7 +53,7 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
     config, files = Config.of(options.get("settings", {})), locate(Path(model))
     job = Job(
         files=files,
-        workload=workload_for(files, Wanted((), (), budget_s), _workload_options(options)).of_config(config),
+        workload=workload_for(files, Wanted((), (), budget_s), _workload_options(options)).for_config(config),
         topology=probe(),
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
     )
@@ -54,7 +61,7 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
     job.spec(config)
     with _lock("measure", files.path, options.get("no_wait", False), notice), Workers() as workers:
         inspect(workers, job.files, job.shapes)
-        return measure_config(workers, settled(workers, job), config, budget_s)
+        return measure_config(workers, choose_open_fields(workers, job), config, budget_s)
 
 
 def compare(
@@ -64,19 +71,19 @@ def compare(
     notice: Notice = _silent,
     **options: Unpack[CompareOptions],
 ) -> Comparison:
-    """Compare A with B in fresh processes, with the proof that a tuning asks of a gain.
+    """Compare A with B in fresh processes; a gain must be proven as in the finals of a tuning.
 
     Args:
         a: a tuned.yaml, a hint such as `hint:THROUGHPUT`, or knobs: a mapping, a YAML file,
             `num_streams=4,nireq=8`.
         b: likewise.
-        notice: gets a sentence for each warning, and where something else measures here and is waited for.
+        notice: is called with a sentence for each warning, and if this has to wait for another measurement.
         **options: as `CompareOptions` describes them.
 
     Raises:
-        InputError: something given can't be used, or a side can't be run.
-        EnvironmentFailure: the reference or a hint can't be run, memory doesn't hold both sides, or with `no_wait`
-            something else measures.
+        InputError: a side, the model or an option can't be used, or a side can't be run.
+        EnvironmentFailure: the reference or a hint can't be run, both sides don't fit into memory, or with
+            `no_wait` another measurement is running.
         TypeError: an option that isn't one of `CompareOptions`.
     """
     refuse_unknown(CompareOptions, options, "compare")
@@ -92,14 +99,14 @@ def compare(
         objectives=(metric,),
         shapes=shapes_of(sides, options.get("shapes", {})),
     )
-    contenders, warnings = contenders_of(sides, job)
+    spec, warnings = comparison_spec(sides, job)
     for warning in warnings:
         notice(f"warning: {warning}.")
     with _lock("compare", files.path, options.get("no_wait", False), notice), Workers() as workers:
         inspect(workers, job.files, job.shapes)
-        if job.workload.open:
-            contenders, _ = contenders_of(sides, settled(workers, job))
-        return compare_arms(workers, contenders, metric, budget_s)
+        if job.workload.open_fields:
+            spec, _ = comparison_spec(sides, choose_open_fields(workers, job))
+        return compare_arms(workers, spec, metric, budget_s)
 
 
 def _workload_options(options: Mapping[str, Any]) -> dict[str, Any]:

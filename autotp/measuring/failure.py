@@ -1,4 +1,4 @@
-"""How an arm fails: a failure is data, with its status, the phase of the worker, and the end of its log."""
+"""The failure of an arm: its status, the phase in which its worker failed, and the end of the worker's output."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from autotp.errors import AutotpError, EnvironmentFailure, InputError
 
 
 class Status(StrEnum):
-    """How an arm ended; a failure is data, never a sentinel score."""
+    """How an arm ended. A failure is recorded as such, never as a very bad score."""
 
     OK = "OK"
     INVALID = "INVALID"
@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a worker was doing; each phase has its own watchdog."""
+    """What a worker was doing. Each phase has a time limit of its own."""
 
     INSPECT = "inspect"
     START = "start"
@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 
 class ArmFailure(Exception):
-    """An arm's worker failed; carries what the study records."""
+    """An arm's worker failed; holds what the study records of it."""
 
     def __init__(self, status: Status, phase: Phase, message: str, log_tail: str = "") -> None:
         super().__init__(f"{status} in {phase}: {message.rstrip('.')}")
@@ -38,7 +38,7 @@ class ArmFailure(Exception):
         self.log_tail = log_tail
 
     def as_error(self, sentence: str, kind: type[AutotpError] = InputError) -> AutotpError:
-        """Return the error of `kind` that says `sentence` and why, or where no worker could start, just that."""
+        """Return `sentence` and the reason as `kind`; if no worker could start, an EnvironmentFailure."""
         if self.phase is Phase.START:
             return EnvironmentFailure(f"No worker can be started: {self}.")
         return kind(f"{sentence}: {self}.")

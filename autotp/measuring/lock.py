@@ -1,17 +1,17 @@
-"""One measurement at a time: a lock that all who measure on this machine take, so that none spoils another's.
+"""One measurement at a time: a lock for the whole machine, so that measurements don't disturb each other.
 
-It is flock(2) on one file that every user shares. The kernel frees it when its holder dies, however that happens,
-and a wait for it is a sleep in the kernel. The file lies in /dev/shm, which is there in almost every container, is
-never cleaned while the machine runs and is writable where the root file system isn't; else in /tmp. It is never
-opened with O_CREAT once it exists: in a sticky folder the kernel refuses that to all but its owner
-(fs.protected_regular, Documentation/admin-guide/sysctl/fs.rst). It is made under another name and linked to its
-own once everyone may write it, so that a umask can't shut others out.
+It is flock(2) on one file that all users share. The kernel releases it when its holder dies for whatever reason,
+and who waits for it sleeps in the kernel. The file lies in /dev/shm, or else in /tmp: /dev/shm exists in almost
+every container, isn't cleaned while the machine runs, and is writable even if the root file system isn't. An
+existing file is never opened with O_CREAT: in a sticky folder the kernel allows that to the file's owner alone
+(fs.protected_regular, Documentation/admin-guide/sysctl/fs.rst). A new file is created under a temporary name, made
+writable for everyone, and then linked to its real name, so that a umask can't lock other users out.
 
-The lock belongs to a thread: one that holds it may take it again, another one waits as another process would.
-A process that is forked meanwhile lets go of it at once, and one that is started never gets it.
+The lock belongs to a thread. A thread that holds it may take it again; other threads wait as other processes do.
+A forked process closes its copy at once, and a process that is started anew doesn't inherit one.
 
-A container has a /dev/shm of its own: `AUTOTP_LOCK` names another file, for a lock that several of them share.
-Whoever may use the machine may hold the lock for ever; the same variable is the way out.
+Each container has a /dev/shm of its own: `AUTOTP_LOCK` names another file, for a lock that several containers
+share. Every user of the machine can hold the lock for ever; then `AUTOTP_LOCK` helps, too.
 """
 
 import fcntl
@@ -36,11 +36,11 @@ _MOST_BYTES = 1024
 _MOST_SHOWN = 100
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # no symlink, and no waiting for a FIFO's other end
 
-_held: dict[int, int] = {}  # by thread, the open file
+_held: dict[int, int] = {}  # file descriptors by thread
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds the lock, as it says itself: anyone may write the file, so these are mere words."""
+    """Who holds the lock, as the file says. Anyone may write the file, so this is for messages only."""
 
     pid: int | None = None
     command: str = ""
@@ -57,9 +57,9 @@ def machine_lock(command: str, no_wait: bool, waiting: Callable[[Holder], None])
     """Hold the lock of this machine.
 
     Args:
-        command: what others are told that it is held for.
-        no_wait: whether to fail rather than to wait.
-        waiting: is told who holds the lock, once, before a wait.
+        command: what the lock is held for, shown to others who wait.
+        no_wait: whether to fail instead of waiting.
+        waiting: called once with the holder, before a wait.
 
     Raises:
         EnvironmentFailure: it is held and `no_wait` is set, or its file can't be used.
@@ -75,7 +75,7 @@ def machine_lock(command: str, no_wait: bool, waiting: Callable[[Holder], None])
         _write(file, Holder(pid=os.getpid(), command=command, since=now))
         yield
     finally:
-        if _held.pop(thread, None) is not None:  # not so in a fork, which has let go
+        if _held.pop(thread, None) is not None:  # a fork has closed its copy already
             _write(file, None)
             os.close(file)
 
@@ -91,7 +91,7 @@ def _acquire(no_wait: bool, waiting: Callable[[Holder], None]) -> int:
         except BaseException:
             os.close(file)
             raise
-        os.close(file)  # somebody has deleted it: others lock a new one
+        os.close(file)  # the file was deleted meanwhile, so others lock a new one
 
 
 def _lock(path: Path, file: int, no_wait: bool, waiting: Callable[[Holder], None]) -> None:
@@ -110,7 +110,7 @@ def _lock(path: Path, file: int, no_wait: bool, waiting: Callable[[Holder], None
 
 
 def _open() -> tuple[Path, int]:
-    """Open the lock's file, made where it isn't there yet."""
+    """Open the lock's file; create it if needed."""
     own = os.environ.get(VARIABLE)
     for path in (Path(own),) if own else FILES:
         with suppress(FileNotFoundError):
@@ -126,10 +126,10 @@ def _open() -> tuple[Path, int]:
 
 
 def _open_existing(path: Path) -> int:
-    """Open `path`, to read alone where it is someone's who lets others do no more: that suffices for flock.
+    """Open `path`, only for reading if its owner allows no more: that is enough for flock.
 
     Raises:
-        FileNotFoundError: it isn't there.
+        FileNotFoundError: it doesn't exist.
         EnvironmentFailure: it can't be opened, or isn't a plain file.
     """
     try:
@@ -151,7 +151,7 @@ def _make(path: Path) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         os.fchmod(handle, EVERYONES)
-        with suppress(FileExistsError):  # another one was quicker
+        with suppress(FileExistsError):  # another process was faster
             os.link(name, path)
     finally:
         os.close(handle)
@@ -159,9 +159,9 @@ def _make(path: Path) -> None:
 
 
 def _write(file: int, holder: Holder | None) -> None:
-    """Say in the file who holds the lock; where it can't be written, nobody is told."""
+    """Write into the file who holds the lock, if the file can be written."""
     with suppress(OSError):
-        if os.fstat(file).st_nlink == 1:  # else someone has given a file of ours this name
+        if os.fstat(file).st_nlink == 1:  # else it is a hard link to some other file of ours
             os.ftruncate(file, 0)
             os.pwrite(file, b"" if holder is None else msgspec.json.encode(holder)[:_MOST_BYTES], 0)
 
@@ -184,11 +184,11 @@ def _unusable(path: Path, why: str | None) -> EnvironmentFailure:
     )
 
 
-def _let_go() -> None:
-    """Close what a fork has copied: as long as a copy is open, the lock is held."""
+def _close_inherited() -> None:
+    """Close what a fork has copied: while a copy is open, the lock is held."""
     for file in _held.values():
         os.close(file)
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_inherited)

@@ -1,7 +1,7 @@
-"""One config on its own: figures to look at, from which nothing is proven, as nothing is compared.
+"""Measures one config on its own. Nothing is compared, so the figures prove nothing.
 
-The arms and blocks are those of a tuning, so that it sees the same, but a language model's blocks are whole
-generations; outputs aren't checked, and disturbed blocks count.
+Arms and blocks are made as in a tuning, with three differences: a block of a language model is a whole generation,
+outputs aren't checked, and disturbed blocks count.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.findings import METRICS, Proof
-from autotp.measuring.bench import WorkerBench
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.proof.control import activity_of
 from autotp.measuring.rounds.arm import Arm
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.workload.registry import AnyWorkload
@@ -27,14 +27,15 @@ from autotp.space import Config, Effective, Predictor
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """What one config does; `properties` are as OpenVINO reports them.
+    """The figures of one config; `properties` are as OpenVINO reports them.
 
     Attributes:
-        metrics: by key, with the unit; those of the workload. A rate is the median of blocks, which a neighbour's
-            burst doesn't move.
-        inferences: of a language model: tokens. Over `measured_s`, the seconds of all windows, it's the mean rate.
-        copy_s: what copying a request's inputs in and its outputs out would add; no latency has it.
-        proof: of the distribution policy, where it is set.
+        metrics: the workload's metrics by key, which names the unit. A rate is the median over blocks, which a
+            short disturbance doesn't change.
+        inferences: how many were timed; tokens of a language model. Divided by `measured_s`, it is the mean rate.
+        copy_s: how long copying a request's inputs in and its outputs out takes; not part of any latency.
+        measured_s: the timed seconds of all blocks.
+        proof: whether the distribution policy took effect; None where it isn't set.
     """
 
     metrics: dict[str, float]
@@ -50,7 +51,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     proof: Proof | None = None
 
     def plain(self) -> dict[str, Any]:
-        """Return it as plain values, each metric under its own key (None where the workload doesn't have it)."""
+        """Return plain values by name, every metric under its own key (None if the workload doesn't have it)."""
         rest: Mapping[str, Any] = msgspec.structs.asdict(self)
         keys = dict.fromkeys(metric.key for metric in METRICS.values())
         return {**keys, **self.metrics, **{name: value for name, value in rest.items() if name != "metrics"}}
@@ -70,12 +71,14 @@ def measure_config(workers: Workers, job: Job, config: Config, budget_s: float) 
         arm.launch()
         arm.await_start()
         arm.warm_up()
-        blocks = _run_blocks(arm, job.workload.seed, budget_s, Blocks.within(job.topology.envelope, job.workload))
+        blocks = _run_blocks(
+            arm, job.workload.seed, budget_s, BlockSettings.within(job.topology.envelope, job.workload)
+        )
         measurement = _summary(arm, blocks)
         if not config.tensor_parallel:
             return measurement
         seen = activity_of(arm)
-        arm.stop()  # so that its memory is free for what it is held against
+        arm.stop()  # so that its memory is free for the control run
         return _proven(measurement, bench.proof(config, seen))
     except ArmFailure as failure:
         raise failure.as_error("This config can't be measured", InputError) from failure
@@ -83,14 +86,14 @@ def measure_config(workers: Workers, job: Job, config: Config, budget_s: float) 
         bench.close()
 
 
-def _run_blocks(arm: Arm, seed: int, budget_s: float, blocks: Blocks) -> list[Block]:
+def _run_blocks(arm: Arm, seed: int, budget_s: float, blocks: BlockSettings) -> list[Block]:
     numbers = count()
 
-    def run(how: Blocks) -> Block:
+    def run(how: BlockSettings) -> Block:
         number = next(numbers)
         return how.run(arm, seed + number, number)
 
-    fitted = blocks.fit(arm.turn_s(run(blocks.fitting)), budget_s / 10).whole
+    fitted = blocks.fit(arm.turn_s(run(blocks.first_look)), budget_s / 10).all_work
     deadline = perf_counter() + budget_s
     measured = [run(fitted)]
     while perf_counter() < deadline:

@@ -1,4 +1,4 @@
-"""What parent and worker say to each other: typed JSON, one message a line, over two dedicated pipes."""
+"""The messages between the parent and a worker: typed JSON, one message a line, over two pipes."""
 
 import msgspec
 
@@ -22,7 +22,7 @@ class Inspect(msgspec.Struct, frozen=True, tag=True):
 
 
 class Compile(msgspec.Struct, frozen=True, tag=True):
-    """Compile, check the outputs where asked to, create the requests."""
+    """Compile the model and create the requests; write or compare the outputs as `outputs` says, if at all."""
 
     plan: Plan
     workload: AnyWorkload
@@ -30,15 +30,15 @@ class Compile(msgspec.Struct, frozen=True, tag=True):
 
 
 class Choose(msgspec.Struct, frozen=True, tag=True):
-    """Choose what the workload leaves open, by running the model."""
+    """Choose values for the workload's open fields, by running the model."""
 
 
 class Watch(msgspec.Struct, frozen=True, tag=True):
-    """Drive the model, one inference after the other, and watch the threads that do it; nothing is timed."""
+    """Run one inference after the other and watch the threads; nothing is timed."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """What a worker sends first, unasked: it is there and waits for requests."""
+    """A worker's first message, without a request: it is ready for requests."""
 
 
 class Inspected(msgspec.Struct, frozen=True, tag=True):
@@ -50,8 +50,8 @@ class Inspected(msgspec.Struct, frozen=True, tag=True):
 class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The answer to Compile.
 
-    `copy_s` is how long it takes to copy one request's inputs in and its outputs out, which no block does (None of
-    a language model, whose tokens and logits hardly count); `memory_bytes` the peak of resident memory so far.
+    `copy_s` is how long copying one request's inputs in and its outputs out takes, which blocks don't do (None for
+    a language model, whose tokens and logits are small); `memory_bytes` is the peak of resident memory so far.
     """
 
     effective: Effective
@@ -63,7 +63,7 @@ class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Chosen(msgspec.Struct, frozen=True, tag=True):
-    """The answer to Choose: values by field of the workload."""
+    """The answer to Choose: values by name of the workload's field."""
 
     values: dict[str, int | float | str]
 
@@ -76,8 +76,8 @@ class ThreadActivity(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         busy_threads: those that had a CPU for at least 1 % of the time.
         caller_sleeps: how often the calling thread went to sleep, per inference.
         bound_cpus: CPUs that threads were bound to, beyond the mask of the process.
-        cpu_s: CPU time of all threads but the calling one by the CPU they were last on; empty where `/proc`
-            doesn't show the CPUs that the mask means.
+        cpu_s: CPU time of all threads but the calling one, by the CPU they were last on; empty where `/proc` shows
+            other CPUs than the mask.
     """
 
     tasks: int
@@ -88,7 +88,7 @@ class ThreadActivity(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The worker couldn't do what it was asked to; `input_error` marks what the person can mend."""
+    """The worker couldn't do what was requested; `input_error` marks errors in what the user gave."""
 
     status: Status
     message: str

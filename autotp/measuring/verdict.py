@@ -1,7 +1,7 @@
 """The verdict, a pure function of what fresh processes measured, for the finals of a tuning and for comparisons.
 
-WIN: the lower end of the strict interval is above 1 and the gain is at or above the noise floor,
-against every baseline. TIE: measured in full, but nothing wins. UNKNOWN: can't tell.
+WIN: against every baseline, the lower end of the deciding interval is above 1 and the gain is at least the noise
+floor. TIE: enough was measured, but nothing wins. UNKNOWN: too little was measured to decide.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ SAME_WITHIN = 0.01
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A config that may ship: its log-gains against each baseline, one a process. `feasible`: it may win."""
+    """A config that may win: its log-gains per baseline, one per process. `feasible`: it keeps the bounds."""
 
     key: str
     config: Config
@@ -24,18 +24,18 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     feasible: bool = True
 
     def gain(self, baseline: str) -> Interval:
-        """Return the reported interval against `baseline`: 95 %, over processes."""
+        """Return the reported interval (95 %, over processes) of the gain against `baseline`."""
         return t_interval(self.log_gains[baseline], REPORTED_CONFIDENCE)
 
     def wins(self, must_beat: Sequence[str], noise_floor: float, comparisons: int) -> bool:
-        """Whether the constraints are kept and the gain is proven against each baseline in `must_beat`."""
+        """Whether it is feasible and its gain is proven against each baseline in `must_beat`."""
         return self.feasible and all(
             proven(self.log_gains[baseline], noise_floor, comparisons) for baseline in must_beat
         )
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The ruling, what has won (None: nothing), and why where it isn't plain."""
+    """The ruling, the winner if there is one, and the reason unless the ruling says it all."""
 
     ruling: Ruling
     winner: Candidate | None = None
@@ -56,14 +56,15 @@ def judge(
     """Rule on candidates measured against baselines in fresh processes.
 
     Args:
-        candidates: what was measured of each.
+        candidates: the configs to judge.
         best_baseline: key of the baseline that reported gains are relative to.
-        must_beat: keys of the baselines that aren't proven to break a constraint; one that is can't ship.
-        baseline_keeps: whether some baseline, as it was measured, keeps the constraints and so can ship.
-        noise_floor: the smallest ratio that could be proved, from A/A.
-        processes: fresh processes that each arm ran in.
+        must_beat: keys of the baselines that aren't proven to break a constraint; the others can't be shipped.
+        baseline_keeps: whether the measured figures of some baseline keep the constraints, so that it can be
+            shipped.
+        noise_floor: the smallest ratio that could be proven, from A/A.
+        processes: how many fresh processes each arm ran in.
         metric: the objective that decides.
-        samples: the fewest latencies that any arm has in one process.
+        samples: the smallest number of latencies that an arm has in one process.
     """
     if reason := too_little(processes, metric, samples):
         return Verdict(Ruling.UNKNOWN, reason=reason)
@@ -75,7 +76,7 @@ def judge(
 
 
 def too_little(processes: int, metric: Metric, samples: int) -> str | None:
-    """Return why so few processes, or samples in one, prove nothing of `metric`; None where they suffice."""
+    """Return why so few processes, or samples per process, can't prove a gain in `metric`; None if they can."""
     if processes < MIN_PROCESSES:
         return f"{processes} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more"
     if samples < metric.min_samples:
@@ -92,7 +93,7 @@ def _nothing_ships(candidates: Sequence[Candidate]) -> Verdict:
 
 
 def _as_good_as(best: Candidate, winners: Sequence[Candidate], baseline: str) -> list[Candidate]:
-    """Return the winners that can't be told from `best` and lie within 1 % of it."""
+    """Return `best` and the winners that aren't proven worse than it and lie within 1 % of it."""
     alike = [best]
     for other in winners:
         if other is not best:
@@ -104,5 +105,5 @@ def _as_good_as(best: Candidate, winners: Sequence[Candidate], baseline: str) ->
 
 
 def _complexity(candidate: Candidate) -> tuple[int, int]:
-    """Fewer knobs are simpler; among as many, fewer requests in flight."""
+    """Sort key: fewer knobs are simpler; with equally many, fewer requests in flight."""
     return len(candidate.config.settings), candidate.config.count("nireq") or 0

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from autotp.deploy.headline import proof_words
 from autotp.findings import METRICS
-from autotp.measuring.comparison import Comparison
+from autotp.measuring.compare.comparison import Comparison
 from autotp.measuring.measurement import Measurement
 from autotp.report.units import BRIEF, metric_name, spell_metric
 from autotp.space import spell_config
@@ -21,8 +21,8 @@ def measurement_table(settings: Mapping[str, object], measurement: Measurement) 
     for key, value in measurement.metrics.items():
         if value is not None:
             table.add_row(metric_name(key), spell_metric(key, value))
-    if measurement.workload.words is not None:
-        table.add_row("workload", measurement.workload.words)
+    if measurement.workload.description is not None:
+        table.add_row("workload", measurement.workload.description)
     table.add_row("compile", spell_metric("compile_s", measurement.compile_s))
     if measurement.copy_s is not None:
         table.add_row("copies, not in the latency", spell_metric("copy_s", measurement.copy_s))

@@ -44,8 +44,8 @@ def _(event: Waiting) -> list[str]:
 def _(event: Began) -> list[str]:
     configs = f"{event.configs} configs, {event.effective_configs} that may differ"
     lines = [f"study     {event.study} in {event.out}: {configs}; budget {spell_seconds(event.budget_s)}"]
-    if event.workload.words is not None:
-        lines.append(f"workload  {event.workload.words}")
+    if event.workload.description is not None:
+        lines.append(f"workload  {event.workload.description}")
     lines += [f"dropped   {what}: {reason}" for what, reason in event.dropped]
     lines += [f"health    {advice.seen}" for advice in event.advice]
     return [*lines, "          `autotp health` says why that matters and what to do"] if event.advice else lines

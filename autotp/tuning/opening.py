@@ -8,10 +8,10 @@ import optuna
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
 from autotp.files import writable_folder
-from autotp.measuring.bench import WorkerBench
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.preparation import choose_open_fields, inspect
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import inspect, settled
 from autotp.options import spell
 from autotp.runtime import ModelInfo, digest
 from autotp.space import BoundSpace, bind
@@ -132,11 +132,11 @@ def refuse_existing(request: TuneRequest) -> None:
 
 def _settled(job: Job, study: Study, workers: Workers) -> Job:
     """Return `job` with what its workload left open as an earlier call chose it, else chosen now and kept."""
-    open_fields = job.workload.open
+    open_fields = job.workload.open_fields
     known = {name: value for name in open_fields if (value := study.noted(name)) is not None}
     if len(known) == len(open_fields):
-        return msgspec.structs.replace(job, workload=job.workload.chosen(known))
-    job = settled(workers, job)
+        return msgspec.structs.replace(job, workload=job.workload.with_chosen(known))
+    job = choose_open_fields(workers, job)
     study.note(**{name: getattr(job.workload, name) for name in open_fields})
     return job
 

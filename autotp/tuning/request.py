@@ -7,7 +7,7 @@ import msgspec
 
 from autotp.errors import InputError
 from autotp.findings import Metric
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.workload.registry import (
     AnyWorkload,
     WorkloadOptions,
@@ -57,9 +57,9 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.workload.seed
 
     @property
-    def unasked(self) -> tuple[Metric, ...]:
+    def at_risk(self) -> tuple[Metric, ...]:
         """The metrics that the objectives say nothing of and that a gain may cost."""
-        return self.workload.unasked(self.objectives)
+        return self.workload.at_risk(self.objectives)
 
     def job(self, topology: Topology) -> Job:
         """Return what configs are measured for, within `topology`, where `cpus` have been narrowed already."""

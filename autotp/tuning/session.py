@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from autotp.measuring.bench import Bench
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
+from autotp.measuring.jobs.bench import Bench
+from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, BlockSettings
 from autotp.space import Config
 from autotp.topology import Envelope
 from autotp.tuning.budget import Budget
@@ -39,7 +39,7 @@ class Session:
         self.bench = bench
         self.budget = budget
         self.emit = emit
-        blocks = Blocks.within(envelope, request.workload)
+        blocks = BlockSettings.within(envelope, request.workload)
         longest_block_s = budget.total_s * LONGEST_BLOCK_SHARE
         self.race = Race(request.objectives, request.seed, blocks, longest_block_s, budget.now)
         self.known: dict[object, int] = {}

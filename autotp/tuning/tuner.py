@@ -13,7 +13,7 @@ from autotp.findings import UNITY, Metric, Ruling
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.waves import seconds_needed
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.verdict import Verdict
 from autotp.space import Config
 from autotp.tuning.events import Listener, Ruled, Waiting, Weathered
@@ -76,7 +76,7 @@ def conduct(tuning: Tuning) -> FinalsResult:
         measure_noise(session, baselines.best)
         session.bench.clock.tighten()
         result = _find(tuning, baselines)
-        session.emit(_weathered(session.race.patience, result.finals.patience))
+        session.emit(_weathered(session.race.repeats, result.finals.repeats))
         _ship(tuning, _gather(session, result, baselines))
         return result
     except KeyboardInterrupt:
@@ -105,7 +105,7 @@ def _find(tuning: Tuning, baselines: Baselines) -> FinalsResult:
     return result
 
 
-def _weathered(*parts: Patience) -> Weathered:
+def _weathered(*parts: RepeatLimit) -> Weathered:
     return Weathered(
         blocks=sum(part.blocks for part in parts),
         repeated=sum(part.repeated for part in parts),
@@ -147,7 +147,7 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
             observed=arms[winner.key].observed,
             metrics=measured[winner.key],
             gain=finals.gain(winner.key, best.key),
-            others={m: finals.gain(winner.key, best.key, m) for m in session.request.unasked},
+            others={m: finals.gain(winner.key, best.key, m) for m in session.request.at_risk},
         )
     points = [
         Point(

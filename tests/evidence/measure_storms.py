@@ -31,8 +31,8 @@ from autotp.findings import METRICS, REPORTED_CONFIDENCE, Ruling
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec
-from autotp.measuring.rounds.blocks import Blocks
-from autotp.measuring.rounds.waves import GRACE, Rounds, Waves, plan_waves
+from autotp.measuring.rounds.blocks import BlockSettings
+from autotp.measuring.rounds.waves import GRACE, RoundCounts, Waves, plan_waves
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.statistics import MIN_PROCESSES, t_interval
 from autotp.measuring.verdict import Candidate, judge
@@ -70,7 +70,7 @@ def storm(seed: int) -> Iterator[None]:
 
 def race(workers: Workers, models: Mapping[str, Path], seconds: float, seed: int) -> dict[str, Any]:
     """Race the three arms and rule twice: on those above the middle, and above the slowest."""
-    rulings, gains, patience = {}, {}, {}
+    rulings, gains, repeats = {}, {}, {}
     for baseline in ("middle", "slow"):
         waves = _run_waves(workers, models, baseline, seconds / 2, seed)
         others = [name for name in models if name != baseline]
@@ -92,14 +92,14 @@ def race(workers: Workers, models: Mapping[str, Path], seconds: float, seed: int
         for name in others:
             gain = t_interval(waves.log_gains(name, baseline), REPORTED_CONFIDENCE)
             gains[f"{name} over {baseline}"] = [round(x, 4) for x in (gain.median, gain.low, gain.high)]
-        patience[baseline] = vars(waves.patience)
-    return {"rulings": rulings, "gains": gains, "patience": patience}
+        repeats[baseline] = vars(waves.repeats)
+    return {"rulings": rulings, "gains": gains, "patience": repeats}
 
 
 def _run_waves(workers: Workers, models: Mapping[str, Path], baseline: str, seconds: float, seed: int) -> Waves:
-    waves = Waves(_makers(workers, models), baseline, METRICS["throughput"], Blocks(), seed)
-    block_s = Blocks().duration_s * 1.3  # with the lead-in and the drain
-    schedule = plan_waves(seconds, len(models) + 1, START_S, block_s, Rounds.of(Blocks()))
+    waves = Waves(_makers(workers, models), baseline, METRICS["throughput"], BlockSettings(), seed)
+    block_s = BlockSettings().duration_s * 1.3  # with the lead-in and the drain
+    schedule = plan_waves(seconds, len(models) + 1, START_S, block_s, RoundCounts.of(BlockSettings()))
     began = monotonic()
     waves.run(schedule, began + seconds, began + GRACE * seconds, lambda: None)
     return waves

@@ -30,11 +30,11 @@ from autotp.measuring.failure import ArmFailure
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime import Plan, build_demo_model, locate
 from tests.support.real_models import NAMES, real_model
@@ -77,13 +77,13 @@ def record(workers: Workers, spec: ArmSpec, arms: int, waves: int, rounds: int, 
     return _tables(done, began, blocks)
 
 
-def _fitted(workers: Workers, spec: ArmSpec) -> Blocks:
+def _fitted(workers: Workers, spec: ArmSpec) -> BlockSettings:
     """Return blocks of the length that a race would give them."""
     arm = WorkerArm(spec, workers)
     try:
         _start([arm])
-        block = Blocks().fitting.run(arm)
-        return Blocks().fit(arm.turn_s(block), LONGEST_BLOCK_S)
+        block = BlockSettings().first_look.run(arm)
+        return BlockSettings().fit(arm.turn_s(block), LONGEST_BLOCK_S)
     finally:
         arm.stop()
 
@@ -93,14 +93,16 @@ def _start(arms: list[Arm]) -> None:
         raise failure
 
 
-def _wave(workers: Workers, spec: ArmSpec, blocks: Blocks, arms: int, rounds: int, rng: random.Random) -> Wave:
+def _wave(
+    workers: Workers, spec: ArmSpec, blocks: BlockSettings, arms: int, rounds: int, rng: random.Random
+) -> Wave:
     made: dict[int, Arm] = {number: WorkerArm(spec, workers) for number in range(arms)}
-    began, patience = monotonic(), Patience()
+    began, repeats = monotonic(), RepeatLimit()
     try:
         _start(list(made.values()))
         wave = Wave([], monotonic() - began, [])
         for _ in range(rounds):
-            results = run_round({str(number): arm for number, arm in made.items()}, blocks, rng, patience)
+            results = run_round({str(number): arm for number, arm in made.items()}, blocks, rng, repeats)
             wave.rounds.append({int(number): _sound(result) for number, result in results.items()})
             wave.ended_s.append(monotonic())
     finally:
@@ -114,7 +116,7 @@ def _sound(result: Block | ArmFailure) -> Block:
     return result
 
 
-def _tables(waves: list[Wave], began: float, blocks: Blocks) -> Recorded:
+def _tables(waves: list[Wave], began: float, blocks: BlockSettings) -> Recorded:
     table = [[[round_[arm] for arm in sorted(round_)] for round_ in wave.rounds] for wave in waves]
     each = [[[np.quantile(block.latencies_s, TENTHS) for block in row] for row in wave] for wave in table]
     arms = len(table[0][0])

@@ -10,7 +10,7 @@ from autotp.deploy.tuned import write_tuned
 from autotp.errors import EnvironmentFailure, InputError, ModelError, SpaceError
 from autotp.findings import METRICS, Ruling
 from autotp.measuring import api
-from autotp.measuring.comparison import Contenders
+from autotp.measuring.compare.comparison import ComparisonSpec
 from autotp.measuring.lock import Holder, machine_lock
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
@@ -102,9 +102,9 @@ def test_compare_is_of_two_sides_on_one_model(model: Path) -> None:
     assert (found.a.wrong, found.b.wrong) == (None, None)
 
 
-def captured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Contenders, str]]:
+def captured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ComparisonSpec, str]]:
     """What comparisons would be run, which aren't."""
-    seen: list[tuple[Contenders, str]] = []
+    seen: list[tuple[ComparisonSpec, str]] = []
     monkeypatch.setattr(
         api, "compare_arms", lambda _, contenders, metric, __: seen.append((contenders, metric.name))
     )

@@ -12,11 +12,11 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measuring.failure import ArmFailure, Phase
+from autotp.measuring.jobs.preparation import inspect
 from autotp.measuring.parent import pool as workers_module
 from autotp.measuring.parent import process
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.parent.watchdog import UNSCALED, Limits
-from autotp.measuring.preparation import inspect
+from autotp.measuring.parent.watchdog import UNSCALED_LIMITS, PhaseLimits
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
@@ -99,7 +99,9 @@ def skip_where_impossible(fault: Fault) -> None:
 
 def watched(workers: Workers, fault: Fault, phase: Phase) -> None:
     """Shorten the watchdog where nothing else can notice the fault."""
-    workers.clock.limits = Limits({**UNSCALED.seconds, phase: SHORT_S} if fault.silent else UNSCALED.seconds)
+    workers.clock.limits = PhaseLimits(
+        {**UNSCALED_LIMITS.seconds, phase: SHORT_S} if fault.silent else UNSCALED_LIMITS.seconds
+    )
 
 
 @pytest.mark.parametrize(("fault", "phase"), list(product(Fault, PHASES)))
@@ -121,7 +123,7 @@ def test_a_fault_ends_its_arm_alone(faulty: Workers, model: Path, fault: Fault, 
     assert left_of(faulty) == []
     with pytest.raises(ProcessLookupError):
         os.killpg(pid, 0)
-    faulty.clock.limits = UNSCALED
+    faulty.clock.limits = UNSCALED_LIMITS
     healthy = arm_of(faulty, model)
     healthy.await_start()
     assert healthy.block(Run()).count >= 1

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from autotp.findings import Ruling
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.replayed import Clock
@@ -28,9 +28,9 @@ def test_a_round_is_replayed_jointly() -> None:
     """What all arms shared in a recorded round they share in the replay: drift cancels in every ratio."""
     bench = SimulatedBench(made_up(noise=0.0, drift=0.2), {}, Clock(), random.Random(1))
     arms = {str(config): bench.start([config])[0][0] for config in CONFIGS[:2]}
-    found = [run_round(arms, Blocks(), random.Random(2), Patience()) for _ in range(30)]
+    found = [run_round(arms, BlockSettings(), random.Random(2), RepeatLimit()) for _ in range(30)]
     late = {**arms, "late": bench.start(CONFIGS[2:3])[0][0]}
-    found += [run_round(late, Blocks(), random.Random(3), Patience()) for _ in range(100)]
+    found += [run_round(late, BlockSettings(), random.Random(3), RepeatLimit()) for _ in range(100)]
     lengths = [{block.elapsed_s for block in round_.values() if isinstance(block, Block)} for round_ in found]
     assert all(len(of_round) == 1 for of_round in lengths)
     assert len(set.union(*lengths)) > 20

@@ -3,7 +3,7 @@
 from typing import Any
 
 from autotp.findings import Proof, ProofState, Ruling
-from autotp.measuring.comparison import Comparison, Side
+from autotp.measuring.compare.comparison import Comparison, SideResult
 from autotp.measuring.measurement import Measurement
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.workload.closed_loop import ClosedLoop
@@ -53,7 +53,7 @@ def test_a_comparison_says_what_it_proves() -> None:
     """Figures of both sides that have them, and the ratio with its interval in a sentence."""
     error = OutputError(max_abs_error=0.001, max_abs_reference=1.0, finite=True)
     sides = [
-        Side(
+        SideResult(
             effective=Effective(), metrics={"throughput_per_s": rate, "memory_bytes": 2.0**30}, output_error=error
         )
         for rate in (120.0, 100.0)

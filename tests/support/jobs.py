@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from autotp.findings import METRICS
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.workload.registry import workload_for
 from autotp.measuring.workload.workload import Wanted
 from autotp.runtime import Shape, locate

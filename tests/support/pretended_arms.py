@@ -7,14 +7,14 @@ from math import exp
 from autotp.findings import METRICS
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.rounds.arm import Arm
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.waves import Waves
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
 from tests.support.workerless import Workerless
 
-PLAIN = Blocks()
-QUOTA = Blocks(duration_s=0.3, lead_in_s=0.1)
+PLAIN = BlockSettings()
+QUOTA = BlockSettings(duration_s=0.3, lead_in_s=0.1)
 
 
 class Pretended(Workerless):
@@ -43,7 +43,7 @@ def finals_of(
     latencies_s: dict[str, float],
     made: list[Pretended] | None = None,
     frail: tuple[str, int] = ("", 0),
-    blocks: Blocks = PLAIN,
+    blocks: BlockSettings = PLAIN,
 ) -> Waves:
     """Waves of arms with these latencies, the first the best baseline; `frail` fails when made the nth time."""
     made = [] if made is None else made

@@ -17,7 +17,7 @@ import msgspec
 
 from autotp.findings import METRICS
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.observed import Observed, Outcome
+from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.rounds import noise

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from autotp.findings import Interval, Ruling
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.verdict import Verdict
 from autotp.space import Config, Effective

@@ -1,4 +1,4 @@
-"""What others took of this process's CPUs around a block, from the kernel's accounts."""
+"""Reads from the kernel how much CPU time others took on this process's CPUs during a block."""
 
 import resource
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from autotp.topology import Usage, UsageReader
 
 
 class CpuWeather:
-    """Reads the accounts of the CPUs of this process before and after a block."""
+    """Reads the kernel's accounts of this process's CPUs, before and after a block."""
 
     def __init__(self, cpus: Iterable[int]) -> None:
         self._cpus = frozenset(cpus)
@@ -37,7 +37,7 @@ class CpuWeather:
 
 
 class CpuAccounts(msgspec.Struct, frozen=True, kw_only=True):
-    """The accounts at one moment; those of this process beside those of all."""
+    """The accounts at one moment: CPU time of this process, and of all processes."""
 
     at_s: float
     own_s: float

@@ -1,7 +1,7 @@
-"""The child side of an arm: a process that compiles one config and answers timed blocks.
+"""The worker process of an arm: compiles one config and runs the blocks that the parent requests.
 
-It is forked from a process that has imported OpenVINO and created nothing, and sets its own CPU mask before
-OpenVINO's first Core. Between requests it sleeps in a read.
+It is forked from a process that has imported OpenVINO and created nothing, and sets its CPU mask before OpenVINO's
+first Core is created. Between requests it sleeps in a read.
 """
 
 import os
@@ -41,11 +41,11 @@ from autotp.runtime import compile_plan, inspect_model, reason, reported_propert
 
 Runner = Callable[[Run | Watch | Choose], Block | ThreadActivity | Chosen]
 
-_MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory", "Failed to allocate")  # of OpenVINO's errors
+_MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory", "Failed to allocate")  # in OpenVINO's errors
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer each request line from `requests` by one reply line, until the parent closes the pipe."""
+    """Answer each request line from `requests` with one reply line, until the parent closes the pipe."""
     runner: Runner | None = None
     replies.write(encode(Ready()) + b"\n")
     replies.flush()
@@ -97,7 +97,7 @@ def _runner(driver: Driver, process_cpus: frozenset[int], threads: int) -> Runne
 
     def run(request: Run | Watch | Choose) -> Block | ThreadActivity | Chosen:
         if isinstance(request, Watch):
-            driver.infer(0.0)  # the first inference makes threads
+            driver.infer(0.0)  # the first inference creates threads
             return watch(driver.infer, process_cpus, threads)
         if isinstance(request, Choose):
             return Chosen(dict(driver.choose()))
@@ -107,7 +107,7 @@ def _runner(driver: Driver, process_cpus: frozenset[int], threads: int) -> Runne
 
 
 def _block(driver: Driver, request: Run, weather: CpuWeather) -> Block:
-    before = weather.read()  # before the barrier: with hundreds of CPUs it takes milliseconds
+    before = weather.read()  # before the common start: with hundreds of CPUs it takes milliseconds
     if request.begin_s is not None:
         sleep(max(0.0, request.begin_s - monotonic()))
     began = monotonic()
@@ -131,7 +131,7 @@ def _check(outputs: Outputs | None, driver: Driver) -> OutputError | None:
 
 
 def reset_peak_memory() -> None:
-    """Set the kernel's peak of resident memory (VmHWM, proc(5)) back to what is resident now."""
+    """Reset the kernel's peak of resident memory (VmHWM, proc(5)) to what is resident now."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -139,7 +139,7 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory_bytes() -> int:
-    """Return VmHWM of this process in bytes."""
+    """Return the peak of this process's resident memory (VmHWM) in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -147,6 +147,6 @@ def peak_memory_bytes() -> int:
 
 
 def main(request_end: int, reply_end: int) -> None:
-    """Serve on two pipes, given by their descriptors."""
+    """Serve on two pipes, given as file descriptors."""
     with open(request_end, "rb") as requests, open(reply_end, "wb") as replies:
         serve(requests, replies)

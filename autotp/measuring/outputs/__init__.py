@@ -1,1 +1,1 @@
-"""Whether a config answers as it should: output errors and the gate."""
+"""Whether a config's outputs are correct: output errors, and the gate that judges them."""

@@ -1,9 +1,9 @@
-"""How far a config's outputs are from the reference's, output by output.
+"""Measures how far a config's outputs are from the reference's, output by output.
 
-Each output of floats is judged by its own size, so that neither a large one (logits) nor one that is all rounding
-excuses anything in a small one (scores). Whole numbers and truth values (classes, tokens) are the same or not: how
-far apart two class numbers are means nothing, so what counts is how many differ. NaN and Inf have to be where the
-reference has them; an output that is nothing else can't be judged.
+The error of a floating-point output is relative to that output's own size, so that a large output (logits) doesn't
+hide an error in a small one (scores). Of whole numbers and booleans (classes, tokens), what counts is how many
+differ, because the distance between two class numbers means nothing. NaN and Inf must be where the reference has
+them; an output with no other values can't be judged.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 
 from autotp.measuring.outputs.reference import NamedOutputs, load_outputs
 
-LEAST_SIZE = 1e-6  # smaller outputs are taken for zeros; scores over a vocabulary of 200 000 are larger
+LEAST_SIZE = 1e-6  # smaller outputs count as zeros; scores over a vocabulary of 200 000 are larger
 
 
 class OutputError(msgspec.Struct, frozen=True, kw_only=True):
     """How far outputs are from the reference.
 
     Attributes:
-        max_abs_error: the largest absolute error of any output, of a language model that of its logits.
-        max_abs_reference: the largest absolute value of the reference, likewise.
-        finite: whether there are numbers wherever the reference has them, and its NaN and Inf where it has those.
-        relative_errors: by output of floats, the largest absolute error divided by that output's own size.
-        differing: by output of whole numbers or truth values, the share that isn't the reference's.
-        derived: the same by output that another one decides, as a language model's logits do what it says.
-        mismatch: what else is wrong: an output that isn't there, of another shape, or that can't be judged.
+        max_abs_error: the largest absolute error of any output; for a language model, of its logits.
+        max_abs_reference: the largest absolute value in the reference of the same outputs.
+        finite: whether finite numbers, NaN and Inf are where the reference has them.
+        relative_errors: by floating-point output, the largest absolute error divided by that output's size.
+        differing: by output of whole numbers or booleans, the share of values that differ from the reference.
+        derived: the same for outputs that follow from another output, as tokens follow from logits.
+        mismatch: what else is wrong: an output that is missing, has another shape, or can't be judged.
     """
 
     max_abs_error: float
@@ -42,7 +42,7 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def worst_error(errors: Iterable[OutputError]) -> OutputError:
-    """Return the worst in each respect: of an arm's instances, or of several arms."""
+    """Return the worst value of each field over `errors`: those of an arm's instances, or of several arms."""
     known = list(errors)
     return OutputError(
         max_abs_error=max((error.max_abs_error for error in known), default=0.0),
@@ -66,9 +66,9 @@ def compare_outputs(path: Path, outputs: NamedOutputs, deciding: Collection[str]
     """Compare the outputs of each sample with those saved at `path`.
 
     Args:
-        path: of the reference's.
-        outputs: of an arm.
-        deciding: names of those that decide the others, whose largest error and size count; all where None.
+        path: the reference outputs.
+        outputs: the arm's outputs.
+        deciding: names of the outputs that the others follow from; None if each stands for itself.
     """
     found = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
     wanted = load_outputs(path)
@@ -77,9 +77,11 @@ def compare_outputs(path: Path, outputs: NamedOutputs, deciding: Collection[str]
     for key in wanted if mismatch is None else ():
         by_output.setdefault(key.partition("/")[2], []).append(_Distance.of(wanted[key], found[key]))
     worst = {name: _Distance.worst(distances) for name, distances in by_output.items()}
-    blind = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
-    if blind is not None:
-        mismatch = f"output {blind} can't be judged, the reference has no finite number there: give it real inputs"
+    unjudged = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
+    if unjudged is not None:
+        mismatch = (
+            f"output {unjudged} can't be judged, the reference has no finite number there: give it real inputs"
+        )
     whole = {name: d.differing for name, d in worst.items() if d.differing is not None}
     counted = {name for name in worst if deciding is None or name in deciding}
     sized = [worst[name] for name in counted]
@@ -97,9 +99,9 @@ def compare_outputs(path: Path, outputs: NamedOutputs, deciding: Collection[str]
 
 
 class _Distance(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one output is off: the largest error, the reference's size; of whole numbers how many differ.
+    """How far one output is off: the largest error, the reference's size, the share of whole numbers that differ.
 
-    `judged` are those of its elements for which the reference has a number.
+    `judged` is how many of its elements are finite in the reference.
     """
 
     error: float
@@ -128,7 +130,7 @@ class _Distance(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def worst(cls, distances: Sequence["_Distance"]) -> "_Distance":
-        """Return what is worst over the samples of one output."""
+        """Return the worst of each field over the samples of one output."""
         shares = [distance.differing for distance in distances if distance.differing is not None]
         return cls(
             error=max(distance.error for distance in distances),
@@ -141,7 +143,7 @@ class _Distance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _mismatch(wanted: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]) -> str | None:
-    """Return how the two can't even be compared: outputs that are missing, too many, or of another shape."""
+    """Return why the outputs can't be compared: one is missing, unexpected, or of another shape."""
     for key in [*wanted, *found]:
         name = key.partition("/")[2]
         if key not in found:

@@ -15,17 +15,17 @@ NamedOutputs = Sequence[dict[str, NDArray[Any]]]
 
 
 class Outputs(msgspec.Struct, frozen=True):
-    """Where the reference outputs lie, and whether this worker writes them or compares its own with them."""
+    """Where the reference outputs are; whether the worker saves them or compares its own with them."""
 
     path: str
     save: bool = False
 
 
 def reference_folder() -> "tempfile.TemporaryDirectory[str]":
-    """Make a folder for the reference outputs that goes with its owner.
+    """Make a temporary folder for the reference outputs; it is deleted with the returned object.
 
     Raises:
-        EnvironmentFailure: there is no place for it.
+        EnvironmentFailure: no temporary folder can be made.
     """
     try:
         return tempfile.TemporaryDirectory(prefix="autotp-")

@@ -1,1 +1,1 @@
-"""Worker processes as the parent sees them: started, watched, heard and ended."""
+"""Worker processes, managed by the parent: start, time limits, messages, output, end."""

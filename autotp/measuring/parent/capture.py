@@ -1,18 +1,18 @@
-"""What a process prints, captured through a pipe: its end is kept, the rest counted and let go."""
+"""Captures what a process prints: keeps the end of it and counts the bytes."""
 
 import os
 
 TAIL_BYTES = 2000
 _PIECE_BYTES = 1 << 16
-_MOST_PIECES = 32  # of a drain: twice what a pipe can be made to hold without privileges (pipe(7))
+_MOST_PIECES = 32  # per drain: twice what a pipe can hold without privileges (pipe(7))
 
 
-class Log:
-    """A pipe for stdout and stderr of one process.
+class CapturedOutput:
+    """What one process prints to stdout and stderr, read through a pipe.
 
     Attributes:
-        written_bytes: how much came in so far.
-        ended: whether nothing more can come.
+        written_bytes: how many bytes were read so far.
+        ended: whether all writers have closed the pipe.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Log:
         return self._end.decode(errors="replace").strip()
 
     def read(self) -> bool:
-        """Take in one piece of what has been printed; return whether there was one."""
+        """Read one piece of what was printed; return whether there was one."""
         try:
             piece = os.read(self.read_end, _PIECE_BYTES)
         except BlockingIOError:
@@ -39,15 +39,15 @@ class Log:
         return bool(piece)
 
     def drain(self) -> None:
-        """Take in what has been printed so far; of a flood that goes on, a part."""
+        """Read what was printed so far; if the process prints without end, only a part."""
         for _ in range(_MOST_PIECES):
             if not self.read():
                 return
 
     def close_write_end(self) -> None:
-        """Close the writer's end on this side, so that the end of the writer can be seen."""
+        """Close this process's copy of the write end, so that the pipe ends when the other process does."""
         os.close(self.write_end)
 
     def close(self) -> None:
-        """Free the reader's end."""
+        """Close the read end."""
         os.close(self.read_end)

@@ -1,4 +1,4 @@
-"""Where workers come from: fork servers, one for each environment, and the clock that watches over them."""
+"""Starts workers from fork servers (one per environment and folder), as far as memory allows."""
 
 import errno
 import os
@@ -12,45 +12,45 @@ from types import TracebackType
 
 from autotp.errors import EnvironmentFailure
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.parent.capture import Log
+from autotp.measuring.parent.capture import CapturedOutput
 from autotp.measuring.parent.fork_server import START
 from autotp.measuring.parent.process import WorkerProcess
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.topology import available_memory_bytes
 
 ENTRY = "autotp.measuring.child.worker"
-END_WITHIN_S = 60.0  # as long as its workers may take
-MEMORY_SHARE = 0.9  # of what is left: the rest is for what arms take while they run
+END_WITHIN_S = 60.0  # as long as its workers may need to end
+MEMORY_SHARE = 0.9  # of the free memory; the rest is for what arms allocate while they run
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 _SERVER = "autotp.measuring.parent.fork_server"
 _BOOT = f"import sys; argv = sys.argv; sys.path[:] = argv[3:]; from {_SERVER} import main; main()"
 
 
 class Workers:
-    """Makes workers; a context manager that leaves no process behind. `clock` times all that are made here."""
+    """Starts workers; a context manager that leaves no process behind. `clock` times and limits their phases."""
 
     def __init__(self) -> None:
         self.clock = PhaseClock()
-        self._arm_bytes = 0  # the most that an arm took to compile so far
+        self._arm_bytes = 0  # the most memory that an arm took to compile so far
         self._servers: dict[object, _ServerProcess] = {}
 
     @property
     def room(self) -> int:
-        """How many more arms like the largest so far the memory that is left holds."""
+        """How many more arms fit into the free memory, if each takes as much as the largest so far."""
         left = available_memory_bytes() if self._arm_bytes else None
         return sys.maxsize if left is None else int(MEMORY_SHARE * left / self._arm_bytes)
 
     @property
     def shortage(self) -> str:
-        """Why there is no room for more."""
+        """The reason why no more arms can start."""
         return f"an arm takes {self._arm_bytes / 2**30:.2f} GiB of memory, and there is room for {self.room} more"
 
-    def learn(self, arm_bytes: int) -> None:
-        """Take note of what an arm took."""
+    def note_arm_memory(self, arm_bytes: int) -> None:
+        """Note how much memory an arm took."""
         self._arm_bytes = max(self._arm_bytes, arm_bytes)
 
     def admit(self, beside: int) -> None:
-        """Let one more arm start, where the memory of so many `beside` it isn't taken yet.
+        """Check that one more arm can start, besides `beside` arms that haven't taken their memory yet.
 
         Raises:
             ArmFailure: there is no room for it.
@@ -59,7 +59,7 @@ class Workers:
             raise ArmFailure(Status.OUT_OF_MEMORY, Phase.START, self.shortage)
 
     def start(self) -> WorkerProcess:
-        """Start a worker in the environment and folder as they are now, and return at once.
+        """Start a worker in the current environment and folder, and return at once.
 
         Raises:
             EnvironmentFailure: no process can be started.
@@ -109,12 +109,12 @@ class _ServerProcess:
             ours.callback(self._control.close)
             with theirs:
                 self._control.setblocking(False)
-                self._log = Log()
-                ours.callback(self._log.close)
+                self._output = CapturedOutput()
+                ours.callback(self._output.close)
                 try:
                     self._process = self._spawn(theirs)
                 finally:
-                    self._log.close_write_end()
+                    self._output.close_write_end()
             self._ours = ours.pop_all()
 
     def _spawn(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
@@ -122,38 +122,38 @@ class _ServerProcess:
             [sys.executable, "-P", "-c", _BOOT, str(theirs.fileno()), ENTRY, *sys.path],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
-            stdout=self._log.write_end,
-            stderr=self._log.write_end,
-            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},  # numpy's starts one for each CPU as it's imported
+            stdout=self._output.write_end,
+            stderr=self._output.write_end,
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},  # else importing numpy starts a thread for each CPU
             start_new_session=True,
         )
 
     @property
     def ended(self) -> bool:
-        """Whether the process is gone: its end of the control socket is closed."""
+        """Whether the process has ended: its end of the control socket is closed."""
         poll = select.poll()
         poll.register(self._control, 0)
         return bool(poll.poll(0))
 
     def fork(self, ends: list[int]) -> None:
-        """Have a worker forked that gets `ends`.
+        """Request a worker that gets `ends`.
 
         Raises:
-            EnvironmentFailure: the server is gone or doesn't answer.
+            EnvironmentFailure: the server has ended or doesn't answer.
         """
-        self._log.drain()  # so that it can always write
+        self._output.drain()  # so that the server never blocks on a full pipe
         try:
             socket.send_fds(self._control, [START], ends)
         except OSError as error:
             raise self.failure() from error
 
     def failure(self) -> EnvironmentFailure:
-        """Say why no worker came of a fork."""
+        """Return the error that says why no worker was forked."""
         how = "doesn't answer"
         with suppress(subprocess.TimeoutExpired):
             how = f"ended with code {self._process.wait(END_WITHIN_S if self.ended else 0)}"
-        self._log.drain()
-        said = f" It said:\n{self._log.tail}" if self._log.tail else ""
+        self._output.drain()
+        said = f" It said:\n{self._output.tail}" if self._output.tail else ""
         return EnvironmentFailure(f"No worker can be started: the process that forks them {how}.{said}")
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class _ServerProcess:
         try:
             self._process.wait(END_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()  # its workers get the same from the kernel
+            self._process.kill()  # the kernel kills its workers, too (PR_SET_PDEATHSIG)
             self._process.wait()
         finally:
             self._ours.close()

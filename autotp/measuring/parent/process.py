@@ -1,4 +1,4 @@
-"""The parent side of one worker: speak with it under a watchdog, kill its whole process group."""
+"""The parent's side of one worker: sends requests, awaits replies with a time limit, kills the process group."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.parent.capture import Log
+from autotp.measuring.parent.capture import CapturedOutput
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.protocol import Failed, Reply, Request, decode_reply, encode
 
@@ -22,72 +22,72 @@ R = TypeVar("R")
 MOST_OUTPUT_BYTES = 64 << 20
 MOST_REPLY_BYTES = 64 << 20
 STATUS_WITHIN_S = 2.0
-KILLED_WITHIN_S = 60.0  # the kernel takes ten to give 60 GB back
+KILLED_WITHIN_S = 60.0  # the kernel takes ten seconds to free 60 GB
 _PIECE_BYTES = 1 << 20
 
 
 class Forker(Protocol):
-    """Makes a worker's process."""
+    """Forks workers."""
 
     def fork(self, ends: list[int]) -> None:
-        """Have a process made that gets these ends: requests, replies, output, life line."""
+        """Request a process that gets these descriptors: requests, replies, output, life line."""
 
     def failure(self) -> EnvironmentFailure:
-        """Say why no process came of it."""
+        """Return the error that says why no process was forked."""
 
 
 class WorkerProcess:
-    """One worker and the pipes to it. It has its own session, so Ctrl-C reaches the parent alone."""
+    """One worker and the pipes to it. It has a session of its own, so Ctrl-C reaches only the parent."""
 
     def __init__(self, forker: Forker, clock: PhaseClock) -> None:
         self._forker = forker
         self._clock = clock
-        self._told = b""  # on the life line: the process id, and at the end the wait status
-        self._over = False  # whether the life line is
+        self._reported = b""  # read from the life line: the process id, and at the end the wait status
+        self._life_ended = False  # whether the life line is closed
         self._unsent = b""
         self._buffer = bytearray()
-        self._searched = 0  # bytes of it that hold no end of line
+        self._searched = 0  # bytes of the buffer that hold no end of line
         with ExitStack() as ours, ExitStack() as theirs:
             requests, self._requests = _pipe(theirs, ours)
             self._replies, replies = _pipe(ours, theirs)
-            self._log = Log()
-            ours.callback(self._log.close)
-            theirs.callback(self._log.close_write_end)
+            self._output = CapturedOutput()
+            ours.callback(self._output.close)
+            theirs.callback(self._output.close_write_end)
             self._life, life = socket.socketpair()
             ours.callback(self._life.close)
             theirs.callback(life.close)
             for end in (self._requests, self._replies, self._life.fileno()):
                 os.set_blocking(end, False)
-            forker.fork([requests, replies, self._log.write_end, life.fileno()])
+            forker.fork([requests, replies, self._output.write_end, life.fileno()])
             self._ours = ours.pop_all()
         self._open = True
 
     @property
     def pid(self) -> int | None:
-        """The process id; None if it was never made."""
+        """The process id; None if the fork failed."""
         if self._open:
-            self._listen(1, monotonic() + self._clock.limits.of(Phase.START))
+            self._await_numbers(1, monotonic() + self._clock.limits.of(Phase.START))
         return next((number for number in self._numbers if number > 0), None)
 
     def send(self, request: Request) -> None:
-        """Hand `request` to the worker; what its pipe can't take yet follows while the reply is awaited."""
+        """Send `request` to the worker. What its pipe can't hold yet is sent while the reply is awaited."""
         self._unsent += encode(request) + b"\n"
-        self._push()
+        self._send_pending()
 
     def receive(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> R:
-        """Wait, asleep, for the reply to the last request.
+        """Wait, without using CPU time, for the reply to the last request.
 
         Args:
             expected: the type of the reply.
             phase: what the worker does meanwhile.
-            extra_s: how long it was asked to take, on top of the phase's limit.
-            requests: how many are in flight, of the whole arm.
+            extra_s: how long the request itself takes; added to the limit of the phase.
+            requests: how many inference requests the whole arm has in flight.
 
         Raises:
-            ArmFailure: the worker said that it failed, died, flooded its output, answered what isn't a reply, or
-                stayed silent for too long.
-            ModelError: it failed for a reason that the person can mend.
-            EnvironmentFailure: it was never made.
+            ArmFailure: the worker reported a failure, died, printed too much, sent an invalid reply, or took too
+                long.
+            ModelError: it failed because of what the user gave.
+            EnvironmentFailure: its process couldn't be forked.
         """
         with self._clock.waiting(phase, extra_s, requests) as deadline:
             reply = self._decode(self._read_line(phase, deadline), phase)
@@ -102,62 +102,64 @@ class WorkerProcess:
         return reply
 
     def hang_up(self) -> None:
-        """Have the whole process group killed, and return at once."""
+        """Begin to kill the whole process group, and return at once."""
         if self._open:
-            with suppress(OSError):  # it has ended
+            with suppress(OSError):  # the worker has ended
                 self._life.shutdown(socket.SHUT_WR)
 
     def kill(self) -> None:
-        """End the whole process group, wait until its memory is free, and free the pipes; may be repeated."""
+        """Kill the whole process group, wait until its memory is free, and close the pipes; may be repeated."""
         if not self._open:
             return
         self.hang_up()
-        self._listen(2, monotonic() + KILLED_WITHIN_S)
-        if self._over and len(self._numbers) == 1 and self._numbers[0] > 0:
-            with suppress(ProcessLookupError, PermissionError):  # without its server only the leader was killed
+        self._await_numbers(2, monotonic() + KILLED_WITHIN_S)
+        if self._life_ended and len(self._numbers) == 1 and self._numbers[0] > 0:
+            with suppress(
+                ProcessLookupError, PermissionError
+            ):  # if the server has ended, only the leader was killed
                 os.killpg(self._numbers[0], signal.SIGKILL)
         self._open = False
         self._ours.close()
 
     @property
     def _numbers(self) -> list[int]:
-        return [int(number) for number in self._told.split()]
+        return [int(number) for number in self._reported.split()]
 
     def _read_line(self, phase: Phase, deadline: float) -> bytes:
-        with selectors.PollSelector() as selector:  # needs no descriptor of its own
-            for end in (self._replies, self._log.read_end, self._life.fileno()):
+        with selectors.PollSelector() as selector:  # unlike epoll, it needs no descriptor
+            for end in (self._replies, self._output.read_end, self._life.fileno()):
                 selector.register(end, selectors.EVENT_READ)
             if self._unsent:
                 selector.register(self._requests, selectors.EVENT_WRITE)
-            while (line := self._take_line()) is None:
+            while (line := self._next_line()) is None:
                 ready = {key.fd for key, _ in selector.select(max(0.0, deadline - monotonic()))}
-                self._attend(selector, ready, phase)
+                self._handle_ready(selector, ready, phase)
                 if monotonic() > deadline and b"\n" not in self._buffer:
-                    raise self._overdue(phase)
+                    raise self._timed_out(phase)
         return line
 
-    def _attend(self, selector: selectors.BaseSelector, ready: set[int], phase: Phase) -> None:
-        if self._requests in ready and self._push():
+    def _handle_ready(self, selector: selectors.BaseSelector, ready: set[int], phase: Phase) -> None:
+        if self._requests in ready and self._send_pending():
             selector.unregister(self._requests)
-        if self._log.read_end in ready and not self._log.read():
-            selector.unregister(self._log.read_end)
-        if self._log.written_bytes > MOST_OUTPUT_BYTES:
+        if self._output.read_end in ready and not self._output.read():
+            selector.unregister(self._output.read_end)
+        if self._output.written_bytes > MOST_OUTPUT_BYTES:
             raise self._failure(Status.CRASHED, phase, "the worker flooded its output")
         if self._life.fileno() in ready:
-            self._hear()
+            self._read_life()
         if self._replies in ready:
             self._read_reply(phase)
-        while self._over and b"\n" not in self._buffer:
-            self._read_reply(phase)  # what is still in the pipe, whoever else holds it open
+        while self._life_ended and b"\n" not in self._buffer:
+            self._read_reply(phase)  # read what is left in the pipe, even if another process holds it open
 
-    def _push(self) -> bool:
-        """Write what the worker's pipe takes; return whether nothing is left to write."""
+    def _send_pending(self) -> bool:
+        """Write what the worker's pipe can hold; return whether nothing is left to write."""
         try:
             self._unsent = self._unsent[os.write(self._requests, self._unsent) :]
         except BlockingIOError:
             pass
         except BrokenPipeError:
-            self._unsent = b""  # it is gone, which shows at the reply
+            self._unsent = b""  # the worker has ended, which is noticed at the reply
         return not self._unsent
 
     def _read_reply(self, phase: Phase) -> None:
@@ -171,7 +173,7 @@ class WorkerProcess:
         if len(self._buffer) > MOST_REPLY_BYTES:
             raise self._failure(Status.CRASHED, phase, "the worker's answer doesn't end")
 
-    def _take_line(self) -> bytes | None:
+    def _next_line(self) -> bytes | None:
         end = self._buffer.find(b"\n", self._searched)
         if end < 0:
             self._searched = len(self._buffer)
@@ -189,20 +191,22 @@ class WorkerProcess:
             raise self._failure(Status.CRASHED, phase, message) from error
         return reply
 
-    def _overdue(self, phase: Phase) -> ArmFailure | EnvironmentFailure:
+    def _timed_out(self, phase: Phase) -> ArmFailure | EnvironmentFailure:
         return (
-            self._failure(Status.TIMED_OUT, phase, "no answer in time") if self._told else self._forker.failure()
+            self._failure(Status.TIMED_OUT, phase, "no answer in time")
+            if self._reported
+            else self._forker.failure()
         )
 
     def _died(self, phase: Phase) -> ArmFailure | EnvironmentFailure:
-        self._listen(2, monotonic() + STATUS_WITHIN_S)
+        self._await_numbers(2, monotonic() + STATUS_WITHIN_S)
         match self._numbers:
             case []:
                 return self._forker.failure()
             case [number] if number < 0:
                 status = Status.OUT_OF_MEMORY if -number == errno.ENOMEM else Status.CRASHED
                 return self._failure(status, phase, f"no process can be forked: {os.strerror(-number)}")
-            case [_] if self._over:
+            case [_] if self._life_ended:
                 return self._failure(
                     Status.CRASHED, phase, "the process that the worker was forked from has ended"
                 )
@@ -210,7 +214,7 @@ class WorkerProcess:
                 return self._failure(Status.CRASHED, phase, "the worker closed its pipe")
             case [_, status, *_]:
                 return self._ended(phase, os.waitstatus_to_exitcode(status))
-        raise AssertionError(self._told)
+        raise AssertionError(self._reported)
 
     def _ended(self, phase: Phase, code: int) -> ArmFailure:
         killed = code == -signal.SIGKILL
@@ -219,27 +223,27 @@ class WorkerProcess:
         message = f"the worker ended with {how}" + (", most likely for lack of memory" if killed else "")
         return self._failure(status, phase, message)
 
-    def _listen(self, numbers: int, deadline: float) -> None:
-        """Wait until so many numbers, or the end, came over the life line."""
+    def _await_numbers(self, numbers: int, deadline: float) -> None:
+        """Wait until so many numbers have come over the life line, or it is closed."""
         with selectors.PollSelector() as selector:
             selector.register(self._life, selectors.EVENT_READ)
-            while not self._over and self._told.count(b"\n") < numbers:
+            while not self._life_ended and self._reported.count(b"\n") < numbers:
                 if not selector.select(max(0.0, deadline - monotonic())):
                     return
-                self._hear()
+                self._read_life()
 
-    def _hear(self) -> None:
+    def _read_life(self) -> None:
         data = self._life.recv(_PIECE_BYTES)
-        self._told += data
-        self._over = not data
+        self._reported += data
+        self._life_ended = not data
 
     def _failure(self, status: Status, phase: Phase, message: str) -> ArmFailure:
-        self._log.drain()
-        return ArmFailure(status, phase, message, self._log.tail)
+        self._output.drain()
+        return ArmFailure(status, phase, message, self._output.tail)
 
 
 def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
-    """Return the two ends of a pipe, which these close."""
+    """Return the two ends of a pipe; `reader` and `writer` close them."""
     read_end, write_end = os.pipe()
     reader.callback(os.close, read_end)
     writer.callback(os.close, write_end)

@@ -1,1 +1,1 @@
-"""Whether tensor parallelism took effect, from what the threads did."""
+"""Proof that tensor parallelism took effect, from the activity of threads."""

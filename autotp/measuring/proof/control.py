@@ -1,28 +1,28 @@
-"""The proof's control run: what the threads of the same config do without the distribution policy."""
+"""The control run of a proof: the activity of threads with the same config without the distribution policy."""
 
 import msgspec
 
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.proof.split_proof import Activity, Place
+from autotp.measuring.proof.split_proof import ArmActivity, SocketCpus
 from autotp.measuring.rounds.arm import Arm, ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """What an arm with the policy is held against: the arm without it, and where sub-streams could be."""
+    """What a proof needs besides the arm: the arm without the policy, and the sockets of the CPUs."""
 
     spec: ArmSpec
-    spanned: tuple[Place, ...]
+    sockets: tuple[SocketCpus, ...]
 
 
-def activity_of(arm: Arm) -> Activity:
-    """Return what the threads of `arm`, which has started, do.
+def activity_of(arm: Arm) -> ArmActivity:
+    """Return the activity of `arm`, which has started.
 
     Raises:
         ArmFailure: as `Arm.watch`.
     """
     started = arm.started[0]
-    return Activity(
+    return ArmActivity(
         streams=started.effective.streams or 1,
         threads=started.effective.threads or 0,
         seen=arm.watch(),
@@ -30,8 +30,8 @@ def activity_of(arm: Arm) -> Activity:
     )
 
 
-def run_control(workers: Workers, control: Control) -> Activity:
-    """Start the arm without the policy for that alone, and return what its threads do.
+def run_control(workers: Workers, control: Control) -> ArmActivity:
+    """Start the arm without the policy, return its activity, and stop it.
 
     Raises:
         ArmFailure: it can't be started or watched.

@@ -1,14 +1,13 @@
-"""Proof that tensor parallelism took effect, from what the threads did; never from the property.
+"""Judges from the activity of threads whether tensor parallelism took effect.
 
-OpenVINO reports MODEL_DISTRIBUTION_POLICY as asked for even where it does nothing. What can't be faked is the
-work of the threads, seen beside that of the same config without the policy
-(`autotp.measuring.child.thread_activity`):
+OpenVINO reports MODEL_DISTRIBUTION_POLICY as it was set, even if it does nothing. So the activity of the threads
+is compared with that of the same config without the policy (`autotp.measuring.child.thread_activity`):
 
-- the calling thread hands the inference over to sub-streams, where it would run it itself without them;
-- the threads are bound to the CPUs of each socket that has a sub-stream. Where OpenVINO doesn't bind them (it
-  doesn't to sockets with several NUMA nodes, nor to SMT siblings), the CPUs that they were last on tell it, and
-  where those aren't to be had, how many sockets it takes to hold the threads of the compiled model, at most 32
-  of each (`src/plugins/intel_cpu/src/cpu_streams_calculation.cpp`).
+- With sub-streams, the calling thread hands each inference over to them; without, it runs the inference itself.
+- Threads are bound to the CPUs of each socket that has a sub-stream. OpenVINO doesn't bind threads on sockets with
+  several NUMA nodes, nor to SMT siblings; then the CPUs that the threads were last on count instead. If those
+  can't be read, what counts is how many sockets it takes to hold the compiled model's threads, at most 32 on each
+  (`src/plugins/intel_cpu/src/cpu_streams_calculation.cpp`).
 """
 
 from collections.abc import Sequence
@@ -23,16 +22,16 @@ from autotp.topology import Machine, format_cpulist
 HANDED_OVER = 0.5  # sleeps of the calling thread per inference: at most 0.08 without sub-streams, 0.9 to 8 with
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """CPUs of a mask that lie on one socket as OpenVINO tells them apart, and how many sockets that really are."""
+class SocketCpus(msgspec.Struct, frozen=True, kw_only=True):
+    """CPUs of a mask on what OpenVINO takes for one socket, and how many sockets they really span."""
 
     cpus: frozenset[int]
     cores: int
     sockets: int
 
 
-class Activity(msgspec.Struct, frozen=True, kw_only=True):
-    """A compiled model that has run: the streams and threads that OpenVINO reports, what the kernel saw."""
+class ArmActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """The activity of an arm: streams and threads as OpenVINO reports them, and threads as the kernel saw them."""
 
     streams: int
     threads: int
@@ -40,11 +39,11 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     hyper_threading: bool = False
 
 
-def places(machine: Machine, mask: Sequence[int]) -> tuple[Place, ...]:
-    """Return where sub-streams could be on the CPUs `mask`."""
+def socket_cpus(machine: Machine, mask: Sequence[int]) -> tuple[SocketCpus, ...]:
+    """Return the sockets of the CPUs `mask`, each of which could have a sub-stream."""
     core_of = {cpu.id: cpu.core for cpu in machine.cpus}
     return tuple(
-        Place(
+        SocketCpus(
             cpus=frozenset(cpus),
             cores=len({core_of[cpu] for cpu in cpus}),
             sockets=len(sockets_spanned(machine, cpus)),
@@ -53,18 +52,18 @@ def places(machine: Machine, mask: Sequence[int]) -> tuple[Place, ...]:
     )
 
 
-def prove_split(activity: Activity, without: Activity, spanned: Sequence[Place]) -> Proof:
-    """Judge a tensor-parallel arm that has run.
+def prove_split(activity: ArmActivity, without: ArmActivity, sockets: Sequence[SocketCpus]) -> Proof:
+    """Judge a tensor-parallel arm from its activity.
 
     Args:
-        activity: of the arm.
-        without: of the same config under the same mask without the policy.
-        spanned: where sub-streams could be under that mask.
+        activity: that of the arm.
+        without: that of the same config under the same mask without the policy.
+        sockets: those of that mask, each of which could have a sub-stream.
     """
-    sub_streams = _sub_streams(activity, without, spanned) if _handed_over(activity, without) else 1
+    sub_streams = _sub_streams(activity, without, sockets) if _handed_over(activity, without) else 1
     seen = activity.seen
     return Proof(
-        state=_state(sub_streams, activity, without, spanned),
+        state=_state(sub_streams, activity, without, sockets),
         sub_streams=sub_streams,
         threads=activity.threads,
         threads_without=without.threads,
@@ -74,21 +73,23 @@ def prove_split(activity: Activity, without: Activity, spanned: Sequence[Place])
     )
 
 
-def _state(sub_streams: int, activity: Activity, without: Activity, spanned: Sequence[Place]) -> ProofState:
+def _state(
+    sub_streams: int, activity: ArmActivity, without: ArmActivity, sockets: Sequence[SocketCpus]
+) -> ProofState:
     if sub_streams < 2:
         return ProofState.INERT
     # OpenVINO reports threads that it never starts where a sub-stream takes several nodes or SMT siblings, or
     # where the model has too little work for them.
     threads = min(activity.threads, activity.seen.tasks)
-    every_core = threads >= sum(_share(place, without) for place in spanned)
-    every_socket = sub_streams == sum(place.sockets for place in spanned)
+    every_core = threads >= sum(_share(socket, without) for socket in sockets)
+    every_socket = sub_streams == sum(socket.sockets for socket in sockets)
     return ProofState.ACTIVE if every_core and every_socket else ProofState.CAPPED
 
 
-def _handed_over(activity: Activity, without: Activity) -> bool:
-    """Whether the calling thread left the work to sub-streams, which only a single stream has.
+def _handed_over(activity: ArmActivity, without: ArmActivity) -> bool:
+    """Whether the calling thread hands inferences over to sub-streams, which only a single stream can have.
 
-    Where the twin's caller sleeps as well, as it may on crowded CPUs, that tells nothing: more threads must do.
+    If the caller of the control run sleeps as well, as may happen on busy CPUs, the number of threads decides.
     """
     if activity.streams > 1:
         return False
@@ -97,26 +98,26 @@ def _handed_over(activity: Activity, without: Activity) -> bool:
     return activity.seen.caller_sleeps >= HANDED_OVER
 
 
-def _sub_streams(activity: Activity, without: Activity, spanned: Sequence[Place]) -> int:
-    """Return on how many of the places threads were at work."""
+def _sub_streams(activity: ArmActivity, without: ArmActivity, sockets: Sequence[SocketCpus]) -> int:
+    """Return on how many of the sockets threads were at work."""
     seen = activity.seen
-    bound = sum(not place.cpus.isdisjoint(seen.bound_cpus) for place in spanned)
-    if bound == len(spanned) or len(seen.bound_cpus) >= activity.threads:
+    bound = sum(not socket.cpus.isdisjoint(seen.bound_cpus) for socket in sockets)
+    if bound == len(sockets) or len(seen.bound_cpus) >= activity.threads:
         return bound
     if seen.cpu_s:
-        fair_s = sum(seen.cpu_s.values()) / len(spanned)
-        at_work = [sum(s for cpu, s in seen.cpu_s.items() if cpu in place.cpus) for place in spanned]
+        fair_s = sum(seen.cpu_s.values()) / len(sockets)
+        at_work = [sum(s for cpu, s in seen.cpu_s.items() if cpu in socket.cpus) for socket in sockets]
         return sum(used_s >= fair_s / 2 for used_s in at_work)
-    return _needed(activity.threads, sorted((_share(place, without) for place in spanned), reverse=True))
+    return _needed(activity.threads, sorted((_share(socket, without) for socket in sockets), reverse=True))
 
 
-def _share(place: Place, without: Activity) -> int:
-    """Return the threads that the config would have on `place` alone."""
-    return min(without.threads, len(place.cpus) if without.hyper_threading else place.cores)
+def _share(socket: SocketCpus, without: ArmActivity) -> int:
+    """Return the number of threads that the config would have on `socket` alone."""
+    return min(without.threads, len(socket.cpus) if without.hyper_threading else socket.cores)
 
 
 def _needed(threads: int, shares: Sequence[int]) -> int:
-    """Return how many sub-streams it takes to hold `threads`."""
+    """Return how many sub-streams are needed for `threads`."""
     for count in range(1, len(shares)):
         if sum(min(SUB_STREAM_THREADS, share) for share in shares[:count]) >= threads:
             return count

@@ -1,1 +1,1 @@
-"""Arms in rounds: blocks of all arms in turn, noise, and fresh processes in waves."""
+"""Running arms: rounds of blocks, waves of fresh processes, and the noise of the baseline against itself."""

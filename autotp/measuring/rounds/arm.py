@@ -1,4 +1,4 @@
-"""An arm: an effective config being measured, and how arms are started and stopped side by side."""
+"""The interface of an arm (a config that is being measured), and starting and stopping several side by side."""
 
 from collections.abc import Iterable, Sequence
 from operator import methodcaller
@@ -17,7 +17,7 @@ from autotp.runtime import Plan
 
 
 class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What an arm's workers do: one plan per instance, and the workload that each of them drives."""
+    """What an arm runs: one plan per worker process, the workload, and what to do with the outputs."""
 
     plans: tuple[Plan, ...]
     workload: AnyWorkload
@@ -25,10 +25,10 @@ class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arm(Protocol):
-    """What runs blocks of one config. Launch, await the start, warm up, run blocks, stop.
+    """Runs blocks of one config. The order of calls: launch, await_start, warm_up, block …, stop.
 
     Attributes:
-        spec: what its processes do.
+        spec: what its processes run.
         started: what each of its processes reported once it had compiled.
     """
 
@@ -37,20 +37,20 @@ class Arm(Protocol):
 
     @property
     def output_error(self) -> OutputError:
-        """How far its outputs are off; none is where none were compared."""
+        """How far its outputs are from the reference; no error if they weren't compared."""
 
     def launch(self, beside: int = 0) -> None:
-        """Begin to start and return at once, so that several arms can start side by side.
+        """Begin to start the processes and return at once, so that several arms can start side by side.
 
         Raises:
-            ArmFailure: memory doesn't hold it as well as so many `beside` it that have only just been launched.
+            ArmFailure: memory doesn't suffice for it and the `beside` arms that have just been launched.
         """
 
     def await_start(self) -> tuple[Started, ...]:
-        """Wait until the model is compiled; return what each process reports.
+        """Wait until the model is compiled; return the report of each process.
 
         Raises:
-            ArmFailure: it failed; nothing of it is left.
+            ArmFailure: it failed; its processes have been stopped.
         """
 
     def warm_up(self) -> None:
@@ -64,11 +64,11 @@ class Arm(Protocol):
         """Run one block.
 
         Raises:
-            ArmFailure: it failed; nothing of it is left.
+            ArmFailure: it failed; its processes have been stopped.
         """
 
     def turn_s(self, block: Block) -> float:
-        """Return how long a turn of all requests in flight takes, read off `block`."""
+        """Return how long one turn (each request in flight once) takes, estimated from `block`."""
 
     def watch(self) -> ThreadActivity:
         """Run for a moment and return what its threads did.
@@ -78,17 +78,17 @@ class Arm(Protocol):
         """
 
     def hang_up(self) -> None:
-        """Begin to stop and return at once."""
+        """Begin to stop the processes and return at once."""
 
     def stop(self) -> None:
-        """Stop, and wait until the memory is free; never fails."""
+        """Stop the processes and wait until their memory is free; never fails."""
 
 
 def start_together(arms: Sequence[Arm]) -> dict[int, ArmFailure]:
     """Start `arms` side by side, then warm each up on its own.
 
     Returns:
-        The failures by index in `arms`; arms that aren't in it are ready for blocks.
+        The failures by index in `arms`; all other arms are ready for blocks.
     """
     failures: dict[int, ArmFailure] = {}
     for index, arm in enumerate(arms):
@@ -107,7 +107,7 @@ def start_together(arms: Sequence[Arm]) -> dict[int, ArmFailure]:
 
 
 def stop_all(arms: Iterable[Arm]) -> None:
-    """Stop every arm of `arms`; they give their memory back side by side."""
+    """Stop all `arms`, side by side."""
     ending = list(arms)
     for arm in ending:
         arm.hang_up()

@@ -1,9 +1,10 @@
-"""How blocks are made, the same for every arm: how long they are timed, and what runs untimed before.
+"""The settings of blocks, the same for every arm: how long they are timed, and what runs untimed before.
 
-A CPU quota breaks the rule that short blocks win. The kernel hands out CPU time once a period and stops a group
-that has used up its share until the next one (Documentation/scheduler/sched-bwc.rst): a block that starts with a
-fresh share never sees the stop that the arm's users would see, and one that follows a greedier arm pays that
-arm's debt. So under a quota each arm runs untimed for a period first, and its blocks last whole periods.
+Blocks are short, but not under a CPU quota. The kernel grants CPU time once per period, and stops a group that has
+used up its share until the next period (Documentation/scheduler/sched-bwc.rst). A short block with an unused share
+would never be stopped, although the arm's users would be; and a block after a greedier arm would be stopped
+because of that arm. So under a quota, each arm first runs untimed for one period, and its blocks last whole
+periods.
 """
 
 import sys
@@ -16,21 +17,21 @@ from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import BLOCK_S, Run, Workload
 from autotp.topology import Envelope
 
-LONGEST_BLOCK_SHARE = 1 / 300  # of a budget: a slow model must still get its rounds
-TURNS_PER_BLOCK = 4  # of all requests in flight: one more is the lead-in, at most one the drain
+LONGEST_BLOCK_SHARE = 1 / 300  # of a budget: a slow model must get enough rounds, too
+TURNS_PER_BLOCK = 4  # turns of all requests in flight; the lead-in is one more, the drain at most one
 QUOTA_PERIOD_S = 0.1  # the kernel's default (sched-bwc.rst), which Docker and Kubernetes keep
 PERIODS_PER_BLOCK = 3
 
 
-class Blocks(msgspec.Struct, frozen=True, kw_only=True):
-    """How the blocks of all arms are made.
+class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How long blocks are, and what runs before the timed part.
 
     Attributes:
         duration_s: seconds that are timed.
-        lead_in_s: untimed seconds before, besides a turn of the requests: a period of the CPU quota, if any.
+        lead_in_s: untimed seconds before, beyond one turn of the requests: a period of the CPU quota, if any.
         usual_s: how long blocks of the workload usually are.
-        by_count: whether a block is so much work, `bursts` of it, rather than so many seconds.
-        bursts: of work in a block.
+        by_count: whether a block is an amount of work (`bursts`) instead of a number of seconds.
+        bursts: the amount of work in a block.
     """
 
     duration_s: float = BLOCK_S
@@ -40,8 +41,8 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     bursts: int = 1
 
     @classmethod
-    def within(cls, envelope: Envelope, workload: Workload) -> "Blocks":
-        """Return how blocks of `workload` are made in `envelope`, where a quota may hold back its CPUs."""
+    def within(cls, envelope: Envelope, workload: Workload) -> "BlockSettings":
+        """Return the settings for `workload` in `envelope`, which may have a CPU quota."""
         usual_s, by_count = workload.block_s, workload.by_count
         if envelope.cpu_quota is None or envelope.cpu_quota >= len(envelope.cpus):
             return cls(duration_s=usual_s, usual_s=usual_s, by_count=by_count)
@@ -49,24 +50,24 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         return cls(duration_s=duration_s, lead_in_s=QUOTA_PERIOD_S, usual_s=usual_s, by_count=by_count)
 
     @property
-    def fitting(self) -> "Blocks":
-        """The first blocks, from which a latency is read: a single turn, which a quota could stop midway."""
-        return self if self.lead_in_s or self.by_count else Blocks(duration_s=0.0)
+    def first_look(self) -> "BlockSettings":
+        """The settings of a first block, to see how long a turn takes: one turn, unless a quota could stop it."""
+        return self if self.lead_in_s or self.by_count else BlockSettings(duration_s=0.0)
 
     @property
-    def fixed(self) -> bool:
-        """Whether their length isn't free to choose: whole periods, so much work, or longer than usual already."""
+    def fixed_length(self) -> bool:
+        """Whether the length can't be chosen: whole periods, an amount of work, or longer than usual already."""
         return self.by_count or self.lead_in_s > 0.0 or self.duration_s > BLOCK_S
 
     @property
-    def whole(self) -> "Blocks":
-        """These blocks, where they are so much work all that there is."""
+    def all_work(self) -> "BlockSettings":
+        """The same, but a block that is an amount of work does all the work that there is."""
         return msgspec.structs.replace(self, bursts=sys.maxsize)
 
-    def fit(self, turn_s: float, longest_s: float) -> "Blocks":
-        """Return these blocks, longer if four turns of all requests in flight are, but at most `longest_s`.
+    def fit(self, turn_s: float, longest_s: float) -> "BlockSettings":
+        """Return settings with time for four turns of all requests in flight, but at most `longest_s`.
 
-        Where they are so much work, they are as many bursts of `turn_s` as the periods of a quota take.
+        A block that is an amount of work gets as many bursts of `turn_s` as fill the periods of a quota.
         """
         if self.by_count:
             bursts = ceil(self.duration_s / turn_s) if self.lead_in_s else 1
@@ -77,9 +78,9 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, duration_s=max(self.duration_s, wanted_s))
 
     def rounds(self, usual: int) -> int:
-        """Return how many rounds hold as much timed work as `usual` rounds of the usual blocks do.
+        """Return how many rounds hold as much timed work as `usual` rounds of the usual blocks.
 
-        Blocks that are longer because the model is slow don't make up for rounds.
+        Blocks that are longer because the model is slow don't reduce the number.
         """
         if self.usual_s > BLOCK_S:
             return ceil(usual * BLOCK_S / self.usual_s)
@@ -88,7 +89,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
         return ceil(usual * BLOCK_S / min(self.duration_s, BLOCK_S))
 
     def run(self, arm: Arm, seed: int = 0, number: int = 0) -> Block:
-        """Run block `number` of `arm`, what is random in it from `seed`.
+        """Run block `number` of `arm`; `seed` sets what is random in it.
 
         Raises:
             ArmFailure: as `Arm.block`.

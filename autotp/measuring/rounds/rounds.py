@@ -1,7 +1,7 @@
 """Rounds: one block of every live arm, in random order, while all other arms are idle.
 
-Neighbours, frequency and temperature drift over seconds; arms that share a round share the drift, so their
-ratio within the round is far steadier than either figure.
+Other load, frequency and temperature drift over seconds. All arms of a round are affected alike, so their ratio
+within the round varies far less than their own figures.
 """
 
 import random
@@ -11,18 +11,18 @@ import msgspec
 
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.rounds.arm import Arm
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 
 
 def run_round(
-    arms: Mapping[str, Arm], blocks: Blocks, rng: random.Random, patience: Patience, number: int = 0
+    arms: Mapping[str, Arm], blocks: BlockSettings, rng: random.Random, repeats: RepeatLimit, number: int = 0
 ) -> dict[str, Block | ArmFailure]:
-    """Run one block of each arm, all with the same arrivals; return by key the block or how the arm failed.
+    """Run one block of each arm, all with the same random arrivals; return the block or the arm's failure by key.
 
-    `number` is that of the round, in which all are at the same place of a generation. A block that others
-    disturbed is run again as long as `patience` lasts.
+    `number` is that of the round; all its blocks are at the same place of a generation. A block that other load
+    disturbed is run again, as far as `repeats` allows.
     """
     order = list(arms)
     rng.shuffle(order)
@@ -30,14 +30,14 @@ def run_round(
     results: dict[str, Block | ArmFailure] = {}
     for key in order:
         try:
-            results[key] = _undisturbed(arms[key], blocks, seed, number, patience)
+            results[key] = _undisturbed(arms[key], blocks, seed, number, repeats)
         except ArmFailure as failure:
             results[key] = failure
     return results
 
 
-def _undisturbed(arm: Arm, blocks: Blocks, seed: int, number: int, patience: Patience) -> Block:
+def _undisturbed(arm: Arm, blocks: BlockSettings, seed: int, number: int, repeats: RepeatLimit) -> Block:
     dropped = 0
-    while patience.drops(block := blocks.run(arm, seed, number), tries=dropped + 1):
+    while repeats.drops(block := blocks.run(arm, seed, number), tries=dropped + 1):
         dropped += 1
     return msgspec.structs.replace(block, dropped=dropped) if dropped else block

@@ -1,7 +1,8 @@
-"""Waves: the same arms again and again in fresh processes, interleaved; what the verdict is read from.
+"""Waves: the measurements that a verdict rests on.
 
-Each wave starts one new process for every arm, and a second one for the best baseline: that pair (A/A)
-tells which gain could be proved at all.
+A wave starts a new process for every arm, and a second one for the best baseline, then runs rounds over all of
+them. Several waves follow one another, so that every arm is measured in several processes. The two processes of
+the best baseline (A/A) show which gain could be proven at all.
 """
 
 import random
@@ -14,7 +15,7 @@ import msgspec
 from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics, informative, samples_of
@@ -26,117 +27,129 @@ from autotp.measuring.samples.statistics import (
     t_interval,
     t_quantile,
 )
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 
 MAX_PROCESSES = 20
 MIN_ROUNDS = 10
 ENOUGH_ROUNDS = 25
 MAX_ROUNDS = 100
-SPARE_SAMPLES = 1.1  # of those that a metric needs, as blocks don't all have as many
+SPARE_SAMPLES = 1.1  # times the samples that a metric needs, as not all blocks have equally many
 AA = "baseline again"
-GRACE = 1.1  # of a budget, for the processes without which there is no verdict
+GRACE = 1.1  # times the budget: how long the processes that a verdict needs may take
 
 Wave = dict[str, list[Block]]
 
 
-class Rounds(msgspec.Struct, frozen=True):
-    """How many rounds a process runs: at least, enough for more processes to be worth more, and at most."""
+class RoundCounts(msgspec.Struct, frozen=True):
+    """How many rounds each process runs.
+
+    Attributes:
+        fewest: at least so many.
+        enough: with so many, a further process is worth more than further rounds.
+        most: at most so many.
+    """
 
     fewest: int = MIN_ROUNDS
     enough: int = ENOUGH_ROUNDS
     most: int = MAX_ROUNDS
 
     @classmethod
-    def of(cls, blocks: Blocks) -> "Rounds":
-        """Return the rounds that hold as much timed work as usual."""
+    def of(cls, blocks: BlockSettings) -> "RoundCounts":
+        """Return the counts for which `blocks` hold as much timed work as usual."""
         return cls(*(blocks.rounds(usual) for usual in (MIN_ROUNDS, ENOUGH_ROUNDS, MAX_ROUNDS)))
 
-    def enough_for(self, metric: Metric, samples: float) -> "Rounds":
-        """Return these, or more where blocks of so few `samples` each don't give `metric` those that it needs."""
+    def enough_for(self, metric: Metric, samples: float) -> "RoundCounts":
+        """Return these counts, raised if `metric` needs more rounds with so many `samples` per block."""
         enough = ceil(SPARE_SAMPLES * metric.min_samples / max(1.0, samples))
-        return Rounds(self.fewest, max(self.enough, enough), max(self.most, enough))
+        return RoundCounts(self.fewest, max(self.enough, enough), max(self.most, enough))
 
 
-class Schedule(msgspec.Struct, frozen=True):
-    """How many processes each arm gets, and how many rounds each of them runs."""
+class WaveSchedule(msgspec.Struct, frozen=True):
+    """How many waves there are (each arm gets one process per wave), and how many rounds each process runs."""
 
     processes: int
     rounds: int
 
 
-def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: Rounds) -> Schedule:
-    """Return the schedule that fits into `seconds` and promises the narrowest interval.
+def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: RoundCounts) -> WaveSchedule:
+    """Return the schedule that fits into `seconds` and has the narrowest expected interval.
 
     Args:
         seconds: what is left of the budget.
-        arms: processes that run side by side in a wave, the A/A twin included.
+        arms: processes that run side by side in a wave, including the second one of the best baseline.
         start_s: how long a wave takes to start and warm up.
-        block_s: how long a block takes, which is longer than asked for where many requests are in flight.
+        block_s: how long a block takes; with many requests in flight, longer than its timed part.
         wanted: how many rounds a process runs.
     """
-    fitting = [Schedule(MIN_PROCESSES, wanted.fewest)]
+    fitting = [WaveSchedule(MIN_PROCESSES, wanted.fewest)]
     for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1):
         rounds = int((seconds / processes - start_s) / (arms * block_s))
         if rounds >= (wanted.fewest if processes == MIN_PROCESSES else wanted.enough):
-            fitting.append(Schedule(processes, min(rounds, wanted.most)))
+            fitting.append(WaveSchedule(processes, min(rounds, wanted.most)))
     return min(fitting, key=lambda schedule: _width(schedule, wanted))
 
 
-def _width(schedule: Schedule, wanted: Rounds) -> float:
-    """Return the expected width of the deciding interval, where rounds enough err as much as processes differ."""
+def _width(schedule: WaveSchedule, wanted: RoundCounts) -> float:
+    """Return the expected relative width of the deciding interval.
+
+    It assumes that with `wanted.enough` rounds, the error within a process is as large as the spread over
+    processes.
+    """
     spread = sqrt((1.0 + wanted.enough / schedule.rounds) / schedule.processes)
     return t_quantile(schedule.processes, DECIDING_CONFIDENCE) * spread
 
 
-def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: Rounds) -> float:
-    """Return how long the fewest processes with rounds enough take for `arms` arms side by side."""
+def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: RoundCounts) -> float:
+    """Return how long the fewest processes with `wanted.enough` rounds each take, for `arms` arms side by side."""
     return MIN_PROCESSES * arms * (arm_start_s + wanted.enough * block_s)
 
 
 class Waves:
-    """Waves of fresh processes over the same arms; it keeps every block."""
+    """Runs waves of fresh processes over the same arms, and keeps every block."""
 
     def __init__(
         self,
         make: Mapping[str, Callable[[], Arm]],
         best_baseline: str,
         metric: Metric,
-        blocks: Blocks,
+        blocks: BlockSettings,
         seed: int,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self.waves: list[Wave] = []
         self.failures: dict[str, ArmFailure] = {}
-        self.patience = Patience()
+        self.repeats = RepeatLimit()
         self._make = {**make, AA: make[best_baseline]}
         self._best_baseline = best_baseline
         self._metric = metric
         self._blocks = blocks
-        self._fewest_rounds = Rounds.of(blocks).fewest
+        self._fewest_rounds = RoundCounts.of(blocks).fewest
         self._rng = random.Random(seed)
         self._now = now
 
-    def run(self, schedule: Schedule, deadline: float, last_resort: float, beat: Callable[[], None]) -> None:
+    def run(
+        self, schedule: WaveSchedule, deadline: float, latest_end: float, after_wave: Callable[[], None]
+    ) -> None:
         """Run waves until the schedule is done or the next one would end after `deadline` (monotonic).
 
-        Each wave gets its share of the time that is left: where starting takes longer than planned, rounds give
-        way to processes. While there are too few of those for a verdict, `last_resort` is the deadline. Once
-        failures leave nothing to compare, there are no more.
+        Each wave gets an equal share of the time that is left: if starting takes longer than planned, processes
+        run fewer rounds. As long as there are too few processes for a verdict, `latest_end` is the deadline
+        instead. If failures leave nothing to compare, it ends. `after_wave` is called after each wave.
         """
         longest = 0.0
         for done in range(schedule.processes):
             started = self._now()
-            if self._nothing_left or started + longest > (deadline if done >= MIN_PROCESSES else last_resort):
+            if self._nothing_left or started + longest > (deadline if done >= MIN_PROCESSES else latest_end):
                 return
             share_s = max(0.0, deadline - started) / (schedule.processes - done)
             self._run_wave(schedule.rounds, started + share_s)
-            beat()
+            after_wave()
             longest = max(longest, self._now() - started)
 
     def log_gains(self, key: str, baseline: str, metric: Metric | None = None) -> list[float]:
-        """Return the log-gain of arm `key` against `baseline`, one for each process; none if either failed.
+        """Return the log-gains of arm `key` against `baseline`, one per process; empty if either failed.
 
-        It's that in the deciding objective, or in `metric`, whose samples only some of the rounds may hold.
+        They are those in the deciding objective, or in `metric`, for which only some rounds may hold samples.
         """
         metric = metric or self._metric
         both = [wave for wave in self.waves if key in wave and baseline in wave]
@@ -144,20 +157,20 @@ class Waves:
         return [log_gain(metric, mine, theirs) for mine, theirs in pairs if mine]
 
     def gain(self, key: str, baseline: str, metric: Metric | None = None) -> Interval:
-        """Return how many times better arm `key` is than `baseline`, with the interval that is reported."""
+        """Return how many times better arm `key` is than `baseline`, as the reported interval."""
         return t_interval(self.log_gains(key, baseline, metric), REPORTED_CONFIDENCE)
 
     @property
     def noise_floor(self) -> float:
-        """The smallest ratio that could be proved here."""
+        """The smallest ratio that could be proven here."""
         return noise_floor(self.log_gains(AA, self._best_baseline))
 
     def metrics(self, key: str) -> dict[str, float]:
-        """Return every metric of arm `key`, over the blocks of all its processes."""
+        """Return all metrics of arm `key`, over the blocks of all its processes."""
         return all_metrics([block for wave in self.waves for block in wave[key]])
 
     def rows(self, key: str) -> list[tuple[int, int, Block]]:
-        """Return the raw blocks of arm `key` with the numbers of their process and round."""
+        """Return the blocks of arm `key`, each with the number of its process and round."""
         return [
             (process, round_, block)
             for process, wave in enumerate(self.waves)
@@ -166,7 +179,7 @@ class Waves:
 
     @property
     def fewest_samples(self) -> int:
-        """The fewest samples of the deciding objective that any arm has in one process."""
+        """The smallest number of samples of the deciding objective that an arm has in one process."""
         per_process = [
             sum(len(samples_of(self._metric, block)) for block in blocks)
             for wave in self.waves
@@ -176,13 +189,13 @@ class Waves:
 
     @property
     def _nothing_left(self) -> bool:
-        """Whether failures took the best baseline or its twin, or all but these."""
+        """Whether a process of the best baseline failed, or all other arms did."""
         pair = {self._best_baseline, AA}
         return bool(self.failures) and not (pair < self._make.keys() - self.failures.keys())
 
     def _run_wave(self, rounds: int, deadline: float) -> None:
         keys = [key for key in self._make if key not in self.failures]
-        self._rng.shuffle(keys)  # neither the start nor the warm-up may favour an arm
+        self._rng.shuffle(keys)  # so that the order of starts favours no arm
         arms = {key: self._make[key]() for key in keys}
         try:
             failed = start_together(list(arms.values()))
@@ -191,7 +204,7 @@ class Waves:
             for round_ in range(rounds):
                 if round_ >= self._fewest_rounds and self._now() > deadline:
                     break
-                results = run_round(arms, self._blocks, self._rng, self.patience, round_)
+                results = run_round(arms, self._blocks, self._rng, self.repeats, round_)
                 self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)
                 for key, result in results.items():
                     if isinstance(result, Block):
@@ -201,7 +214,7 @@ class Waves:
             stop_all(arms.values())
 
     def _drop(self, failures: Mapping[str, ArmFailure], arms: dict[str, Arm]) -> None:
-        """Take failed arms out of this wave, of those before, and of all to come."""
+        """Remove failed arms from this wave, from earlier waves, and from those to come."""
         for key, failure in failures.items():
             self.failures[key] = failure
             del arms[key]

@@ -1,4 +1,4 @@
-"""An arm as a group of worker processes, one for each instance of the config."""
+"""The arm whose blocks run in worker processes, one for each instance of the config."""
 
 from collections.abc import Iterable
 from itertools import chain
@@ -14,7 +14,7 @@ from autotp.measuring.parent.process import WorkerProcess
 from autotp.measuring.protocol import Choose, Chosen, Compile, Ready, Started, ThreadActivity, Watch
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.weather import all_over
+from autotp.measuring.samples.weather import combined
 from autotp.measuring.workload.registry import AnyWorkload
 from autotp.measuring.workload.workload import WARM_UP_BLOCK_S, Run
 
@@ -22,13 +22,13 @@ R = TypeVar("R")
 
 WARM_UP_BLOCKS = 20
 WARM_UP_S = 10.0
-SLOW_S = 1.0  # of two blocks: each holds two turns of all requests
+SLOW_S = 1.0  # if the first blocks take longer, two suffice: each holds two turns of all requests
 STEADY_WITHIN = 0.1
-BARRIER_S = 0.002  # ahead: a worker that sleeps in its read has the request within a tenth of it
+BARRIER_S = 0.002  # from sending to a common start: a worker has read its request within a tenth of it
 
 
 class WorkerArm:
-    """N workers that run blocks together. Launch, await, warm up, run blocks, stop; `stop` never fails."""
+    """An arm of one or several workers that run each block together."""
 
     def __init__(self, spec: ArmSpec, workers: Workers) -> None:
         self.spec = spec
@@ -40,29 +40,29 @@ class WorkerArm:
         """Start the workers and return at once, so that several arms can start side by side.
 
         Raises:
-            ArmFailure: memory doesn't hold it as well as so many `beside` it that have only just been launched.
+            ArmFailure: memory doesn't suffice for it and the `beside` arms that have just been launched.
         """
         self._source.admit(beside)
         for plan in self.spec.plans:
             worker = self._source.start()
             self._workers += (worker,)
-            worker.send(Compile(plan, self.spec.workload.shared_by(len(self.spec.plans)), self.spec.outputs))
+            worker.send(Compile(plan, self.spec.workload.for_one_of(len(self.spec.plans)), self.spec.outputs))
 
     def await_start(self) -> tuple[Started, ...]:
-        """Wait until every worker has compiled; return what each of them reports.
+        """Wait until every worker has compiled; return the report of each.
 
         Raises:
             ArmFailure: a worker failed; the others are killed.
         """
         self._gather(Ready, Phase.START)
         self.started = self._gather(Started, Phase.COMPILE)
-        self._source.learn(sum(started.memory_bytes for started in self.started))
+        self._source.note_arm_memory(sum(started.memory_bytes for started in self.started))
         return self.started
 
     def warm_up(self) -> None:
-        """Run blocks until two in a row have the same rate within 10 %: of a slow model two, else at least three.
+        """Run blocks until two in a row have the same rate within 10 %: at least three, or two of a slow model.
 
-        After twenty blocks or ten seconds it goes on without.
+        It stops after twenty blocks or ten seconds in any case.
 
         Raises:
             ArmFailure: as `block`.
@@ -78,7 +78,7 @@ class WorkerArm:
             rates.append(block.count / block.elapsed_s)
 
     def block(self, run: Run) -> Block:
-        """Run one block on all workers at once and return their sum.
+        """Run one block on all workers at once and return their merged block.
 
         Raises:
             ArmFailure: a worker failed; the others are killed.
@@ -86,17 +86,17 @@ class WorkerArm:
         return self._run(run, Phase.BLOCK)
 
     def turn_s(self, block: Block) -> float:
-        """Return how long a turn of all requests in flight takes, read off `block`."""
+        """Return how long one turn (each request in flight once) takes, estimated from `block`."""
         return self.spec.workload.turn_s(block, self._in_flight)
 
     def choose(self) -> AnyWorkload:
-        """Return the workload with values for what it left open, chosen by the first worker.
+        """Return the workload with values for its open fields, chosen by the first worker.
 
         Raises:
             ArmFailure: a worker failed; the others are killed.
         """
         chosen = self._ask_first(Choose(), Chosen, Phase.BLOCK)
-        return self.spec.workload.chosen(chosen.values)
+        return self.spec.workload.with_chosen(chosen.values)
 
     def watch(self) -> ThreadActivity:
         """Let the first worker run for a moment and return what its threads did.
@@ -107,7 +107,7 @@ class WorkerArm:
         return self._ask_first(Watch(), ThreadActivity, Phase.PROOF)
 
     def hang_up(self) -> None:
-        """Have the workers and all that they started killed, and return at once."""
+        """Begin to kill the workers and all that they started, and return at once."""
         for worker in self._workers:
             worker.hang_up()
 
@@ -120,7 +120,7 @@ class WorkerArm:
 
     @property
     def output_error(self) -> OutputError:
-        """How far the outputs of the worst of its workers are off; none is where none compared them."""
+        """How far the outputs of its worst worker are from the reference; no error if they weren't compared."""
         return worst_error(s.output_error for s in self.started if s.output_error is not None)
 
     @property
@@ -139,10 +139,10 @@ class WorkerArm:
         instances = len(self._workers)
         begin_s = monotonic() + BARRIER_S if instances > 1 else None
         for number, worker in enumerate(self._workers):
-            seed = run.seed * instances + number  # each has arrivals of its own
+            seed = run.seed * instances + number  # each worker has its own arrivals
             worker.send(msgspec.structs.replace(run, begin_s=begin_s, seed=seed))
-        asked_s = self.spec.workload.run_seconds(run, instances)
-        return _sum(self._gather(Block, phase, asked_s, self._in_flight))
+        requested_s = self.spec.workload.run_seconds(run, instances)
+        return _sum(self._gather(Block, phase, requested_s, self._in_flight))
 
     def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> tuple[R, ...]:
         try:
@@ -153,7 +153,7 @@ class WorkerArm:
 
 
 def _sum(blocks: tuple[Block, ...]) -> Block:
-    """Return the block of all instances: each has its own window, so their rates are what adds up."""
+    """Merge the blocks of all instances. Their rates are added, since each was timed over a window of its own."""
     count = sum(block.count for block in blocks)
     elapsed_s = count / sum(block.count / block.elapsed_s for block in blocks)
     whole_s = max(block.elapsed_s + block.untimed_s for block in blocks)
@@ -165,7 +165,7 @@ def _sum(blocks: tuple[Block, ...]) -> Block:
         second_tokens_s=_joined(block.second_tokens_s for block in blocks),
         memory_bytes=sum(block.memory_bytes for block in blocks),
         untimed_s=max(0.0, whole_s - elapsed_s),
-        weather=all_over([block.weather for block in blocks]),
+        weather=combined([block.weather for block in blocks]),
     )
 
 

@@ -1,1 +1,1 @@
-"""Blocks' raw values, and what follows from them: metrics, statistics, weather."""
+"""The raw values of blocks, and what is computed from them: metrics, statistics, weather."""

@@ -1,4 +1,4 @@
-"""The raw sample: one timed block, and what disturbed it."""
+"""A block's raw values: what was timed, and what disturbed it."""
 
 import msgspec
 
@@ -9,9 +9,9 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         watched_s: wall time over which it was watched.
         cpus: how many CPUs were watched.
-        steal_s: what the host of a virtual machine took.
-        others_s: what other processes used.
-        throttled_s: wall time in which a CPU quota held the worker's group back.
+        steal_s: CPU time that the host of a virtual machine took.
+        others_s: CPU time that other processes used.
+        throttled_s: wall time in which a CPU quota stopped the worker's group.
         switches: involuntary context switches of the worker's threads.
     """
 
@@ -24,13 +24,14 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """One timed burst: `count` inferences in `elapsed_s`, each one's latency, and the peak memory so far.
+    """One timed burst: `count` inferences in `elapsed_s`, the latency of each, and the peak memory so far.
 
-    Of a language model it's `count` tokens of all sequences, how long each prompt took to its first token, and how
-    long each further one; `elapsed_s` is that of the latter, where there are any.
+    For a language model, `count` is the number of tokens over all sequences, `first_tokens_s` how long each prompt
+    took to its first token, and `second_tokens_s` how long each further token took; `elapsed_s` is the time of the
+    further tokens, if there are any.
 
-    `untimed_s` is what it took besides: the lead-in, and the drain of the queue; `dropped` how many disturbed
-    blocks were run in its place before.
+    `untimed_s` is the rest of the block's time: the lead-in and the drain of the queue. `dropped` is how many
+    disturbed blocks were run before it and dropped.
     """
 
     count: int

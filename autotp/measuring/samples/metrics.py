@@ -1,4 +1,4 @@
-"""The values of metrics: what each of `autotp.findings.METRICS` is, computed from blocks."""
+"""Computes the values of metrics (`autotp.findings.METRICS`) from blocks."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,18 +9,18 @@ from autotp.measuring.samples.block import Block
 
 
 def samples_of(metric: Metric, block: Block) -> tuple[float, ...]:
-    """Return what `metric` is computed from in `block`, in seconds."""
+    """Return the samples in `block` that `metric` is computed from, in seconds."""
     found: tuple[float, ...] = () if metric.samples is None else getattr(block, f"{metric.samples}_s")
     return found
 
 
 def informative(metric: Metric, blocks: Iterable[Block]) -> list[Block]:
-    """Return those of `blocks` that hold what `metric` is computed from."""
+    """Return the blocks that hold samples for `metric`."""
     return [block for block in blocks if metric.samples is None or samples_of(metric, block)]
 
 
 def values_of_blocks(metric: Metric, blocks: Sequence[Block]) -> list[float]:
-    """Return `metric` of each block for itself."""
+    """Return the value of `metric` in each block."""
     match metric.statistic:
         case Statistic.RATE:
             return [block.count / block.elapsed_s for block in blocks]
@@ -33,7 +33,7 @@ def values_of_blocks(metric: Metric, blocks: Sequence[Block]) -> list[float]:
 
 
 def value_of(metric: Metric, blocks: Sequence[Block]) -> float:
-    """Return `metric` of `blocks`: the median over them, but a quantile of all their samples, and a peak."""
+    """Return `metric` over `blocks`: a quantile of all samples, the largest peak, else the median of blocks."""
     match metric.statistic:
         case Statistic.QUANTILE:
             pooled = [sample for block in blocks for sample in samples_of(metric, block)]
@@ -45,7 +45,7 @@ def value_of(metric: Metric, blocks: Sequence[Block]) -> float:
 
 
 def all_metrics(blocks: Sequence[Block]) -> dict[str, float]:
-    """Return, by its key, every metric that any of `blocks` holds the samples of."""
+    """Return, by key, every metric for which any of `blocks` holds samples."""
     known = {metric: informative(metric, blocks) for metric in METRICS.values()}
     return {metric.key: value_of(metric, found) for metric, found in known.items() if found}
 
@@ -55,7 +55,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _quantile(values: Sequence[float], quantile: float) -> float:
-    """Return what numpy's would be; on few values that costs fifty times as much, and a race asks for many."""
+    """Return the same as numpy.quantile, which takes fifty times as long for few values; a race needs many."""
     ranked = sorted(values)
     below, rest = divmod(quantile * (len(ranked) - 1), 1)
     low, high = ranked[int(below)], ranked[min(int(below) + 1, len(ranked) - 1)]

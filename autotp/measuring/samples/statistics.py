@@ -1,24 +1,24 @@
-"""Paired statistics on log-ratios: the interval that is reported and the stricter one that decides.
+"""Paired statistics on log-ratios: the reported interval, and the stricter one that decides verdicts.
 
-The method. A round runs a block of every arm, so arms are compared by the ratio of the same round, which the
-drift they share doesn't move. The median over a process's rounds is that process's log-gain: single rounds have
-heavy tails. A quantile of latency is taken of all latencies of a process first, because that of one short block
-is biased. The sampling unit of an interval is the process, not the round: rounds of one process share its memory
-layout and its luck, and remember each other, so their spread understates the error (Kalibera and Jones,
-"Rigorous benchmarking in reasonable time", ISMM 2013). Over processes it is the t-interval of the mean, whose
-point is that mean.
+The method. A round runs a block of every arm. Arms are compared by their ratio within a round, which drift that
+affects both doesn't change. The log-gain of a process is the median over its rounds, because single rounds have
+heavy tails. For a latency quantile, the quantile of all latencies of a process is taken first, because that of one
+short block is biased. The sampling unit of an interval is the process, not the round: rounds of one process share
+its memory layout and other luck, and are correlated, so their spread understates the error (Kalibera and Jones,
+"Rigorous benchmarking in reasonable time", ISMM 2013). The interval is the t-interval of the mean over processes;
+its point is that mean.
 
-The levels. 95 % is reported. A gain is proven where the 99.5 % interval, corrected for the number of finalists
-(Bonferroni), lies above 1, and the gain is at least the half-width of the same interval of the baseline against
-itself (A/A), the noise floor. How far the A/A gain itself happens to lie from none isn't added: it is noise, and
-adding it lost a thirtieth of the wins of a true 3 % and prevented none that was false.
+The levels. The 95 % interval is reported. A gain is proven if the 99.5 % interval, corrected for the number of
+finalists (Bonferroni), lies above 1, and the gain is at least the noise floor: the half-width of the same interval
+for the baseline against itself (A/A). The measured A/A gain itself isn't added to the noise floor: it is noise,
+and adding it lost a thirtieth of the wins of a true 3 % and prevented no false win.
 
-Chosen by whole races simulated on recorded rounds of real models, 2000 of each kind
-(tests/evidence/simulate_races.py; what is said here is in results/reference/races.json). Taking each round for a
-sample gave up to 4.8 % false wins at 95 % and intervals that held the truth in 87 to 92 %; bootstrap-t over so few
-processes held it in 92 to 95 %, and gave up to 0.7 % false wins where this method gave 0.05 %; Wilcoxon's signed
-ranks can decide nothing at 99.5 % before nine processes. Means, trimmed means and Hodges-Lehmann in place of
-medians found a true 3 % as often, within a hundredth.
+The method was chosen by simulating whole races on recorded rounds of real models, 2000 of each kind
+(tests/evidence/simulate_races.py; the figures here are in results/reference/races.json). With each round as a
+sample, there were up to 4.8 % false wins at 95 %, and 87 to 92 % of the intervals held the true value. With
+bootstrap-t over so few processes, 92 to 95 % held it, and there were up to 0.7 % false wins where this method had
+0.05 %. Wilcoxon's signed ranks can't decide at 99.5 % with fewer than nine processes. Means, trimmed means and
+Hodges-Lehmann estimates instead of medians found a true 3 % equally often, within a hundredth.
 """
 
 from collections.abc import Sequence
@@ -40,8 +40,8 @@ BOOTSTRAP_DRAWS = 100
 def log_gain(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> float:
     """Return the log of how many times better `blocks` are than `baseline`, paired round by round.
 
-    Throughput takes the median over rounds of the log-ratio; a quantile is taken of all latencies first,
-    because the quantile of a short block is biased.
+    For a rate or a mean it is the median over rounds of the log-ratio. For a quantile, the quantile of all
+    latencies is taken first, because that of a short block is biased.
     """
     if metric.quantile is None:
         return float(np.median(round_log_gains(metric, blocks, baseline)))
@@ -56,9 +56,9 @@ def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[
 
 
 def quantile_log_gain_error(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> float:
-    """Return the standard error of `log_gain` of a quantile: rounds are drawn anew, both arms' blocks together.
+    """Return the standard error of `log_gain` for a quantile, by bootstrap over rounds, the same for both arms.
 
-    Runs of consecutive rounds are drawn rather than single ones, as rounds remember each other (circular block
+    Runs of consecutive rounds are drawn instead of single ones, as rounds are correlated (circular block
     bootstrap: Politis and Romano, "A circular block-resampling procedure for stationary data", 1992).
     """
     weights = _drawn_rounds(len(blocks))
@@ -68,7 +68,7 @@ def quantile_log_gain_error(metric: Metric, blocks: Sequence[Block], baseline: S
 
 @cache
 def _drawn_rounds(rounds: int) -> NDArray[np.intp]:
-    """Return how often each round was drawn [rounds, draws]."""
+    """Return how often each draw contains each round [rounds, draws]."""
     run = max(1, round(rounds ** (1 / 3)))
     rng = np.random.default_rng(0)
     starts = rng.integers(0, rounds, (BOOTSTRAP_DRAWS, ceil(rounds / run)))
@@ -77,7 +77,7 @@ def _drawn_rounds(rounds: int) -> NDArray[np.intp]:
 
 
 def _drawn_quantiles(metric: Metric, blocks: Sequence[Block], weights: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the quantile that `metric` is of the samples of the rounds drawn, for each draw."""
+    """Return, for each draw, the quantile of `metric` over the samples of its rounds."""
     assert metric.quantile is not None
     samples = [samples_of(metric, block) for block in blocks]
     seconds = np.concatenate(samples)
@@ -117,31 +117,31 @@ def half_width(log_gains: Sequence[float], confidence: float) -> float:
 
 @cache
 def t_quantile(count: int, confidence: float) -> float:
-    """Return how many standard errors the two-sided t-interval of a mean of `count` values reaches."""
+    """Return the half-width, in standard errors, of the two-sided t-interval of a mean of `count` values."""
     from scipy.special import stdtrit  # here, so that a deploy process doesn't load scipy
 
     return float(stdtrit(count - 1, 0.5 + confidence / 2))
 
 
 def deciding_confidence(comparisons: int) -> float:
-    """Return the confidence that a verdict reads, corrected (Bonferroni) for the number of comparisons."""
+    """Return the confidence of the interval that decides a verdict, corrected (Bonferroni) for `comparisons`."""
     return 1.0 - (1.0 - DECIDING_CONFIDENCE) / max(1, comparisons)
 
 
 def proven(log_gains: Sequence[float], noise_floor: float, comparisons: int = 1) -> bool:
-    """Whether `log_gains` (one per process) prove a gain: strictly above 1, and not below what could be proved.
+    """Whether `log_gains` (one per process) prove a gain: above 1, and not below the noise floor.
 
     Args:
         log_gains: of one arm against one other.
-        noise_floor: the smallest ratio that could be proved here.
-        comparisons: how many arms could have been the one that is claimed to be faster.
+        noise_floor: the smallest ratio that could be proven here.
+        comparisons: how many arms are candidates for this claim.
     """
     interval = t_interval(log_gains, deciding_confidence(comparisons))
     return interval.low > 1.0 and interval.median >= noise_floor
 
 
 def noise_floor(self_log_gains: Sequence[float]) -> float:
-    """Return the smallest ratio that could be proved here, from the baseline against itself (A/A).
+    """Return the smallest ratio that could be proven here, from the baseline against itself (A/A).
 
     `self_log_gains` holds one value per pair of processes.
     """
@@ -151,7 +151,7 @@ def noise_floor(self_log_gains: Sequence[float]) -> float:
 
 
 def _exp(log_ratio: float) -> float:
-    """Return e to `log_ratio`, infinity where that is too large: two processes can disagree that much."""
+    """Return e to the power of `log_ratio`, infinity on overflow: two processes can differ that much."""
     try:
         return exp(log_ratio)
     except OverflowError:

@@ -1,13 +1,13 @@
-"""Weather: what disturbed a block, so that a disturbed one can be run again.
+"""Weather: decides whether other load disturbed a block, so that the block is run again.
 
-A shared machine takes CPU time from some blocks and not from others. Whether it did is read from the kernel's
+On a shared machine, others take CPU time from some blocks and not from others. That is read from the kernel's
 accounts around the block, never from the block's own result: dropping slow blocks would make every arm look good.
-The arm's own doing (its switches, its quota's throttling) is recorded but doesn't condemn a block, because arms
-differ in it.
+What the arm causes itself (its context switches, throttling by its quota) is recorded but doesn't make a block
+disturbed, because arms differ in it.
 
-/proc/stat counts in ticks, and what runs at a tick is charged with all of it. All CPUs tick at the same time, so
-where all are busy a window may hold a tick of each more than its length has, and the share of the CPUs that counts
-as taken grows with their number like what agents, the kernel and a host's other guests take of a large machine.
+/proc/stat counts in ticks, and what runs at a tick is charged with the whole tick. All CPUs tick at the same time,
+so on busy CPUs a window may count one tick of each CPU more than it is long. So the allowed time grows with the
+number of CPUs, as does what agents, the kernel and a host's other guests take of a large machine.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from math import sqrt
 from autotp.measuring.samples.block import Block, Weather
 from autotp.topology import TICK_S
 
-MOST_TAKEN = 0.2  # of the CPUs' time
-TICK_ERRORS = 1.5  # ticks, times the square root of the CPUs where those are few
-REPEATED_SHARE = 0.25
+MOST_TAKEN = 0.2  # share of the CPUs' time
+TICK_ERRORS = 1.5  # ticks, times the square root of the number of CPUs (if there are few)
+REPEATED_SHARE = 0.25  # of the blocks that count
 REPEATS_OF_A_BLOCK = 2
 
 
 def disturbed(weather: Weather) -> bool:
-    """Whether others took so much CPU time that the block tells of them rather than of the arm."""
+    """Whether others took so much CPU time that the block isn't representative of the arm."""
     sure_s = TICK_S * max(TICK_ERRORS * sqrt(weather.cpus), weather.cpus)
     return weather.steal_s + weather.others_s > max(MOST_TAKEN * weather.cpus * weather.watched_s, sure_s)
 
 
-def all_over(weathers: Sequence[Weather]) -> Weather:
+def combined(weathers: Sequence[Weather]) -> Weather:
     """Return the weather of several workers that ran side by side, each on its own CPUs."""
     return Weather(
         watched_s=max(weather.watched_s for weather in weathers),
@@ -52,13 +52,13 @@ def weather_counts(blocks: Sequence[Block]) -> dict[str, float]:
     }
 
 
-class Patience:
-    """How often disturbed blocks may still be run again: a storm that lasts mustn't cost more than a quarter.
+class RepeatLimit:
+    """Limits how many disturbed blocks are run again: at most about a quarter of those that count.
 
     Attributes:
         blocks: blocks that count.
         repeated: disturbed blocks that were dropped and run again.
-        kept: disturbed blocks that count all the same, as patience had run out.
+        kept: disturbed blocks that count nevertheless, because the limit was reached.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Patience:
         self.kept = 0
 
     def drops(self, block: Block, tries: int) -> bool:
-        """Return whether `block`, the result of so many tries, is to be dropped and run again; count it."""
+        """Return whether to drop `block` and run it again; count it. `tries` is how often it has been run."""
         is_disturbed = disturbed(block.weather)
         if is_disturbed and tries <= REPEATS_OF_A_BLOCK and self.repeated < 1 + REPEATED_SHARE * self.blocks:
             self.repeated += 1

@@ -1,14 +1,14 @@
-"""The closed loop: the next inference starts when one is done, with one request at a time or several in flight.
+"""The closed loop: a new inference starts when one is done, with one request or several in flight.
 
-What a block would pay for beginning cold (caches that other arms evicted, threads asleep) and for draining its
-queue isn't what a server pays that never stops: against benchmark_app, which runs for seconds, such blocks of
-50 ms were up to 3.5 % slow, most where many requests are in flight. So a block begins with an untimed turn,
-the timed window follows without a pause, and the queue drains after its end.
+A server that never stops has no cold starts (caches evicted by other arms, sleeping threads) and no draining
+queue. Blocks of 50 ms that timed both were up to 3.5 % slower than benchmark_app, which runs for seconds, most
+with many requests in flight. So a block begins with an untimed turn, the timed window follows without a pause, and
+the queue drains after its end.
 
-Streams that run side by side finish together. A rate is unbiased only if its window ends where it began in that
-rhythm, so both ends are completions that end a turn: as many inferences as the streams need to be where they were
-(Requests.turn). The clock is read once a turn. Latencies are OpenVINO's own, without the copies of Python's
-`infer`.
+Streams that run side by side finish at about the same time, in a rhythm. A rate is unbiased only if its window
+begins and ends at the same point of the rhythm. So both ends are completions that end a turn: the number of
+inferences after which the streams are at the same point again (Requests.turn). The clock is read once per turn.
+Latencies are those that OpenVINO reports, without the copies that Python's `infer` makes.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ Burst = tuple[int, float, tuple[float, ...]]
 
 
 class ClosedLoopOptions(TypedDict, total=False):
-    """What can be asked of inferences."""
+    """The options of the closed loop."""
 
     data: Annotated[
         str | Path | None,
@@ -56,7 +56,7 @@ class ClosedLoopOptions(TypedDict, total=False):
 
 
 class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
-    """Inferences one after the other. Their inputs are samples from `data` (.npz), or made from `seed`."""
+    """A new inference starts when one is done. Inputs are samples from `data` (.npz), or made from `seed`."""
 
     data: Path | None = None
 
@@ -77,9 +77,9 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
         return 1 if objectives and not any(metric.maximize for metric in objectives) else None
 
     def first_settings(self, cores: int, sockets: int) -> tuple[dict[str, Any], ...]:
-        """One stream per core with twice as many requests in flight, in the default precision and in f32.
+        """Return one stream per core with twice as many requests in flight, in the default precision and in f32.
 
-        Then f32 alone, and tensor parallelism over all sockets.
+        Then follow f32 alone, and tensor parallelism over all sockets.
         """
         exact = {"inference_precision_hint": "f32"}
         streams = {"num_streams": cores, "nireq": 2 * cores}
@@ -108,7 +108,7 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
 
 
 class InferenceDriver:
-    """Requests with their input tensors set once, kept busy."""
+    """Drives inference requests whose input tensors are set once."""
 
     deciding: Collection[str] | None = None
 
@@ -129,7 +129,7 @@ class InferenceDriver:
         return drive(self._requests, one_at_a_time=True, duration_s=seconds)[0]
 
     def block(self, run: Run) -> Block:
-        reset_states(self._requests)  # a state that grows makes each inference slower than the one before
+        reset_states(self._requests)  # a growing state makes each inference slower than the one before
         count, elapsed_s, latencies_s = self._burst(run)
         return Block(count=count, elapsed_s=elapsed_s, latencies_s=latencies_s)
 
@@ -156,12 +156,13 @@ def data_file(data: str | Path | None) -> Path | None:
 
 
 def drive(requests: Requests, one_at_a_time: bool, duration_s: float, lead_in_s: float = 0.0) -> Burst:
-    """Drive `requests` untimed for `lead_in_s`, then timed for `duration_s`, each time to the end of a turn.
+    """Run inferences untimed for `lead_in_s`, then timed for `duration_s`; both go on to the end of a turn.
 
-    Either is at least one turn, of one inference where there is one at a time. All are idle before and after.
+    Both are at least one turn; with one request at a time, a turn is one inference. All requests are idle before
+    and after.
 
     Returns:
-        The inferences that completed in the window, its seconds, and the latency of each of them in seconds.
+        How many inferences completed in the timed window, its length in seconds, and their latencies in seconds.
     """
     if one_at_a_time:
         return _drive_one(requests, duration_s, lead_in_s)
@@ -188,8 +189,8 @@ def _drive_one(requests: Requests, duration_s: float, lead_in_s: float) -> Burst
 def _drive_all(requests: Requests, duration_s: float, lead_in_s: float) -> Burst:
     """Keep every request in flight.
 
-    Idle requests come back in the order in which they completed, so once all have been started each one that
-    comes back is a completion.
+    The queue returns idle requests in the order in which they completed. So once all have been started, each
+    request it returns is a completed inference.
     """
     queue, in_queue, turn = requests.queue, requests.requests, requests.turn
     completed, start = queue.get_idle_request_id, queue.start_async

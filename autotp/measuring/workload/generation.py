@@ -1,10 +1,9 @@
-"""Language models: prompts are read, and tokens follow one after the other.
+"""Generation with language models: a prompt is read, then tokens follow one by one.
 
-A language model is judged by two figures whose best settings differ: the first token, for which the whole prompt
-is read at once and which the CPU's arithmetic bounds, and each further one, which the bandwidth of memory bounds.
-A block of the latter is a burst of tokens at the same place in the context for every arm, since attention takes
-longer the more it has to read. The tokens that are fed come from the seed, not from what the model answers: so all
-arms do the same work, whatever they answer.
+A language model has two latencies whose best settings differ. For the first token the whole prompt is read at
+once, which is limited by the CPU's arithmetic; each further token is limited by memory bandwidth. A block of
+further tokens is a burst at the same place of the context for every arm, because attention takes longer with more
+context. The tokens that are fed come from the seed, not from the model's answers, so all arms do the same work.
 """
 
 import sys
@@ -27,11 +26,11 @@ from autotp.space import Config
 NEW_TOKENS = 128
 BURST_TOKENS = 8
 MOST_TOKENS = 1_000_000
-WHOLE = sys.maxsize  # bursts: all tokens of a generation
+WHOLE = sys.maxsize  # bursts in a block that holds all tokens of a generation
 
 
 class GenerationOptions(TypedDict, total=False):
-    """What can be asked of a language model."""
+    """The options of generation."""
 
     prompt_tokens: Annotated[
         int | None,
@@ -68,10 +67,10 @@ class GenerationOptions(TypedDict, total=False):
 
 
 class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
-    """So many new tokens after each prompt, for `batch` sequences at once.
+    """`new_tokens` tokens are generated after each prompt, for `batch` sequences at once.
 
-    A `prompt_tokens` of None is still to be chosen. `attention_backend` is that of the deployment. `timed` are the
-    tokens that the objectives are about.
+    If `prompt_tokens` is None, it is still to be chosen. `attention_backend` is the one used in production.
+    `timed` are the kinds of tokens that the objectives and constraints need.
     """
 
     prompt_tokens: int | None = None
@@ -113,7 +112,7 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         return generation
 
     @property
-    def open(self) -> tuple[str, ...]:
+    def open_fields(self) -> tuple[str, ...]:
         return ("prompt_tokens",) if self.prompt_tokens is None else ()
 
     @property
@@ -121,12 +120,12 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         return self.attention_backend
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         batch = f", {self.batch} at once" if self.batch > 1 else ""
         paged = ", paged attention" if self.attention_backend is Attention.PA else ""
         return f"prompts of {self.prompt_tokens} tokens, {self.new_tokens} new ones each{batch}{paged}"
 
-    def of_config(self, config: Config) -> Self:
+    def for_config(self, config: Config) -> Self:
         batch = config.count("batch")
         return self if batch is None else msgspec.structs.replace(self, batch=batch)
 
@@ -135,7 +134,7 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         return 1
 
     def first_settings(self, cores: int, sockets: int) -> tuple[dict[str, Any], ...]:
-        """The hint with one thing changed at a time: few candidates fit into a budget."""
+        """Return the hint with one change at a time, as a budget has time for few candidates."""
         return (
             {"distribution_policy": "tensor_parallel", "split_count": sockets},
             {"inference_precision_hint": "f32"},
@@ -145,17 +144,17 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         )
 
     def check_inputs(self, info: ModelInfo) -> None:
-        """Tokens are made from the seed, so they fit any language model."""
+        """Check nothing: tokens are made from the seed, so they fit any language model."""
 
     def driver(self, compiled: Compiled) -> Driver:
         return TokenDriver(compiled, self)
 
     def turn_s(self, block: Block, in_flight: int) -> float:
-        """Return how long what is timed of a block takes."""
+        """Return the timed length of the block."""
         return block.elapsed_s
 
-    def unasked(self, metrics: Sequence[Metric]) -> tuple[Metric, ...]:
-        """Return the latencies of the token that `metrics` say nothing of."""
+    def at_risk(self, metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+        """Return the latency of the first or of further tokens, whichever `metrics` don't cover."""
         about = {metric.samples for metric in metrics}
         latencies = (METRICS["first_token_latency"], METRICS["second_token_latency"])
         return tuple(metric for metric in latencies if metric.samples not in about)
@@ -183,16 +182,16 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         }
 
     def fitting_prompts(self, context: int) -> list[int]:
-        """Return the usual lengths of prompts that a context holds with the new tokens, shortest first."""
+        """Return the usual prompt lengths that fit into `context` with the new tokens, shortest first."""
         return [tokens for tokens in PROMPTS if tokens + self.new_tokens <= context]
 
     def burst(self, run: Run) -> TokenBlock:
-        """Return what block `run.number` of a process reads and times: the same for every arm.
+        """Return what block `run.number` of a process reads and times; it is the same for every arm.
 
-        Bursts of tokens follow one another through the generation and then begin it anew. The first block of a
-        generation times the prompt and tokens in any case, so that it's known what the config does to the one
-        that wasn't asked for. OpenVINO is slower in the step after a prompt, which belongs to the generation
-        once: blocks amid it begin after such a step, or every burst would have one.
+        Successive blocks time successive bursts of a generation; after its end, a new generation begins. The first
+        block of a generation always times both the prompt and tokens, so that both latencies are known. OpenVINO
+        is slower in the step after a prompt, which occurs once per generation. So later blocks run that step
+        untimed; else every burst would include one.
         """
         prompt, tokens = self.prompt_tokens or 0, min(BURST_TOKENS * run.bursts, self.new_tokens)
         done = tokens * (run.number % (self.new_tokens // tokens))

@@ -1,19 +1,19 @@
-"""The open loop: inferences arrive at a rate, whether those before are done or not, and wait their turn.
+"""The open loop: inferences arrive at a rate, whether the earlier ones are done or not, and wait in a queue.
 
-A closed loop sends the next inference when one is done, so a slow server is asked less and its queue is never seen
-("Open Versus Closed: A Cautionary Tale", Schroeder, Wierman and Harchol-Balter, NSDI 2006). And a generator that
-falls behind and counts latency from when it got round to sending leaves out the very waits that people feel
-("coordinated omission": Gil Tene, wrk2 and HdrHistogram). So here latency runs from the scheduled arrival to the
-completion. What the generator itself adds by waking late is in it, too: some tens of microseconds.
+A closed loop sends the next inference when one is done, so a slow server gets less load and its queue is never
+seen ("Open Versus Closed: A Cautionary Tale", Schroeder, Wierman and Harchol-Balter, NSDI 2006). And a load
+generator that falls behind, and counts latency from when it actually sent, leaves out the waits that users feel
+("coordinated omission": Gil Tene, wrk2 and HdrHistogram). So here latency counts from the scheduled arrival to the
+completion. It includes what the generator adds by waking late: some tens of microseconds.
 
-Arrivals are Poisson, as those of many people who don't know of each other are. Their seed is the block's, the same
-for all arms of a round (common random numbers: Law, "Simulation Modeling and Analysis", 5th ed., ch. 11.2). At
-most as many inferences as there are requests are in flight; further arrivals wait in the generator, first come
-first served. It sleeps until each is due and never spins, which would take a CPU from the model.
+Arrivals are a Poisson process, like those of many independent users. Their seed is that of the block, which is the
+same for all arms of a round (common random numbers: Law, "Simulation Modeling and Analysis", 5th ed., ch. 11.2).
+At most as many inferences as there are requests are in flight; further arrivals wait in the generator, first come,
+first served. The generator sleeps until each is due and never spins, which would take a CPU from the model.
 
-Beyond saturation the queue has no end, so a block has one: once its window has passed twice, arrivals that haven't
-been started are given up. They count with the latency that they have had by then, and not as inferences. A block
-begins with an empty queue, which near saturation takes its time to build up: so blocks at a rate are longer.
+Beyond saturation the queue grows without limit. So after twice the length of the window, a block gives up arrivals
+that haven't been started: they count with their latency so far, and not as inferences. A block begins with an
+empty queue, which takes time to build up near saturation, so blocks of an open loop are longer.
 """
 
 import ctypes
@@ -37,14 +37,14 @@ from autotp.space import Config
 
 OPEN_BLOCK_S = 0.5
 ARRIVALS_PER_TURN = 5
-LEAD_IN_SHARE = 0.2  # of the window: a queue has to build up before it's watched
-MOST_PER_S = 100_000  # from Python some tens of thousands can be started
+LEAD_IN_SHARE = 0.2  # of the window, so that a queue can build up before the timing
+MOST_PER_S = 100_000  # Python can start some tens of thousands
 FEWEST_ARRIVALS = 50
 _PR_SET_TIMERSLACK = 29  # prctl(2)
 
 
 class OpenLoopOptions(TypedDict, total=False):
-    """What can be asked of arrivals."""
+    """The options of the open loop."""
 
     rate_per_s: Annotated[
         float | None,
@@ -58,7 +58,7 @@ class OpenLoopOptions(TypedDict, total=False):
 
 
 class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
-    """Inferences that arrive at random, `rate_per_s` of them a second."""
+    """Inferences arrive at random, on average `rate_per_s` a second."""
 
     rate_per_s: float
 
@@ -79,21 +79,21 @@ class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
 
     @classmethod
     def suits(cls, metric: Metric) -> bool:
-        return super().suits(metric) and not metric.maximize  # the rate decides that itself
+        return super().suits(metric) and not metric.maximize  # the rate fixes the throughput
 
-    def shared_by(self, instances: int) -> Self:
-        """Return the rate of each: a Poisson process split evenly is several, each of them Poisson."""
+    def for_one_of(self, instances: int) -> Self:
+        """Return the workload with an even share of the rate: each part of a split Poisson process is one, too."""
         return msgspec.structs.replace(self, rate_per_s=self.rate_per_s / instances)
 
     def nireq(self, config: Config, objectives: Sequence[Metric]) -> int | None:
-        """Return how many may run side by side."""
+        """Return how many inferences may run side by side."""
         return config.count("nireq")
 
     def driver(self, compiled: Compiled) -> Driver:
         return _ArrivalDriver(compiled, self)
 
     def run_seconds(self, run: Run, instances: int) -> float:
-        """Return how long arrivals are awaited, and as long again for a backlog."""
+        """Return how long arrivals come, and as long again for a queue to drain."""
         if run.flat_out:
             return run.lead_in_s + run.duration_s
         return 2 * (run.lead_in_s + run.duration_s) + 2 * ARRIVALS_PER_TURN * instances / self.rate_per_s
@@ -112,7 +112,7 @@ class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
 
 
 class _ArrivalDriver(InferenceDriver):
-    """Requests that start as inferences arrive."""
+    """Drives requests that start when inferences arrive."""
 
     def __init__(self, compiled: Compiled, workload: OpenLoop) -> None:
         super().__init__(compiled, workload)
@@ -127,7 +127,7 @@ class _ArrivalDriver(InferenceDriver):
 
 
 def check_rate(rate_per_s: float) -> None:
-    """Refuse a rate that can't be kept.
+    """Check that the rate is possible.
 
     Raises:
         InputError: it isn't more than 0, or more than one process could start.
@@ -137,10 +137,10 @@ def check_rate(rate_per_s: float) -> None:
 
 
 def check_arrivals(rate_per_s: float, budget_s: float) -> None:
-    """Refuse a rate at which too little arrives to judge anything.
+    """Check that enough inferences arrive within the budget to judge anything.
 
     Raises:
-        InputError: hardly anything arrives within the budget; the text names one that would do.
+        InputError: too few arrive; the text names a budget that is long enough.
     """
     if rate_per_s * budget_s < FEWEST_ARRIVALS:
         wanted_s = ceil(FEWEST_ARRIVALS / rate_per_s)
@@ -151,7 +151,7 @@ def check_arrivals(rate_per_s: float, budget_s: float) -> None:
 
 
 class Arrivals(msgspec.Struct, frozen=True):
-    """When inferences arrive, in seconds from the start; the last of the first `untimed` ones opens the window."""
+    """When inferences arrive, in seconds from the start. The last of the `untimed` ones begins the window."""
 
     arrivals_s: tuple[float, ...]
     untimed: int
@@ -159,7 +159,7 @@ class Arrivals(msgspec.Struct, frozen=True):
 
     @classmethod
     def poisson(cls, rate_per_s: float, duration_s: float, lead_in_s: float, seed: int) -> "Arrivals":
-        """Return at least one untimed arrival and `lead_in_s` of them, then one and `duration_s` at least."""
+        """Return untimed arrivals over `lead_in_s`, then timed ones over `duration_s`; at least one of each."""
         random = Random(seed)
         arrivals = _arrivals(random, rate_per_s, 0.0, max(lead_in_s, LEAD_IN_SHARE * duration_s))
         timed = _arrivals(random, rate_per_s, arrivals[-1], arrivals[-1] + duration_s)
@@ -168,11 +168,11 @@ class Arrivals(msgspec.Struct, frozen=True):
 
 
 def drive_open(requests: Requests, arrivals: Arrivals) -> Burst:
-    """Start an inference at each arrival of `arrivals` or as soon after as a request is idle.
+    """Start an inference at each arrival of `arrivals`, or when the next request becomes idle.
 
     Returns:
-        The inferences of the window that were done, the seconds in which they were, and for each arrival of the
-        window the latency in seconds.
+        How many inferences of the window were done, in how many seconds, and the latency in seconds of each
+        arrival of the window.
     """
     _wake_on_time()
     untimed, window_s = arrivals.untimed, arrivals.ends_s - arrivals.arrivals_s[arrivals.untimed - 1]
@@ -180,16 +180,16 @@ def drive_open(requests: Requests, arrivals: Arrivals) -> Burst:
     latencies_s = _serve(requests, arrivals, give_up_s)
     done_s = [arrival + took for arrival, took in zip(arrivals.arrivals_s, latencies_s, strict=False)]
     given_up = [give_up_s - arrival for arrival in arrivals.arrivals_s[max(untimed, len(done_s)) :]]
-    first = untimed if len(done_s) > untimed else 0  # where not even the lead-in was done, it's all there is
+    first = untimed if len(done_s) > untimed else 0  # if not even the lead-in was done, count that
     began_s = done_s[first - 1] if first else 0.0
     return len(done_s) - first, max(window_s, max(done_s) - began_s), (*latencies_s[untimed:], *given_up)
 
 
 def _serve(requests: Requests, arrivals: Arrivals, give_up_s: float) -> list[float]:
-    """Return the latency of each arrival, up to the first that is given up; the very first never is."""
+    """Return the latency of each arrival until one is given up; the first arrival is never given up."""
     queue, in_queue = requests.queue, requests.requests
     latencies_s: list[float] = []
-    running: dict[int, int] = {}  # the arrival that each request works for
+    running: dict[int, int] = {}  # by request, the number of its arrival
 
     def collect(index: int) -> None:
         latencies_s[running.pop(index)] += in_queue[index].latency / 1e3
@@ -214,7 +214,7 @@ def _serve(requests: Requests, arrivals: Arrivals, give_up_s: float) -> list[flo
 
 
 def _arrivals(random: Random, rate_per_s: float, begin_s: float, end_s: float) -> list[float]:
-    """Return arrivals after `begin_s`, the last of which is the first after `end_s`."""
+    """Return the arrivals after `begin_s`, up to and including the first one after `end_s`."""
     arrivals = [begin_s + random.expovariate(rate_per_s)]
     while arrivals[-1] <= end_s:
         arrivals.append(arrivals[-1] + random.expovariate(rate_per_s))
@@ -222,5 +222,5 @@ def _arrivals(random: Random, rate_per_s: float, begin_s: float, end_s: float) -
 
 
 def _wake_on_time() -> None:
-    """Let sleeps of this thread end when they should: by default the kernel may add 50 µs."""
+    """Make sleeps of this thread end on time: by default the kernel may add 50 µs."""
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)

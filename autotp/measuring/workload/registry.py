@@ -1,4 +1,4 @@
-"""The workloads there are, and which one drives a model."""
+"""The list of workloads, and the choice of the one that drives a model."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
@@ -17,7 +17,7 @@ AnyWorkload: TypeAlias = ClosedLoop | OpenLoop | Generation
 
 
 class WorkloadOptions(ClosedLoopOptions, OpenLoopOptions, GenerationOptions, total=False):
-    """What can be asked of any workload."""
+    """The options of all workloads."""
 
     seed: Annotated[
         int,
@@ -31,10 +31,10 @@ class WorkloadOptions(ClosedLoopOptions, OpenLoopOptions, GenerationOptions, tot
 
 
 def workload_class(files: ModelFiles, given: Mapping[str, Any]) -> type[Workload]:
-    """Return the workload that drives `files` where the options `given` are set.
+    """Return the workload that drives `files` with the options `given`.
 
     Raises:
-        InputError: an option doesn't go with such a model.
+        InputError: an option isn't for such a model.
     """
     driving = [workload for workload in WORKLOADS if files.kind in workload.kinds]
     taken = {name for workload in driving for name in workload.options.__annotations__}
@@ -47,26 +47,26 @@ def workload_class(files: ModelFiles, given: Mapping[str, Any]) -> type[Workload
 
 
 def objective_named(name: str, workload: type[Workload]) -> Metric:
-    """Return the objective `name` of `workload`.
+    """Return the objective of `workload` that is called `name`.
 
     Raises:
-        InputError: it has none of that name; the text lists those it has.
+        InputError: there is none; the text lists those there are.
     """
     whose = f" of {workload.title}" if name in METRICS else ""
     return metric_named(name, objectives_of(workload.metrics()), whose)
 
 
 def workload_for(files: ModelFiles, wanted: Wanted, options: Mapping[str, Any]) -> AnyWorkload:
-    """Return what drives `files`, checked before anything is started.
+    """Return the workload that drives `files`; its options are checked before any process starts.
 
     Args:
         files: the model.
-        wanted: what it is measured for.
-        options: any of `WorkloadOptions`; None stands for an option that isn't set.
+        wanted: what the model is measured for.
+        options: any of `WorkloadOptions`; None means not set.
 
     Raises:
-        InputError: an option can't be used, or doesn't go with the model or the objectives.
-        ModelError: what the model says of itself can't be read.
+        InputError: an option can't be used, or doesn't fit the model or the objectives.
+        ModelError: the model's own description can't be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
     workload = workload_class(files, given).of(files, wanted, given)
@@ -75,7 +75,7 @@ def workload_for(files: ModelFiles, wanted: Wanted, options: Mapping[str, Any]) 
 
 
 def void_knobs(workload: type[Workload]) -> dict[str, str]:
-    """Return the knobs that mean nothing to `workload`, with the reason."""
+    """Return the knobs that have no meaning for `workload`, with the reason."""
     others = {
         knob: f"only {other.title} has it" for other in WORKLOADS for knob in other.own_knobs - workload.own_knobs
     }

@@ -18,19 +18,25 @@ if TYPE_CHECKING:
     from autotp.measuring.workload.generation import Generation
 
 CHECKED_PROMPT, CHECKED_TOKENS = 32, 64
-SAID, LOGITS = "tokens", "logits"
+TOKENS, LOGITS = "tokens", "logits"
 PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 PROMPT_WITHIN_S = 0.5
-READS = 2  # the first of a length prepares for it
+READS = 2  # the first read of a length is slower
 
 
 class TokenBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """A block of a generation: `prompt` tokens of each sequence are read at once, then `ahead` more at once.
+    """What a block of a generation reads and times, in this order, for each sequence.
 
-    Then `steps` one by one, and `tokens` more, which are timed. Reading the prompt is timed, too, where `first`
-    says so, and is done anew for `first_s` seconds, at least once; where it isn't, all before the timed tokens is
-    left out if that context is what was read last. `lead_in_s` is for how long the prompt is read again and again
-    before.
+    Attributes:
+        lead_in_s: for how long the prompt is read repeatedly before, untimed.
+        prompt: how many tokens are read at once.
+        first: whether reading the prompt is timed; if so, it is repeated for `first_s` seconds, at least once.
+        first_s: see `first`.
+        ahead: how many more tokens are read at once, untimed.
+        steps: how many more tokens are read one by one, untimed.
+        tokens: how many more tokens are read one by one, timed.
+
+    What comes before the timed tokens is skipped if the model already has that context and `first` isn't set.
     """
 
     prompt: int
@@ -48,7 +54,7 @@ class TokenBlock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenDriver:
-    """A generation of seeded tokens."""
+    """Reads seeded tokens as a generation would."""
 
     deciding: Collection[str] | None = (LOGITS,)
 
@@ -59,7 +65,7 @@ class TokenDriver:
         longest = max(longest, CHECKED_PROMPT + CHECKED_TOKENS)
         if language.context is not None:
             longest = min(longest, language.context)
-        rows = reversed(range(generation.batch))  # the same sequence is the last of any batch
+        rows = reversed(range(generation.batch))  # so that the last sequence is the same for any batch
         self._tokens = np.stack([_seeded(language.vocabulary, longest, generation.seed, row) for row in rows])
         self._generation = generation
         self._checked_prompt = min(CHECKED_PROMPT, longest // 2)
@@ -72,10 +78,10 @@ class TokenDriver:
         return None
 
     def outputs(self, reference: Path | None) -> NamedOutputs:
-        forced = None if reference is None else load_outputs(reference)[f"0/{SAID}"]
+        forced = None if reference is None else load_outputs(reference)[f"0/{TOKENS}"]
         tokens = self._tokens[:, : CHECKED_PROMPT + CHECKED_TOKENS]
-        said, logits = self._generator.continue_prompt(tokens, self._checked_prompt, forced)
-        return ({SAID: said, LOGITS: logits},)
+        chosen, logits = self._generator.continue_prompt(tokens, self._checked_prompt, forced)
+        return ({TOKENS: chosen, LOGITS: logits},)
 
     def infer(self, seconds: float) -> int:
         began, count = perf_counter(), 0
@@ -91,7 +97,7 @@ class TokenDriver:
         return self._time(self._generation.burst(run))
 
     def choose(self) -> Mapping[str, Any]:
-        """Return the longest usual prompt that is read within half a second, else the shortest."""
+        """Return the longest of the usual prompts that is read within half a second, or else the shortest."""
         longest, *longer = self._generation.fitting_prompts(self._tokens.shape[1])
         for tokens in longer:
             if min(self._read_prompt(tokens) for _ in range(READS)) > PROMPT_WITHIN_S:
@@ -125,7 +131,7 @@ class TokenDriver:
         return took_s
 
     def _reach(self, wanted: TokenBlock) -> None:
-        """Read the context of the tokens to be timed, as far as that isn't what was read last."""
+        """Read the context of the tokens to be timed, unless the model already has it."""
         if not wanted.tokens or self._generator.position == wanted.context:
             return
         if self._generator.position != wanted.prompt:
@@ -136,7 +142,7 @@ class TokenDriver:
             self._next()
 
     def _read_prompt(self, count: int) -> float:
-        """Read so many tokens from the first on at once; return the seconds of that."""
+        """Read the first `count` tokens at once; return how many seconds that took."""
         self._generator.reset()
         return self._read(0, count)
 

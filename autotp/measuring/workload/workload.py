@@ -1,8 +1,8 @@
-"""How a model is driven: the interface behind which the workloads differ, one module each.
+"""The interface of a workload: how a model is driven. Each workload is a module of its own.
 
-A workload answers all that is specific to it: which metrics its blocks hold, which space and which configs are
-tried first, which knobs mean nothing to it, how long its blocks are, how many requests are in flight, what drives
-the compiled model in a worker, and what tuned.yaml says of it. Nothing else asks which workload it has.
+A workload defines all that is specific to it: its metrics, its usual space and the first configs to try, the knobs
+that have no meaning for it, the length of its blocks, the requests in flight, the driver in the worker, and what
+tuned.yaml records of it. No other code depends on which workload it is.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +18,7 @@ from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo
 from autotp.runtime.models.model_files import ModelKind
 from autotp.space import Config
 
-BLOCK_S = 0.05  # where nothing speaks for longer ones
+BLOCK_S = 0.05  # the usual length
 WARM_UP_BLOCK_S = 0.05
 
 
@@ -26,13 +26,13 @@ class Run(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The request for one block.
 
     Attributes:
-        number: of the block in its process, from 0; the arms of a round run blocks of one number.
-        duration_s: seconds to time, to the end of the turn, at least one.
-        lead_in_s: untimed seconds before, to the end of the turn, at least one.
-        bursts: how much work a block holds that isn't measured out in seconds.
-        seed: of what is random in the block.
-        flat_out: whether it is to warm up, as fast as can be, with nothing to wait for.
-        begin_s: when to begin on the monotonic clock, which all processes share; None at once.
+        number: the number of the block in its process, from 0; all blocks of a round have the same number.
+        duration_s: how long to time; it goes on to the end of a turn, and is at least one turn.
+        lead_in_s: how long to run untimed before; likewise.
+        bursts: the amount of work, if the block isn't measured in seconds.
+        seed: for what is random in the block.
+        flat_out: whether to warm up: run as fast as possible, without waiting for arrivals.
+        begin_s: when to begin, on the monotonic clock that all processes share; None: at once.
     """
 
     number: int = 0
@@ -48,7 +48,7 @@ class Wanted(msgspec.Struct, frozen=True):
     """What a model is measured for, and for how long.
 
     Attributes:
-        objectives: metrics, the deciding one first; none where all are of interest.
+        objectives: metrics, the deciding one first; empty if all are of interest.
         bounded: metrics that constraints bound.
         budget_s: wall time in seconds.
     """
@@ -59,45 +59,49 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Driver(Protocol):
-    """Drives one compiled model, in the worker. `deciding` are the outputs that decide the others; None: all."""
+    """Drives one compiled model, in the worker.
+
+    `deciding` are the outputs that the others follow from; None if each output stands for itself.
+    """
 
     deciding: Collection[str] | None
 
     @property
     def copy_s(self) -> float | None:
-        """How long copying a request's inputs in and outputs out takes; None where that isn't measured."""
+        """How long copying a request's inputs in and outputs out takes; None if that isn't measured."""
 
     def outputs(self, reference: Path | None) -> NamedOutputs:
-        """Return the outputs to be judged, for a `reference` to hold them against."""
+        """Return the outputs to compare with those saved at `reference`; None: they become the reference."""
 
     def infer(self, seconds: float) -> int:
-        """Run inferences one after the other for so long; return how many they were, at least one."""
+        """Run inferences one after the other for `seconds`; return how many, at least one."""
 
     def block(self, run: Run) -> Block:
-        """Run one block and return what was timed in it."""
+        """Run one block."""
 
     def choose(self) -> Mapping[str, Any]:
-        """Return values for what the workload leaves open (`Workload.open`), read off the running model."""
+        """Return values for the workload's open fields (`Workload.open_fields`), chosen by running the model."""
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
-    """What a model is driven with. `seed` makes the inputs where no data are given.
+    """How a model is driven. Inputs are made from `seed` if no data are given.
 
     Attributes:
-        title: what it is for, as in "only a language model has it".
-        options: the TypedDict of the options that are its own.
-        option_needed: the option that chooses it among those for the same kind of model; None: what is usual.
+        title: the kind of model it is for, as in "only a language model has it".
+        options: the TypedDict of its own options.
+        option_needed: the option that selects it among the workloads for the same kind of model; None: the
+            default.
         kinds: the kinds of model that it drives.
-        samples: what its blocks hold, so which metrics it has.
-        usual_objective: the metric to tune for where none is named.
-        usual_space: the search space where none is named.
-        own_knobs: knobs that mean something to it alone.
-        void_knobs: knobs that mean nothing to it, with the reason.
+        samples: the samples that its blocks hold, which determine its metrics.
+        usual_objective: the objective if none is named.
+        usual_space: the search space if none is named.
+        own_knobs: knobs that have a meaning for this workload alone.
+        void_knobs: knobs that have no meaning for it, with the reason.
         block_s: the usual length of a block.
-        by_count: whether a block is so much work, the same for every arm, rather than so many seconds.
-        exact_when_lossy: whether a config that is less exact than OpenVINO's default must give the reference's
-            whole numbers, all of them.
-        reference_properties: what the reference outputs are computed with besides f32 on one stream.
+        by_count: whether a block is an amount of work, the same for every arm, instead of a number of seconds.
+        exact_when_lossy: whether a config that is less exact than OpenVINO's default must give exactly the
+            reference's whole numbers.
+        reference_properties: properties for computing the reference outputs, besides f32 on one stream.
     """
 
     seed: int = 0
@@ -118,16 +122,16 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
 
     @classmethod
     def of(cls, files: ModelFiles, wanted: Wanted, given: Mapping[str, Any]) -> Self:
-        """Return the workload that drives `files` so that what is wanted can be measured.
+        """Return the workload for `files` with which `wanted` can be measured.
 
         Args:
             files: a model of one of `kinds`.
-            wanted: what it is measured for.
-            given: options that are set, `seed` among them, none that another workload owns.
+            wanted: what the model is measured for.
+            given: the options that are set, such as `seed`; none of another workload.
 
         Raises:
-            InputError: a value can't be used, or doesn't go with the metrics.
-            ModelError: what the model says of itself can't be read.
+            InputError: a value can't be used, or doesn't fit the metrics.
+            ModelError: the model's own description can't be read.
         """
         raise NotImplementedError
 
@@ -142,79 +146,79 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         return metric.objective and metric in cls.metrics()
 
     @property
-    def open(self) -> tuple[str, ...]:
-        """The fields that are still to be chosen, by a driver, before anything is compared."""
+    def open_fields(self) -> tuple[str, ...]:
+        """The fields without a value yet; a driver chooses one before anything is compared."""
         return ()
 
     @property
     def attention(self) -> Attention:
-        """How a language model keeps its context; of others it doesn't matter."""
+        """How a language model keeps its context; other models ignore it."""
         return Attention.SDPA
 
     @property
-    def words(self) -> str | None:
-        """What it is in words; None where what was measured says it all."""
+    def description(self) -> str | None:
+        """A description for reports; None if the metrics say enough."""
         return None
 
-    def chosen(self, values: Mapping[str, Any]) -> Self:
-        """Return this with `values` for fields that were open."""
+    def with_chosen(self, values: Mapping[str, Any]) -> Self:
+        """Return this workload with `values` for its open fields."""
         return msgspec.structs.replace(self, **values)
 
-    def of_config(self, config: Config) -> Self:
-        """Return this as `config` has it, some of whose knobs may change what is asked of the model."""
+    def for_config(self, config: Config) -> Self:
+        """Return this workload with what the knobs of `config` change in it, such as the batch."""
         return self
 
-    def shared_by(self, instances: int) -> Self:
-        """Return what each of so many processes gets that share it evenly."""
+    def for_one_of(self, instances: int) -> Self:
+        """Return the share of one of `instances` processes that split the workload evenly."""
         return self
 
     def nireq(self, config: Config, objectives: Sequence[Metric]) -> int | None:
-        """Return the requests to keep in flight with `config`; None leaves OpenVINO's optimum."""
+        """Return how many requests to keep in flight with `config`; None leaves it to OpenVINO."""
         raise NotImplementedError
 
     def first_settings(self, cores: int, sockets: int) -> tuple[dict[str, Any], ...]:
-        """Return what experience tries first where a process may use so many cores on so many sockets.
+        """Return the settings to try first, from experience, for a process with so many cores on so many sockets.
 
-        They are partial settings, which the space completes where it holds them.
+        They are partial; those that the space contains are completed from it.
         """
         raise NotImplementedError
 
     def check_inputs(self, info: ModelInfo) -> None:
-        """Refuse inputs that don't fit the model.
+        """Check that the inputs fit the model.
 
         Raises:
-            ModelError: names the input.
+            ModelError: one doesn't; the text names it.
         """
         raise NotImplementedError
 
     def driver(self, compiled: Compiled) -> Driver:
-        """Return what drives `compiled`, in the worker.
+        """Return the driver of `compiled`, in the worker.
 
         Raises:
-            ModelError: its inputs can't be made.
+            ModelError: the inputs can't be made.
         """
         raise NotImplementedError
 
     def run_seconds(self, run: Run, instances: int) -> float:
-        """Return how long `run` takes by itself with so many processes, for the watchdog."""
+        """Return how long `run` is meant to take with so many processes; the time limit comes on top."""
         return run.lead_in_s + run.duration_s
 
     def turn_s(self, block: Block, in_flight: int) -> float:
-        """Return how long a turn of all `in_flight` requests takes, read off `block`."""
+        """Return how long one turn of all `in_flight` requests takes, estimated from `block`."""
         raise NotImplementedError
 
-    def unasked(self, metrics: Sequence[Metric]) -> tuple[Metric, ...]:
-        """Return the metrics that `metrics` say nothing of and that a gain in them may cost."""
+    def at_risk(self, metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+        """Return the metrics, other than `metrics`, that a gain in `metrics` may worsen."""
         return ()
 
     def identity(self) -> dict[str, Any]:
-        """Return what two calls must share for their figures to be comparable, as plain JSON values."""
+        """Return what must be equal for the figures of two calls to be comparable, as plain JSON values."""
         raise NotImplementedError
 
     def kind(self, nireq: int | None) -> str:
-        """Return its `kind` in tuned.yaml, with so many requests in flight (None: OpenVINO's optimum)."""
+        """Return its `kind` in tuned.yaml, with so many requests in flight (None: as many as OpenVINO chooses)."""
         raise NotImplementedError
 
     def facts(self) -> dict[str, Any]:
-        """Return what tuned.yaml's `workload` says of it besides `kind` and `nireq`."""
+        """Return the entries of `workload` in tuned.yaml besides `kind` and `nireq`."""
         return {"seed": self.seed}

@@ -24,12 +24,12 @@ import numpy as np
 
 from autotp.findings import Metric
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics, samples_of, value_of
 from autotp.measuring.samples.statistics import log_gain, quantile_log_gain_error, round_log_gains
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 from autotp.tuning.race.estimate import Estimate
 from autotp.tuning.race.racer import Racer
 
@@ -51,13 +51,13 @@ class Race:
         self,
         metrics: tuple[Metric, ...],
         seed: int,
-        blocks: Blocks,
+        blocks: BlockSettings,
         longest_block_s: float,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self.live: dict[str, Racer] = {}
         self.rounds = 0
-        self.patience = Patience()
+        self.repeats = RepeatLimit()
         self._metrics = metrics
         self._rng = random.Random(seed)
         self._blocks = blocks
@@ -74,7 +74,7 @@ class Race:
         return self._baseline
 
     @property
-    def blocks(self) -> Blocks:
+    def blocks(self) -> BlockSettings:
         """How blocks are made, the same for all arms."""
         return self._blocks
 
@@ -122,7 +122,7 @@ class Race:
         Returns:
             The racers that failed, already out.
         """
-        blocks, failed = self._round(self._blocks.fitting)
+        blocks, failed = self._round(self._blocks.first_look)
         for key, block in blocks.items():
             self._blocks = self._blocks.fit(self.live[key].arm.turn_s(block), self._longest_block_s)
         return failed
@@ -155,12 +155,12 @@ class Race:
                 break
         return failed
 
-    def _round(self, how: Blocks) -> tuple[dict[str, Block], list[Racer]]:
+    def _round(self, how: BlockSettings) -> tuple[dict[str, Block], list[Racer]]:
         """Run a block of each live racer; return the blocks, and the racers that failed, already out."""
         blocks: dict[str, Block] = {}
         failed: list[Racer] = []
         arms = {key: racer.arm for key, racer in self.live.items()}
-        for key, result in run_round(arms, how, self._rng, self.patience, self.rounds).items():
+        for key, result in run_round(arms, how, self._rng, self.repeats, self.rounds).items():
             if isinstance(result, ArmFailure):
                 racer = self.live[key]
                 racer.failure = result

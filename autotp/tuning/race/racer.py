@@ -3,7 +3,7 @@
 import msgspec
 
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
 from autotp.space import Config

@@ -22,7 +22,7 @@ from autotp.deploy.tuned import (
     TunedWorkload,
 )
 from autotp.findings import UNITY, Interval, Metric, Ruling
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.verdict import Verdict
 from autotp.runtime import digest
 from autotp.space import Config
@@ -127,7 +127,7 @@ def _relative(path: Path, folder: Path) -> str:
 def _workload(request: TuneRequest, shipped: MeasuredConfig) -> TunedWorkload:
     requests = shipped.observed.effective.requests if shipped.observed else None
     nireq = requests or request.workload.nireq(shipped.config, request.objectives)
-    workload = request.workload.of_config(shipped.config)
+    workload = request.workload.for_config(shipped.config)
     facts = workload.facts()
     own = {name: facts.pop(name) for name in facts.keys() - set(TunedWorkload.__struct_fields__)}
     return TunedWorkload(kind=workload.kind(nireq), nireq=nireq, options=own or msgspec.UNSET, **facts)

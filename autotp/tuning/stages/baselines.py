@@ -9,7 +9,7 @@ from autotp.deploy.headline import proof_words
 from autotp.errors import EnvironmentFailure
 from autotp.findings import ProofState
 from autotp.measuring.failure import ArmFailure, Status
-from autotp.measuring.observed import Observed, Outcome
+from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.space import Config
 from autotp.tuning.events import ArmEnded, Baselined
 from autotp.tuning.race.racer import Baselines, Racer

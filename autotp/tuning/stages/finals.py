@@ -7,7 +7,7 @@ from statistics import fmean
 import msgspec
 
 from autotp.findings import Metric, Ruling
-from autotp.measuring.rounds.waves import AA, GRACE, Rounds, Schedule, Waves, plan_waves
+from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, WaveSchedule, plan_waves
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
 from autotp.measuring.verdict import Candidate, Verdict, judge
@@ -82,12 +82,12 @@ def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baselin
     return values
 
 
-def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> Rounds:
+def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> RoundCounts:
     """Return how many rounds a process of `racers` runs: some objectives need many samples."""
-    return Rounds.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
+    return RoundCounts.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
 
 
-def _line_up(session: Session, contenders: list[Racer], baselines: Baselines) -> tuple[list[Racer], Schedule]:
+def _line_up(session: Session, contenders: list[Racer], baselines: Baselines) -> tuple[list[Racer], WaveSchedule]:
     """Choose as many of the best contenders as can be measured well in the time left."""
     to_beat, sound = session.keeps_constraints(baselines.best), baselines.sound
     hopeful = [r for r in contenders if not (to_beat and session.race.estimate(r).below(0.0, BEHIND_CONFIDENCE))]
@@ -191,7 +191,7 @@ def _feasible(session: Session, metrics: dict[str, float]) -> bool:
     return all(violation <= 0 for violation in violations(session.request.constraints, metrics).values())
 
 
-def _began(finalists: list[Racer], baselines: Baselines, schedule: Schedule) -> FinalsBegan:
+def _began(finalists: list[Racer], baselines: Baselines, schedule: WaveSchedule) -> FinalsBegan:
     return FinalsBegan(
         finalists=tuple(racer.config.to_dict() for racer in finalists),
         baselines=tuple(racer.config.to_dict() for racer in baselines.sound),

@@ -47,5 +47,5 @@ def _pairs(session: Session, best: Racer, deadline: float) -> noise.Noise:
         request.seed,
         session.budget.now,
         deadline=deadline,
-        patience=race.patience,
+        repeats=race.repeats,
     )

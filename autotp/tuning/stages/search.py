@@ -3,7 +3,7 @@
 from collections import deque
 
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.space import Config, split_places
 from autotp.topology import Topology
 from autotp.tuning.events import ArmEnded

@@ -16,7 +16,7 @@ from optuna.trial import Trial as OptunaTrial
 
 from autotp.errors import StudyError
 from autotp.measuring.failure import ArmFailure, Status
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.samples.weather import weather_counts
 from autotp.options import spell
 from autotp.space import Config

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.space import Config
 from autotp.tuning.study.block_columns import Row
 

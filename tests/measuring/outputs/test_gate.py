@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from autotp.measuring.job import REFERENCE_PROPERTIES
+from autotp.measuring.jobs.job import REFERENCE_PROPERTIES
+from autotp.measuring.jobs.preparation import record_reference
 from autotp.measuring.outputs.error import OutputError, compare_outputs, worst_error
 from autotp.measuring.outputs.gate import TOLERANCES, Gate
 from autotp.measuring.outputs.reference import Outputs as Checked
 from autotp.measuring.outputs.reference import save_outputs
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import record_reference
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.runtime import Plan, compile_plan, infer_outputs, locate
 from autotp.runtime.inference.inputs import seeded_samples
@@ -48,7 +48,7 @@ def test_nan_and_inf_of_the_reference_have_to_be_answered_alike(
     save_outputs(tmp_path / "r.npz", [{"y": np.array([np.nan, np.inf, 2.0])}])
     found = compare_outputs(tmp_path / "r.npz", [{"y": np.array(answer)}])
     assert (found.finite, found.max_abs_error, found.max_abs_reference) == (finite, 0.0, 2.0)
-    assert (Gate(tolerance=1e9).rejects(found, "f32") is None) == finite
+    assert (Gate(tolerance=1e9).rejection(found, "f32") is None) == finite
 
 
 def test_an_output_without_a_number_is_never_passed(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_an_output_without_a_number_is_never_passed(tmp_path: Path) -> None:
     for second, judged in ((nothing, False), (some, True)):
         both: Outputs = [{"y": nothing}, {"y": second}]
         save_outputs(tmp_path / "r.npz", both)
-        reason = Gate(tolerance=1e9).rejects(compare_outputs(tmp_path / "r.npz", both), "f32")
+        reason = Gate(tolerance=1e9).rejection(compare_outputs(tmp_path / "r.npz", both), "f32")
         assert (reason is None) == judged
         assert judged or "output y can't be judged" in str(reason)
 
@@ -67,27 +67,27 @@ def test_another_class_is_wrong_however_close_its_number(tmp_path: Path) -> None
     save_outputs(tmp_path / "r.npz", [{"ids": np.array([30000, 7, 8, 9], np.int64)}])
     found = compare_outputs(tmp_path / "r.npz", [{"ids": np.array([29999, 7, 8, 9], np.int64)}])
     assert found.differing == {"ids": 0.25}
-    assert "25.00% of the whole numbers of output ids differ" in str(Gate().rejects(found, "f32"))
-    assert Gate().accepting([error_of(0.0, differing=0.2)]).rejects(found, "f32") is None
-    assert Gate().accepting([error_of(0.0, differing=0.1)]).rejects(found, "f32") is not None
+    assert "25.00% of the whole numbers of output ids differ" in str(Gate().rejection(found, "f32"))
+    assert Gate().accepting([error_of(0.0, differing=0.2)]).rejection(found, "f32") is None
+    assert Gate().accepting([error_of(0.0, differing=0.1)]).rejection(found, "f32") is not None
 
 
 def test_where_it_is_strict_no_hint_excuses_another_token() -> None:
     """What a lossy config says must be what the reference says, also where hints don't, or with a tolerance."""
     off = error_of(0.0, differing=0.25)
     lenient = Gate().accepting([error_of(0.0, differing=0.5)])
-    assert lenient.rejects(off, "f32") is None
-    assert "25.00% of the whole numbers" in str(lenient.rejects(off, "f32", strict=True))
-    assert Gate(tolerance=1.0).rejects(off, "f32") is None
-    assert Gate(tolerance=1.0).rejects(off, "f32", strict=True) is not None
-    assert lenient.rejects(error_of(0.0), "f32", strict=True) is None
+    assert lenient.rejection(off, "f32") is None
+    assert "25.00% of the whole numbers" in str(lenient.rejection(off, "f32", strict=True))
+    assert Gate(tolerance=1.0).rejection(off, "f32") is None
+    assert Gate(tolerance=1.0).rejection(off, "f32", strict=True) is not None
+    assert lenient.rejection(error_of(0.0), "f32", strict=True) is None
 
 
 def test_what_another_output_decides_is_judged_where_it_is_strict_alone() -> None:
     """A more exact config may say the other of two likely tokens; a less exact one may not."""
     off = msgspec.structs.replace(error_of(0.0), derived={"tokens": 0.25})
-    assert Gate().rejects(off, "f32") is None
-    assert "25.00% of the whole numbers of output tokens" in str(Gate().rejects(off, "f32", strict=True))
+    assert Gate().rejection(off, "f32") is None
+    assert "25.00% of the whole numbers of output tokens" in str(Gate().rejection(off, "f32", strict=True))
     assert worst_error([error_of(0.0), off]).derived == {"tokens": 0.25}
 
 
@@ -97,9 +97,9 @@ def test_a_large_output_excuses_nothing_in_a_small_one(tmp_path: Path) -> None:
     far = compare_outputs(tmp_path / "r.npz", [{"logits": np.array([2e4 + 0.5]), "scores": np.array([0.5])}])
     wrong = compare_outputs(tmp_path / "r.npz", [{"logits": np.array([2e4]), "scores": np.array([0.0])}])
     assert far.max_abs_error == wrong.max_abs_error == 0.5
-    assert Gate().rejects(far, "f32") is None
-    assert Gate().rejects(wrong, "bf16") is not None
-    assert Gate(tolerance=0.1).rejects(far, "f32") is not None
+    assert Gate().rejection(far, "f32") is None
+    assert Gate().rejection(wrong, "bf16") is not None
+    assert Gate(tolerance=0.1).rejection(far, "f32") is not None
 
 
 @pytest.mark.parametrize(
@@ -116,24 +116,26 @@ def test_what_cannot_be_compared_is_wrong(answer: Outputs, words: str, tmp_path:
     """Another shape, a missing or an additional output: no crash, but a reason, whatever the tolerance."""
     save_outputs(tmp_path / "r.npz", [{"y": np.zeros((3, 2))}])
     found = compare_outputs(tmp_path / "r.npz", answer)
-    assert Gate(tolerance=1e9).accepting([error_of(1e9)]).rejects(found, "f32") == words
+    assert Gate(tolerance=1e9).accepting([error_of(1e9)]).rejection(found, "f32") == words
 
 
 def test_an_empty_output_equals_itself(tmp_path: Path) -> None:
     """Nothing was found: no boxes, no classes."""
     nothing: Outputs = [{"boxes": np.zeros((0, 4), np.float32), "classes": np.zeros(0, np.int64)}]
     save_outputs(tmp_path / "r.npz", nothing)
-    assert Gate().rejects(compare_outputs(tmp_path / "r.npz", nothing), "f32") is None
+    assert Gate().rejection(compare_outputs(tmp_path / "r.npz", nothing), "f32") is None
 
 
 def test_what_nobody_compared_is_accepted() -> None:
     """No error is none."""
-    assert Gate().rejects(worst_error([]), "f32") is None
+    assert Gate().rejection(worst_error([]), "f32") is None
 
 
 def test_nan_is_rejected_whatever_the_tolerance() -> None:
     """No tolerance admits NaN or Inf."""
-    assert "NaN" in str(Gate(tolerance=1e9).accepting([error_of(1e9)]).rejects(error_of(0.0, finite=False), "f32"))
+    assert "NaN" in str(
+        Gate(tolerance=1e9).accepting([error_of(1e9)]).rejection(error_of(0.0, finite=False), "f32")
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,8 @@ def test_nan_is_rejected_whatever_the_tolerance() -> None:
 )
 def test_each_precision_has_its_tolerance(precision: str | None, accepted: float, rejected: float) -> None:
     """Without hint error the bound is that of the inference precision, f32's where it's another."""
-    assert Gate().rejects(error_of(accepted), precision) is None
-    assert Gate().rejects(error_of(rejected), precision) is not None
+    assert Gate().rejection(error_of(accepted), precision) is None
+    assert Gate().rejection(error_of(rejected), precision) is not None
 
 
 @pytest.mark.parametrize("size", [1e5, 1.0, 1e-3, 1e-5])
@@ -155,7 +157,7 @@ def test_the_tolerance_is_of_the_output_s_own_size(size: float, precision: str, 
     tolerance = TOLERANCES[precision]
     for factor, accepted in ((1 + 0.9 * tolerance, True), (1 + 1.1 * tolerance, False), (0.0, False)):
         found = compare_outputs(tmp_path / "r.npz", [{"y": factor * wanted}])
-        assert (Gate().rejects(found, precision) is None) == accepted
+        assert (Gate().rejection(found, precision) is None) == accepted
 
 
 def test_what_a_hint_does_to_one_output_excuses_nothing_in_another() -> None:
@@ -164,22 +166,22 @@ def test_what_a_hint_does_to_one_output_excuses_nothing_in_another() -> None:
         max_abs_error=0.1, max_abs_reference=1.0, finite=True, relative_errors={"z": 100.0, "y": 0.1}
     )
     gate = Gate().accepting([hint])
-    assert gate.rejects(error_of(0.14), "bf16") is None
-    assert "output y is 0.16 of its size, accepted is 0.15" in str(gate.rejects(error_of(0.16), "bf16"))
+    assert gate.rejection(error_of(0.14), "bf16") is None
+    assert "output y is 0.16 of its size, accepted is 0.15" in str(gate.rejection(error_of(0.16), "bf16"))
 
 
 def test_half_as_much_again_as_a_hint_is_accepted() -> None:
     """What OpenVINO's own hints do to the outputs, times 1.5, is the bar where it's above the tolerance."""
     gate = Gate().accepting([error_of(0.1), error_of(0.4, 2.0)])
-    assert gate.rejects(error_of(0.29), "f32") is None
-    assert "output y is 0.31 of its size, accepted is 0.3" in str(gate.rejects(error_of(0.31), "f32"))
+    assert gate.rejection(error_of(0.29), "f32") is None
+    assert "output y is 0.31 of its size, accepted is 0.3" in str(gate.rejection(error_of(0.31), "f32"))
 
 
 @settings(deadline=None, derandomize=True)
 @given(st.floats(0, 10), st.floats(0, 10), st.floats(0, 10), st.sampled_from(["f32", "bf16"]))
 def test_a_given_tolerance_is_absolute(tolerance: float, off: float, hint_error: float, precision: str) -> None:
     """The person's own bound replaces both the tolerance of the precision and the hints' error."""
-    rejected = Gate(tolerance=tolerance).accepting([error_of(hint_error)]).rejects(error_of(off, 1e6), precision)
+    rejected = Gate(tolerance=tolerance).accepting([error_of(hint_error)]).rejection(error_of(off, 1e6), precision)
     assert (rejected is not None) == (off > tolerance)
 
 
@@ -208,20 +210,20 @@ def test_a_model_with_state_is_checked_over_several_steps(grows: bool, tmp_path:
     for index, answer in enumerate(answers):
         expected = (index % STEPS + 1) * samples[index // STEPS]["x"]
         assert answer["y"] == pytest.approx(expected, rel=1e-5)
-    assert Gate().rejects(checked_arm(workers, model, num_streams=2), "f32") is None
+    assert Gate().rejection(checked_arm(workers, model, num_streams=2), "f32") is None
 
 
 def test_an_arm_that_amplifies_rounding_is_wrong(tmp_path: Path, workers: Workers) -> None:
     """In f32 it holds on two streams; in bf16, where the CPU can, it's rejected unless the hints do the same."""
     model = chaotic_model(tmp_path)
     assert (
-        Gate().rejects(checked_arm(workers, model, inference_precision_hint="f32", num_streams=2), "f32") is None
+        Gate().rejection(checked_arm(workers, model, inference_precision_hint="f32", num_streams=2), "f32") is None
     )
     lossy = checked_arm(workers, model, inference_precision_hint="bf16")
     if lossy.max_abs_error == 0.0:
         pytest.skip("this CPU has no bf16")
-    assert "largest error of output" in str(Gate().rejects(lossy, "bf16"))
-    assert Gate().accepting([lossy]).rejects(lossy, "bf16") is None
+    assert "largest error of output" in str(Gate().rejection(lossy, "bf16"))
+    assert Gate().accepting([lossy]).rejection(lossy, "bf16") is None
 
 
 def test_a_lossy_arm_cannot_win_a_tuning(tmp_path: Path) -> None:

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from autotp.measuring.parent.capture import TAIL_BYTES, Log
+from autotp.measuring.parent.capture import TAIL_BYTES, CapturedOutput
 
 
 @pytest.fixture
-def log() -> Iterator[Log]:
+def log() -> Iterator[CapturedOutput]:
     """A log whose writer is this process."""
-    made = Log()
+    made = CapturedOutput()
     yield made
     made.close()
 
 
-def test_what_was_printed_is_there_after_a_drain(log: Log) -> None:
+def test_what_was_printed_is_there_after_a_drain(log: CapturedOutput) -> None:
     """A drain takes in what there is and doesn't wait for more."""
     os.write(log.write_end, b"one\n")
     log.drain()
@@ -28,7 +28,7 @@ def test_what_was_printed_is_there_after_a_drain(log: Log) -> None:
     log.close_write_end()
 
 
-def test_only_the_end_is_kept(log: Log) -> None:
+def test_only_the_end_is_kept(log: CapturedOutput) -> None:
     """Of much output the last bytes are kept and the rest is counted."""
     for _ in range(30):
         os.write(log.write_end, b"x" * 1000)
@@ -40,7 +40,7 @@ def test_only_the_end_is_kept(log: Log) -> None:
     log.close_write_end()
 
 
-def test_the_end_of_the_writer_is_seen(log: Log) -> None:
+def test_the_end_of_the_writer_is_seen(log: CapturedOutput) -> None:
     """Once every writer is gone the log has ended, with what was printed last."""
     os.write(log.write_end, b"last")
     log.close_write_end()
@@ -50,7 +50,7 @@ def test_the_end_of_the_writer_is_seen(log: Log) -> None:
     assert log.tail == "last"
 
 
-def test_bytes_that_are_no_text_are_shown(log: Log) -> None:
+def test_bytes_that_are_no_text_are_shown(log: CapturedOutput) -> None:
     """A tail that begins within a letter, or holds binary, can still be read."""
     os.write(log.write_end, "\N{SNOWMAN}".encode()[1:] + b"\xff ok")
     log.drain()

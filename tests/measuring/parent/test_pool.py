@@ -17,7 +17,7 @@ from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.parent import pool as workers_module
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.process import WorkerProcess
-from autotp.measuring.parent.watchdog import UNSCALED, Limits, PhaseClock
+from autotp.measuring.parent.watchdog import UNSCALED_LIMITS, PhaseClock, PhaseLimits
 from autotp.measuring.protocol import Ready
 from tests.support.processes import answered_pid, descriptors, gone, pid_of
 
@@ -151,7 +151,7 @@ def test_a_server_that_hangs_holds_nothing_up(workers: Workers, monkeypatch: pyt
     pid, server = pid_of(worker), server_of(worker)
     server.suspend()
     late = workers.start()
-    workers.clock.limits = Limits({**UNSCALED.seconds, Phase.START: 0.1})
+    workers.clock.limits = PhaseLimits({**UNSCALED_LIMITS.seconds, Phase.START: 0.1})
     with pytest.raises(EnvironmentFailure, match="the process that forks them doesn't answer"):
         late.receive(Ready, Phase.START)
     late.kill()
@@ -226,7 +226,7 @@ def test_room_is_what_memory_holds_of_the_largest_arm(monkeypatch: pytest.Monkey
     monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: 10 << 30)
     assert workers.room > 1000
     for arm_gib, room in ((1, 9), (3, 3), (2, 3), (20, 0)):
-        workers.learn(arm_gib << 30)
+        workers.note_arm_memory(arm_gib << 30)
         assert workers.room == room
     monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: None)
     assert workers.room > 1000
@@ -236,7 +236,7 @@ def test_an_arm_is_admitted_beside_those_that_are_starting(monkeypatch: pytest.M
     """With room for two a third that starts with them is one too many, which is a failure that says so."""
     workers = Workers()
     monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: 10 << 30)
-    workers.learn(4 << 30)
+    workers.note_arm_memory(4 << 30)
     workers.admit(beside=0)
     workers.admit(beside=1)
     with pytest.raises(ArmFailure, match=r"takes 4.00 GiB of memory, and there is room for 2 more") as caught:

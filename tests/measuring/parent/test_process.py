@@ -16,7 +16,7 @@ from autotp.measuring.parent import process
 from autotp.measuring.parent.capture import TAIL_BYTES
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.process import WorkerProcess
-from autotp.measuring.parent.watchdog import UNSCALED, Limits
+from autotp.measuring.parent.watchdog import UNSCALED_LIMITS, PhaseLimits
 from autotp.measuring.protocol import Failed, Inspect, encode
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
@@ -50,14 +50,14 @@ def boot(source: Workers) -> Iterator[Boot]:
         return started[-1]
 
     yield start
-    source.clock.limits = UNSCALED
+    source.clock.limits = UNSCALED_LIMITS
     for worker in started:
         worker.kill()
 
 
 def allow(source: Workers, phase: Phase, seconds: float) -> None:
     """Set one phase's watchdog."""
-    source.clock.limits = Limits({**UNSCALED.seconds, phase: seconds})
+    source.clock.limits = PhaseLimits({**UNSCALED_LIMITS.seconds, phase: seconds})
 
 
 def failure(worker: WorkerProcess, phase: Phase = Phase.BLOCK) -> ArmFailure:

@@ -3,7 +3,7 @@
 import pytest
 
 from autotp.measuring.failure import Phase
-from autotp.measuring.parent.watchdog import FLOOR_S, UNSCALED, PhaseClock
+from autotp.measuring.parent.watchdog import FLOOR_S, UNSCALED_LIMITS, PhaseClock
 
 
 def clock_after(took_s: dict[Phase, float]) -> PhaseClock:
@@ -16,7 +16,7 @@ def clock_after(took_s: dict[Phase, float]) -> PhaseClock:
 
 def test_each_phase_has_a_limit_before_anything_is_known() -> None:
     """Every phase is watched from the start."""
-    assert {phase for phase in Phase if UNSCALED.of(phase) > 0} == set(Phase)
+    assert {phase for phase in Phase if UNSCALED_LIMITS.of(phase) > 0} == set(Phase)
 
 
 def test_a_small_model_loses_ten_seconds_to_a_hang() -> None:
@@ -41,13 +41,13 @@ def test_a_block_with_more_requests_in_flight_may_take_longer() -> None:
 
 def test_a_phase_that_was_not_seen_keeps_its_limit() -> None:
     """Only what was measured is scaled."""
-    assert clock_after({Phase.BLOCK: 0.1}).limits.of(Phase.PROOF) == UNSCALED.seconds[Phase.PROOF]
+    assert clock_after({Phase.BLOCK: 0.1}).limits.of(Phase.PROOF) == UNSCALED_LIMITS.seconds[Phase.PROOF]
 
 
 def test_what_a_block_was_asked_to_last_is_no_delay() -> None:
     """The time beyond the asked one counts, for each request in flight; the wall time is spent in full."""
     clock = PhaseClock()
-    with clock.waiting(Phase.BLOCK, asked_s=3600.0, requests=4):
+    with clock.waiting(Phase.BLOCK, requested_s=3600.0, requests=4):
         pass
     assert clock.longest_s == {Phase.BLOCK: 0.0}
     with clock.waiting(Phase.START, requests=1):
@@ -58,7 +58,7 @@ def test_what_a_block_was_asked_to_last_is_no_delay() -> None:
 def test_the_deadline_is_the_limit_after_what_was_asked() -> None:
     """A wait may last as long as it was asked to and the limit on top."""
     clock = PhaseClock()
-    with clock.waiting(Phase.BLOCK) as plain, clock.waiting(Phase.BLOCK, asked_s=1000.0) as longer:
+    with clock.waiting(Phase.BLOCK) as plain, clock.waiting(Phase.BLOCK, requested_s=1000.0) as longer:
         assert longer - plain == pytest.approx(1000.0, abs=5.0)
 
 

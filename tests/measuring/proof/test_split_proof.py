@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from autotp.findings import Proof, ProofState
-from autotp.measuring.proof.split_proof import Activity, Place, places, prove_split
+from autotp.measuring.proof.split_proof import ArmActivity, SocketCpus, prove_split, socket_cpus
 from autotp.measuring.protocol import ThreadActivity
 from autotp.topology import probe
 from tests.support import rig
@@ -29,7 +29,7 @@ def ran(
     streams: int = 1,
     hyper_threading: bool = False,
     tasks: int | None = None,
-) -> Activity:
+) -> ArmActivity:
     """A compiled model that ran with so many threads, bound to these CPUs."""
     seen = ThreadActivity(
         tasks=threads + 3 if tasks is None else tasks,
@@ -38,15 +38,15 @@ def ran(
         bound_cpus=tuple(bound),
         cpu_s=dict(cpu_s or {}),
     )
-    return Activity(streams=streams, threads=threads, seen=seen, hyper_threading=hyper_threading)
+    return ArmActivity(streams=streams, threads=threads, seen=seen, hyper_threading=hyper_threading)
 
 
-def spans(described: Described, mask: Sequence[int], tmp: Path) -> tuple[Place, ...]:
+def spans(described: Described, mask: Sequence[int], tmp: Path) -> tuple[SocketCpus, ...]:
     """The places of `mask` on the machine `described`."""
-    return places(probe(build(described, tmp / "machine")).machine, mask)
+    return socket_cpus(probe(build(described, tmp / "machine")).machine, mask)
 
 
-def judged(described: Described, split: Activity, without: Activity, tmp: Path) -> tuple[ProofState, int]:
+def judged(described: Described, split: ArmActivity, without: ArmActivity, tmp: Path) -> tuple[ProofState, int]:
     """State and sub-streams on the whole machine `described`."""
     proof = prove_split(split, without, spans(described, range(described.logical_cpus), tmp))
     assert (proof.threads, proof.threads_without) == (split.threads, without.threads)
@@ -100,7 +100,7 @@ def test_a_place_is_what_numa_nodes_separate(
     ],
 )
 def test_the_caller_and_the_bound_threads_tell(
-    described: Described, split: Activity, without: Activity, state: str, sub_streams: int, tmp_path: Path
+    described: Described, split: ArmActivity, without: ArmActivity, state: str, sub_streams: int, tmp_path: Path
 ) -> None:
     """Active where each socket works for a caller that sleeps; inert where one socket or the caller does all."""
     assert judged(described, split, without, tmp_path) == (state, sub_streams)
@@ -141,8 +141,8 @@ def test_half_of_the_cores_may_be_all_that_a_sub_stream_takes(tmp_path: Path) ->
 
 def test_the_evidence_is_kept_beside_the_judgement(tmp_path: Path) -> None:
     """CPUs as a list, sleeps per inference; what isn't known isn't written."""
-    spanned = spans(Described(sockets=2), range(2), tmp_path)
-    proof = prove_split(ran(2, (0, 1), sleeps=1.23456), ran(1, (0,)), spanned)
+    sockets = spans(Described(sockets=2), range(2), tmp_path)
+    proof = prove_split(ran(2, (0, 1), sleeps=1.23456), ran(1, (0,)), sockets)
     assert msgspec.to_builtins(proof) == {
         "state": "active", "sub_streams": 2, "threads": 2, "threads_without": 1,
         "busy_threads": 2, "busy_cpus": "0-1", "caller_sleeps": 1.235,
@@ -155,8 +155,8 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import msgspec
-from autotp.measuring.bench import WorkerBench
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.parent.pool import Workers
 from autotp.space import Config, Predictor
 from tests.support.jobs import job_for

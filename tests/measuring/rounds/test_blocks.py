@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from autotp.findings import Samples
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
@@ -18,10 +18,10 @@ from tests.support.workerless import Workerless
 SECOND = Generation(prompt_tokens=64, new_tokens=64, timed=(Samples.SECOND_TOKENS,))
 
 
-def limited(quota: float | None, workload: Workload | None = None, cpus: int = 2) -> Blocks:
+def limited(quota: float | None, workload: Workload | None = None, cpus: int = 2) -> BlockSettings:
     """How blocks are made on that many CPUs under that quota."""
     envelope = Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None)
-    return Blocks.within(envelope, workload or ClosedLoop())
+    return BlockSettings.within(envelope, workload or ClosedLoop())
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def limited(quota: float | None, workload: Workload | None = None, cpus: int = 2
 )
 def test_blocks_are_short_but_hold_four_turns(turn_s: float, longest_s: float, expected_s: float) -> None:
     """Blocks last 50 ms, or four turns where these take longer, up to the bound and never below 50 ms."""
-    blocks = Blocks().fit(turn_s, longest_s)
+    blocks = BlockSettings().fit(turn_s, longest_s)
     assert blocks.duration_s == pytest.approx(expected_s)
     assert blocks.lead_in_s == 0.0
 
@@ -44,8 +44,8 @@ def test_blocks_are_short_but_hold_four_turns(turn_s: float, longest_s: float, e
 def test_a_quota_that_holds_nothing_back_changes_nothing(quota: float | None) -> None:
     """Without a quota, or with one of all the CPUs, blocks and rounds are as ever."""
     blocks = limited(quota)
-    assert blocks == Blocks(duration_s=0.05, lead_in_s=0.0)
-    assert blocks.fitting == Blocks(duration_s=0.0)
+    assert blocks == BlockSettings(duration_s=0.05, lead_in_s=0.0)
+    assert blocks.first_look == BlockSettings(duration_s=0.0)
     assert [blocks.rounds(usual) for usual in (10, 25, 100)] == [10, 25, 100]
 
 
@@ -55,7 +55,7 @@ def test_under_a_quota_blocks_last_whole_periods_after_one_untimed() -> None:
     blocks = limited(1.0)
     blocks.run(Recorded(asked))
     assert [(run.lead_in_s, run.duration_s) for run in asked] == [pytest.approx((0.1, 0.3))]
-    assert blocks.fitting == blocks
+    assert blocks.first_look == blocks
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_long_blocks_need_fewer_rounds() -> None:
 def test_at_a_rate_blocks_hold_twenty_arrivals() -> None:
     """What counts as a turn is the time of five arrivals, however long the model takes."""
     turn_s = OpenLoop(rate_per_s=50.0).turn_s(Block(count=1, elapsed_s=1.0, latencies_s=(1.0,)), 1)
-    assert Blocks().fit(turn_s, 10.0).duration_s == pytest.approx(20 / 50.0)
+    assert BlockSettings().fit(turn_s, 10.0).duration_s == pytest.approx(20 / 50.0)
 
 
 @pytest.mark.parametrize(("quota", "lead_in_s"), [(None, 0.0), (1.5, 0.1)])
@@ -107,8 +107,8 @@ def test_a_language_models_blocks_are_tokens() -> None:
     """As many for every arm and at the round's place in the generation; their length isn't free to choose."""
     asked: list[Run] = []
     blocks, arm = limited(None, SECOND), Recorded(asked, SECOND)
-    fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), 0.001)
-    assert (fitted, fitted.fixed, fitted.rounds(10)) == (blocks, True, 10)
+    fitted = blocks.fit(arm.turn_s(blocks.first_look.run(arm)), 0.001)
+    assert (fitted, fitted.fixed_length, fitted.rounds(10)) == (blocks, True, 10)
     for number in range(3):
         fitted.run(arm, number=number)
     bursts = [SECOND.burst(run) for run in asked]
@@ -119,7 +119,7 @@ def test_under_a_quota_they_are_as_many_bursts_as_periods_take() -> None:
     """After a period in which the prompt is read untimed, three periods of tokens: four bursts of 80 ms."""
     asked: list[Run] = []
     blocks, arm = limited(1.0, SECOND), Recorded(asked, SECOND)
-    fitted = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), 0.001)
+    fitted = blocks.fit(arm.turn_s(blocks.first_look.run(arm)), 0.001)
     fitted.run(arm, number=1)
     assert SECOND.burst(asked[-1]) == TokenBlock(prompt=64 + 31, steps=1, tokens=32, lead_in_s=0.1)
 
@@ -127,7 +127,7 @@ def test_under_a_quota_they_are_as_many_bursts_as_periods_take() -> None:
 def test_all_tokens_make_a_whole_block() -> None:
     """One config on its own is measured by whole generations; blocks of seconds stay as they are."""
     asked: list[Run] = []
-    limited(None, SECOND).whole.run(Recorded(asked, SECOND), number=5)
+    limited(None, SECOND).all_work.run(Recorded(asked, SECOND), number=5)
     assert [SECOND.burst(run) for run in asked] == [TokenBlock(prompt=64, tokens=64, first=True)]
     assert asked[0].bursts == sys.maxsize
-    assert Blocks(duration_s=0.3).whole.duration_s == 0.3
+    assert BlockSettings(duration_s=0.3).all_work.duration_s == 0.3

@@ -9,10 +9,10 @@ import pytest
 from autotp.findings import METRICS
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.rounds.arm import Arm
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.noise import FEWEST_ROUNDS, PAIRS, Noise, least_seconds, measure_noise
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.workload.workload import Run
 from tests.support.workerless import Workerless
 
@@ -63,7 +63,7 @@ def drifting(duration_s: float) -> float:
 def noise_of(
     spread: Callable[[float], float],
     processes: float = 0.0,
-    blocks: Blocks | None = None,
+    blocks: BlockSettings | None = None,
     seconds: float = 60.0,
     seed: int = 0,
 ) -> Noise:
@@ -73,7 +73,7 @@ def noise_of(
     def make() -> Arm:
         return Noisy(clock, rng, rng.gauss(0, processes), spread)
 
-    return measure_noise(make, METRICS["throughput"], blocks or Blocks(), seconds, seed, clock)
+    return measure_noise(make, METRICS["throughput"], blocks or BlockSettings(), seconds, seed, clock)
 
 
 def test_short_blocks_win_where_noise_grows_with_length() -> None:
@@ -99,9 +99,9 @@ def test_a_short_time_is_spent_on_the_usual_length() -> None:
 
 def test_blocks_are_never_too_short_for_their_turns() -> None:
     """Where blocks had to be longer for slow requests, or are whole periods of a quota, their length stays."""
-    slow = Blocks(duration_s=0.4)
+    slow = BlockSettings(duration_s=0.4)
     assert list(noise_of(drifting, blocks=slow).errors) == [0.4]
-    quota = Blocks(duration_s=0.3, lead_in_s=0.1)
+    quota = BlockSettings(duration_s=0.3, lead_in_s=0.1)
     assert noise_of(drifting, blocks=quota).block_s == 0.3
 
 
@@ -119,7 +119,7 @@ def test_the_time_is_kept() -> None:
     def make() -> Arm:
         return Noisy(clock, random.Random(1), 0.0, white)
 
-    measure_noise(make, METRICS["throughput"], Blocks(), 30.0, 0, clock)
+    measure_noise(make, METRICS["throughput"], BlockSettings(), 30.0, 0, clock)
     assert clock() == pytest.approx(30.0, rel=0.15)
 
 
@@ -137,7 +137,7 @@ def test_an_arm_that_fails_is_reported_and_all_are_stopped() -> None:
         return made[-1]
 
     with pytest.raises(ArmFailure):
-        measure_noise(make, METRICS["throughput"], Blocks(), 1.0, 0)
+        measure_noise(make, METRICS["throughput"], BlockSettings(), 1.0, 0)
     assert len(made) == 2 <= 2 * PAIRS
     assert all(arm.stopped for arm in made)
 
@@ -153,7 +153,7 @@ def test_no_pair_begins_that_would_end_too_late() -> None:
             clock.seconds += 1.0  # a slow start
             return made[-1]
 
-        noise = measure_noise(make, METRICS["throughput"], Blocks(), 30.0, 0, clock, deadline=deadline)
+        noise = measure_noise(make, METRICS["throughput"], BlockSettings(), 30.0, 0, clock, deadline=deadline)
         assert len(made) == 2 * pairs
         assert pairs == PAIRS or noise.block_s == 0.05
 
@@ -169,7 +169,7 @@ def test_the_least_time_is_what_a_single_pair_takes() -> None:
         clock.seconds += 1.0
         return Noisy(clock, random.Random(1), 0.0, white)
 
-    slow = Blocks(duration_s=1.0)
+    slow = BlockSettings(duration_s=1.0)
     measure_noise(make, METRICS["throughput"], slow, 0.0, 0, clock, deadline=0.0)
     assert made == 2
     assert clock() == pytest.approx(least_seconds(1.0, 1.0 + TURN_S), rel=0.1)
@@ -177,10 +177,10 @@ def test_the_least_time_is_what_a_single_pair_takes() -> None:
 
 def test_its_blocks_are_counted_with_the_weather() -> None:
     """Every block that counts is counted in the patience that is given, to be reported with the others."""
-    clock, patience = Clock(), Patience()
+    clock, repeats = Clock(), RepeatLimit()
 
     def make() -> Arm:
         return Noisy(clock, random.Random(1), 0.0, white)
 
-    measure_noise(make, METRICS["throughput"], Blocks(duration_s=0.2), 0.0, 0, clock, patience=patience)
-    assert patience.blocks == 2 * PAIRS * FEWEST_ROUNDS
+    measure_noise(make, METRICS["throughput"], BlockSettings(duration_s=0.2), 0.0, 0, clock, repeats=repeats)
+    assert repeats.blocks == 2 * PAIRS * FEWEST_ROUNDS

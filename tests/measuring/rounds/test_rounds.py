@@ -5,10 +5,10 @@ from collections import Counter
 from itertools import permutations
 
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block, Weather
-from autotp.measuring.samples.weather import Patience
+from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.workload.workload import Run
 from tests.support.workerless import Workerless
 
@@ -34,7 +34,7 @@ def test_each_arm_runs_once_a_round() -> None:
     """A round holds one block of the asked length of every arm."""
     log: list[tuple[str, Run]] = []
     arms = {name: Scripted(name, log) for name in "abc"}
-    assert run_round(arms, Blocks(), random.Random(0), Patience()) == dict.fromkeys("abc", BLOCK)
+    assert run_round(arms, BlockSettings(), random.Random(0), RepeatLimit()) == dict.fromkeys("abc", BLOCK)
     assert sorted((name, run.duration_s, run.lead_in_s) for name, run in log) == [(n, 0.05, 0.0) for n in "abc"]
 
 
@@ -43,7 +43,7 @@ def test_the_arms_of_a_round_share_their_arrivals() -> None:
     rng, seeds = random.Random(0), set[int]()
     for _ in range(5):
         log: list[tuple[str, Run]] = []
-        run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng, Patience())
+        run_round({name: Scripted(name, log) for name in "abc"}, BlockSettings(), rng, RepeatLimit())
         (seed,) = {run.seed for _, run in log}
         seeds.add(seed)
     assert len(seeds) == 5
@@ -54,7 +54,7 @@ def test_every_order_comes_up_about_equally_often() -> None:
     rng, orders = random.Random(0), Counter[str]()
     for _ in range(600):
         log: list[tuple[str, Run]] = []
-        run_round({name: Scripted(name, log) for name in "abc"}, Blocks(), rng, Patience())
+        run_round({name: Scripted(name, log) for name in "abc"}, BlockSettings(), rng, RepeatLimit())
         orders["".join(name for name, _ in log)] += 1
     assert set(orders) == {"".join(order) for order in permutations("abc")}
     assert all(60 <= count <= 140 for count in orders.values())
@@ -67,7 +67,7 @@ def test_the_seed_fixes_the_orders() -> None:
         log: list[tuple[str, Run]] = []
         rng = random.Random(seed)
         for _ in range(20):
-            run_round({name: Scripted(name, log) for name in "abcd"}, Blocks(), rng, Patience())
+            run_round({name: Scripted(name, log) for name in "abcd"}, BlockSettings(), rng, RepeatLimit())
         return log
 
     assert orders(3) == orders(3)
@@ -79,13 +79,19 @@ def test_a_failing_arm_does_not_stop_the_round() -> None:
     log: list[tuple[str, Run]] = []
     failure = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
     arms = {"a": Scripted("a", log), "b": Scripted("b", log, failure), "c": Scripted("c", log)}
-    assert run_round(arms, Blocks(), random.Random(0), Patience()) == {"a": BLOCK, "b": failure, "c": BLOCK}
+    assert run_round(arms, BlockSettings(), random.Random(0), RepeatLimit()) == {
+        "a": BLOCK,
+        "b": failure,
+        "c": BLOCK,
+    }
 
 
 def test_all_arms_of_a_round_run_blocks_of_its_number() -> None:
     """So that they are at the same place of a generation."""
     log: list[tuple[str, Run]] = []
-    run_round({name: Scripted(name, log) for name in "ab"}, Blocks(), random.Random(0), Patience(), number=7)
+    run_round(
+        {name: Scripted(name, log) for name in "ab"}, BlockSettings(), random.Random(0), RepeatLimit(), number=7
+    )
     assert [run.number for _, run in log] == [7, 7]
 
 
@@ -106,19 +112,19 @@ class Stormy(Workerless):
 
 def test_a_disturbed_block_is_run_again() -> None:
     """With the same arrivals and at the same place; the block that counts says how many were dropped before."""
-    arm, patience = Stormy(disturbed=1), Patience()
-    (block,) = run_round({"a": arm}, Blocks(), random.Random(0), patience, number=3).values()
+    arm, repeats = Stormy(disturbed=1), RepeatLimit()
+    (block,) = run_round({"a": arm}, BlockSettings(), random.Random(0), repeats, number=3).values()
     assert isinstance(block, Block)
     assert (block.dropped, block.weather.others_s) == (1, 0.0)
     assert arm.runs[0] == arm.runs[1]
-    assert (patience.repeated, patience.kept) == (1, 0)
+    assert (repeats.repeated, repeats.kept) == (1, 0)
 
 
 def test_patience_with_a_storm_ends() -> None:
     """A storm that lasts is measured all the same."""
-    arm, patience = Stormy(disturbed=9), Patience()
-    (block,) = run_round({"a": arm}, Blocks(), random.Random(0), patience).values()
+    arm, repeats = Stormy(disturbed=9), RepeatLimit()
+    (block,) = run_round({"a": arm}, BlockSettings(), random.Random(0), repeats).values()
     assert isinstance(block, Block)
     assert block.weather.others_s == 1.0
-    assert len(arm.runs) == 1 + patience.repeated
-    assert patience.kept == 1
+    assert len(arm.runs) == 1 + repeats.repeated
+    assert repeats.kept == 1

@@ -13,8 +13,8 @@ from autotp.measuring.rounds.waves import (
     MAX_PROCESSES,
     MAX_ROUNDS,
     MIN_ROUNDS,
-    Rounds,
-    Schedule,
+    RoundCounts,
+    WaveSchedule,
     _width,
     plan_waves,
     seconds_needed,
@@ -26,7 +26,7 @@ seconds = st.floats(0, 5000)
 arms = st.integers(2, 8)
 start_s = st.floats(0.05, 60)
 block_s = st.floats(0.05, 5)
-USUAL = Rounds()
+USUAL = RoundCounts()
 
 
 @given(seconds, arms, start_s, block_s)
@@ -42,7 +42,7 @@ def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: 
 def test_a_schedule_fits_into_its_time(seconds: float, arms: int, start_s: float, block_s: float) -> None:
     """Only the least schedule, without which there is no verdict, may take longer than there is."""
     schedule = plan_waves(seconds, arms, start_s, block_s, USUAL)
-    if schedule != Schedule(MIN_PROCESSES, MIN_ROUNDS):
+    if schedule != WaveSchedule(MIN_PROCESSES, MIN_ROUNDS):
         wave_s = start_s + schedule.rounds * arms * block_s
         assert schedule.processes * wave_s <= seconds * (1 + 1e-9)
 
@@ -65,7 +65,7 @@ def test_costly_starts_mean_fewer_processes() -> None:
 
 def test_no_time_gives_the_least_schedule() -> None:
     """Even behind time the finals aim at the fewest processes that allow a verdict."""
-    assert plan_waves(-5.0, 3, 1.0, 0.05, USUAL) == Schedule(MIN_PROCESSES, MIN_ROUNDS)
+    assert plan_waves(-5.0, 3, 1.0, 0.05, USUAL) == WaveSchedule(MIN_PROCESSES, MIN_ROUNDS)
 
 
 def test_the_time_needed_gives_rounds_enough() -> None:
@@ -78,17 +78,17 @@ def test_the_time_needed_gives_rounds_enough() -> None:
 
 def test_long_blocks_make_short_schedules() -> None:
     """Under a quota a process runs 2, 5, 17 rounds instead of 10, 25, 100: as many seconds as usual."""
-    assert Rounds.of(PLAIN) == USUAL == Rounds(MIN_ROUNDS, 25, MAX_ROUNDS)
-    assert Rounds.of(QUOTA) == Rounds(2, 5, 17)
-    assert plan_waves(50.0, 3, 3.0, 0.4, Rounds.of(QUOTA)) == Schedule(MIN_PROCESSES, 4)
-    assert plan_waves(1e4, 3, 3.0, 0.4, Rounds.of(QUOTA)) == Schedule(MAX_PROCESSES, 17)
+    assert RoundCounts.of(PLAIN) == USUAL == RoundCounts(MIN_ROUNDS, 25, MAX_ROUNDS)
+    assert RoundCounts.of(QUOTA) == RoundCounts(2, 5, 17)
+    assert plan_waves(50.0, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) == WaveSchedule(MIN_PROCESSES, 4)
+    assert plan_waves(1e4, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) == WaveSchedule(MAX_PROCESSES, 17)
 
 
 def test_rounds_enough_can_be_more() -> None:
     """A p99 may need more rounds than any schedule would have otherwise."""
-    assert Rounds(2, 5, 17).enough_for(METRICS["latency_p99"], 120.0) == Rounds(2, 5, 17)
-    assert Rounds(2, 5, 17).enough_for(METRICS["latency_p99"], 23.0) == Rounds(2, 24, 24)
-    assert Rounds(2, 5, 17).enough_for(METRICS["latency_p90"], 22.0) == Rounds(2, 5, 17)
+    assert RoundCounts(2, 5, 17).enough_for(METRICS["latency_p99"], 120.0) == RoundCounts(2, 5, 17)
+    assert RoundCounts(2, 5, 17).enough_for(METRICS["latency_p99"], 23.0) == RoundCounts(2, 24, 24)
+    assert RoundCounts(2, 5, 17).enough_for(METRICS["latency_p90"], 22.0) == RoundCounts(2, 5, 17)
 
 
 def test_behind_time_a_process_runs_the_fewest_rounds_of_its_blocks() -> None:
@@ -96,7 +96,7 @@ def test_behind_time_a_process_runs_the_fewest_rounds_of_its_blocks() -> None:
     over = monotonic() - 1.0
     for blocks, expected in ((PLAIN, 10), (QUOTA, 2)):
         finals = finals_of({"baseline": 0.02}, blocks=blocks)
-        finals.run(Schedule(6, 50), over, inf, nothing)
+        finals.run(WaveSchedule(6, 50), over, inf, nothing)
         assert {len(found) for wave in finals.waves for found in wave.values()} == {expected}
 
 
@@ -104,7 +104,7 @@ def test_each_wave_is_new_processes_and_the_baselines_twin() -> None:
     """Every arm and the A/A twin are made anew for each wave and stopped after it."""
     made: list[Pretended] = []
     finals = finals_of({"baseline": 0.02, "fast": 0.01}, made)
-    finals.run(Schedule(6, 10), inf, inf, nothing)
+    finals.run(WaveSchedule(6, 10), inf, inf, nothing)
     assert len(made) == 6 * 3
     assert all(arm.stopped for arm in made)
     assert [sorted(wave) for wave in finals.waves] == [sorted(["baseline", "fast", AA])] * 6
@@ -114,7 +114,7 @@ def test_each_wave_is_new_processes_and_the_baselines_twin() -> None:
 def test_gains_are_one_for_each_process() -> None:
     """Six processes give six log-gains, near log 2; the floor from A/A is a little above 1."""
     finals = finals_of({"baseline": 0.02, "fast": 0.01})
-    finals.run(Schedule(6, 20), inf, inf, nothing)
+    finals.run(WaveSchedule(6, 20), inf, inf, nothing)
     assert finals.log_gains("fast", "baseline") == pytest.approx([log(2)] * 6, abs=0.02)
     assert 1.0 <= finals.noise_floor < 1.03
     assert finals.metrics("fast")["throughput_per_s"] == pytest.approx(100.0, rel=0.02)
@@ -127,7 +127,7 @@ def test_an_arm_that_fails_once_is_out_of_all_waves() -> None:
     """A finalist that fails in its second process is in no wave, and isn't started again."""
     made: list[Pretended] = []
     finals = finals_of({"baseline": 0.02, "frail": 0.01, "sound": 0.015}, made, frail=("frail", 2))
-    finals.run(Schedule(6, 10), inf, inf, nothing)
+    finals.run(WaveSchedule(6, 10), inf, inf, nothing)
     assert list(finals.failures) == ["frail"]
     assert all("frail" not in wave for wave in finals.waves)
     assert len(finals.log_gains("sound", "baseline")) == 6
@@ -137,7 +137,7 @@ def test_an_arm_that_fails_once_is_out_of_all_waves() -> None:
 def test_a_baseline_that_fails_leaves_no_gains() -> None:
     """Without the baseline there is nothing to be relative to: no log-gains, and no crash."""
     finals = finals_of({"baseline": 0.02, "fast": 0.01}, frail=("baseline", 3))
-    finals.run(Schedule(6, 10), inf, inf, nothing)
+    finals.run(WaveSchedule(6, 10), inf, inf, nothing)
     assert "baseline" in finals.failures
     assert finals.log_gains("fast", "baseline") == []
     assert finals.metrics("fast")["throughput_per_s"] == pytest.approx(100.0, rel=0.05)
@@ -147,8 +147,8 @@ def test_the_deadline_ends_the_finals_after_enough_processes() -> None:
     """Past its deadline a run goes on only to the fewest processes, and past the last resort not even there."""
     over = monotonic() - 1.0
     enough, none = finals_of({"baseline": 0.02}), finals_of({"baseline": 0.02})
-    enough.run(Schedule(12, 10), over, inf, nothing)
-    none.run(Schedule(12, 10), over, over, nothing)
+    enough.run(WaveSchedule(12, 10), over, inf, nothing)
+    none.run(WaveSchedule(12, 10), over, over, nothing)
     assert len(enough.waves) == MIN_PROCESSES
     assert none.waves == []
 
@@ -156,5 +156,5 @@ def test_the_deadline_ends_the_finals_after_enough_processes() -> None:
 def test_the_study_hears_of_each_wave() -> None:
     """Heartbeats are recorded once a wave."""
     beats: list[int] = []
-    finals_of({"baseline": 0.02}).run(Schedule(6, 10), inf, inf, lambda: beats.append(1))
+    finals_of({"baseline": 0.02}).run(WaveSchedule(6, 10), inf, inf, lambda: beats.append(1))
     assert len(beats) == 6

@@ -14,7 +14,7 @@ import pytest
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.parent import pool
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.parent.watchdog import UNSCALED, Limits
+from autotp.measuring.parent.watchdog import UNSCALED_LIMITS, PhaseLimits
 from autotp.measuring.rounds import worker_arm
 from autotp.measuring.rounds.arm import ArmSpec, stop_all
 from autotp.measuring.rounds.worker_arm import WorkerArm
@@ -177,7 +177,7 @@ def test_a_worker_killed_while_it_starts_is_a_failure_of_the_start(
 def test_a_hanging_worker_times_out_and_takes_its_siblings_along(model: Path, arms: Arms) -> None:
     """When one of two workers hangs the watchdog ends both, within its time."""
     arm = ready(arms, plan(model), plan(model))
-    arms.source.clock.limits = Limits({**UNSCALED.seconds, Phase.BLOCK: 0.3})
+    arms.source.clock.limits = PhaseLimits({**UNSCALED_LIMITS.seconds, Phase.BLOCK: 0.3})
     workers = pids(arm)
     os.kill(workers[1], signal.SIGSTOP)
     before = time.monotonic()

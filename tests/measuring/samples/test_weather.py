@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from autotp.measuring.samples.block import Block, Weather
-from autotp.measuring.samples.weather import REPEATED_SHARE, Patience, all_over, disturbed, weather_counts
+from autotp.measuring.samples.weather import REPEATED_SHARE, RepeatLimit, combined, disturbed, weather_counts
 
 CALM = Block(count=1, elapsed_s=0.05, latencies_s=(0.05,), memory_bytes=1)
 STORM = Block(
@@ -36,28 +36,28 @@ def test_what_others_took_condemns_a_block(weather: Weather, expected: bool) -> 
 
 def test_a_calm_block_counts_at_once() -> None:
     """Nothing is dropped in calm weather."""
-    patience = Patience()
-    assert not any(patience.drops(CALM, tries=1) for _ in range(10))
-    assert (patience.blocks, patience.repeated, patience.kept) == (10, 0, 0)
+    repeats = RepeatLimit()
+    assert not any(repeats.drops(CALM, tries=1) for _ in range(10))
+    assert (repeats.blocks, repeats.repeated, repeats.kept) == (10, 0, 0)
 
 
 def test_a_lasting_storm_costs_a_bounded_share() -> None:
     """Where every block is disturbed, a quarter is run again and all that count are counted as disturbed."""
-    patience = Patience()
+    repeats = RepeatLimit()
     for _ in range(400):
         tries = 1
-        while patience.drops(STORM, tries):
+        while repeats.drops(STORM, tries):
             tries += 1
         assert tries <= 3
-    assert patience.blocks == patience.kept == 400
-    assert patience.repeated == pytest.approx(REPEATED_SHARE * 400, abs=2)
+    assert repeats.blocks == repeats.kept == 400
+    assert repeats.repeated == pytest.approx(REPEATED_SHARE * 400, abs=2)
 
 
 def test_the_weather_of_instances_adds_up() -> None:
     """CPUs and CPU time add; they ran at the same time, and under the same quota."""
     one = Weather(watched_s=0.05, cpus=2, steal_s=0.01, others_s=0.02, throttled_s=0.03, switches=4)
     other = Weather(watched_s=0.06, cpus=1, steal_s=0.01, throttled_s=0.02, switches=1)
-    both = all_over([one, other])
+    both = combined([one, other])
     assert (both.watched_s, both.cpus, both.throttled_s, both.switches) == (0.06, 3, 0.03, 5)
     assert (both.steal_s, both.others_s) == pytest.approx((0.02, 0.02))
 

@@ -94,14 +94,16 @@ def test_what_is_tried_first_changes_one_thing_at_a_time() -> None:
 def test_a_config_may_set_the_sequences_at_once() -> None:
     """Its knob goes before what was asked for; without the knob nothing changes."""
     batched = Generation(batch=2)
-    assert batched.of_config(Config.of({"batch": 8})) == Generation(batch=8)
-    assert batched.of_config(Config.of({"nireq": 8})) is batched
+    assert batched.for_config(Config.of({"batch": 8})) == Generation(batch=8)
+    assert batched.for_config(Config.of({"nireq": 8})) is batched
 
 
 def test_a_prompt_is_open_until_it_is_chosen() -> None:
     """A length that is asked for isn't chosen again."""
-    assert (Generation().open, Generation(prompt_tokens=9).open) == (("prompt_tokens",), ())
-    assert Generation(new_tokens=7).chosen({"prompt_tokens": 256}) == Generation(prompt_tokens=256, new_tokens=7)
+    assert (Generation().open_fields, Generation(prompt_tokens=9).open_fields) == (("prompt_tokens",), ())
+    assert Generation(new_tokens=7).with_chosen({"prompt_tokens": 256}) == Generation(
+        prompt_tokens=256, new_tokens=7
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,16 +122,16 @@ def test_a_turn_is_what_is_timed_of_a_block() -> None:
 def test_the_latency_that_nobody_asked_about_may_be_what_a_gain_costs() -> None:
     """Of the two tokens' latencies, those that the objectives aren't about."""
     generation, rate = Generation(), METRICS["tokens_per_s"]
-    assert generation.unasked((FIRST,)) == (SECOND,)
-    assert generation.unasked((SECOND,)) == generation.unasked((rate,)) == (FIRST,)
-    assert generation.unasked((FIRST, rate)) == ()
+    assert generation.at_risk((FIRST,)) == (SECOND,)
+    assert generation.at_risk((SECOND,)) == generation.at_risk((rate,)) == (FIRST,)
+    assert generation.at_risk((FIRST, rate)) == ()
 
 
 def test_it_says_what_it_is() -> None:
     """In words for people, and in what tuned.yaml holds."""
     paged = Generation(prompt_tokens=64, new_tokens=32, batch=4, attention_backend=Attention.PA)
-    assert FURTHER.words == "prompts of 100 tokens, 32 new ones each"
-    assert paged.words == "prompts of 64 tokens, 32 new ones each, 4 at once, paged attention"
+    assert FURTHER.description == "prompts of 100 tokens, 32 new ones each"
+    assert paged.description == "prompts of 64 tokens, 32 new ones each, 4 at once, paged attention"
     assert paged.kind(1) is Loop.GENERATE
     assert paged.facts() == {
         "seed": 0, "prompt_tokens": 64, "new_tokens": 32, "batch": 4, "attention_backend": "PA"

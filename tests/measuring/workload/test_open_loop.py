@@ -70,7 +70,7 @@ def test_requests_are_how_many_may_run_side_by_side() -> None:
 
 def test_processes_share_the_rate() -> None:
     """Each gets as much of it."""
-    assert OpenLoop(seed=2, rate_per_s=60.0).shared_by(3) == OpenLoop(seed=2, rate_per_s=20.0)
+    assert OpenLoop(seed=2, rate_per_s=60.0).for_one_of(3) == OpenLoop(seed=2, rate_per_s=20.0)
 
 
 def test_a_turn_is_five_arrivals() -> None:

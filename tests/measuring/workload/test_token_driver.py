@@ -109,9 +109,12 @@ def test_inferences_for_the_watcher_never_end(folder: Path) -> None:
 def test_outputs_are_held_against_what_the_reference_says(folder: Path, tmp_path: Path) -> None:
     """The reference's own tokens are read, so that each step is judged; the same model is exact, another isn't."""
     reference = tmp_path / "reference.npz"
-    said = driver(folder).outputs(None)
-    save_outputs(reference, said)
-    assert (said[0]["tokens"].shape, said[0]["logits"].shape) == ((CHECKED_TOKENS,), (CHECKED_TOKENS, VOCABULARY))
+    chosen = driver(folder).outputs(None)
+    save_outputs(reference, chosen)
+    assert (chosen[0]["tokens"].shape, chosen[0]["logits"].shape) == (
+        (CHECKED_TOKENS,),
+        (CHECKED_TOKENS, VOCABULARY),
+    )
     deciding = driver(folder).deciding
     same = compare_outputs(reference, driver(folder).outputs(reference), deciding)
     assert (same.max_abs_error, same.derived) == (0.0, {"tokens": 0.0})
@@ -146,8 +149,8 @@ def test_pages_are_driven_like_state(tmp_path: Path) -> None:
 def test_nothing_is_read_beyond_the_context(tmp_path: Path) -> None:
     """A model that attends to 40 tokens is checked within them."""
     driven = driver(language_model(tmp_path, context=40), Generation(prompt_tokens=8, new_tokens=8))
-    (said,) = driven.outputs(None)
-    assert said["tokens"].shape == (20,)
+    (chosen,) = driven.outputs(None)
+    assert chosen["tokens"].shape == (20,)
     assert driven.infer(0.01) > 0
     assert driven._generator.position <= 40
 

@@ -29,11 +29,11 @@ def test_what_can_be_tuned_for_depends_on_the_workload() -> None:
 def test_nothing_is_open_that_has_one_answer() -> None:
     """What a workload leaves to nobody has nothing to be chosen, and no config changes it."""
     loop = ClosedLoop(seed=3)
-    assert loop.open == ()
-    assert loop.chosen({}) == loop
-    assert loop.of_config(Config.of({"num_streams": 2})) is loop
-    assert loop.shared_by(4) is loop
-    assert loop.unasked((METRICS["throughput"],)) == ()
+    assert loop.open_fields == ()
+    assert loop.with_chosen({}) == loop
+    assert loop.for_config(Config.of({"num_streams": 2})) is loop
+    assert loop.for_one_of(4) is loop
+    assert loop.at_risk((METRICS["throughput"],)) == ()
 
 
 def test_a_block_takes_as_long_as_was_asked() -> None:

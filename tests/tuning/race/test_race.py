@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from autotp.findings import METRICS, Metric
 from autotp.measuring.failure import Status
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.rounds.arm import Arm
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
 from autotp.space import Config, Effective
@@ -29,7 +29,9 @@ def racer(key: str, arm: Arm) -> Racer:
     return Racer(key, Config(), OBSERVED, arm, Trial(0), {})
 
 
-def race_of(arms: dict[str, Arm], *metrics: Metric, blocks: Blocks = PLAIN) -> tuple[Race, dict[str, Racer]]:
+def race_of(
+    arms: dict[str, Arm], *metrics: Metric, blocks: BlockSettings = PLAIN
+) -> tuple[Race, dict[str, Racer]]:
     """A race whose first arm is the baseline."""
     race = Race(metrics or (METRICS["throughput"],), 0, blocks, longest_block_s=1.0)
     racers = {key: racer(key, arm) for key, arm in arms.items()}

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from autotp.errors import EnvironmentFailure
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.parent.pool import Workers
 from autotp.tuning.events import ArmEnded, Baselined, Event
 from autotp.tuning.opening import open_tuning

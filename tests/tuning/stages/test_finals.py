@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from autotp.findings import METRICS, Ruling
-from autotp.measuring.observed import Observed
-from autotp.measuring.rounds.waves import AA, Rounds, Schedule, plan_waves
+from autotp.measuring.jobs.observed import Observed
+from autotp.measuring.rounds.waves import AA, RoundCounts, WaveSchedule, plan_waves
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
 from autotp.space import Config, Effective
@@ -34,7 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_finalists_objective_is_the_baselines_times_its_gain() -> None:
     """The value is the baseline's pooled figure times the paired gain; the other metrics are its own."""
     finals = finals_of({"hint": 0.02, "fast": 0.01})
-    finals.run(Schedule(6, 10), inf, inf, nothing)
+    finals.run(WaveSchedule(6, 10), inf, inf, nothing)
     found = final_metrics((THROUGHPUT,), finals, "fast", "hint")
     hint = final_metrics((THROUGHPUT,), finals, "hint", "hint")
     assert found["throughput_per_s"] == pytest.approx(2 * hint["throughput_per_s"], rel=0.02)
@@ -45,7 +45,7 @@ def test_a_finalists_objective_is_the_baselines_times_its_gain() -> None:
 def test_without_the_baseline_an_arm_has_its_own_figures() -> None:
     """Where the baseline failed in the finals, what was measured of the others stays usable."""
     finals = finals_of({"hint": 0.02, "fast": 0.01}, frail=("hint", 3))
-    finals.run(Schedule(6, 10), inf, inf, nothing)
+    finals.run(WaveSchedule(6, 10), inf, inf, nothing)
     assert final_metrics((THROUGHPUT,), finals, "fast", "hint") == finals.metrics("fast")
 
 
@@ -66,7 +66,7 @@ def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
     race.run(1, inf)
     wanted = rounds_wanted(race, METRICS["latency_p99"], [eight])
     assert wanted.enough * 8 >= 500
-    assert rounds_wanted(race, THROUGHPUT, [eight]) == Rounds()
+    assert rounds_wanted(race, THROUGHPUT, [eight]) == RoundCounts()
     long, short = (plan_waves(s, 3, 2.0, 0.05, wanted) for s in (500.0, 80.0))
     assert long.rounds * 8 >= 500
     assert short.processes == 6

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from autotp.errors import EnvironmentFailure, StudyError
 from autotp.findings import Interval, Proof, ProofState
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.samples.block import Block
 from autotp.space import BoundSpace, Config, Effective, bind, load_space

@@ -12,12 +12,20 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, InputError
 from autotp.findings import METRICS, Metric, Ruling
-from autotp.measuring.comparison import A, B, Contenders, Side, _conclude, _judge_outputs, compare_arms
+from autotp.measuring.compare.comparison import (
+    A,
+    B,
+    ComparisonSpec,
+    SideResult,
+    _conclude,
+    _judge_outputs,
+    compare_arms,
+)
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec
-from autotp.measuring.rounds.blocks import Blocks
-from autotp.measuring.rounds.waves import AA, Schedule, Waves
+from autotp.measuring.rounds.blocks import BlockSettings
+from autotp.measuring.rounds.waves import AA, Waves, WaveSchedule
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime import Plan, locate
 from autotp.space import Effective
@@ -37,19 +45,20 @@ def waves_of(
 
     makers = {A: maker(a_s, 3 if failing else None), B: maker(b_s)}
     waves = Waves(makers, B, metric, PLAIN, seed=0)
-    waves.run(Schedule(processes, 20), inf, inf, lambda: None)
+    waves.run(WaveSchedule(processes, 20), inf, inf, lambda: None)
     return waves
 
 
-def contest(a: ArmSpec, b: ArmSpec, *hints: ArmSpec, strict: frozenset[str] = frozenset()) -> Contenders:
+def contest(a: ArmSpec, b: ArmSpec, *hints: ArmSpec, strict: frozenset[str] = frozenset()) -> ComparisonSpec:
     """Both arms, of which B's computes the reference, too."""
-    return Contenders(sides={A: a, B: b}, reference=b, hints=hints, strict=strict, blocks=Blocks())
+    return ComparisonSpec(sides={A: a, B: b}, reference=b, hints=hints, strict=strict, blocks=BlockSettings())
 
 
-def sides(a: str | None = None, b: str | None = None) -> dict[str, Side]:
+def sides(a: str | None = None, b: str | None = None) -> dict[str, SideResult]:
     """Both sides, with what is wrong with their outputs."""
     return {
-        key: Side(effective=Effective(), metrics={}, output_error=EXACT, wrong=w) for key, w in ((A, a), (B, b))
+        key: SideResult(effective=Effective(), metrics={}, output_error=EXACT, wrong=w)
+        for key, w in ((A, a), (B, b))
     }
 
 
@@ -98,7 +107,7 @@ def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch:
     def hints(*_: object) -> Iterator[list[Any]]:
         yield [SimpleNamespace(output_error=error)]
 
-    monkeypatch.setattr("autotp.measuring.comparison._started", hints)
+    monkeypatch.setattr("autotp.measuring.compare.comparison._started", hints)
     spec = ArmSpec(plans=(), workload=ClosedLoop())
     held = frozenset({A}) if strict else frozenset()
     contenders = contest(spec, spec, spec, strict=held)

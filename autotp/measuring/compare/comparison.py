@@ -1,9 +1,9 @@
-"""Two arms against each other: A over B, in fresh processes, with the same proof that a tuning asks of a finalist.
+"""Compares arm A with arm B in fresh processes, with the statistics of a tuning's finals.
 
-A first short phase starts both once, looks at their outputs, and tells how long starts and blocks take; nothing
-that it measures counts. Then both run in waves with a twin of B, so that the smallest ratio that could be proved
-here comes from the same minutes. A side whose outputs are wrong can't win. What OpenVINO's hints make of the
-outputs is accepted in practice, so they are run, too, but only where a side would be rejected without.
+A short pilot run starts both once, checks their outputs, and measures how long starts and blocks take; its figures
+don't count. Then both run in waves together with a second copy of B, so that the noise floor is measured in the
+same minutes. A side whose outputs are wrong can't win. Output errors as large as those of OpenVINO's hints are
+accepted, so the hints are run, too, but only if a side would be rejected otherwise.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +17,14 @@ import msgspec
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
 from autotp.findings import REPORTED_CONFIDENCE, Metric, Ruling
 from autotp.measuring.failure import ArmFailure
+from autotp.measuring.jobs.preparation import record_reference
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.outputs.reference import Outputs, reference_folder
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import record_reference
 from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
-from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, Blocks
-from autotp.measuring.rounds.waves import AA, GRACE, Rounds, Waves, plan_waves
+from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, BlockSettings
+from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, plan_waves
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.metrics import samples_of
 from autotp.measuring.samples.statistics import t_interval
@@ -32,11 +32,11 @@ from autotp.measuring.verdict import Candidate, Verdict, judge
 from autotp.space import Config, Effective
 
 A, B = "A", "B"
-ARMS = 3  # that run side by side: A, B, and the twin of B
+ARMS = 3  # that run side by side: A, B, and the second copy of B
 
 
-class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two: what OpenVINO made of it, its figures, and its outputs' error, with why they are `wrong`."""
+class SideResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one side: its effective config, metrics, and output error, and why its outputs are `wrong`."""
 
     effective: Effective
     metrics: dict[str, float]
@@ -45,7 +45,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """How many times better A is than B, with its 95 % interval over processes, and what is proven."""
+    """How many times better A is than B, with the 95 % interval over processes, and the verdict."""
 
     ratio: float
     low: float
@@ -56,90 +56,93 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     processes: int
     rounds: int
     noise_floor: float | None
-    a: Side
-    b: Side
+    a: SideResult
+    b: SideResult
 
 
-class Contenders(msgspec.Struct, frozen=True, kw_only=True):
-    """What is compared, what the outputs are held against, and the CPUs that all of it may use.
+class ComparisonSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a comparison runs: both sides, the reference, and OpenVINO's hints.
 
     Attributes:
         sides: the arms A and B.
-        reference: the arm that computes the reference outputs; where it saves them is set here.
+        reference: the arm that computes the reference outputs; the comparison sets where it saves them.
         hints: the arms of OpenVINO's hints for the same model and workload.
-        strict: the sides that must give the reference's whole numbers, all of them.
+        strict: keys of the sides that must give exactly the reference's whole numbers.
         blocks: how blocks are made.
-        seed: of their order.
+        seed: for the order of blocks.
     """
 
     sides: Mapping[str, ArmSpec]
     reference: ArmSpec
     hints: tuple[ArmSpec, ...]
     strict: frozenset[str] = frozenset()
-    blocks: Blocks
+    blocks: BlockSettings
     seed: int = 0
 
 
-class _Opening(msgspec.Struct, frozen=True):
-    """What the first phase tells: what both sides are, how long a start takes, and how blocks are made."""
+class _Pilot(msgspec.Struct, frozen=True):
+    """What the pilot run found: both sides, how long a start and a block take, and how blocks are made.
 
-    sides: dict[str, Side]
+    `samples` is the smallest number of samples of the objective in a block.
+    """
+
+    sides: dict[str, SideResult]
     start_s: float
-    blocks: Blocks
+    blocks: BlockSettings
     block_s: float
     samples: int
 
 
-def compare_arms(workers: Workers, contenders: Contenders, metric: Metric, budget_s: float) -> Comparison:
+def compare_arms(workers: Workers, spec: ComparisonSpec, metric: Metric, budget_s: float) -> Comparison:
     """Compare two arms for about `budget_s` seconds, starts included.
 
     Raises:
         InputError: one of them can't be run; the text says which, in which phase it failed and how.
-        EnvironmentFailure: the reference or a hint can't be run, no process starts, or memory doesn't hold both.
+        EnvironmentFailure: the reference or a hint can't be run, no process starts, or both don't fit into memory.
     """
     end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
-    opening = _open(workers, contenders, metric, budget_s * LONGEST_BLOCK_SHARE)
-    makers = {key: partial(WorkerArm, spec, workers) for key, spec in contenders.sides.items()}
-    waves = Waves(makers, B, metric, opening.blocks, contenders.seed)
-    rounds = Rounds.of(opening.blocks).enough_for(metric, opening.samples)
-    schedule = plan_waves(end - monotonic(), ARMS, opening.start_s, opening.block_s, rounds)
+    pilot = _open(workers, spec, metric, budget_s * LONGEST_BLOCK_SHARE)
+    makers = {key: partial(WorkerArm, spec, workers) for key, spec in spec.sides.items()}
+    waves = Waves(makers, B, metric, pilot.blocks, spec.seed)
+    rounds = RoundCounts.of(pilot.blocks).enough_for(metric, pilot.samples)
+    schedule = plan_waves(end - monotonic(), ARMS, pilot.start_s, pilot.block_s, rounds)
     waves.run(schedule, end, last, lambda: None)
-    return _conclude(waves, metric, opening.sides)
+    return _conclude(waves, metric, pilot.sides)
 
 
-def _open(workers: Workers, contenders: Contenders, metric: Metric, longest_s: float) -> _Opening:
+def _open(workers: Workers, spec: ComparisonSpec, metric: Metric, longest_s: float) -> _Pilot:
     with reference_folder() as folder:
         reference = Path(folder) / "reference.npz"
-        _record_reference(workers, contenders.reference, reference)
+        _record_reference(workers, spec.reference, reference)
         _check_room(workers)
-        began, blocks, specs = monotonic(), contenders.blocks, contenders.sides
+        began, blocks, specs = monotonic(), spec.blocks, spec.sides
         with _started(workers, list(specs.values()), reference) as arms:
             start_s = (monotonic() - began) * ARMS / len(arms)
             sides = {key: _side(arm) for key, arm in zip(specs, arms, strict=True)}
             try:
                 for arm in arms:
-                    blocks = blocks.fit(arm.turn_s(blocks.fitting.run(arm)), longest_s)
+                    blocks = blocks.fit(arm.turn_s(blocks.first_look.run(arm)), longest_s)
                 trials = [blocks.run(arm) for arm in arms]
             except ArmFailure as failure:
                 raise failure.as_error("A side can't be measured") from failure
         _check_room(workers)
-        sides = _judge_outputs(workers, contenders, reference, sides)
+        sides = _judge_outputs(workers, spec, reference, sides)
     block_s = max(block.elapsed_s + block.untimed_s for block in trials)
-    return _Opening(sides, start_s, blocks, block_s, min(len(samples_of(metric, block)) for block in trials))
+    return _Pilot(sides, start_s, blocks, block_s, min(len(samples_of(metric, block)) for block in trials))
 
 
-def _side(arm: Arm) -> Side:
-    return Side(effective=arm.started[0].effective, metrics={}, output_error=arm.output_error)
+def _side(arm: Arm) -> SideResult:
+    return SideResult(effective=arm.started[0].effective, metrics={}, output_error=arm.output_error)
 
 
 def _judge_outputs(
-    workers: Workers, contenders: Contenders, reference: Path, sides: dict[str, Side]
-) -> dict[str, Side]:
-    """Return `sides` with why their outputs are wrong; the hints are run where one would be rejected without."""
+    workers: Workers, spec: ComparisonSpec, reference: Path, sides: dict[str, SideResult]
+) -> dict[str, SideResult]:
+    """Return `sides` with why their outputs are wrong; run the hints only if a side would be rejected otherwise."""
 
-    def judged(gate: Gate) -> dict[str, Side]:
+    def judged(gate: Gate) -> dict[str, SideResult]:
         reasons = {
-            key: gate.rejects(side.output_error, side.effective.precision, key in contenders.strict)
+            key: gate.rejection(side.output_error, side.effective.precision, key in spec.strict)
             for key, side in sides.items()
         }
         return {key: msgspec.structs.replace(side, wrong=reasons[key]) for key, side in sides.items()}
@@ -147,7 +150,7 @@ def _judge_outputs(
     without = judged(Gate())
     if not any(side.wrong for side in without.values()):
         return without
-    with _started(workers, contenders.hints, reference, EnvironmentFailure) as arms:
+    with _started(workers, spec.hints, reference, EnvironmentFailure) as arms:
         return judged(Gate().accepting(arm.output_error for arm in arms))
 
 
@@ -167,7 +170,7 @@ def _check_room(workers: Workers) -> None:
 def _started(
     workers: Workers, specs: Sequence[ArmSpec], reference: Path, kind: type[AutotpError] = InputError
 ) -> Iterator[list[Arm]]:
-    """Give started arms of `specs` that compare their outputs; a failure is an error of `kind`."""
+    """Yield started arms of `specs` that compare their outputs; a failure is raised as `kind`."""
     outputs = Outputs(str(reference))
     arms: list[Arm] = [WorkerArm(msgspec.structs.replace(spec, outputs=outputs), workers) for spec in specs]
     try:
@@ -179,7 +182,7 @@ def _started(
         stop_all(arms)
 
 
-def _conclude(waves: Waves, metric: Metric, sides: Mapping[str, Side]) -> Comparison:
+def _conclude(waves: Waves, metric: Metric, sides: Mapping[str, SideResult]) -> Comparison:
     gains = waves.log_gains(A, B)
     floor = waves.noise_floor if AA not in waves.failures and len(gains) > 1 else None
     interval = t_interval(gains, REPORTED_CONFIDENCE)
@@ -207,8 +210,8 @@ def _has(waves: Waves, key: str) -> bool:
     return bool(waves.waves) and key not in waves.failures
 
 
-def _judge(waves: Waves, metric: Metric, floor: float | None, sides: Mapping[str, Side]) -> Verdict:
-    """Rule on A over B: a proof either way, as of a candidate over a baseline, but never for wrong outputs."""
+def _judge(waves: Waves, metric: Metric, floor: float | None, sides: Mapping[str, SideResult]) -> Verdict:
+    """Judge A against B, then B against A. A side with wrong outputs can't win."""
     for key, failure in waves.failures.items():
         failed = B if key == AA else key
         return Verdict(Ruling.UNKNOWN, reason=f"{failed} failed in one of the processes: {failure}")
@@ -231,7 +234,7 @@ def _judge(waves: Waves, metric: Metric, floor: float | None, sides: Mapping[str
 def _one_way(
     waves: Waves, metric: Metric, floor: float | None, candidate: str, other: str, *, feasible: bool
 ) -> Verdict:
-    """Rule on `candidate` with `other` as its baseline."""
+    """Judge `candidate` with `other` as its baseline."""
     gains = waves.log_gains(candidate, other)
     return judge(
         [Candidate(key=candidate, config=Config(), log_gains={other: gains}, feasible=feasible)],

@@ -7,9 +7,9 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measuring.failure import ArmFailure
+from autotp.measuring.jobs.preparation import choose_open_fields, inspect, record_reference
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import inspect, record_reference, settled
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
@@ -64,7 +64,7 @@ def test_a_prompt_is_chosen_by_running_the_hint(tmp_path: Path, workers: Workers
     """Of lengths that fit into the context; nothing else of the job changes."""
     job = job_for(language_model(tmp_path, context=192), "tokens_per_s", new_tokens=64, seed=5)
     chosen = msgspec.structs.replace(job.workload, prompt_tokens=128)
-    assert settled(workers, job) == msgspec.structs.replace(job, workload=chosen)
+    assert choose_open_fields(workers, job) == msgspec.structs.replace(job, workload=chosen)
 
 
 def test_what_is_known_is_not_chosen(tmp_path: Path, workers: Workers) -> None:
@@ -72,7 +72,7 @@ def test_what_is_known_is_not_chosen(tmp_path: Path, workers: Workers) -> None:
     asked = job_for(language_model(tmp_path), prompt_tokens=77)
     gone = ModelFiles(Path("gone.xml"), ModelKind.LLM)
     for job in (msgspec.structs.replace(asked, files=gone), job_for(matmul_model(tmp_path))):
-        assert settled(workers, job) is job
+        assert choose_open_fields(workers, job) is job
 
 
 def test_a_hint_that_cannot_run_fails_the_environment(tmp_path: Path, workers: Workers) -> None:
@@ -80,4 +80,4 @@ def test_a_hint_that_cannot_run_fails_the_environment(tmp_path: Path, workers: W
     job = job_for(language_model(tmp_path))
     job.files.path.write_text('<net name="beam_idx" type="ReadValue"/>')
     with pytest.raises(EnvironmentFailure, match="OpenVINO's own hint failed here"):
-        settled(workers, job)
+        choose_open_fields(workers, job)

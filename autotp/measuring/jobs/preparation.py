@@ -1,10 +1,10 @@
-"""What a worker is asked once, before anything is measured: what the model is, and what it should answer."""
+"""What is done once before measuring: read the model, record the reference outputs, choose open fields."""
 
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.measuring.failure import ArmFailure, Phase
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.protocol import Inspect, Inspected, Ready
 from autotp.measuring.rounds.arm import ArmSpec
@@ -14,10 +14,10 @@ from autotp.runtime import ModelFiles, ModelInfo, Shape
 
 
 def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:
-    """Read the model in a process of its own and return what it takes and gives.
+    """Read the model in a process of its own and return its inputs and outputs.
 
     Raises:
-        ModelError: it can't be read or reshaped, stays dynamic, or brings its reader down.
+        ModelError: it can't be read or reshaped, stays dynamic, or crashes the process that reads it.
         EnvironmentFailure: no worker can be started.
     """
     worker = workers.start()
@@ -35,7 +35,7 @@ def record_reference(workers: Workers, spec: ArmSpec) -> None:
     """Compute the reference outputs of the samples in a process of its own and save them as `spec` says.
 
     Raises:
-        ArmFailure: the reference couldn't be run.
+        ArmFailure: the reference can't be run.
     """
     arm = WorkerArm(spec, workers)
     try:
@@ -45,13 +45,13 @@ def record_reference(workers: Workers, spec: ArmSpec) -> None:
         arm.stop()
 
 
-def settled(workers: Workers, job: Job) -> Job:
-    """Return `job` with all that its workload left open chosen, by running OpenVINO's LATENCY hint.
+def choose_open_fields(workers: Workers, job: Job) -> Job:
+    """Return `job` with values for its workload's open fields, chosen by running OpenVINO's LATENCY hint.
 
     Raises:
         EnvironmentFailure: the hint can't be run.
     """
-    if not job.workload.open:
+    if not job.workload.open_fields:
         return job
     arm = WorkerArm(job.hint(), workers)
     try:

@@ -9,12 +9,10 @@ import pytest
 from autotp.deploy.tuned import TunedWorkload, write_tuned
 from autotp.errors import InputError, SpaceError
 from autotp.findings import METRICS, Loop, Samples
-from autotp.measuring.comparison import A, B
-from autotp.measuring.job import Job
-from autotp.measuring.rounds.blocks import Blocks
-from autotp.measuring.sides import (
+from autotp.measuring.compare.comparison import A, B
+from autotp.measuring.compare.sides import (
     Side,
-    contenders_of,
+    comparison_spec,
     model_of,
     objective_of,
     options_of,
@@ -22,6 +20,8 @@ from autotp.measuring.sides import (
     read_side,
     shapes_of,
 )
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop
@@ -165,7 +165,7 @@ def test_a_tuned_file_brings_its_tokens(tmp_path: Path, config: dict[str, Any], 
     further = (Samples.SECOND_TOKENS,)
     assert workload == Generation(prompt_tokens=64, new_tokens=16, batch=batch, timed=further)
     job = Job(files=files, workload=workload, topology=job_for(files.path).topology)
-    specs = contenders_of((HINT, side), job)[0].sides
+    specs = comparison_spec((HINT, side), job)[0].sides
     assert [specs[key].workload.facts()["batch"] for key in (A, B)] == [batch, 4]
 
 
@@ -173,7 +173,7 @@ def test_a_file_for_paged_attention_is_compared_in_pages(tmp_path: Path) -> None
     """Both sides keep their context as the file's deployment does."""
     files, side = locate(language_model(tmp_path)), generating(attention_backend=Attention.PA)
     workload = driven(side, HINT, files=files, objective="tokens_per_s")
-    found, _ = contenders_of(
+    found, _ = comparison_spec(
         (side, HINT), Job(files=files, workload=workload, topology=job_for(files.path).topology)
     )
     specs = (*found.sides.values(), found.reference, *found.hints)
@@ -204,14 +204,14 @@ def test_two_rates_want_a_third() -> None:
 def test_what_is_less_exact_is_held_to_the_tokens(tmp_path: Path) -> None:
     """Of a language model, and only the side that is."""
     job = job_for(language_model(tmp_path), "tokens_per_s", prompt_tokens=8)
-    found, _ = contenders_of((read_side("kv_cache_precision=u4"), HINT), job)
+    found, _ = comparison_spec((read_side("kv_cache_precision=u4"), HINT), job)
     assert found.strict == {A}
 
 
 def test_a_setting_that_means_nothing_to_the_model_is_refused(tmp_path: Path) -> None:
     """Rather than shown in a table as if it had been measured."""
     with pytest.raises(SpaceError, match="batch=8: only a language model has it"):
-        contenders_of((read_side("batch=8"), HINT), job_for(matmul_model(tmp_path), "throughput"))
+        comparison_spec((read_side("batch=8"), HINT), job_for(matmul_model(tmp_path), "throughput"))
 
 
 def test_a_tuned_file_runs_as_it_would_be_loaded(tmp_path: Path) -> None:
@@ -219,21 +219,21 @@ def test_a_tuned_file_runs_as_it_would_be_loaded(tmp_path: Path) -> None:
     model = matmul_model(tmp_path)
     write_tuned(tmp_path / "tuned.yaml", content(model, here({"num_streams": 1}), nireq=3), "A test.")
     sides = (read_side(tmp_path / "tuned.yaml"), read_side("num_streams=1"))
-    found, warnings = contenders_of(sides, job_for(model, "latency_p50", seed=4))
+    found, warnings = comparison_spec(sides, job_for(model, "latency_p50", seed=4))
     assert [found.sides[key].plans[0].nireq for key in (A, B)] == [3, 1]
     assert found.sides[A].plans[0].properties == found.sides[B].plans[0].properties == {"NUM_STREAMS": "1"}
     hints = [spec.plans[0].properties["PERFORMANCE_HINT"] for spec in found.hints]
     assert hints == ["LATENCY", "THROUGHPUT"]
     assert found.reference.plans[0].properties["INFERENCE_PRECISION_HINT"] == "f32"
     assert (found.strict, found.seed, warnings) == (frozenset(), 4, ())
-    assert found.blocks == Blocks.within(job_for(model).topology.envelope, ClosedLoop())
+    assert found.blocks == BlockSettings.within(job_for(model).topology.envelope, ClosedLoop())
 
 
 def test_a_file_for_another_machine_is_warned_of(tmp_path: Path) -> None:
     """It is compared all the same."""
     model = matmul_model(tmp_path)
     write_tuned(tmp_path / "tuned.yaml", content(model, profile({"num_streams": 1})), "A test.")
-    found, (warning,) = contenders_of((read_side(tmp_path / "tuned.yaml"), HINT), job_for(model, "throughput"))
+    found, (warning,) = comparison_spec((read_side(tmp_path / "tuned.yaml"), HINT), job_for(model, "throughput"))
     assert warning.endswith("it is compared all the same")
     assert found.sides[A].plans[0].properties == {"NUM_STREAMS": "1"}
 
@@ -245,7 +245,7 @@ def test_inputs_that_only_have_a_name_are_warned_of(tmp_path: Path) -> None:
     data.write_bytes(b"")
 
     def warnings(**options: Any) -> list[str]:
-        found = contenders_of((side, HINT), job_for(model, "latency_p90", **options))[1]
+        found = comparison_spec((side, HINT), job_for(model, "latency_p90", **options))[1]
         return [warning for warning in found if "inputs" in warning]
 
     (warning,) = warnings()

@@ -1,4 +1,4 @@
-"""What a started arm turned out to be: OpenVINO's word and the proof, beside what was predicted."""
+"""What was observed of a started arm: OpenVINO's report and the proof, beside the prediction."""
 
 import msgspec
 
@@ -7,8 +7,8 @@ from autotp.measuring.failure import ArmFailure
 from autotp.measuring.outputs.error import OutputError
 from autotp.space import KNOBS, Config, Effective, Mask
 
-# What OpenVINO only echoes (the hint, the policy) tells nothing of what it does.
-TELLING = tuple(
+# Properties that distinguish configs. OpenVINO reports the hint and the policy as they were set, whatever it does.
+DISTINCTIVE = tuple(
     knob.property
     for knob in KNOBS.values()
     if knob.property not in (None, "PERFORMANCE_HINT", "MODEL_DISTRIBUTION_POLICY")
@@ -16,7 +16,7 @@ TELLING = tuple(
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What a started arm is: arms with equal `key` are aliases."""
+    """What was observed of a started arm. Arms with equal `key` are aliases."""
 
     effective: Effective
     masks: tuple[Mask, ...] | None
@@ -24,18 +24,18 @@ class Observed(msgspec.Struct, frozen=True):
     output_error: OutputError | None
     properties: dict[str, str]
     predicted: Effective = Effective()
-    told_apart: Config = Config()  # knobs whose effect no property shows
+    unreported: Config = Config()  # knobs whose effect no property shows
     copy_s: float | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
-        """The identity that counts, whatever was predicted."""
-        telling = (self.properties.get(name) for name in TELLING)
-        return (self.effective, self.masks, self.told_apart, *telling)
+        """What identifies the effective config; the prediction is no part of it."""
+        distinctive = (self.properties.get(name) for name in DISTINCTIVE)
+        return (self.effective, self.masks, self.unreported, *distinctive)
 
     @property
     def mispredicted(self) -> tuple[str, ...]:
-        """The fields of the effective config in which what was predicted didn't come true."""
+        """The fields of the effective config that were predicted wrongly."""
         fields = Effective.__struct_fields__
         pairs = [(name, getattr(self.predicted, name), getattr(self.effective, name)) for name in fields]
         return tuple(name for name, predicted, found in pairs if predicted is not None and predicted != found)

@@ -1,4 +1,4 @@
-"""From a config to what an arm's workers do: the one way, for a tuning, a measurement and a comparison."""
+"""A job: what configs are measured for, and the one place that turns a config into the specification of an arm."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from autotp.errors import SpaceError
 from autotp.findings import Metric
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.proof.control import Control
-from autotp.measuring.proof.split_proof import places
+from autotp.measuring.proof.split_proof import socket_cpus
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.workload.registry import AnyWorkload, void_knobs
 from autotp.runtime import ModelFiles, Plan, Shape
@@ -20,15 +20,15 @@ LATENCY_HINT = Config.of({"performance_hint": "latency"})
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What configs are measured for: a model, how it is driven, the objectives, and the machine.
+    """What configs are measured for: a model, its workload, the objectives, and the machine.
 
     Attributes:
         files: the model.
-        shapes: static shapes by input; none of a language model.
+        shapes: static shapes by input; empty for a language model.
         workload: how it is driven.
-        objectives: metrics, the deciding one first; none where all are of interest.
-        topology: the machine, and the CPUs that may be used.
-        narrowed: whether the person chose these CPUs, so that every process must be bound to them.
+        objectives: metrics, the deciding one first; empty if all are of interest.
+        topology: the machine, and what this process may use of it.
+        narrowed: whether the user chose these CPUs, so that every process must be bound to them.
     """
 
     files: ModelFiles
@@ -40,11 +40,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def void_knobs(self) -> Mapping[str, str]:
-        """The knobs that mean nothing here, with the reason."""
+        """The knobs that have no meaning for the workload, with the reason."""
         return void_knobs(type(self.workload))
 
     def refuse_void(self, config: Config, whose: str = "") -> None:
-        """Refuse a config that has no effect of its own here; `whose` is put before it in the error.
+        """Refuse a config with settings that have no effect here; the error begins with `whose`.
 
         Raises:
             SpaceError: the text is the reason.
@@ -53,7 +53,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             raise SpaceError(f"{whose}{config}: {reason}.")
 
     def masks(self, config: Config) -> tuple[Mask, ...] | None:
-        """Return the CPUs of each process of `config`; None where they aren't bound.
+        """Return the CPUs of each process of `config`; None if processes aren't bound to CPUs.
 
         Raises:
             SpaceError: the config can't run here.
@@ -62,26 +62,26 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return (self.topology.envelope.cpus,) if masks is None and self.narrowed else masks
 
     def nireq(self, config: Config) -> int | None:
-        """Return the requests in flight with `config`; None leaves OpenVINO's optimum."""
+        """Return how many requests `config` keeps in flight; None leaves it to OpenVINO."""
         return self.workload.nireq(config, self.objectives)
 
     def strict(self, config: Config) -> bool:
-        """Whether `config` must give the reference's whole numbers, being less exact than the default."""
+        """Whether `config`, being less exact than the default, must give exactly the reference's whole numbers."""
         return self.workload.exact_when_lossy and lossy(config, self.topology.machine)
 
     def spec(self, config: Config, outputs: Outputs | None = None) -> ArmSpec:
-        """Return the arm of `config`, which compares its outputs where `outputs` says with what.
+        """Return the arm of `config`, which compares its outputs with the reference that `outputs` names, if any.
 
         Raises:
             SpaceError: the config can't run here.
         """
         return self._spec(config, self.masks(config), self.nireq(config), outputs)
 
-    def spec_of(self, plans: Sequence[Plan], config: Config) -> ArmSpec:
-        """Return the arm that runs `plans`, made elsewhere of `config`, with the attention of the workload."""
+    def spec_from_plans(self, plans: Sequence[Plan], config: Config) -> ArmSpec:
+        """Return the arm that runs `plans`, made elsewhere from `config`, with the workload's attention."""
         attention = self.workload.attention
         own = tuple(msgspec.structs.replace(plan, attention=attention) for plan in plans)
-        return ArmSpec(plans=own, workload=self.workload.of_config(config))
+        return ArmSpec(plans=own, workload=self.workload.for_config(config))
 
     def reference(self, path: str) -> ArmSpec:
         """Return the arm that writes the reference outputs to `path`."""
@@ -89,12 +89,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return ArmSpec(plans=(self._plan(properties),), workload=self.workload, outputs=Outputs(path, save=True))
 
     def hint(self) -> ArmSpec:
-        """Return the arm of OpenVINO's LATENCY hint with a single request, on the CPUs that the person chose."""
+        """Return the arm of OpenVINO's LATENCY hint with a single request, on the CPUs that the user chose."""
         mask = self.topology.envelope.cpus if self.narrowed else None
         return ArmSpec(plans=(self._plan(LATENCY_HINT.properties(), mask, nireq=1),), workload=self.workload)
 
     def control(self, config: Config) -> Control:
-        """Return what `config`, which has the distribution policy, is held against: the same without it.
+        """Return the control run for `config`, which has the distribution policy: the same config without it.
 
         Raises:
             SpaceError: the config can't run here.
@@ -102,7 +102,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         masks = self.masks(config)
         spec = self._spec(config.without_policy, masks and masks[:1], None, None)
         cpus = masks[0] if masks else self.topology.envelope.cpus
-        return Control(spec=spec, spanned=places(self.topology.machine, cpus))
+        return Control(spec=spec, sockets=socket_cpus(self.topology.machine, cpus))
 
     def _spec(
         self, config: Config, masks: tuple[Mask, ...] | None, nireq: int | None, outputs: Outputs | None
@@ -119,7 +119,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             )
             for mask in masks or (None,)
         )
-        return ArmSpec(plans=plans, workload=self.workload.of_config(config), outputs=outputs)
+        return ArmSpec(plans=plans, workload=self.workload.for_config(config), outputs=outputs)
 
     def _plan(self, properties: dict[str, str], mask: Mask | None = None, nireq: int | None = None) -> Plan:
         return Plan(

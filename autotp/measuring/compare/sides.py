@@ -1,8 +1,8 @@
-"""The two sides of a comparison: what a person names, as arms.
+"""Reads the two sides of a comparison as the user names them, and makes arms of them.
 
-A tuned file runs as `autotp.load` would run it: with exactly its properties, requests in flight and CPUs. It
-brings its model, shapes, objective and workload, too, as far as the caller gives nothing else. Of the file that
-its inputs came from it holds the name alone.
+A tuned file runs as `autotp.load` would run it: with exactly its properties, requests in flight and CPUs. Its
+model, shapes, objective and workload are used as well, unless the caller gives others. It doesn't hold its input
+data, only the name of their file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from autotp.deploy.tuned import SEEDED, Tuned, read_tuned
 from autotp.errors import InputError
 from autotp.files import is_file, load_yaml, parse_yaml
 from autotp.findings import Metric
-from autotp.measuring.comparison import A, B, Contenders
-from autotp.measuring.job import Job
+from autotp.measuring.compare.comparison import A, B, ComparisonSpec
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.rounds.arm import ArmSpec
-from autotp.measuring.rounds.blocks import Blocks
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.workload.registry import WORKLOADS, WorkloadOptions, objective_named, workload_class
 from autotp.options import spell
 from autotp.runtime import ModelFiles, Shape, locate
@@ -31,19 +31,19 @@ HINTS = ("latency", "throughput")
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One side as the person named it: a config, that of a tuned file where it is one."""
+    """One side as the user named it: a config, and the tuned file that it comes from, if any."""
 
     text: str
     config: Config
     tuned: Tuned | None = None
 
     def brought(self) -> dict[str, Any]:
-        """Return the workload's options as the file was tuned with; none for the data, of which it has no path."""
+        """Return the workload's options that the file was tuned with, but `data`, whose path it doesn't hold."""
         if self.tuned is None:
             return {}
         workload = self.tuned.workload
         facts = msgspec.structs.asdict(workload) | (workload.options or {})
-        own = {knob for knob, _ in self.config.settings}  # what the config sets wasn't asked of the workload
+        own = {knob for knob, _ in self.config.settings}  # set by the config, so not an option
         wanted = WorkloadOptions.__annotations__.keys() - {"data"} - own
         return {name: value for name, value in facts.items() if name in wanted and value is not None}
 
@@ -88,7 +88,7 @@ def model_of(sides: Sequence[Side], model: str | Path | None) -> ModelFiles:
     """Return the model to compare on: the one given, else that of a tuned file.
 
     Raises:
-        InputError: none is known, it isn't there, or two tuned files are of different models.
+        InputError: no model is known, it doesn't exist, or two tuned files are of different models.
     """
     tuned = [(Path(side.text), side.tuned) for side in sides if side.tuned is not None]
     if len({(content.model.graph_sha256, content.model.weights_bytes) for _, content in tuned}) > 1:
@@ -118,7 +118,7 @@ def shapes_of(sides: Sequence[Side], shapes: Mapping[str, Sequence[int]]) -> dic
 
 
 def objective_of(sides: Sequence[Side], objective: str | None, files: ModelFiles) -> Metric:
-    """Return the objective given, else that of a tuned file, else the usual one of such a model.
+    """Return the objective given, else that of a tuned file, else the usual one for the model.
 
     Raises:
         InputError: there is no such objective.
@@ -134,7 +134,7 @@ def options_of(sides: Sequence[Side], given: Mapping[str, Any], metric: Metric) 
     Options of a workload that can't be tuned for `metric` aren't taken from a file.
 
     Raises:
-        InputError: two tuned files differ in one that isn't given.
+        InputError: two tuned files differ in an option that isn't given.
     """
     found = {name: value for name, value in given.items() if value is not None}
     fit = {name for workload in WORKLOADS if workload.suits(metric) for name in workload.options.__annotations__}
@@ -150,24 +150,24 @@ def options_of(sides: Sequence[Side], given: Mapping[str, Any], metric: Metric) 
     return found
 
 
-def contenders_of(sides: Sequence[Side], job: Job) -> tuple[Contenders, tuple[str, ...]]:
-    """Return the arms of both sides, of the reference and of the hints, and what to warn of.
+def comparison_spec(sides: Sequence[Side], job: Job) -> tuple[ComparisonSpec, tuple[str, ...]]:
+    """Return the arms of both sides, of the reference and of the hints, and the warnings to show.
 
     Raises:
-        SpaceError: a config can't run here, or means nothing to the model.
+        SpaceError: a config can't run here, or has no effect on the model.
         ModelError: the model can't be read.
     """
     specs = [_spec(side, job) for side in sides]
     warnings = [warning for side in sides for warning in _warnings(side, job)]
-    contenders = Contenders(
+    spec = ComparisonSpec(
         sides=dict(zip((A, B), specs, strict=True)),
         reference=job.reference(""),
         hints=tuple(job.spec(Config.of({"performance_hint": hint})) for hint in HINTS),
         strict=frozenset(key for key, side in zip((A, B), sides, strict=True) if job.strict(side.config)),
-        blocks=Blocks.within(job.topology.envelope, job.workload),
+        blocks=BlockSettings.within(job.topology.envelope, job.workload),
         seed=job.workload.seed,
     )
-    return contenders, tuple(warnings)
+    return spec, tuple(warnings)
 
 
 def _spec(side: Side, job: Job) -> ArmSpec:
@@ -176,7 +176,7 @@ def _spec(side: Side, job: Job) -> ArmSpec:
         job.refuse_void(side.config)
         return job.spec(side.config)
     _, profile = decide(side.tuned, job.files, job.topology)
-    return job.spec_of(tuned_plans(side.tuned, profile, job.files, job.shapes), side.config)
+    return job.spec_from_plans(tuned_plans(side.tuned, profile, job.files, job.shapes), side.config)
 
 
 def _warnings(side: Side, job: Job) -> list[str]:

@@ -1,4 +1,4 @@
-"""From configs to running arms: started side by side, observed, their outputs judged, splits proven."""
+"""The bench: turns configs into running arms, checks their outputs, and proves splits."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,67 +9,67 @@ import msgspec
 
 from autotp.findings import Proof
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.job import Job
-from autotp.measuring.observed import Observed, Outcome
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.observed import Observed, Outcome
+from autotp.measuring.jobs.preparation import record_reference
 from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.outputs.reference import Outputs, reference_folder
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.watchdog import PhaseClock
-from autotp.measuring.preparation import record_reference
 from autotp.measuring.proof.control import activity_of, run_control
-from autotp.measuring.proof.split_proof import Activity, prove_split
+from autotp.measuring.proof.split_proof import ArmActivity, prove_split
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.space import MODEL_THREADS, Config, Effective, Predictor
 
 
 class Bench(Protocol):
-    """Makes arms of configs.
+    """Makes arms from configs.
 
     Attributes:
-        arm_start_s: the longest that an arm took to start and warm up so far.
+        arm_start_s: the longest time that an arm needed so far to start and warm up.
     """
 
     arm_start_s: float
 
     @property
     def clock(self) -> PhaseClock:
-        """The watchdogs and the time spent."""
+        """The time limits of workers, and the time spent waiting for them."""
 
     @property
     def room(self) -> int:
-        """How many more arms like the largest so far the memory that is left holds."""
+        """How many more arms fit into the free memory, if each takes as much as the largest so far."""
 
     def record_reference(self) -> None:
         """Compute the reference outputs once.
 
         Raises:
-            ArmFailure: the reference couldn't be run.
+            ArmFailure: the reference can't be run.
         """
 
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
-        """Take the hints' worst output error for what is accepted in practice."""
+        """Accept output errors as large as the hints' worst."""
 
     def arm(self, config: Config, checked: bool = True) -> Arm:
-        """Return an arm for `config`, not yet started; `checked` if it is to compare its outputs.
+        """Return an arm for `config`, not yet started; if `checked`, it compares its outputs with the reference.
 
         Raises:
             SpaceError: the config is INVALID here.
         """
 
     def start(self, configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
-        """Start an arm for each of `configs` side by side and return what each turned out to be.
+        """Start an arm for each of `configs`, side by side; return each with what was observed or its failure.
 
         Args:
             configs: configs that can run here.
-            gated: whether wrong outputs are a failure; the hints are exempt.
+            gated: whether wrong outputs are a failure; not so for the hints.
         """
 
     def wrong_output(self, config: Config, observed: Observed) -> ArmFailure | None:
-        """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
+        """Return the failure of an arm whose outputs the gate rejects; None if it accepts them."""
 
     def close(self) -> None:
-        """Stop every arm that was ever made here."""
+        """Stop every arm that was made here."""
 
 
 class WorkerBench:
@@ -81,10 +81,10 @@ class WorkerBench:
         self._job = job
         self._workers = workers
         self._predictor = predictor
-        self._model_threads: tuple[int, ...] = MODEL_THREADS  # less once a hint's own streams have been seen
+        self._model_threads: tuple[int, ...] = MODEL_THREADS  # narrowed once the THROUGHPUT hint has run
         self._folder = reference_folder()
         self._arms: list[Arm] = []
-        self._controls: dict[tuple[object, ...], Activity] = {}
+        self._controls: dict[tuple[object, ...], ArmActivity] = {}
 
     @property
     def _reference(self) -> Path:
@@ -94,17 +94,17 @@ class WorkerBench:
         """Compute the reference outputs once.
 
         Raises:
-            ArmFailure: the reference couldn't be run.
+            ArmFailure: the reference can't be run.
         """
         record_reference(self._workers, self._job.reference(str(self._reference)))
 
     def close(self) -> None:
-        """Stop every arm that was ever made here and delete the reference outputs."""
+        """Stop every arm that was made here and delete the reference outputs."""
         stop_all(self._arms)
         self._folder.cleanup()
 
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
-        """Take the hints' worst output error for what is accepted in practice, and learn from their streams."""
+        """Accept output errors as large as the hints' worst; note the threads of THROUGHPUT for predictions."""
         for config, hint in hints.items():
             if config.get("performance_hint") == "throughput":
                 self._model_threads = self._predictor.model_threads(config, hint.effective)
@@ -112,16 +112,16 @@ class WorkerBench:
 
     @property
     def clock(self) -> PhaseClock:
-        """The watchdogs and the time spent."""
+        """The time limits of workers, and the time spent waiting for them."""
         return self._workers.clock
 
     @property
     def room(self) -> int:
-        """How many more arms like the largest so far the memory that is left holds."""
+        """How many more arms fit into the free memory, if each takes as much as the largest so far."""
         return self._workers.room
 
     def arm(self, config: Config, checked: bool = True) -> Arm:
-        """Return an arm for `config`, not yet started; `checked` if it is to compare its outputs.
+        """Return an arm for `config`, not yet started; if `checked`, it compares its outputs with the reference.
 
         Raises:
             SpaceError: the config is INVALID here.
@@ -132,11 +132,11 @@ class WorkerBench:
         return arm
 
     def start(self, configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
-        """Start an arm for each of `configs` side by side and return what each turned out to be.
+        """Start an arm for each of `configs`, side by side; return each with what was observed or its failure.
 
         Args:
             configs: configs that can run here.
-            gated: whether wrong outputs are a failure; the hints are exempt.
+            gated: whether wrong outputs are a failure; not so for the hints.
         """
         began = monotonic()
         arms = [self.arm(config) for config in configs]
@@ -154,24 +154,24 @@ class WorkerBench:
         return outcomes
 
     def wrong_output(self, config: Config, observed: Observed) -> ArmFailure | None:
-        """Return the failure of an arm whose outputs the gate rejects, None where it accepts them."""
+        """Return the failure of an arm whose outputs the gate rejects; None if it accepts them."""
         assert observed.output_error is not None
         strict = self._job.strict(config)
-        reason = self.gate.rejects(observed.output_error, observed.effective.precision, strict)
+        reason = self.gate.rejection(observed.output_error, observed.effective.precision, strict)
         return ArmFailure(Status.WRONG_OUTPUT, Phase.COMPILE, reason) if reason else None
 
-    def proof(self, config: Config, seen: Activity) -> Proof:
-        """Return what the distribution policy, which `config` has, does in an arm that was `seen` at work.
+    def proof(self, config: Config, seen: ArmActivity) -> Proof:
+        """Return the proof of what the distribution policy of `config` does in an arm whose activity is `seen`.
 
-        The same config without the policy, under the same mask, runs once for all that need it.
+        The control run (the same config without the policy, under the same mask) is made once and kept.
 
         Raises:
-            ArmFailure: that can't be run or watched.
+            ArmFailure: the control run failed.
         """
         control, key = self._job.control(config), (config.without_policy, self._job.masks(config))
         if key not in self._controls:
             self._controls[key] = run_control(self._workers, control)
-        return prove_split(seen, self._controls[key], control.spanned)
+        return prove_split(seen, self._controls[key], control.sockets)
 
     def _observe(self, config: Config, arm: Arm) -> Outcome:
         started = arm.started[0]
@@ -188,7 +188,7 @@ class WorkerBench:
             output_error=arm.output_error if arm.spec.outputs is not None else None,
             properties=started.properties,
             predicted=self._predict(config),
-            told_apart=self._predictor.unreported_settings(config),
+            unreported=self._predictor.unreported_settings(config),
             copy_s=started.copy_s,
         )
 

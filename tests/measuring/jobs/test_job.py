@@ -8,7 +8,7 @@ import pytest
 
 from autotp.errors import SpaceError
 from autotp.findings import METRICS
-from autotp.measuring.job import Job
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
@@ -82,7 +82,7 @@ def test_the_workload_is_as_the_config_has_it() -> None:
 def test_plans_made_elsewhere_are_run_as_they_are() -> None:
     """But for the attention, which the workload decides; a batch that the config sets counts."""
     plan = Plan(files=LANGUAGE, shapes={}, properties={"A": "B"}, mask=(3,), nireq=1)
-    spec = job(files=LANGUAGE, workload=PAGED).spec_of([plan], Config.of({"batch": 2}))
+    spec = job(files=LANGUAGE, workload=PAGED).spec_from_plans([plan], Config.of({"batch": 2}))
     assert spec.plans == (msgspec.structs.replace(plan, attention=Attention.PA),)
     assert spec.workload == msgspec.structs.replace(PAGED, batch=2)
     assert spec.outputs is None
@@ -116,10 +116,10 @@ def test_a_policy_is_held_against_the_same_config_without_it() -> None:
     control = job(objectives=(METRICS["latency_p50"],)).control(policy(2))
     (plan,) = control.spec.plans
     assert (plan.properties, plan.mask, plan.nireq) == ({"NUM_STREAMS": "1"}, None, None)
-    assert [place.cpus for place in control.spanned] == [frozenset(range(6)), frozenset(range(6, 12))]
+    assert [place.cpus for place in control.sockets] == [frozenset(range(6)), frozenset(range(6, 12))]
     narrowed = job().control(policy(1))
     assert narrowed.spec.plans[0].mask == tuple(range(6))
-    assert len(narrowed.spanned) == 1
+    assert len(narrowed.sockets) == 1
 
 
 def test_what_means_nothing_to_the_model_is_refused() -> None:

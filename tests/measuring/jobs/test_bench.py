@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from autotp.measuring.bench import Bench, WorkerBench
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.job import Job
-from autotp.measuring.observed import Observed
+from autotp.measuring.jobs.bench import Bench, WorkerBench
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.observed import Observed
+from autotp.measuring.jobs.preparation import inspect
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.parent import pool as workers_module
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.preparation import inspect
 from autotp.measuring.workload.workload import Run
 from autotp.runtime import locate
 from autotp.space import Config, Effective, FullyConnected, Predictor

@@ -1,0 +1,1 @@
+"""Two settings against each other."""
