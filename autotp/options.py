@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, get_type_hints
 
-# Flags that aren't just `--` and the key: keys carry units and plurals, flags don't.
+# Keys are plural where a flag is repeated.
 FLAGS = {
     "objectives": "--objective",
     "constraints": "--constraint",
     "shapes": "--shape",
     "settings": "--set",
-    "budget_s": "--budget",
-    "rate_per_s": "--rate",
 }
 
 
@@ -77,8 +75,9 @@ _spelling: ContextVar[Spelling] = ContextVar("spelling", default=Spelling.PYTHON
 
 
 def flag_of(name: str) -> str:
-    """Return the command line's flag for the option `name`."""
-    return FLAGS.get(name, "--" + name.replace("_", "-"))
+    """Return the command line's flag for the option `name`: without its unit, as values carry that there."""
+    without_unit = name.removesuffix("_per_s").removesuffix("_s")
+    return FLAGS.get(name, "--" + without_unit.replace("_", "-"))
 
 
 def spelling() -> Spelling:
