@@ -23,7 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tuned(model: Path) -> Path:
-    """A tuned file of that model, from a call too short to tell."""
+    """A tuned file of that model, from a tuning too short for a verdict."""
     package.tune(model, budget_s=0.5, out=model.parent / "out")
     return model.parent / "out" / "tuned.yaml"
 

@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_is_bad_input(
 
 
 def test_a_password_is_not_printed() -> None:
-    """Whatever goes wrong with the URL, the password isn't told."""
+    """Whatever is wrong with the URL, the error never shows the password."""
     code, out, err = autotp("dashboard", "foo://ann:hunter2@host/db?password=hunter2")
     assert code == 2
     assert "hunter2" not in out + err

@@ -30,7 +30,7 @@ def test_text_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_the_group_that_limits_is_not_named(tmp_path: Path) -> None:
-    """Advice is attached to reports and kept in studies, so it tells what is wrong and not whose group it is."""
+    """Advice is attached to reports and kept in studies, so it says what is wrong without the names of groups."""
     limits = {
         "proc/self/cgroup": "0::/alice",
         "sys/fs/cgroup/alice/cpu.max": "150000 100000",

@@ -1,4 +1,4 @@
-"""The machine-wide lock at the command line: who waits, who is told, who fails."""
+"""The machine-wide lock at the command line: who waits, what is reported, who fails."""
 
 import json
 import subprocess

@@ -38,7 +38,7 @@ def test_no_command_shows_the_help() -> None:
 
 
 def test_the_version_is_the_packages() -> None:
-    """`autotp --version` tells what is installed."""
+    """`autotp --version` prints the installed version."""
     code, out, _ = autotp("--version")
     assert code == 0
     assert version("autotp") in out

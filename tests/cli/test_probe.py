@@ -59,7 +59,7 @@ def test_text_is_a_tree(tmp_path: Path) -> None:
 
 
 def test_no_line_is_cut_off(tmp_path: Path) -> None:
-    """However many instruction sets a processor has, the last one is told, and in one line for grep."""
+    """However many instruction sets a processor has, all are printed, on one line so that grep finds them."""
     root = write(build(Described(), tmp_path / "root"), {"proc/cpuinfo": f"flags : {' '.join(sorted(X86_ISA))}\n"})
     done = autotp("probe", "--sysroot", str(root))
     (line,) = (line for line in done[1].splitlines() if "ISA: " in line)
@@ -67,7 +67,7 @@ def test_no_line_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_the_group_that_limits_is_named(tmp_path: Path) -> None:
-    """A person sees which group to ask for more; the JSON, which is shared, doesn't tell its name."""
+    """The text names the group that sets a limit; the JSON, which is shared, doesn't show its name."""
     limits = {
         "proc/self/cgroup": "0::/alice/job",
         "sys/fs/cgroup/alice/cpu.max": "150000 100000",

@@ -61,7 +61,7 @@ def test_on_another_machine_it_names_the_fallback(tmp_path: Path) -> None:
 
 
 def test_without_its_model_nothing_would_be_applied(tuned_here: Path, tmp_path: Path) -> None:
-    """autotp.load refuses it unless it's told where the model is, so that is what is said."""
+    """autotp.load refuses the file unless the caller passes the model's path, and `show` says so."""
     moved = tmp_path / "away" / "tuned.yaml"
     moved.parent.mkdir()
     moved.write_text(tuned_here.read_text())

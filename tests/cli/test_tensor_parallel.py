@@ -22,22 +22,22 @@ STATES = {1: "inert", 2: "active", 3: "active", 4: "active"}
 def test_four_sockets_explore_every_native_degree(tmp_path: Path) -> None:
     """Split counts 1 to 4 are tried, each with a proof: sub-streams as many, from threads that were seen.
 
-    The tuning is stopped as soon as it has told all four.
+    The tuning is stopped as soon as it has reported all four.
     """
     model, out = wide_model(tmp_path, rows=64), tmp_path / "out"
     argv = (sys.executable, "-m", "autotp", "tune", str(model), *OPTIONS, "--out", str(out))
-    told: dict[int, Any] = {}
+    reported: dict[int, Any] = {}
     with rig.start(FOUR_BY_FOUR, argv, shim=True, tmp=tmp_path) as process:
         assert process.stdout is not None
         for line in process.stdout:
             event = json.loads(line)
             if event["event"] == "arm" and event.get("proof"):
-                told[event["config"]["split_count"]] = event["proof"]
-            if told.keys() == STATES.keys():
+                reported[event["config"]["split_count"]] = event["proof"]
+            if reported.keys() == STATES.keys():
                 break
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-    assert told == STATES, (err, proofs(out))
+    assert reported == STATES, (err, proofs(out))
     assert process.returncode == 130
     kept = proofs(out)
     for split_count, state in STATES.items():

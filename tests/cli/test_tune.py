@@ -84,7 +84,7 @@ def test_a_complete_trial_holds_its_evidence(done: Done) -> None:
 
 
 def test_ones_own_settings_are_a_baseline(done: Done) -> None:
-    """`--baseline` is raced as one, or told to be the same as a hint."""
+    """`--baseline` is raced as a baseline, or reported to be the same as a hint."""
     baselines = [t.user_attrs["config"] for t in trials_of(done.out, "model-throughput")]
     aliases = next(event for event in done.events if event["event"] == "baselined")["aliases"]
     assert {"num_streams": 1} in [*baselines, *aliases]
@@ -107,7 +107,7 @@ def test_the_file_loads_and_infers(done: Done) -> None:
 
 
 def test_the_file_can_be_shown(done: Done) -> None:
-    """`autotp show` tells the verdict and that it would be applied here."""
+    """`autotp show` prints the verdict and that it would be applied here."""
     code, out, _ = autotp("show", str(done.out / "tuned.yaml"))
     assert code == 0
     assert f"{done.tuned.profiles[0].result.verdict.upper()}: " in out
@@ -141,7 +141,7 @@ def test_an_interrupted_resume_keeps_what_was_proven(done: Done) -> None:
 
 
 def test_ctrl_c_leaves_a_study_that_resume_continues(tmp_path: Path) -> None:
-    """SIGINT: exit code 130, `unknown` in tuned.yaml; `--resume` goes on with more trials and tells in words."""
+    """SIGINT: exit code 130, `unknown` in tuned.yaml; `--resume` goes on with more trials and prints text."""
     model, out = matmul_model(tmp_path), tmp_path / "out"
     argv = [*TUNE, str(model), "--out", str(out), "--trials", "1"]
     with subprocess.Popen(

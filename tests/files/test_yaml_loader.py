@@ -121,7 +121,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
-    """A file that isn't UTF-8 is told so."""
+    """A file that isn't UTF-8 is refused with that reason."""
     path = tmp_path / "latin.yaml"
     path.write_bytes("a: é".encode("latin-1"))
     with pytest.raises(InputError, match=r"latin\.yaml is not UTF-8 text"):

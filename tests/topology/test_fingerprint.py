@@ -157,7 +157,7 @@ def test_every_hard_fact_makes_another_machine(rows: list[Row], fact: str) -> No
 
 
 def test_soft_facts_leave_the_id_alone(tmp_path: Path) -> None:
-    """Model, stepping, microcode, kernel and frequencies are told but make no other fingerprint."""
+    """Model, stepping, microcode, kernel and frequencies don't change the fingerprint."""
     cpuinfo = "processor : 0\nmodel name : {0}\nstepping : {0}\nmicrocode : {0}\ncpu MHz : {0}\nflags : avx2\n"
     tree = files(two_sockets())
     found = [

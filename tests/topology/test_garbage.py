@@ -139,8 +139,8 @@ THINGS = st.sampled_from(sorted(NOTHING))
 
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(name=PLACES, how=THINGS)
-def test_where_nothing_is_told_nothing_is_made_up(root: Path, whole: Topology, name: str, how: str) -> None:
-    """Without any one file or folder, CPUs, cores and sockets are told by others; other facts become unknown."""
+def test_where_nothing_is_known_nothing_is_made_up(root: Path, whole: Topology, name: str, how: str) -> None:
+    """Without any one file or folder, CPUs, cores and sockets come from others; other facts become unknown."""
     found = _answer(root, {name: NOTHING[how]})
     if found is not None and name not in ("proc", "sys"):
         _assert_nothing_new(probed_facts(found.machine), probed_facts(whole.machine))
@@ -184,7 +184,7 @@ def _assert_possible(found: Topology) -> None:
     damage=st.dictionaries(PLACES, GARBAGE.map(_writing) | THINGS.map(NOTHING.__getitem__), min_size=2, max_size=6)
 )
 def test_much_garbage_at_once_is_named_or_unknown(root: Path, damage: dict[str, Callable[[Path], None]]) -> None:
-    """With several places damaged, whole folders among them, one of them is named or the rest is told."""
+    """With several places damaged, whole folders among them, the error names one of them, or the rest is found."""
     found = _answer(root, damage)
     assert found is None or found.machine.cpus
 

@@ -1,8 +1,8 @@
 """The probe against the builder's description, lscpu and lstopo, on 203 generated machines and six recorded ones.
 
 Each machine is drawn from its own number, and a failure shows it, so that it can be repeated alone. What a tool
-can't tell is said, with the reason, in `tests.support.oracles.INEXPRESSIBLE`, and how often each was asked is
-asserted.
+doesn't report is listed, with the reason, in `tests.support.oracles.INEXPRESSIBLE`, and how often each was asked
+is asserted.
 """
 
 import tarfile
@@ -130,7 +130,7 @@ def test_every_feature_and_pair_of_oddities_is_generated() -> None:
 
 
 def test_the_probe_finds_just_what_was_described(checked: list[Checked]) -> None:
-    """Every fact of every machine is exact; nothing is made up but the ids that the kernel doesn't tell."""
+    """Every fact of every machine is exact; only the ids that the kernel doesn't give are invented."""
     assert not _wrong(checked, "probe")
     count = Counter(fact for one in checked for fact in one.asked["probe"])
     made_up = {fact: number for fact, number in count.items() if number < len(checked)}
@@ -140,7 +140,7 @@ def test_the_probe_finds_just_what_was_described(checked: list[Checked]) -> None
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_independent_tools_find_what_was_described(checked: list[Checked], tool: str) -> None:
-    """Lscpu and lstopo agree with the description, and so with the probe, in all that they can tell."""
+    """Lscpu and lstopo agree with the description, and so with the probe, in all facts that they report."""
     if reason := unavailable(tool):
         pytest.skip(reason)
     assert not _wrong(checked, tool)
@@ -203,9 +203,9 @@ def test_independent_tools_agree_on_recorded_machines(archive: Path) -> None:
         facts = probed_facts(probe(Path(folder)).machine)
         for tool in tools:
             left_out, _ = RECORDED_WITHOUT.get((tool, archive.name.removesuffix(".tar.gz")), (set(), ""))
-            told = RECORDED_FACTS[tool] - left_out
-            found = READERS[tool](Path(folder)) if told else {}
-            assert {fact for fact in told if not agrees(facts[fact], found[fact])} == set(), tool
+            reported = RECORDED_FACTS[tool] - left_out
+            found = READERS[tool](Path(folder)) if reported else {}
+            assert {fact for fact in reported if not agrees(facts[fact], found[fact])} == set(), tool
 
 
 def test_a_wrong_fact_is_noticed(tmp_path: Path) -> None:

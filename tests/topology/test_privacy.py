@@ -41,7 +41,7 @@ def test_numbered_names_are_public_among_the_kernels_folders_alone() -> None:
 
 @given(path=PATHS)
 def test_a_path_made_public_twice_is_the_same(path: str) -> None:
-    """What a recording tells of a group is what its own recording would tell, and no private name is left."""
+    """A recording and a recording of it describe groups alike, and hold no private name."""
     once = public_path(path, {})
     assert public_path(once, {}) == once
     assert not {"alice", "bob", "a b", "node17"} & set(once.split("/"))
@@ -59,12 +59,12 @@ def test_stand_ins_keep_the_hierarchy(group: str, roots: list[str]) -> None:
     with in_memory() as scratch:
         files = {"proc/self/cgroup": f"1:cpu:{group}", "proc/self/mountinfo": mounts}
         tree = Tree(write(Path(scratch) / "old", files))
-        told = Tree(write(Path(scratch) / "new", public_groups(tree, stand_ins)))
+        public = Tree(write(Path(scratch) / "new", public_groups(tree, stand_ins)))
         old = [
             ([public_path(folder, stand_ins) for folder in chain.folders], chain.has_our_group)
             for chain in group_chains(tree, "cpu")
         ]
-        assert [(list(chain.folders), chain.has_our_group) for chain in group_chains(told, "cpu")] == old
+        assert [(list(chain.folders), chain.has_our_group) for chain in group_chains(public, "cpu")] == old
 
 
 def _escaped(path: str) -> str:

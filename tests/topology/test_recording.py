@@ -1,4 +1,4 @@
-"""Recordings answer as the machine did that they were made on, and tell nothing about anybody."""
+"""Probing a recording gives what probing the machine gave, and a recording holds no private data."""
 
 import json
 import os
@@ -73,8 +73,8 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def _told(folder: Path) -> str:
-    """Everything that a recording tells: names and contents."""
+def _all_text(folder: Path) -> str:
+    """The names and contents of all files of a recording, as one text."""
     names = [str(path.relative_to(folder)) for path in folder.rglob("*")]
     return "\n".join([*names, *(data.decode() for data in _contents(folder).values())])
 
@@ -98,16 +98,16 @@ def test_generated_machines_are_recorded_whole(
         except TopologyError:
             return
         _check(root, Path(scratch) / "recording")
-        told = _told(Path(scratch) / "recording") + json.dumps(summary(found))
-        assert [secret for secret in SECRETS if secret in told] == []
+        text = _all_text(Path(scratch) / "recording") + json.dumps(summary(found))
+        assert [secret for secret in SECRETS if secret in text] == []
 
 
 def test_no_secret_is_recorded(tmp_path: Path) -> None:
     """Serial numbers, host names, MACs, users, container ids and mounts stay out; limits and health stay in."""
     root = write(tmp_path / "root", files(two_sockets()) | PLANTED | {"proc/cpuinfo": CPUINFO})
     _check(root, tmp_path / "recording")
-    told = _told(tmp_path / "recording")
-    assert [secret for secret in SECRETS if secret in told] == []
+    text = _all_text(tmp_path / "recording")
+    assert [secret for secret in SECRETS if secret in text] == []
     envelope = probe(tmp_path / "recording").envelope
     assert (envelope.cpus, envelope.cpu_quota, envelope.memory_limit_bytes) == (tuple(range(7)), 1.5, 2**30)
     found = health(tmp_path / "recording")
@@ -168,7 +168,7 @@ def test_this_machine_is_recorded(cpus: int | None, tmp_path: Path, monkeypatch:
     assert brand(tmp_path / "recording") == "Xeon Gold ?"
     assert found.fingerprint == made.fingerprint
     assert summary(found) == summary(made)
-    assert os.uname().nodename not in _told(tmp_path / "recording").split()
+    assert os.uname().nodename not in _all_text(tmp_path / "recording").split()
 
 
 def test_what_a_namespace_hides_stays_unknown(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from tests.support.recorded_files import write
 
 
 def test_the_summary_is_json_with_the_promised_keys(tmp_path: Path) -> None:
-    """All keys are there, lists are lists, unknown and unlimited is null, and no group's own name is told."""
+    """All keys are there, lists are lists, unknown and unlimited is null, and no group's own name is shown."""
     tree = files(two_sockets()) | {
         f"{NODE}/node0/distance": "10 21",
         f"{NODE}/node0/meminfo": "Node 0 MemTotal: 1024 kB",

@@ -118,7 +118,7 @@ def test_an_unknown_group_may_be_the_reason(
 def test_the_live_affinity_decides_alone(
     files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Files that are absent, damaged, contradict the affinity, or tell of other CPUs leave the reason unknown."""
+    """Files that are absent, damaged, contradict the affinity, or list other CPUs leave the reason unknown."""
     assert _live(tmp_path, files, {2, 3}, monkeypatch) == Allowed(cpus=(2, 3), reason=CpusReason.UNKNOWN)
 
 
@@ -130,7 +130,7 @@ def test_an_affinity_beyond_the_online_cpus_is_believed(monkeypatch: pytest.Monk
 
 @requires_rig(shim=True)
 def test_pretended_cpus_have_no_wrong_reason(tmp_path: Path) -> None:
-    """Where /proc and the control groups tell of other CPUs than /sys, the reason for a mask stays unknown."""
+    """Where /proc and the control groups list other CPUs than /sys, the reason for a mask stays unknown."""
     code = (
         "import os; from autotp.topology import probe; print(probe().envelope.reasons.cpus);"
         "os.sched_setaffinity(0, {0, 1}); print(probe().envelope.reasons.cpus)"

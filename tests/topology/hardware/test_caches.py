@@ -14,7 +14,7 @@ def _index(cpu: int, index: int, **facts: str) -> dict[str, str]:
 
 
 def test_each_cache_is_listed_once(tmp_path: Path) -> None:
-    """CPUs that share a cache tell of the same one; offline sharers are left out."""
+    """A cache that several CPUs list counts once; offline CPUs that share it are left out."""
     tree = files(two_sockets(), online={0, 1, 4})
     for cpu in (0, 4):
         tree |= _index(cpu, 0, level="1", type="Data", size="48K", shared_cpu_list="0,4")
@@ -44,7 +44,7 @@ def test_missing_facts_of_a_cache(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hole", [0, 1])
 def test_a_missing_index_hides_no_other(tmp_path: Path, hole: int) -> None:
-    """Where one of a CPU's caches can't be told, the later ones are told all the same."""
+    """Where one of a CPU's caches has no level, the later ones are found all the same."""
     tree = files(two_sockets())
     for level in {1, 2, 3} - {hole + 1}:
         tree |= _index(0, level - 1, level=f"{level}", type="Unified", size="2M", shared_cpu_map="1")

@@ -47,7 +47,7 @@ def test_every_described_machine_is_found(rows: list[Row], names: tuple[str, str
 
 
 def test_sysfs_is_believed_where_cpuinfo_disagrees(tmp_path: Path) -> None:
-    """A virtual machine's /proc/cpuinfo may tell of another shape; the masks of sysfs decide."""
+    """A virtual machine's /proc/cpuinfo may describe another shape; the masks of sysfs decide."""
     lies = "".join(f"processor : {cpu}\nphysical id : {cpu}\ncore id : 0\n\n" for cpu in range(32))
     found = machine(tmp_path, files(two_sockets()) | {"proc/cpuinfo": lies})
     assert (found.sockets, found.cores, found.logical_cpus) == (2, 4, 8)
@@ -64,7 +64,7 @@ def test_cpuinfo_tells_the_places_without_topology_folders(tmp_path: Path) -> No
 
 
 def test_without_any_place_each_cpu_is_a_core_of_one_socket(tmp_path: Path) -> None:
-    """Where nothing tells of sockets and cores, one socket of single-threaded cores is assumed."""
+    """Where no file describes sockets and cores, one socket of single-threaded cores is assumed."""
     found = machine(tmp_path, {f"{CPU}/online": "1-3"})
     assert (found.sockets, found.cores, found.smt) == (1, 3, 1)
 
@@ -76,7 +76,7 @@ def test_a_cpu_without_its_folder_joins_its_siblings(tmp_path: Path) -> None:
 
 
 def test_repeated_and_impossible_socket_ids_are_replaced(tmp_path: Path) -> None:
-    """Masks tell sockets apart even where all have the id -1 or 0; each then gets an id of its own."""
+    """Masks distinguish sockets even where all have the id -1 or 0; each then gets an id of its own."""
     for text in ("-1", "0", "4294967295"):
         tree = files(two_sockets())
         tree |= dict.fromkeys((name for name in tree if name.endswith("physical_package_id")), text)

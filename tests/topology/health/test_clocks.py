@@ -41,7 +41,7 @@ def test_turbo_has_two_switches(tmp_path: Path, name: str, text: str, command: s
 
 
 def test_heat_is_told_with_its_counts(tmp_path: Path) -> None:
-    """The highest counts of a core and of a package are told; none is no advice."""
+    """The highest counts of a core and of a package are reported; zero gives no advice."""
     folder = f"{CPU}/cpu{{}}/thermal_throttle/"
     facts = {f"{folder.format(cpu)}core_throttle_count": f"{cpu}" for cpu in range(4)}
     facts[f"{folder.format(2)}package_throttle_count"] = "90"

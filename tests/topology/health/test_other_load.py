@@ -28,7 +28,7 @@ GUEST = {"proc/cpuinfo": "processor : 0\nflags : avx2 hypervisor"}
     ],
 )
 def test_load_and_pressure(tmp_path: Path, load: str, waiting: str | None, is_advised: bool) -> None:
-    """A tenth of the CPUs busy, and processes that wait, are told, each with its figure."""
+    """A tenth of the CPUs busy, and processes that wait, are each reported with a figure."""
     facts = {"proc/loadavg": f"{load} 1.00 1.00 4/900 77"}
     if waiting is not None:
         facts["proc/pressure/cpu"] = f"some avg10={waiting} avg60=0.4 avg300=2.1 total=10\n"
@@ -40,7 +40,7 @@ def test_load_and_pressure(tmp_path: Path, load: str, waiting: str | None, is_ad
 
 
 def test_steal_since_boot(tmp_path: Path) -> None:
-    """A recording tells what the host took since boot, of the CPUs that may be used."""
+    """A recording shows how much the host took since boot from the CPUs that may be used."""
     stat = "cpu  9 9\ncpu0 90 0 0 0 0 0 0 10 0 0\ncpu7 0 0 0 0 0 0 0 100 0 0\n"
     facts = GUEST | {"proc/stat": stat, "proc/self/status": "Cpus_allowed_list: 0-3"}
     assert "took 10.00 % since boot" in advice(tmp_path, facts)["virtual_machine"].seen
@@ -62,8 +62,8 @@ def test_a_cpu_that_stat_leaves_out_has_unknown_steal(tmp_path: Path) -> None:
     assert "an unknown share" in unknown.seen
 
 
-def test_the_last_moment_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two looks show what is stolen now, whatever was since boot."""
+def test_steal_of_the_last_moment_is_reported_separately(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two readings show the present steal, whatever it was since boot."""
     root = write(tmp_path, files(two_sockets()) | GUEST | {"proc/stat": "cpu0 1000 0 0 0 0 0 0 0"})
     steal_sample, clock_s = begin_steal_sample(Tree(root), 0.2), time.monotonic()
 
@@ -79,7 +79,9 @@ def test_the_last_moment_is_told_apart(tmp_path: Path, monkeypatch: pytest.Monke
     assert "0.00 % since boot and 25.0 % in the last 0.2 s" in found.seen
 
 
-def test_nobody_waits_for_a_watch_that_lasted_long_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_for_a_sample_that_lasted_long_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It runs while the rest is read; how long that took is said."""
     root = write(tmp_path, files(two_sockets()) | GUEST | {"proc/stat": "cpu0 150 0 0 0 0 0 0 50"})
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited"))
@@ -91,7 +93,7 @@ def test_nobody_waits_for_a_watch_that_lasted_long_enough(tmp_path: Path, monkey
     assert "50.0 % in the last 0.3 s" in found.seen
 
 
-def test_nobody_waits_where_there_is_nothing_to_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_where_there_is_nothing_to_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without /proc/stat a second look would show nothing either."""
     root = write(tmp_path, files(two_sockets()) | GUEST)
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited"))

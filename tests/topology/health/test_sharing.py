@@ -47,7 +47,7 @@ def _paired() -> dict[str, str]:
     [("[always] madvise never", 1), ("always madvise [never]", 1), ("always [madvise]", 0)],
 )
 def test_huge_pages(tmp_path: Path, setting: str, is_advised: bool) -> None:
-    """Always and never are told with the setting; madvise leaves it to the program."""
+    """Always and never are reported with the setting; madvise leaves it to the program."""
     found = advice(tmp_path, {"sys/kernel/mm/transparent_hugepage/enabled": setting})
     assert ("transparent_huge_pages" in found) == is_advised
     assert not is_advised or setting in found["transparent_huge_pages"].seen
@@ -65,7 +65,7 @@ def test_numa_balancing_needs_nodes(tmp_path: Path) -> None:
     ("cpu_max", "is_advised"), [("150000 100000", 1), ("800000 100000", 0), ("max 100000", 0)]
 )
 def test_a_quota_below_the_cpus(tmp_path: Path, cpu_max: str, is_advised: bool) -> None:
-    """A quota of fewer CPUs than there are is told with its group; one that never binds isn't."""
+    """A quota of fewer CPUs than there are is reported with its group; a larger one isn't."""
     found = advice(tmp_path, {"proc/self/cgroup": "0::/box", f"{BOX}/cpu.max": cpu_max})
     assert ("cpu_quota" in found) == is_advised
     assert not is_advised or "1.5 CPU(s) on 8 CPUs, set by /sys/fs/cgroup/group-1" in found["cpu_quota"].seen
