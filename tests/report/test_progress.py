@@ -75,6 +75,10 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
         (ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="capped"), ["[split CAPPED: "]),
         (ArmEnded(trial=8, config={}, status="CRASHED", reason="gone"), ["CRASHED", "no knob set", "(gone)"]),
         (
+            ArmEnded(trial=9, config={"distribution_policy": "none", **F32}, status="OK", gain=GAIN, rounds=30),
+            ["1.870]  inference_precision_hint=f32"],
+        ),
+        (
             FinalsBegan(finalists=(F32,), baselines=({"performance_hint": "latency"},), processes=6, rounds=100),
             ["6 fresh processes", "100 rounds", "inference_precision_hint=f32; against performance_hint=latency"],
         ),
