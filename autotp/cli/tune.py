@@ -38,19 +38,19 @@ def run(model: Path, as_json: bool, asked: dict[str, Any]) -> int:
 
     from autotp.report.progress import describe_event
     from autotp.tuning.api import tune
-    from autotp.tuning.events import Event, Ruled
+    from autotp.tuning.events import Event, VerdictReached
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop ends like Ctrl-C
     verdicts: list[str] = []
 
     def listen(event: Event) -> None:
-        if isinstance(event, Ruled):
+        if isinstance(event, VerdictReached):
             verdicts.append(event.tuned.profiles[0].result.verdict)
         if not as_json:
             for line in describe_event(event):
                 click.echo(line)
-        elif isinstance(event, Ruled):
+        elif isinstance(event, VerdictReached):
             import msgspec
 
             echo_json({"event": "verdict", **msgspec.to_builtins(event.tuned)})

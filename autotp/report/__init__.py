@@ -1,1 +1,1 @@
-"""Reports: what people see of a tuning, a machine, a space, and the dashboard."""
+"""Reports for users: tunings, measurements, machines, spaces and tuned files as text, and the dashboard."""

@@ -1,4 +1,4 @@
-"""A measurement and a comparison as things that rich prints."""
+"""A measurement and a comparison as text and tables for rich to print."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -16,7 +16,7 @@ from autotp.space import spell_config
 
 
 def measurement_table(settings: Mapping[str, object], measurement: Measurement) -> Table:
-    """Return one config's figures."""
+    """Return a table of one config's figures."""
     table = Table(title=spell_config(settings), title_justify="left", show_header=False)
     for key, value in measurement.metrics.items():
         if value is not None:
@@ -38,7 +38,7 @@ def measurement_table(settings: Mapping[str, object], measurement: Measurement) 
 
 
 def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
-    """Return the figures of both sides, and in a sentence what they prove."""
+    """Return a table of both sides' figures, and a sentence that says what they prove."""
     table = Table("", f"A: {a}", f"B: {b}")
     for key in (*BRIEF, METRICS["memory"].key):
         if key in found.a.metrics and key in found.b.metrics:

@@ -8,19 +8,19 @@ from autotp.report.units import BRIEF, metric_name, spell_metric, spell_seconds
 from autotp.space import spell_config
 from autotp.tuning.events import (
     ArmEnded,
-    Baselined,
-    Began,
+    BaselinesRaced,
     Event,
     FinalsBegan,
     FinalsEnded,
     NoiseMeasured,
     PlayOffBegan,
-    Ruled,
+    TuningBegan,
+    VerdictReached,
     Waiting,
-    Weathered,
+    WeatherCounted,
 )
 
-MEANINGLESS = 100.0  # between the ends of an interval that says nothing
+MEANINGLESS = 100.0  # ratio of an interval's ends, from which on it says nothing
 
 _PROOFS = {
     ProofState.ACTIVE: "split active",
@@ -31,17 +31,17 @@ _PROOFS = {
 
 @singledispatch
 def describe_event(event: Event) -> list[str]:
-    """Return the lines that describe `event`."""
+    """Return lines of text that describe `event`."""
     raise TypeError(f"no words for {type(event).__name__}")
 
 
 @describe_event.register
 def _(event: Waiting) -> list[str]:
-    return [f"waiting   for {event.holder}, which measures on this machine; the budget begins afterwards"]
+    return [f"waiting   for {event.holder}, which is measuring on this machine; the budget starts afterwards"]
 
 
 @describe_event.register
-def _(event: Began) -> list[str]:
+def _(event: TuningBegan) -> list[str]:
     configs = f"{event.configs} configs, {event.effective_configs} that may differ"
     lines = [f"study     {event.study} in {event.out}: {configs}; budget {spell_seconds(event.budget_s)}"]
     if event.workload.description is not None:
@@ -52,7 +52,7 @@ def _(event: Began) -> list[str]:
 
 
 @describe_event.register
-def _(event: Baselined) -> list[str]:
+def _(event: BaselinesRaced) -> list[str]:
     metrics = ", ".join(f"{metric_name(key)} {spell_metric(key, v)}" for key, v in _short(event.metrics))
     aliases = "".join(f"; {spell_config(alias)} is the same here as another hint" for alias in event.aliases)
     warnings = [f"warning   {warning}" for warning in event.warnings]
@@ -63,14 +63,14 @@ def _(event: Baselined) -> list[str]:
 def _(event: NoiseMeasured) -> list[str]:
     noise = event.noise
     if noise is None:
-        return [f"noise     not measured, the finals will tell: {event.reason}"]
+        return [f"noise     not measured, only the finals will show it: {event.reason}"]
     least = f"gains below about {noise.smallest_gain:.3f}× may be too small to prove here"
     length = "" if event.by_count else f"; blocks of {spell_seconds(noise.block_s)}"
     return [f"noise     the best baseline against itself: {least}{length}"]
 
 
 @describe_event.register
-def _(event: Weathered) -> list[str]:
+def _(event: WeatherCounted) -> list[str]:
     if not event.repeated + event.kept:
         return []
     again = f"{event.repeated} blocks were run again because others took their CPUs"
@@ -87,7 +87,7 @@ def _(event: ArmEnded) -> list[str]:
 
 @describe_event.register
 def _(event: PlayOffBegan) -> list[str]:
-    return [f"play-off  {len(event.candidates)} candidates that can't be told apart race again"]
+    return [f"play-off  {len(event.candidates)} candidates that may all be the best race again"]
 
 
 @describe_event.register
@@ -105,7 +105,7 @@ def _(event: FinalsEnded) -> list[str]:
 
 
 @describe_event.register
-def _(event: Ruled) -> list[str]:
+def _(event: VerdictReached) -> list[str]:
     result = event.tuned.profiles[0].result
     found, evidence, _ = headline(event.tuned).splitlines()
     return ["", f"{result.verdict.upper()}: {found}", f"     {evidence}", f"     Written to {event.path}."]
@@ -113,7 +113,7 @@ def _(event: Ruled) -> list[str]:
 
 def _times(gain: Interval) -> str:
     if gain.high > MEANINGLESS * gain.low:
-        return f"{gain.median:6.3f}× [too few rounds to tell]"
+        return f"{gain.median:6.3f}× [too few rounds for an interval]"
     return f"{gain.median:6.3f}× [{gain.low:.3f}, {gain.high:.3f}]"
 
 

@@ -1,4 +1,4 @@
-"""A space as things that rich prints: its knobs with their values here, and what was dropped."""
+"""A search space as a table for rich to print: its knobs with their values here, and what was dropped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableTy
         when = " and ".join(f"{other} in {', '.join(map(spell_value, wanted))}" for other, wanted in knob.when)
         table.add_row(knob.name, factor + values, when)
     parts: list[RenderableType] = [table]
-    parts.append(Text(f"{census.configs} configs, {census.effective_configs} that OpenVINO may tell apart"))
+    parts.append(Text(f"{census.configs} configs, {census.effective_configs} that may differ"))
     for dropped in census.dropped:
         count = "" if dropped.configs is None else f" ({dropped.configs} configs)"
         parts.append(Text(f"dropped {dropped.what}: {dropped.reason}{count}"))

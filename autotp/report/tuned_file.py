@@ -1,4 +1,4 @@
-"""A tuned.yaml as things that rich prints: what was found, and what would be applied here."""
+"""A tuned.yaml as text for rich to print: what was found, and what would be applied here."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from autotp.space import spell_config
 def tuned_view(
     tuned: Tuned, profile: Profile, decision: Decision, properties: Mapping[str, str] | None
 ) -> RenderableType:
-    """Return what was found, on what evidence, and what would be applied here: nothing if `properties` is None."""
+    """Return the result, its evidence, and what `load` would apply here; `properties` None means nothing."""
     lines = [*_found(tuned, profile), *_applied(decision, properties)]
     return Group(*(Text(line) for line in lines))
 

@@ -1,1 +1,1 @@
-"""A whole tuning: baselines, search, finals, verdict, and the study that keeps it all."""
+"""One tuning from start to end: baselines, search, finals, verdict, and the study that records it."""

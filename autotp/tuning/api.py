@@ -1,4 +1,4 @@
-"""`autotp.tune`: the same job from Python as `autotp tune` from the command line."""
+"""`autotp.tune`: does in Python what `autotp tune` does on the command line."""
 
 from pathlib import Path
 from typing import Unpack
@@ -12,25 +12,25 @@ from autotp.tuning.request import build_request
 from autotp.tuning.tuner import run
 
 
-def _silent(event: Event) -> None:
-    """Listen to nothing."""
+def _ignore(event: Event) -> None:
+    """Do nothing with `event`."""
 
 
-def tune(model: str | Path, *, listener: Listener = _silent, **options: Unpack[TuneOptions]) -> optuna.Study:
+def tune(model: str | Path, *, listener: Listener = _ignore, **options: Unpack[TuneOptions]) -> optuna.Study:
     """Tune `model` on this machine and write `tuned.yaml` into the study's folder.
 
     Args:
         model: an IR `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
-        listener: gets each event as it happens.
-        **options: as `TuneOptions` describes them.
+        listener: called with each event as it happens.
+        **options: those that `TuneOptions` describes.
 
     Returns:
-        Optuna's study. Its attribute `tuned` is the content of tuned.yaml where a verdict was reached.
+        Optuna's study. Once a WIN or TIE was reached, its attribute `tuned` is the content of tuned.yaml.
 
     Raises:
-        InputError: something given can't be used; nothing has been written.
+        InputError: an argument can't be used; nothing has been written.
         InfeasibleError: nothing in the space can run here.
-        EnvironmentFailure: the baseline or the storage failed, or with `no_wait` something else measures.
+        EnvironmentFailure: the baseline or the storage failed, or, with `no_wait`, another process is measuring.
         TypeError: an option that isn't one of `TuneOptions`.
     """
     refuse_unknown(TuneOptions, options, "tune")

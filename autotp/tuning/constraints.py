@@ -1,4 +1,4 @@
-"""Constraints: bounds on metrics that a config must keep to be shipped, such as `latency_p99<20ms`."""
+"""Constraints: bounds on metrics that the result must keep, such as `latency_p99<20ms`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,14 @@ _FORM = re.compile(r"\s*(\w+)\s*(<=?|>=?)\s*([0-9.]+(?:e[-+]?[0-9]+)?)\s*([a-z/]
 
 
 class Constraint(msgspec.Struct, frozen=True):
-    """`metric` must stay below `bound` (SI), or above it where `above`. `text` is as the person wrote it."""
+    """A bound on a metric.
+
+    Attributes:
+        metric: what is bounded.
+        bound: in SI units.
+        above: whether the metric must stay above the bound rather than below it.
+        text: the constraint as the user wrote it.
+    """
 
     metric: Metric
     bound: float
@@ -26,12 +33,12 @@ class Constraint(msgspec.Struct, frozen=True):
     text: str
 
     def violation(self, metrics: Mapping[str, float]) -> float:
-        """Return by which fraction of the bound `metrics` break it: 0 or less where they keep it."""
+        """Return how far `metrics` are beyond the bound, as a fraction of it: 0 or less if they keep it."""
         excess = metrics[self.metric.key] / self.bound - 1.0
         return -excess if self.above else excess
 
     def log_excess(self, metrics: Mapping[str, float]) -> float:
-        """Return the log of how many times beyond the bound `metrics` are: 0 or less where they keep it."""
+        """Return the logarithm of how many times beyond the bound `metrics` are: 0 or less if they keep it."""
         excess = log(metrics[self.metric.key] / self.bound)
         return -excess if self.above else excess
 
@@ -39,10 +46,10 @@ class Constraint(msgspec.Struct, frozen=True):
 def parse_constraint(text: str, known: Sequence[Metric], whose: str = "") -> Constraint:
     """Parse a bound on one of the `known` metrics: `latency_p99<20ms`, `throughput>100`, `memory<2GiB`.
 
-    `whose` is as `metric_named` takes it.
+    `whose` is passed on to `metric_named`.
 
     Raises:
-        InputError: another form, an unknown metric or unit, or a bound of zero.
+        InputError: the text has another form, the metric or unit is unknown, or the bound is zero.
     """
     parts = _FORM.fullmatch(text)
     if parts is None:
@@ -62,12 +69,12 @@ def parse_constraint(text: str, known: Sequence[Metric], whose: str = "") -> Con
 
 
 def _examples(known: Sequence[Metric]) -> str:
-    """Return a bound on a latency and one on a rate, as people may write them."""
+    """Return two examples for errors: a bound on a latency and one on a rate."""
     slow = [metric for metric in known if metric.unit is Unit.SECONDS]
     rates = [metric for metric in known if metric.unit is Unit.PER_SECOND]
     return f"{slow[0]}<20ms or {rates[0]}>100"
 
 
 def violations(constraints: tuple[Constraint, ...], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the violation of each constraint by its text."""
+    """Return each constraint's violation, by the constraint's text."""
     return {constraint.text: constraint.violation(metrics) for constraint in constraints}

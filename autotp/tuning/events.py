@@ -1,4 +1,4 @@
-"""What happens during a tuning, reported to a listener; the command line prints it."""
+"""Events of a tuning, passed to a listener as they happen; the command line prints them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,19 +14,27 @@ from autotp.topology import Advice
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    """Something that happened; in JSON, `event` names its kind."""
+    """Base of all events; in JSON, the field `event` names the kind."""
 
 
 class Waiting(Event, frozen=True, tag="waiting"):
-    """Something else measures on this machine; the tuning begins, and its budget with it, once that is done."""
+    """Another process is measuring on this machine; the tuning and its budget start when that one is done."""
 
     holder: Holder
 
 
-class Began(Event, frozen=True, tag="began"):
-    """The study is open and the space is bound; `advice` says what may disturb the measurements.
+class TuningBegan(Event, frozen=True, tag="began"):
+    """The study is open and the space is bound to this machine.
 
-    `workload` is what drives the model.
+    Attributes:
+        study: its name.
+        out: the folder of the study.
+        budget_s: the wall time that the tuning may take.
+        configs: how many configs the space holds here.
+        effective_configs: how many of them OpenVINO may treat differently.
+        workload: how the model is driven.
+        dropped: parts of the space that can't be used here, each with the reason.
+        advice: what may disturb the measurements.
     """
 
     study: str
@@ -39,8 +47,8 @@ class Began(Event, frozen=True, tag="began"):
     advice: tuple[Advice, ...] = ()
 
 
-class Baselined(Event, frozen=True, tag="baselined"):
-    """The hints have been raced; `baseline` is the best of them."""
+class BaselinesRaced(Event, frozen=True, tag="baselined"):
+    """The baselines have been raced; `baseline` is the best one, `aliases` are the same as another one."""
 
     baseline: dict[str, Any]
     metrics: dict[str, float]
@@ -49,7 +57,10 @@ class Baselined(Event, frozen=True, tag="baselined"):
 
 
 class NoiseMeasured(Event, frozen=True, tag="noise"):
-    """The best baseline has been run against itself, in processes of its own, or why it couldn't be."""
+    """The best baseline has been run against itself in new processes; without `noise`, `reason` says why not.
+
+    `by_count` says that blocks are made of a number of steps, not of a duration.
+    """
 
     noise: Noise | None = None
     reason: str | None = None
@@ -57,7 +68,10 @@ class NoiseMeasured(Event, frozen=True, tag="noise"):
 
 
 class ArmEnded(Event, frozen=True, tag="arm"):
-    """An arm was dropped, settled or failed. `gain` is relative to the baseline, from the search alone."""
+    """An arm of the search ended: it was dropped, was raced long enough, or failed.
+
+    `gain` is relative to the best baseline and comes from the search alone.
+    """
 
     trial: int
     config: dict[str, Any]
@@ -69,13 +83,13 @@ class ArmEnded(Event, frozen=True, tag="arm"):
 
 
 class PlayOffBegan(Event, frozen=True, tag="play_off"):
-    """More candidates than fit into the finals may be the best; they race again."""
+    """More candidates may be the best than the finals have room for, so these race again."""
 
     candidates: tuple[dict[str, Any], ...]
 
 
 class FinalsBegan(Event, frozen=True, tag="finals"):
-    """Finalists and baselines are about to be measured in fresh processes."""
+    """Finalists and baselines are about to be measured, in this many `processes` each and `rounds` in each."""
 
     finalists: tuple[dict[str, Any], ...]
     baselines: tuple[dict[str, Any], ...]
@@ -84,7 +98,7 @@ class FinalsBegan(Event, frozen=True, tag="finals"):
 
 
 class FinalsEnded(Event, frozen=True, tag="final"):
-    """What the fresh processes say of one finalist."""
+    """The finals measured this gain for one finalist."""
 
     config: dict[str, Any]
     gain: Interval
@@ -92,16 +106,16 @@ class FinalsEnded(Event, frozen=True, tag="final"):
     processes: int
 
 
-class Weathered(Event, frozen=True, tag="weather"):
-    """How many blocks others disturbed: run again instead, and counted all the same."""
+class WeatherCounted(Event, frozen=True, tag="weather"):
+    """How many of all `blocks` other processes disturbed: those run again, and those kept although disturbed."""
 
     blocks: int
     repeated: int
     kept: int
 
 
-class Ruled(Event, frozen=True, tag="verdict"):
-    """tuned.yaml is written: its content and its path."""
+class VerdictReached(Event, frozen=True, tag="verdict"):
+    """tuned.yaml has been written, with this content, to `path`."""
 
     tuned: Tuned
     path: str

@@ -1,4 +1,4 @@
-"""Opening a tuning: bad input is found before anything is written."""
+"""Opens a tuning: checks all input before anything is written, then creates the study."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -17,7 +17,7 @@ from autotp.runtime import ModelInfo, digest
 from autotp.space import BoundSpace, bind
 from autotp.topology import Topology, format_cpulist, health, narrow, probe
 from autotp.tuning.budget import Budget
-from autotp.tuning.events import Began, Listener
+from autotp.tuning.events import Listener, TuningBegan
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.propose.tpe import TpeProposer
 from autotp.tuning.request import TuneRequest
@@ -28,13 +28,13 @@ from autotp.tuning.study.study import Study
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
-    """A tuning that is about to begin.
+    """An opened tuning, ready to run.
 
     Attributes:
-        session: what its stages share.
-        proposer: names configs of the space.
-        space: what is tried, bound to the CPUs that may be used.
-        topology: the machine and all that this process may use of it.
+        session: the state that its stages share.
+        proposer: chooses which configs to try.
+        space: the search space, bound to the CPUs that may be used.
+        topology: the machine, and everything this process may use of it.
     """
 
     session: Session
@@ -44,13 +44,13 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> tuple[Tuning, optuna.Study]:
-    """Check the model, the space and the study, then create what is needed.
+    """Check the model, the space and the study, then create the folder, the study and the session.
 
     Returns:
-        The tuning, whose session the caller closes, and its study as Optuna has it.
+        The tuning, whose session the caller must close, and Optuna's study.
 
     Raises:
-        InputError: of the kind that fits; nothing has been written.
+        InputError: an option, the model, the space or the study can't be used; nothing has been written.
         InfeasibleError: nothing in the space can run here.
     """
     budget = Budget.start(request.budget_s)
@@ -60,11 +60,11 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
     job = request.job(narrowed)
     info = inspect(workers, request.files, request.shapes)
     request.workload.check_inputs(info)
-    _check_baseline(request, job, info)
+    _check_own_settings(request, job, info)
     space = bind(request.space, narrowed, request.allowed_precisions, info.layers, job.void_knobs)
     proposer = TpeProposer(space, request.seed)
     if proposer.exhausted:
-        raise InfeasibleError(_nothing_runs(space))
+        raise InfeasibleError(_why_nothing_runs(space))
     identity = _identity(request, info, topology)
     writable_folder(request.out)
     study = OptunaStudy.open(request, identity, proposer)
@@ -77,12 +77,12 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
     return Tuning(session=session, proposer=proposer, space=space, topology=topology), study.study
 
 
-def began(tuning: Tuning) -> Began:
-    """Return the first event of a tuning, and keep in the study what may disturb it."""
+def first_event(tuning: Tuning) -> TuningBegan:
+    """Return the first event of a tuning, and record in the study what may disturb its measurements."""
     request, census = tuning.session.request, tuning.space.census()
     advice = health(topology=tuning.topology, steal_sample_s=0.0)
     tuning.session.study.note(advice=advice)
-    return Began(
+    return TuningBegan(
         study=request.name,
         out=str(request.out),
         budget_s=request.budget_s,
@@ -107,10 +107,10 @@ def _version(name: str) -> str | None:
 
 
 def refuse_existing(request: TuneRequest) -> None:
-    """Refuse a study that is there already, unless the person says what to do with it.
+    """Refuse to touch an existing study unless the user chose `resume` or `fresh`.
 
     Raises:
-        StudyError: it is there, or another one is in its place.
+        StudyError: the study exists, or its folder holds another one.
     """
     if request.storage is None and not (request.out / "study.db").is_file():
         return
@@ -131,7 +131,7 @@ def refuse_existing(request: TuneRequest) -> None:
 
 
 def _settled(job: Job, study: Study, workers: Workers) -> Job:
-    """Return `job` with what its workload left open as an earlier call chose it, else chosen now and kept."""
+    """Return `job` with every open choice of its workload made: as an earlier call recorded it, else now."""
     open_fields = job.workload.open_fields
     known = {name: value for name in open_fields if (value := study.noted(name)) is not None}
     if len(known) == len(open_fields):
@@ -141,8 +141,8 @@ def _settled(job: Job, study: Study, workers: Workers) -> Job:
     return job
 
 
-def _check_baseline(request: TuneRequest, job: Job, info: ModelInfo) -> None:
-    """Refuse own settings that can't run here or mean nothing, before a study is made."""
+def _check_own_settings(request: TuneRequest, job: Job, info: ModelInfo) -> None:
+    """Refuse user settings that can't run here or have no effect, before a study is created."""
     own = request.baseline
     if own is not None:
         job.masks(own)
@@ -151,8 +151,8 @@ def _check_baseline(request: TuneRequest, job: Job, info: ModelInfo) -> None:
             raise SpaceError(f"Your own settings ({own}) can't run here: {reason}.")
 
 
-def _nothing_runs(space: BoundSpace) -> str:
-    """Return why; what some values alone lack isn't it where it's the combinations that don't go."""
+def _why_nothing_runs(space: BoundSpace) -> str:
+    """Return the error for an empty space; reasons against combinations come before those against values."""
     dropped = space.census().dropped
     reasons = [f"{d.what}: {d.reason}" for d in dropped]
     combined = [d.reason for d in dropped if d.configs is not None]
@@ -160,7 +160,7 @@ def _nothing_runs(space: BoundSpace) -> str:
 
 
 def _identity(request: TuneRequest, info: ModelInfo, topology: Topology) -> dict[str, Any]:
-    """Return what two calls must share for their trials to be comparable."""
+    """Return the facts that two calls must share for their trials to be comparable."""
     facts = {
         "machine": topology.fingerprint.id,
         "model": msgspec.to_builtins(digest(request.files)),

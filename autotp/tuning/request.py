@@ -1,4 +1,4 @@
-"""What a person asks of a tuning, checked and resolved before anything is written or measured."""
+"""What the user requests of a tuning, checked before anything is written or measured."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,10 @@ from autotp.tuning.options import BUDGET_S, TuneOptions
 
 
 class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of `tune`. Times in seconds; `storage` None means `study.db` in `out`."""
+    """The checked arguments of one call of `tune`, with defaults filled in.
+
+    `baseline` holds the user's own settings. Without a `storage` the study is stored in `out`, in `study.db`.
+    """
 
     files: ModelFiles
     name: str
@@ -48,21 +51,21 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def objective(self) -> Metric:
-        """The metric that decides: the first that was asked for."""
+        """The metric that decides: the first of the objectives."""
         return self.objectives[0]
 
     @property
     def seed(self) -> int:
-        """That of the samples, the proposer and the order of blocks."""
+        """The seed of the inputs, the proposer and the order of blocks."""
         return self.workload.seed
 
     @property
     def at_risk(self) -> tuple[Metric, ...]:
-        """The metrics that the objectives say nothing of and that a gain may cost."""
+        """The metrics that aren't objectives and that a gain may make worse."""
         return self.workload.at_risk(self.objectives)
 
     def job(self, topology: Topology) -> Job:
-        """Return what configs are measured for, within `topology`, where `cpus` have been narrowed already."""
+        """Return what every config is measured with; `topology` must be narrowed to `cpus` already."""
         return Job(
             files=self.files,
             workload=self.workload,
@@ -74,17 +77,17 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def storage_url(self) -> str:
-        """Where the study lies."""
+        """The URL of the storage that holds the study."""
         return self.storage or f"sqlite:///{self.out.resolve() / 'study.db'}"
 
 
 def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
-    """Check what the person gave and return it as a request.
+    """Check the options and return them as a request.
 
-    Where no objective or no space is named, it is the usual one of the workload.
+    Without an objective or a space, the workload's usual one is taken.
 
     Raises:
-        InputError: of the kind that fits; nothing has been written.
+        InputError: the model or an option can't be used; nothing has been written.
     """
     files = locate(Path(model))
     of_workload = {name: value for name, value in options.items() if name in WorkloadOptions.__annotations__}

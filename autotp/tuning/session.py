@@ -1,4 +1,4 @@
-"""What the stages of a tuning share: what was asked, the study, the bench, the race, the budget."""
+"""The state that the stages of a tuning share: request, study, bench, race, budget."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ class Session:
     """A tuning in progress.
 
     Attributes:
-        request: what was asked for.
+        request: what the user requested.
         study: records what happens.
-        bench: makes arms of configs.
+        bench: makes an arm from a config.
         race: runs them in rounds and estimates their gains.
-        budget: the time there is, and the clock.
-        emit: hears each event.
-        known: the number of the trial of each arm that was started, by what it was observed to be; an arm that is
-            already known is an alias and isn't measured again.
+        budget: the wall time, and the clock.
+        emit: called with each event.
+        known: the trial number of each arm that was started, by the key of what was observed; another arm with the
+            same key is an alias and isn't measured again.
     """
 
     def __init__(
@@ -44,19 +44,19 @@ class Session:
         self.race = Race(request.objectives, request.seed, blocks, longest_block_s, budget.now)
         self.known: dict[object, int] = {}
 
-    def keeps_constraints(self, racer: Racer) -> bool:
-        """Whether `racer`, as far as it has been measured, keeps every constraint."""
+    def is_feasible(self, racer: Racer) -> bool:
+        """Whether `racer` keeps every constraint, by its measurements so far."""
         constraints = self.request.constraints
         if not constraints:
             return True
         return all(violation <= 0 for violation in violations(constraints, self.race.metrics(racer)).values())
 
-    def keeping(self, racers: Sequence[Racer]) -> list[Racer]:
-        """Return those of `racers` that keep every constraint as far as measured, all if none does."""
-        return [racer for racer in racers if self.keeps_constraints(racer)] or list(racers)
+    def feasible_or_all(self, racers: Sequence[Racer]) -> list[Racer]:
+        """Return those of `racers` that keep every constraint, or all of them if none does."""
+        return [racer for racer in racers if self.is_feasible(racer)] or list(racers)
 
     def complete(self, trial: Trial, racer: Racer, rows: list[Row]) -> bool:
-        """Record and report what `racer` did in `trial`, `rows`; return whether it keeps every constraint."""
+        """Complete `trial` of `racer` with the blocks `rows`; return whether it keeps every constraint."""
         metrics, gain = self.race.metrics(racer), self.race.estimate(racer).interval
         self.study.describe(trial, gain=gain)
         self.study.complete(trial, metrics, rows)

@@ -1,4 +1,4 @@
-"""The tuning itself: baselines, search, finals, verdict; what it finds goes to the study and to tuned.yaml."""
+"""Runs a whole tuning, stage by stage, and writes the result to the study and to tuned.yaml."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ from autotp.measuring.rounds.waves import seconds_needed
 from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.verdict import Verdict
 from autotp.space import Config
-from autotp.tuning.events import Listener, Ruled, Waiting, Weathered
-from autotp.tuning.opening import Tuning, began, open_tuning, refuse_existing, versions
+from autotp.tuning.events import Listener, VerdictReached, Waiting, WeatherCounted
+from autotp.tuning.opening import Tuning, first_event, open_tuning, refuse_existing, versions
 from autotp.tuning.race.racer import Baselines
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.pareto import Point
@@ -29,29 +29,29 @@ from autotp.tuning.stages.noise import measure_noise
 from autotp.tuning.stages.playoff import play_off
 from autotp.tuning.stages.search import Search
 
-SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest, and what the search leaves
-LEAST_SEARCH_SHARE = 0.3  # of what the baselines leave
+SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest
+LEAST_SEARCH_SHARE = 0.3  # at least, of the budget left after the baselines
 
 
 def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     """Run one tuning within its budget and write tuned.yaml into the request's folder.
 
-    On Ctrl-C the study is left so that `resume` can go on, tuned.yaml holds the best proven so far, and the
+    On Ctrl-C the study can be continued with `resume`, tuned.yaml holds the best result proven so far, and the
     interrupt is raised again.
 
     Args:
-        request: what the person asked for.
-        listener: gets each event as it happens.
+        request: what the user requested.
+        listener: called with each event as it happens.
 
     Returns:
-        Optuna's study; its attribute `tuned` is the content of tuned.yaml.
+        Optuna's study. Once a WIN or TIE was reached, its attribute `tuned` is the content of tuned.yaml.
 
     Raises:
-        InputError: of the kind that fits; nothing has been written.
-        InfeasibleError: nothing can run here.
-        EnvironmentFailure: the baseline or the storage failed, or another one measures and isn't waited for.
+        InputError: the request can't be carried out as given; nothing has been written.
+        InfeasibleError: nothing in the space can run here.
+        EnvironmentFailure: the baseline or the storage failed, or another process measures and `no_wait` is set.
     """
-    refuse_existing(request)  # nobody waits for the lock only to hear of that
+    refuse_existing(request)  # checked before waiting for the lock
     lock = machine_lock(
         f"autotp tune {request.files.path.name}",
         request.no_wait,
@@ -60,53 +60,53 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     with lock, Workers() as workers:
         tuning, study = open_tuning(request, listener, workers)
         try:
-            conduct(tuning)
+            run_stages(tuning)
         finally:
             tuning.session.close()
     return study
 
 
-def conduct(tuning: Tuning) -> FinalsResult:
-    """Race the baselines, search, run the finals, rule, write what is found and return it."""
+def run_stages(tuning: Tuning) -> FinalsResult:
+    """Run all stages, write the result, and return what the finals found."""
     session = tuning.session
     baselines: Baselines | None = None
     try:
-        session.emit(began(tuning))
+        session.emit(first_event(tuning))
         baselines = race_baselines(session)
         measure_noise(session, baselines.best)
         session.bench.clock.tighten()
-        result = _find(tuning, baselines)
-        session.emit(_weathered(session.race.repeats, result.finals.repeats))
-        _ship(tuning, _gather(session, result, baselines))
+        result = _search_and_decide(tuning, baselines)
+        session.emit(_weather_counts(session.race.repeats, result.finals.repeats))
+        _write_result(tuning, _gather(session, result, baselines))
         return result
     except KeyboardInterrupt:
         try:
-            _ship_interrupted(tuning, baselines)
+            _write_interrupted(tuning, baselines)
         finally:
             session.study.abandon()
         raise
 
 
-def _find(tuning: Tuning, baselines: Baselines) -> FinalsResult:
-    """Search for what may be faster than `baselines`, and measure the best of it against them in the finals."""
+def _search_and_decide(tuning: Tuning, baselines: Baselines) -> FinalsResult:
+    """Search for configs faster than `baselines`, then measure the best of them in the finals."""
     session = tuning.session
     search = Search(session, tuning.proposer, tuning.space.topology, baselines)
     until = _search_until(session, baselines)
     search.run(until)
-    contenders = play_off(session, search.contenders, baselines, until)
+    survivors = play_off(session, search.survivors, baselines, until)
     for racer in baselines.sound:
         retire_baseline(session, racer)
     if reason := search.nothing_measured:
         result = skip_finals(session, baselines, reason)
     else:
-        result = run_finals(session, contenders, baselines)
+        result = run_finals(session, survivors, baselines)
     session.study.abandon()
     session.study.note(aliases=search.aliases, spent_s=session.bench.clock.spent_s)
     return result
 
 
-def _weathered(*parts: RepeatLimit) -> Weathered:
-    return Weathered(
+def _weather_counts(*parts: RepeatLimit) -> WeatherCounted:
+    return WeatherCounted(
         blocks=sum(part.blocks for part in parts),
         repeated=sum(part.repeated for part in parts),
         kept=sum(part.kept for part in parts),
@@ -114,7 +114,7 @@ def _weathered(*parts: RepeatLimit) -> Weathered:
 
 
 def _search_until(session: Session, baselines: Baselines) -> float:
-    """Return when the search must end for the finals to be worth having: one finalist, the A/A twin."""
+    """Return when the search must end to leave the finals enough time for one finalist and the A/A copy."""
     sound, budget = baselines.sound, session.budget
     block_s = session.race.seconds_a_block(sound)
     wanted = rounds_wanted(session.race, session.request.objective, sound)
@@ -124,7 +124,7 @@ def _search_until(session: Session, baselines: Baselines) -> float:
 
 
 def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> TuningResult:
-    """Gather what ships: the winner with the finals' figures, else the baseline to fall back on."""
+    """Return the whole result: the winner with its figures of the finals, else the baseline that ships instead."""
     best, winner, finals = baselines.best, result.verdict.winner, result.finals
     reference = best if winner is not None else result.fallback
     arms = {racer.key: racer for racer in (*baselines.sound, *result.finalists)}
@@ -140,9 +140,9 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
         observed=reference.observed,
         metrics=measured.get(reference.key, session.race.metrics(reference)),
     )
-    shipped = baseline
+    selected = baseline
     if winner is not None:
-        shipped = MeasuredConfig(
+        selected = MeasuredConfig(
             config=winner.config,
             observed=arms[winner.key].observed,
             metrics=measured[winner.key],
@@ -157,13 +157,13 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
         )
         for key, metrics in measured.items()
     ]
-    return _with_study(session, result.verdict, shipped, baseline, result.noise_floor, points, result.left_out)
+    return _with_study(session, result.verdict, selected, baseline, result.noise_floor, points, result.left_out)
 
 
 def _with_study(
     session: Session,
     verdict: Verdict,
-    shipped: MeasuredConfig,
+    selected: MeasuredConfig,
     baseline: MeasuredConfig,
     noise_floor: float | None = None,
     points: Sequence[Point] = (),
@@ -171,50 +171,50 @@ def _with_study(
 ) -> TuningResult:
     return TuningResult(
         verdict=verdict,
-        shipped=shipped,
+        selected=selected,
         baseline=baseline,
         noise_floor=noise_floor,
         points=points,
         left_out=left_out,
         trials=session.study.trial_count,
         rounds=session.race.rounds,
-        started=session.budget.began,
+        started=session.budget.started,
         duration_s=session.budget.elapsed_s(),
     )
 
 
-def _ship_interrupted(tuning: Tuning, baselines: Baselines | None) -> None:
-    """Write what is known so far."""
+def _write_interrupted(tuning: Tuning, baselines: Baselines | None) -> None:
+    """Write tuned.yaml after an interrupt, with the best baseline so far."""
     session, best = tuning.session, baselines.best if baselines else None
-    shipped = MeasuredConfig(
+    selected = MeasuredConfig(
         config=best.config if best else _likely_hint(session.request),
         observed=best.observed if best else None,
         metrics=session.race.metrics(best) if best and best.blocks else {},
         gain=UNITY,
     )
     verdict = Verdict(Ruling.UNKNOWN, reason="the tuning was stopped before the finals were done")
-    _ship(tuning, _with_study(session, verdict, shipped, shipped))
+    _write_result(tuning, _with_study(session, verdict, selected, selected))
 
 
 def _likely_hint(request: TuneRequest) -> Config:
     return next(config for config in HINTS if config.get("performance_hint") == request.objective.hint)
 
 
-def _ship(tuning: Tuning, found: TuningResult) -> None:
-    """Write tuned.yaml: what was found, or, where this call can't tell, what an earlier one proved."""
+def _write_result(tuning: Tuning, found: TuningResult) -> None:
+    """Write tuned.yaml: with this call's result, or, if that is UNKNOWN, with what an earlier call proved."""
     session, request = tuning.session, tuning.session.request
     tuned, path = build_tuned(request, tuning.topology, found, versions()), request.out / "tuned.yaml"
     if found.verdict.ruling is not Ruling.UNKNOWN:
-        session.study.note(tuned=msgspec.to_builtins(tuned))  # first: an interrupt mustn't lose what is proven
+        session.study.note(tuned=msgspec.to_builtins(tuned))  # first, so that an interrupt can't lose the result
     elif earlier := _earlier(session, tuned):
         study = msgspec.structs.replace(earlier.study, kept=found.verdict.reason)
         tuned = msgspec.structs.replace(earlier, study=study)
     write_tuned(path, tuned, headline(tuned))
-    session.emit(Ruled(tuned=tuned, path=str(path)))
+    session.emit(VerdictReached(tuned=tuned, path=str(path)))
 
 
 def _earlier(session: Session, tuned: Tuned) -> Tuned | None:
-    """Return what an earlier call proved under the objective, the constraints and the OpenVINO of `tuned`."""
+    """Return an earlier call's result with the same objective, constraints and OpenVINO as `tuned`; else None."""
     noted = session.study.noted("tuned")
     if noted is None:
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autotp.deploy.tuned import read_tuned
-from autotp.tuning.events import Began
+from autotp.tuning.events import TuningBegan
 from autotp.tuning.study.block_columns import decode_blocks
 from tests.support.command_line import autotp
 from tests.support.language_models import language_model
@@ -44,7 +44,7 @@ def test_a_language_model_is_tuned_without_a_flag(done: Done) -> None:
     assert (workload.kind, workload.nireq, workload.prompt_tokens) == ("generate", 1, 24)
     assert (workload.new_tokens, workload.batch, workload.seed) == (16, 1, 0)
     began = done.events[0]
-    assert began["event"] == Began.__struct_config__.tag
+    assert began["event"] == TuningBegan.__struct_config__.tag
     assert began["workload"] == {
         "workload": "generation",
         "seed": 0,

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 import autotp as package
 from autotp.deploy.tuned import read_tuned
-from autotp.tuning.events import Began, Event
+from autotp.tuning.events import Event, TuningBegan
 from autotp.tuning.study.block_columns import decode_blocks
 from tests.support import rig
 from tests.support.command_line import autotp
@@ -128,7 +128,7 @@ def test_an_interrupted_resume_keeps_what_was_proven(done: Done) -> None:
     """Ctrl-C in a later call leaves the earlier call's verdict in tuned.yaml."""
 
     def interrupt(event: Event) -> None:
-        if isinstance(event, Began):
+        if isinstance(event, TuningBegan):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

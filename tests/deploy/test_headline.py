@@ -77,6 +77,12 @@ def test_own_settings_are_called_so() -> None:
     assert "hint" not in win + tie
 
 
+def test_knobs_that_change_nothing_are_left_out() -> None:
+    """The config in brackets names what matters; the file itself keeps every knob."""
+    own = TunedBaseline(config={"distribution_policy": "none", "num_streams": 4}, own=True)
+    assert "your own settings (num_streams=4)." in headline(shipping(of=result(baseline=own)))
+
+
 def test_without_a_noise_floor_gains_of_any_size_could_hide() -> None:
     """A tie says what couldn't have been proven."""
     assert "Gains below any size could not" in headline(shipping(of=result("tie", noise_floor=None)))

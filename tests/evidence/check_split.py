@@ -1,9 +1,9 @@
-"""SmolLM2 split by output channel says what it says unsplit: in the graph, on disk, and by OpenVINO's own policy.
+"""SmolLM2 split by output channel generates the same tokens as unsplit: in the graph, on disk, and natively.
 
     python -m tests.evidence.check_split --out results/reference/split.json     # about ten minutes
 
 Each way of splitting runs in a process of its own and says 64 greedy tokens after three seeded prompts, in f32,
-where rounding doesn't depend on how the work is split; the logits tell how far it is off. Native splits run on
+where rounding doesn't depend on how the work is split; the logits show how far it is off. Native splits run on
 pretended machines (tests.support.rig) and are held against the same without the policy there, because rounding
 does depend on the number of threads.
 
@@ -41,7 +41,7 @@ TIMEOUT_S = 900
 
 
 def greedy(model: Path, *options: str) -> dict[str, Any]:
-    """Let a process of its own say what follows."""
+    """Run `greedy` in a process of its own and return what it printed."""
     command = [
         sys.executable,
         "-m",
@@ -58,7 +58,7 @@ def greedy(model: Path, *options: str) -> dict[str, Any]:
 def pretended(
     model: Path, properties: dict[str, str], described: Described, shim: bool, tmp: Path
 ) -> dict[str, Any]:
-    """The same on a pretended machine."""
+    """Do the same on a pretended machine."""
     argv = (sys.executable, "-m", "tests.evidence.greedy", str(model), "--properties", json.dumps(properties))
     done = rig.run(described, argv, shim=shim, tmp=tmp, timeout_s=TIMEOUT_S, cwd=ROOT)
     if done.returncode:
@@ -75,7 +75,7 @@ def written(model: Path, count: int, least: int, folder: Path) -> Path:
 
 
 def against(whole: dict[str, Any], split: dict[str, Any]) -> dict[str, Any]:
-    """What of `split` counts beside `whole`."""
+    """Return the figures of `split` that are compared with `whole`."""
     pairs = list(zip(whole["said"], split["said"], strict=True))
     return {
         "same_tokens": all(one["tokens"] == other["tokens"] for one, other in pairs),

@@ -189,7 +189,7 @@ def ratio_of_pairs(workload: Workload, ours: list[Figures], theirs: list[Figures
 
 
 def narrow(workload: Workload, ours: list[Figures], theirs: list[Figures]) -> bool:
-    """Whether the interval tells 2 % from none."""
+    """Whether the interval is narrow enough to distinguish 2 % from none."""
     found = ratio_of_pairs(workload, ours, theirs)
     return found["high"] / found["low"] < (1 + MARGIN / 2) ** 2
 
@@ -251,7 +251,7 @@ def agree_on_all(results: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def summary(outcome: dict[str, Any]) -> str:
-    """The outcome for a person."""
+    """Return the outcome as text."""
     lines = [f"{outcome['machine']['cpu']}: autotp measure over benchmark_app"]
     for row in outcome["results"]:
         figures = f"{row['autotp']['median']:.6g} / {row['benchmark_app']['median']:.6g}"

@@ -7,11 +7,11 @@ The config of the tuned.yaml and OpenVINO's LATENCY hint, each by `autotp measur
 `LLMPipeline(folder, "CPU", **properties)` in processes of their own, all in turn, so that drift falls on all; the
 ratios of a turn get a t-interval on the logarithm. What counts is the median ratio of turns, as in
 tests/evidence/compare_benchmark_app.py: on a shared machine one run of several finds a faster or slower
-quarter of a minute than the others, which moves a mean. Told are first-token and second-token latency and tokens a
-second, by either tool's own account, and what GenAI says of tuned against hint.
+quarter of a minute than the others, which moves a mean. Reported are first-token and second-token latency and
+tokens per second, as each tool measures them, and the ratio of tuned to hint by GenAI.
 
 GenAI runs the backend that the file was tuned for: SDPA, the stateful model, or PA, paged attention, its default.
-What is split in the graph it gets as `autotp split` writes it.
+A config that splits the graph is given to GenAI as the model that `autotp split` writes.
 
 Exit 0: GenAI's latencies are within 10 % of autotp's, its tokens a second within 5 %, and it agrees with the
 verdict: a WIN isn't slower there. Exit 1: one of it isn't so.
@@ -46,7 +46,7 @@ Figures = dict[str, float]
 
 
 def measured(folder: Path, config: dict[str, Any], backend: str, tokens: list[str]) -> Figures:
-    """What `autotp measure` says."""
+    """Return what `autotp measure` reports."""
     tokens = [*tokens, "--attention-backend", backend]
     settings = [word for name, value in config.items() for word in ("--set", f"{name}={json.dumps(value)}")]
     command = [sys.executable, "-m", "autotp", "measure", str(folder), "--json", "--budget", f"{BUDGET_S}s"]
@@ -55,7 +55,7 @@ def measured(folder: Path, config: dict[str, Any], backend: str, tokens: list[st
 
 
 def generated(folder: Path, properties: dict[str, str], backend: str, tokens: list[str]) -> Figures:
-    """What OpenVINO GenAI says."""
+    """Return what OpenVINO GenAI reports."""
     properties = {**properties, "ATTENTION_BACKEND": backend}
     command = [
         sys.executable,
@@ -79,7 +79,7 @@ def deployed(folder: Path, config: dict[str, Any], copy: Path) -> Path:
 
 
 def compare(folder: Path, tuned: Tuned, turns: int, tmp: Path) -> dict[str, Any]:
-    """Take turns, and put the figures side by side."""
+    """Run both tools in turn and compare their figures."""
     profile, workload = tuned.profiles[0], tuned.workload
     backend = str(workload.attention_backend)
     tokens = ["--prompt-tokens", str(workload.prompt_tokens), "--new-tokens", str(workload.new_tokens)]

@@ -1,9 +1,9 @@
-"""The tokens that a language model says next, by plain OpenVINO: one process, one config.
+"""Generates a language model's most likely next tokens with plain OpenVINO: one process, one config.
 
     python -m tests.evidence.greedy FOLDER_OR_XML --properties '{"PERFORMANCE_HINT": "LATENCY"}' --tokens 64
 
-Prints one JSON object: the tokens of each prompt, the largest logit of each, and what the process takes with the
-model, after a prompt of one token: so what layers hand on for longer ones isn't in it.
+Prints one JSON object: the tokens of each prompt, the largest logit of each, and the memory of the process with
+the model after a prompt of one token, so without the activations of longer prompts.
 """
 
 import argparse
@@ -24,7 +24,7 @@ PROMPTS, PROMPT_TOKENS = 3, 32
 
 
 def main() -> int:
-    """Say what follows seeded prompts."""
+    """Print what follows seeded prompts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--properties", type=json.loads, default={})

@@ -1,4 +1,4 @@
-"""Let workers misbehave during a whole `autotp tune`, and see that the study goes on to its verdict.
+"""Makes workers misbehave during a whole `autotp tune`, and checks that the study still reaches its verdict.
 
 The space has one config for each fault in each phase of a worker (tests/support/faults.py) and a few that behave.
 The real command line runs on a real model; only the workers' module is another. Afterwards the study must hold,
@@ -141,7 +141,7 @@ def _last(trial: Mapping[str, Any]) -> str:
 
 
 def all_right(outcome: Mapping[str, Any]) -> bool:
-    """Whether every fault was tried and told rightly, the study came to its end, and nothing is left."""
+    """Whether every fault was tried and reported rightly, the study came to its end, and nothing is left."""
     shipped = (outcome["shipped"] or {}).get("nireq")
     return (
         outcome["verdict"] in VERDICTS
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not fault["right"]:
             print(f"WRONG: {fault['fault']} in {fault['phase']}: {fault['found']}")
     right = sum(fault["right"] for fault in outcome["faults"])
-    print(f"{right} of {len(outcome['faults'])} faults told rightly in {outcome['seconds']:.0f} s")
+    print(f"{right} of {len(outcome['faults'])} faults reported rightly in {outcome['seconds']:.0f} s")
     print(f"verdict {outcome['verdict']}, exit code {outcome['exit_code']}, left: {outcome['processes_left']}")
     return 0 if all_right(outcome) else 1
 

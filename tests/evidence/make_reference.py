@@ -20,7 +20,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     faults         a tuning whose workers misbehave in every phase
     outputs        wrong outputs, which can't win
     overhead       where the time of a tuning goes
-    split          SmolLM2 split in every way says the same (this and what follows needs the extra `genai`)
+    split          SmolLM2 split in every way generates the same (this and what follows needs the extra `genai`)
     second, first  `autotp tune` on SmolLM2 for five minutes, by second-token and by first-token latency
     paged          the former with paged attention, as OpenVINO GenAI has it
     genai_second   what `second` ships, and the hint, against plain OpenVINO GenAI

@@ -1,4 +1,4 @@
-"""Whether commands that only look at files answer at once: how long each takes, in units of importing NumPy.
+"""Measures how long commands that only read files take, in units of importing NumPy.
 
     python -m tests.evidence.measure_commands [--runs 15] [--out FILE]
 

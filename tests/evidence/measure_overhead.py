@@ -45,7 +45,7 @@ def run(budget_s: float) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tune, write the JSON, print it."""
-    parser = argparse.ArgumentParser(description="Tell where the time of a tuning goes.")
+    parser = argparse.ArgumentParser(description="Measure where the time of a tuning goes.")
     parser.add_argument("--budget", type=float, default=300.0, metavar="SECONDS")
     parser.add_argument("--out", type=Path, help="write the outcome as JSON")
     chosen = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""How much autotp costs to import, to ask for help, and to load with, next to doing without it.
+"""Measures what autotp adds to importing, to `--help`, and to loading a model.
 
     python tests/evidence/measure_startup.py --out results/reference/startup.json
 

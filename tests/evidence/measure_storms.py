@@ -1,4 +1,4 @@
-"""Three arms while a CPU hog comes and goes: the ranking is found, or a tie, but never wrong.
+"""Three arms while a CPU hog comes and goes: autotp finds the ranking or a tie, but never a wrong ranking.
 
 The arms run the same config on three models of 20, 22 and 24 equal layers, each 10 % more than the one before, so
 the ranking is known from the models; by how much they differ (less: an inference has a fixed cost) is measured

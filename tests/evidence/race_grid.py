@@ -172,7 +172,7 @@ def run(chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def summary(outcome: dict[str, Any]) -> str:
-    """The outcome for a person."""
+    """Return the outcome as text."""
     lines = [f"{outcome['machine']['cpu']}, {outcome['machine']['cores']} cores, {outcome['duration_s']} s"]
     for row in outcome["finals"]:
         lines.append(f"  {_words(row['over_best_hint'])}  {row['name']}")

@@ -64,7 +64,7 @@ def outcome(model: str, hint: str, budget: str, races: list[dict[str, Any]]) -> 
 
 
 def holds(found: Mapping[str, Any]) -> bool:
-    """Whether hardly any race claimed a difference, and hardly any told nothing."""
+    """Whether hardly any race claimed a difference, and hardly any ended in UNKNOWN."""
     unknown: int = found["verdicts"].get("unknown", 0)
     return int(found["false_proofs"]) <= MOST_FALSE_PROOFS and unknown <= MOST_UNKNOWN
 

@@ -1,8 +1,9 @@
 """Real rounds of arms that don't differ, recorded for the simulated races to resample.
 
-Noise that one thinks up is kinder than a machine's: real rounds drift, stall, and remember the round before, and
-real processes differ though they do the same. So the same config runs as several arms, each in a process of its
-own, in waves of fresh processes, by the same code that a tuning uses; whatever tells these arms apart is noise.
+Invented noise is simpler than a machine's: real rounds drift, stall and are correlated with the round before,
+and real processes differ although they do the same. So the same config runs as several arms, each in a process of
+its own, in waves of fresh processes, by the same code that a tuning uses. Whatever differs between these arms is
+noise.
 
     python -m tests.evidence.record_rounds rec --out results/reference/rounds/rec.npz
 

@@ -41,7 +41,7 @@ DEFAULT_BUDGET_S = 300.0
 MOST_FALSE_WINS = 0.01
 LEAST_POWER = {1.05: 0.90, 1.03: 0.70}
 COVERAGE = (0.93, 0.97)
-ENOUGH_INTERVALS = 2000  # to tell 93 % from 95 %
+ENOUGH_INTERVALS = 2000  # to distinguish 93 % from 95 %
 CHOSEN = "t of medians"
 RACES_A_TASK = 50
 

@@ -30,7 +30,7 @@ OBSERVATIONS = 3
 TARGET = 0.98
 TIMEOUT_S = 600
 
-LEARNED = Config.of({"performance_hint": "throughput"})  # tells what the model calls for
+LEARNED = Config.of({"performance_hint": "throughput"})  # shows how many threads per stream the model gets
 
 
 Seen = Mapping[str, Any]

@@ -5,8 +5,8 @@
 The walk-through (https://blog.openvino.ai/blog-posts/openvino-optimization-llm-distributed) sets a machine up,
 gets an IR, measures it on one socket, then distributed over two, and reads off the latency of the first and of the
 second token. Here each step is a command on a pretended machine of two sockets with one core each
-(tests.support.rig), whose cores are real, so that sub-streams are, too; its memory isn't split, so that figures
-tell nothing of a real server's. Exit 0: every command ended well, and native splits were proven active.
+(tests.support.rig), whose cores are real, so that sub-streams are, too; its memory isn't split, so the
+figures say nothing about a real server. Exit 0: every command ended well, and native splits were proven active.
 """
 
 import argparse

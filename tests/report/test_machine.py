@@ -1,4 +1,4 @@
-"""A machine and the advice about it, as people see them."""
+"""A machine and the advice about it, as printed."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.trees import Described, build
 
 
 def test_nodes_have_memory_and_distances(tmp_path: Path) -> None:
-    """What is known of a node stands in its line; a node with memory only stands beside the sockets."""
+    """A node's line shows its facts; a node with memory only is listed beside the sockets."""
     tree = files(two_sockets()) | {
         f"{NODE}/node0/distance": "10 21 17",
         f"{NODE}/node0/meminfo": "Node 0 MemTotal: 1048576 kB",
@@ -37,7 +37,7 @@ def test_the_envelope_says_why(tmp_path: Path) -> None:
 
 
 def test_a_narrow_terminal_folds_what_is_long(tmp_path: Path) -> None:
-    """Nothing is cut off at the edge of a terminal, whatever else is printed as it is."""
+    """Long lines are folded at the terminal's width, not cut off."""
     flags = " ".join(sorted(X86_ISA))
     topology = probe(write(tmp_path, files(two_sockets()) | {"proc/cpuinfo": f"flags : {flags}\n"}))
     console = Console(file=io.StringIO(), width=40, force_terminal=True, color_system=None)

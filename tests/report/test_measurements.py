@@ -1,4 +1,4 @@
-"""A measurement and a comparison as people see them."""
+"""A measurement and a comparison as printed."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.support.printed import missing, printed
 
 
 def measured(**given: Any) -> Measurement:
-    """What two streams did."""
+    """A measurement of two streams."""
     metrics = {
         "throughput_per_s": 1234.5,
         "latency_p50_s": 0.0008,
@@ -50,7 +50,7 @@ def test_a_split_is_shown_with_its_proof() -> None:
 
 
 def test_a_comparison_says_what_it_proves() -> None:
-    """Figures of both sides that have them, and the ratio with its interval in a sentence."""
+    """Figures that both sides have, and the ratio with its interval in a sentence."""
     error = OutputError(max_abs_error=0.001, max_abs_reference=1.0, finite=True)
     sides = [
         SideResult(

@@ -11,14 +11,14 @@ from autotp.report.progress import describe_event
 from autotp.topology import Advice
 from autotp.tuning.events import (
     ArmEnded,
-    Baselined,
-    Began,
+    BaselinesRaced,
     Event,
     FinalsBegan,
     FinalsEnded,
     NoiseMeasured,
     PlayOffBegan,
-    Ruled,
+    TuningBegan,
+    VerdictReached,
     Waiting,
 )
 from tests.support.tuned_files import profile, tuned
@@ -31,7 +31,7 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
     ("event", "words"),
     [
         (
-            Began(
+            TuningBegan(
                 study="s",
                 out="results/s",
                 budget_s=300,
@@ -52,7 +52,7 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
             ],
         ),
         (
-            Baselined(
+            BaselinesRaced(
                 baseline={"performance_hint": "latency"},
                 metrics={"throughput_per_s": 50.0, "latency_p50_s": 0.02, "memory_bytes": 5},
                 aliases=({"performance_hint": "none"},),
@@ -75,6 +75,10 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
         (ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="capped"), ["[split CAPPED: "]),
         (ArmEnded(trial=8, config={}, status="CRASHED", reason="gone"), ["CRASHED", "no knob set", "(gone)"]),
         (
+            ArmEnded(trial=9, config={"distribution_policy": "none", **F32}, status="OK", gain=GAIN, rounds=30),
+            ["1.870]  inference_precision_hint=f32"],
+        ),
+        (
             FinalsBegan(finalists=(F32,), baselines=({"performance_hint": "latency"},), processes=6, rounds=100),
             ["6 fresh processes", "100 rounds", "inference_precision_hint=f32; against performance_hint=latency"],
         ),
@@ -82,7 +86,7 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
             Waiting(holder=Holder(pid=7, command="autotp tune m.xml", since="2026-11-23T05:00:00+00:00")),
             [
                 "waiting   for process 7 (autotp tune m.xml, since 2026-11-23T05:00:00+00:00)",
-                "the budget begins after",
+                "the budget starts after",
             ],
         ),
         (Waiting(holder=Holder()), ["waiting   for another process, which"]),
@@ -90,10 +94,10 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
             NoiseMeasured(noise=Noise(smallest_gain=1.0123, block_s=0.02, errors={0.02: 0.01})),
             ["gains below about 1.012× may be too small to prove here", "blocks of 20 ms"],
         ),
-        (NoiseMeasured(reason="no memory"), ["noise     not measured, the finals will tell: no memory"]),
+        (NoiseMeasured(reason="no memory"), ["noise     not measured, only the finals will show it: no memory"]),
         (
             PlayOffBegan(candidates=(F32, {}, {}, {})),
-            ["play-off  4 candidates that can't be told apart race again"],
+            ["play-off  4 candidates that may all be the best race again"],
         ),
         (FinalsBegan(finalists=(), baselines=(F32,), processes=6, rounds=10), [": none; against"]),
         (
@@ -103,26 +107,26 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
         (FinalsEnded(config=F32, gain=GAIN, noise_floor=None, processes=1), ["(1 processes)"]),
         (
             ArmEnded(trial=9, config={}, status="OK", gain=Interval(median=0.5, low=0.0, high=5e21), rounds=2),
-            ["0.500× [too few rounds to tell]"],
+            ["0.500× [too few rounds for an interval]"],
         ),
     ],
 )
-def test_an_event_is_told_in_words(event: Event, words: list[str]) -> None:
-    """Each event's facts stand in its lines."""
+def test_an_event_is_described_in_words(event: Event, words: list[str]) -> None:
+    """The lines of an event show its facts."""
     text = "\n".join(describe_event(event))
     assert not [word for word in words if word not in text]
 
 
-def test_the_verdict_is_told_with_its_evidence() -> None:
-    """The last lines name the ruling, say what was found and where it is written."""
+def test_the_verdict_is_described_with_its_evidence() -> None:
+    """The last lines name the verdict, the evidence, and the file."""
     won = Result(verdict="win", gain=GAIN, baseline=TunedBaseline(config={"performance_hint": "throughput"}))
-    lines = describe_event(Ruled(tuned=tuned(profile(F32, result=won)), path="results/s/tuned.yaml"))
+    lines = describe_event(VerdictReached(tuned=tuned(profile(F32, result=won)), path="results/s/tuned.yaml"))
     assert lines[1].startswith("WIN: 1.841 times as fast in throughput")
     assert "95 % interval" in lines[2]
     assert "results/s/tuned.yaml" in lines[3]
 
 
 def test_an_unknown_event_is_a_mistake_of_ours() -> None:
-    """Every kind of event needs words of its own."""
+    """An event without a text is a TypeError."""
     with pytest.raises(TypeError, match="no words for Event"):
         describe_event(Event())

@@ -1,4 +1,4 @@
-"""A space as people see it."""
+"""A search space as printed."""
 
 from pathlib import Path
 

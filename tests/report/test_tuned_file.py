@@ -1,4 +1,4 @@
-"""A tuned file as people see it."""
+"""A tuned file as printed."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ GAIN = Interval(median=1.84, low=1.8, high=1.87)
 
 
 def result(verdict: Any) -> Result:
-    """Twice the streams over the THROUGHPUT hint."""
+    """A profile with twice the streams of the THROUGHPUT hint."""
     wins = verdict == "win"
     return Result(
         verdict=verdict,

@@ -1,4 +1,4 @@
-"""SI values as people read them."""
+"""SI values with the units that fit."""
 
 import pytest
 

@@ -1,9 +1,9 @@
-"""A whole tuning simulated on recorded rounds: the code that ships, on a clock that costs nothing.
+"""Simulates a whole tuning on recorded rounds: the real stages, with a simulated clock instead of waiting.
 
-What is real: the race, the search, the baselines, the finals, the waves, the verdict. What stands in: arms that
-replay recorded blocks (`replayed.py`), a bench that makes them, a study in memory, a proposer that knows a list,
-and the clock. The calibration of block lengths isn't simulated: a recording holds blocks of one length, so the
-baseline runs against itself with that one only.
+The race, the search, the baselines, the finals, the waves and the verdict are the real code. Simulated are the
+arms, which replay recorded blocks (`replayed.py`), the bench that makes them, the study, which is kept in memory,
+the proposer, which proposes the configs of a list, and the clock. The choice of the block length isn't simulated:
+a recording holds blocks of one length, so the baseline runs against itself with that length only.
 """
 
 import random
@@ -36,7 +36,7 @@ from autotp.tuning.session import Session
 from autotp.tuning.stages.finals import FinalsResult
 from autotp.tuning.study.block_columns import Row
 from autotp.tuning.study.study import PastTrial, Role, Trial
-from autotp.tuning.tuner import conduct
+from autotp.tuning.tuner import run_stages
 from tests.support.replayed import Clock, Processes, Recording, ReplayedArm
 
 EXACT = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True)
@@ -44,7 +44,7 @@ HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "thr
 
 
 class SimulatedBench:
-    """Makes replayed arms: those of the search live together to its end, those of a wave for that wave."""
+    """Makes replayed arms: those of the search live until it ends, those of a wave until the next one."""
 
     def __init__(
         self, recording: Recording, speeds: Mapping[Config, float], clock: Clock, rng: random.Random
@@ -55,7 +55,7 @@ class SimulatedBench:
         self._wave = Processes(recording, rng)
 
     def arm(self, config: Config, checked: bool = True) -> Arm:
-        """Return an arm of the wave that is being made."""
+        """Return an arm of the present wave."""
         if self._wave.over:
             self._wave = Processes(self._recording, self._rng)
         return self._replayed(config, self._wave)
@@ -66,12 +66,12 @@ class SimulatedBench:
 
     @property
     def clock(self) -> PhaseClock:
-        """Nothing takes time that anybody would watch."""
+        """A clock of phases that is never used."""
         return PhaseClock()
 
     @property
     def room(self) -> int:
-        """There is memory for as many arms as were recorded."""
+        """How many arms fit into memory: as many as were recorded."""
         return self._recording.arms
 
     def _start(self, config: Config) -> tuple[Arm, Outcome]:
@@ -88,27 +88,27 @@ class SimulatedBench:
         return ReplayedArm(processes, self._clock, self._recording, self._speeds.get(config, 1.0))
 
     def record_reference(self) -> None:
-        """There are no outputs."""
+        """Do nothing: simulated arms have no outputs."""
 
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
-        """There are no outputs."""
+        """Do nothing: simulated arms have no outputs."""
 
     def wrong_output(self, config: Config, observed: Observed) -> None:
-        """There are no outputs."""
+        """Do nothing: simulated arms have no outputs."""
 
     def close(self) -> None:
-        """Nothing runs."""
+        """Do nothing."""
 
 
 class ListedProposer:
-    """Proposes the configs of a list, in that order."""
+    """Proposes the configs of a list, in their order."""
 
     def __init__(self, configs: Sequence[Config]) -> None:
         self.left = list(configs)
 
     @property
     def exhausted(self) -> bool:
-        """Whether the list is at its end."""
+        """Whether the list is empty."""
         return not self.left
 
     def holds(self, config: Config) -> bool:
@@ -121,15 +121,15 @@ class ListedProposer:
             self.left.remove(config)
 
     def find(self, settings: dict[str, Any]) -> Config | None:
-        """There are no recipes."""
+        """Return None, so that the search begins with the list."""
         return None
 
     def learn(self, config: Config, failed: bool) -> None:
-        """A list learns nothing."""
+        """Do nothing."""
 
 
 class SimulatedTrial(msgspec.Struct):
-    """What a study in memory keeps of a trial."""
+    """A trial in a simulated study."""
 
     role: Role
     config: Config
@@ -138,7 +138,7 @@ class SimulatedTrial(msgspec.Struct):
 
 
 class SimulatedStudy:
-    """A study in memory that keeps the configs of its trials, whether they were dropped, and how they failed."""
+    """A study in memory; it records each trial's config, whether it was dropped, and how it failed."""
 
     def __init__(self, proposer: ListedProposer) -> None:
         self.trials: list[SimulatedTrial] = []
@@ -165,48 +165,48 @@ class SimulatedStudy:
         return self.begin(Role.SEARCH, config)
 
     def describe(self, trial: Trial, **attributes: Any) -> None:
-        """Keep what matters to the simulation."""
+        """Record whether the trial was dropped."""
         kept = self.trials[trial.number]
         kept.dropped = attributes.get("dropped", kept.dropped)
 
     def describe_observed(self, trial: Trial, observed: Observed) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def alias(self, trial: Trial, of: int) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def complete(self, trial: Trial, metrics: Mapping[str, float], rows: Sequence[Row]) -> None:
-        """Forget it."""
+        """Do nothing."""
 
     def fail(self, trial: Trial, failure: ArmFailure) -> None:
-        """Keep the failure."""
+        """Record the failure."""
         self.trials[trial.number].failure = failure
 
     def abandon(self) -> None:
-        """Nothing is left to abandon."""
+        """Do nothing."""
 
-    def beat(self) -> None:
-        """Nobody listens."""
+    def heartbeat(self) -> None:
+        """Do nothing."""
 
     def note(self, **attributes: Any) -> None:
-        """Keep them."""
+        """Record the attributes."""
         self.attributes.update(attributes)
 
     def noted(self, name: str) -> Any:
-        """Return what was noted."""
+        """Return a recorded attribute."""
         return self.attributes.get(name)
 
     def finished(self, role: Role) -> list[PastTrial]:
-        """No call came before."""
+        """Return nothing: there are no earlier calls."""
         return []
 
     def failed(self) -> list[PastTrial]:
-        """No call came before."""
+        """Return nothing: there are no earlier calls."""
         return []
 
 
 class Simulated(msgspec.Struct, frozen=True):
-    """What a simulated tuning found, the baselines in its finals (the best first), and what the search dropped."""
+    """The result of a simulated tuning, its baselines (the best first), and what the search dropped."""
 
     result: FinalsResult
     baselines: tuple[str, ...]
@@ -215,22 +215,22 @@ class Simulated(msgspec.Struct, frozen=True):
 
 
 def candidates(count: int) -> tuple[Config, ...]:
-    """Return configs as a space might hold them, each its own."""
+    """Return `count` different configs."""
     return tuple(Config.of({"num_streams": 1 + number % 2, "nireq": 1 + number}) for number in range(count))
 
 
 def simulated_tuning(
     recording: Recording, speeds: Mapping[Config, float], model: Path, out: Path, seed: int = 0, **given: Any
 ) -> Tuning:
-    """Return a tuning that is about to begin.
+    """Return a simulated tuning that is ready to run.
 
     Args:
         recording: where the noise comes from.
         speeds: the true rate of each candidate; a hint's is 1 where it isn't given.
         model: a model file; it is hashed, not run.
         out: the folder that tuned.yaml is written to.
-        seed: of everything that is drawn.
-        given: fields of the request: `budget_s`, `objectives`.
+        seed: of all random numbers.
+        given: other fields of the request, such as `budget_s`.
     """
     request = TuneRequest(
         files=locate(model),
@@ -244,12 +244,12 @@ def simulated_tuning(
     listed = [config for config in speeds if config not in HINTS]
     proposer = ListedProposer(rng.sample(listed, len(listed)))
     bench, budget = SimulatedBench(recording, speeds, clock, rng), Budget.start(request.budget_s, clock)
-    session = Session(request, _bound().topology.envelope, SimulatedStudy(proposer), bench, budget, _deaf)
+    session = Session(request, _bound().topology.envelope, SimulatedStudy(proposer), bench, budget, _ignore)
     return Tuning(session=session, proposer=proposer, space=_bound(), topology=_topology())
 
 
 def trials_of(session: Session) -> list[SimulatedTrial]:
-    """Return what the study in memory has kept."""
+    """Return the trials of the simulated study."""
     assert isinstance(session.study, SimulatedStudy)
     return session.study.trials
 
@@ -257,10 +257,10 @@ def trials_of(session: Session) -> list[SimulatedTrial]:
 def simulate(
     recording: Recording, speeds: Mapping[Config, float], model: Path, out: Path, **given: Any
 ) -> Simulated:
-    """Tune as `simulated_tuning` has it and return what was found."""
+    """Run a `simulated_tuning` and return its result."""
     tuning = simulated_tuning(recording, speeds, model, out, **given)
     with mock.patch.object(noise, "LENGTHS_S", (BLOCK_S,)):
-        result = conduct(tuning)
+        result = run_stages(tuning)
     session, finalists = tuning.session, {racer.key for racer in result.finalists}
     dropped = frozenset(trial.config for trial in trials_of(session) if trial.dropped)
     keys = {key for wave in result.finals.waves for key in wave} - finalists - {AA}
@@ -268,8 +268,8 @@ def simulate(
     return Simulated(result, (best, *sorted(keys - {best})), dropped, session.budget.elapsed_s())
 
 
-def _deaf(event: Event) -> None:
-    """Listen to nothing."""
+def _ignore(event: Event) -> None:
+    """Do nothing with `event`."""
 
 
 @cache

@@ -35,7 +35,7 @@ def evidence(ruling: Ruling, **given: Any) -> TuningResult:
     won = MeasuredConfig(config=F32, observed=observed(4), metrics={"throughput_per_s": 92.0}, gain=GAIN)
     defaults: dict[str, Any] = {
         "verdict": Verdict(ruling, reason="2 of 6 processes fit into the budget, a longer one holds more"),
-        "shipped": won if ruling is Ruling.WIN else baseline,
+        "selected": won if ruling is Ruling.WIN else baseline,
         "baseline": baseline,
         "noise_floor": 1.012,
         "points": (),

@@ -1,4 +1,4 @@
-"""Constraints: what people type, and how far metrics break it."""
+"""Constraints: their text, and how far metrics are beyond them."""
 
 from math import log
 
@@ -28,7 +28,7 @@ KNOWN = metrics_of(INFERENCES)
     ],
 )
 def test_a_constraint_is_read_in_si_units(text: str, metric: Metric, bound: float, above: bool) -> None:
-    """A bound with its unit becomes SI, the direction and the person's text are kept."""
+    """A bound with its unit becomes SI, the direction and the user's text are kept."""
     found = parse_constraint(text, KNOWN)
     assert (found.metric, found.above, found.text) == (metric, above, text)
     assert found.bound == pytest.approx(bound)
@@ -54,7 +54,7 @@ def test_a_constraint_is_read_in_si_units(text: str, metric: Metric, bound: floa
     ],
 )
 def test_other_text_is_bad_input(text: str) -> None:
-    """Another form, an unknown metric or unit, a bound of zero: InputError that says what was wanted."""
+    """Another form, an unknown metric or unit, or a bound of zero is an InputError that says what is expected."""
     with pytest.raises(InputError, match=r"\."):
         parse_constraint(text, KNOWN)
 
@@ -74,14 +74,14 @@ def test_a_lower_bound_is_kept_exactly_above_it(value: float, bound: float) -> N
 
 
 def test_violations_are_named_by_the_text() -> None:
-    """Each constraint's violation stands under what the person wrote."""
+    """Violations are stored by the text that the user wrote."""
     constraints = (parse_constraint("latency_p50<10ms", KNOWN), parse_constraint("throughput>50", KNOWN))
     found = violations(constraints, {"latency_p50_s": 0.02, "throughput_per_s": 100.0})
     assert found == {"latency_p50<10ms": pytest.approx(1.0), "throughput>50": pytest.approx(-1.0)}
 
 
 def test_an_excess_is_a_log_ratio_to_the_bound() -> None:
-    """Twice a bound from above is log 2, half of one from below too; kept bounds are below none."""
+    """Twice an upper bound or half a lower bound is log 2; a kept bound is 0 or less."""
     most, least = parse_constraint("latency_p99<20ms", KNOWN), parse_constraint("throughput>100", KNOWN)
     assert most.log_excess({"latency_p99_s": 0.04}) == pytest.approx(log(2))
     assert least.log_excess({"throughput_per_s": 50.0}) == pytest.approx(log(2))

@@ -1,4 +1,4 @@
-"""Opening a tuning: bad input is found before anything is written."""
+"""Opening a tuning: bad input is refused before anything is written."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from autotp.errors import (
 )
 from autotp.measuring.parent.pool import Workers
 from autotp.options import Spelling, spelled_for
-from autotp.tuning.opening import Tuning, began, open_tuning
+from autotp.tuning.opening import Tuning, first_event, open_tuning
 from autotp.tuning.request import TuneRequest
 from tests.support.models import dynamic_model, matmul_model
 from tests.support.tune_requests import built
@@ -31,7 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in a folder that shows what was written."""
+    """Run in an empty folder, so that the test sees what was written."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -45,7 +45,7 @@ def opened(request: TuneRequest) -> Tuning:
 
 def test_opening_makes_the_study_and_describes_the_space(model: Path) -> None:
     """The folder, its storage and the first event are there; a second opening is refused with both options."""
-    first = began(opened(built(model)))
+    first = first_event(opened(built(model)))
     assert (first.study, first.out) == ("model-throughput", "results/model-throughput")
     assert first.effective_configs >= 1
     assert optuna.get_all_study_names("sqlite:///results/model-throughput/study.db") == ["model-throughput"]
@@ -56,7 +56,7 @@ def test_opening_makes_the_study_and_describes_the_space(model: Path) -> None:
 
 
 def test_an_existing_study_names_the_options_as_the_caller_spells_them(model: Path) -> None:
-    """Somebody at the command line reads flags."""
+    """At the command line errors name options as flags."""
     opened(built(model))
     with spelled_for(Spelling.COMMAND_LINE), pytest.raises(StudyError, match=r"use --resume to .* or --fresh to"):
         opened(built(model))
@@ -74,7 +74,7 @@ def test_a_folder_holds_one_study(model: Path) -> None:
 
 
 def test_a_shared_storage_holds_several_studies(model: Path) -> None:
-    """In a storage that was named, only the same study's name is refused."""
+    """In a storage given by URL, only the same study's name is refused."""
     url = "sqlite:///shared.db"
     opened(built(model, storage=url))
     opened(built(model, storage=url, objectives=["latency_p50"]))
@@ -115,7 +115,7 @@ def test_a_space_of_which_nothing_runs_here_is_infeasible(model: Path, tmp_path:
 
 
 def test_of_what_does_not_go_together_that_alone_is_the_reason(model: Path) -> None:
-    """Why one value of another knob isn't tried here doesn't help."""
+    """The reason why a value of another knob can't be used doesn't explain that."""
     with pytest.raises(InfeasibleError) as raised:
         opened(built(model, space="tensor_parallel", fix={"split_count": 999, "split_min_weights": 0}))
     assert "output channels can't be split into 999" in str(raised.value)

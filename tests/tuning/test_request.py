@@ -1,4 +1,4 @@
-"""What a person asks of a tuning, checked before anything is written."""
+"""Requests: options are checked before anything is written."""
 
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def test_what_cannot_be_used_is_refused(
 
 
 def test_without_an_objective_or_a_space_they_are_the_usual_ones(model: Path, tmp_path: Path) -> None:
-    """Throughput in the default space; of a language model its second token in a space for such models."""
+    """Throughput in the default space; for a language model, the second token in the space for such models."""
     plain = built(model, objectives=(), space=None)
     assert (plain.objectives, plain.space.name, plain.name) == (
         (METRICS["throughput"],),
@@ -112,7 +112,7 @@ def test_a_person_at_the_command_line_reads_flags(model: Path) -> None:
 
 
 def test_how_many_are_in_flight_where_a_config_does_not_say(model: Path) -> None:
-    """One for a latency; OpenVINO's optimum for throughput, and at a rate, where the arrivals decide."""
+    """One request for a latency; for throughput and at a rate, OpenVINO's optimal number."""
 
     def nireq(config: Config, **given: Any) -> int | None:
         request = built(model, **given)

@@ -1,4 +1,4 @@
-"""The tuning itself, on the real OpenVINO: too short a budget, an interrupt, what is left behind."""
+"""A whole tuning on the real OpenVINO: a short budget, interrupts, and what they leave behind."""
 
 import os
 import tempfile
@@ -17,7 +17,7 @@ from autotp.findings import Ruling
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.verdict import Verdict
 from autotp.tuning import tuner
-from autotp.tuning.events import ArmEnded, Baselined, Began, Event, FinalsBegan, Ruled
+from autotp.tuning.events import ArmEnded, BaselinesRaced, Event, FinalsBegan, TuningBegan, VerdictReached
 from autotp.tuning.opening import Tuning
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
@@ -31,13 +31,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def workers() -> list[psutil.Process]:
-    """The processes that this one started and that still run."""
+    """Return the running child processes."""
     children = psutil.Process(os.getpid()).children(recursive=True)
     return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_too_short_a_budget_ships_the_hint_as_unknown(model: Path, tmp_path: Path) -> None:
-    """Half a second suffices for no candidate: the verdict is `unknown`, with figures of the hint."""
+    """With half a second no candidate can be measured: the verdict is `unknown`, with the hint's figures."""
     events: list[Event] = []
     study = autotp.tune(model, budget_s=0.5, out=tmp_path, listener=events.append)
     tuned = read_tuned(tmp_path / "tuned.yaml")
@@ -46,13 +46,16 @@ def test_too_short_a_budget_ships_the_hint_as_unknown(model: Path, tmp_path: Pat
     assert result.metrics["throughput_per_s"] > 0
     assert list(tuned.profiles[0].config) == ["performance_hint"]
     assert "tuned" not in study.user_attrs
-    assert [type(event) for event in events if not isinstance(event, ArmEnded)][:2] == [Began, Baselined]
-    assert isinstance(events[-1], Ruled)
+    assert [type(event) for event in events if not isinstance(event, ArmEnded)][:2] == [
+        TuningBegan,
+        BaselinesRaced,
+    ]
+    assert isinstance(events[-1], VerdictReached)
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
     assert workers() == []
 
 
-@pytest.mark.parametrize("moment", [Began, ArmEnded])
+@pytest.mark.parametrize("moment", [TuningBegan, ArmEnded])
 def test_an_interrupt_leaves_a_study_and_a_file(
     moment: type[Event], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,7 +78,7 @@ def test_an_interrupt_leaves_a_study_and_a_file(
 
 
 def test_bad_input_is_an_error_and_writes_nothing(model: Path, tmp_path: Path) -> None:
-    """From Python, too, what can't be used is an InputError before anything is written."""
+    """Called from Python, bad input is an InputError before anything is written."""
     with pytest.raises(InputError, match="no objective 'speed'"):
         autotp.tune(model, objectives="speed", out=tmp_path / "out")
     with pytest.raises(InputError, match="isn't of the form"):
@@ -84,7 +87,7 @@ def test_bad_input_is_an_error_and_writes_nothing(model: Path, tmp_path: Path) -
 
 
 def tune_and_prove(model: Path, out: Path) -> None:
-    """Tune for a moment, then have the study say that it proved a win."""
+    """Run a short tuning, then record in its study that it proved a win."""
     study = autotp.tune(model, budget_s=0.5, out=out)
     unknown = read_tuned(out / "tuned.yaml")
     (profile,) = unknown.profiles
@@ -93,7 +96,7 @@ def tune_and_prove(model: Path, out: Path) -> None:
 
 
 def test_a_call_that_cannot_tell_keeps_what_an_earlier_one_proved(model: Path, tmp_path: Path) -> None:
-    """A resumed study whose last call ends in UNKNOWN still ships the earlier verdict, and says so."""
+    """If the last call of a resumed study ends in UNKNOWN, the earlier result still ships, and this is noted."""
     tune_and_prove(model, tmp_path)
     autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True)
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "win"
@@ -108,7 +111,7 @@ def test_a_constraint_is_kept_by_what_ships_or_nothing_is_claimed(model: Path, t
 
 
 def test_another_constraint_does_not_inherit_what_was_proven(model: Path, tmp_path: Path) -> None:
-    """What an earlier call proved without a bound doesn't ship where this one asks for it and can't tell."""
+    """An earlier result without a constraint doesn't ship if this call has one and ends in UNKNOWN."""
     tune_and_prove(model, tmp_path)
     autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True, constraints="latency_p99<20s")
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
@@ -136,7 +139,7 @@ def simulated(model: Path, out: Path, speed: float = 1.2) -> Tuning:
 def test_where_every_candidate_fails_nothing_is_claimed(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No finals are run for nobody; the hint ships as `unknown`, with the first failure as the reason."""
+    """Without a candidate no finals run; the hint ships as `unknown`, with the first failure as the reason."""
     tuning = simulated(model, tmp_path)
     session = tuning.session
     gone = ArmFailure(Status.CRASHED, Phase.START, "gone")
@@ -148,7 +151,7 @@ def test_where_every_candidate_fails_nothing_is_claimed(
     )
     events: list[Event] = []
     session.emit = events.append
-    result = tuner.conduct(tuning)
+    result = tuner.run_stages(tuning)
     assert result.verdict == Verdict(Ruling.UNKNOWN, reason=f"every candidate failed; the first: {gone}")
     assert result.finals.waves == []
     assert not [event for event in events if isinstance(event, FinalsBegan)]
@@ -160,7 +163,7 @@ def test_where_every_candidate_fails_nothing_is_claimed(
 def test_what_is_proven_is_in_the_study_before_the_file(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An interrupt while tuned.yaml is written doesn't turn a WIN into `unknown`: it is written all the same."""
+    """An interrupt while tuned.yaml is written doesn't turn a WIN into `unknown`: the WIN is still written."""
     tuning = simulated(model, tmp_path)
     written: list[str] = []
 
@@ -171,14 +174,14 @@ def test_what_is_proven_is_in_the_study_before_the_file(
 
     monkeypatch.setattr(tuner, "write_tuned", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        tuner.conduct(tuning)
+        tuner.run_stages(tuning)
     assert written == ["win", "win"]
 
 
 def test_an_interrupt_writes_the_file_before_it_tidies_the_study(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A storage that went away meanwhile is an error, but what was found stands in tuned.yaml."""
+    """A storage that disappears meanwhile is an error, but tuned.yaml has the result."""
     tuning = simulated(model, tmp_path)
 
     def gone(study: SimulatedStudy) -> None:
@@ -191,5 +194,5 @@ def test_an_interrupt_writes_the_file_before_it_tidies_the_study(
     monkeypatch.setattr(SimulatedStudy, "abandon", gone)
     tuning.session.emit = interrupt
     with pytest.raises(EnvironmentFailure):
-        tuner.conduct(tuning)
+        tuner.run_stages(tuning)
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"

@@ -79,5 +79,18 @@ def spell_value(value: object) -> str:
 
 
 def spell_config(settings: Mapping[str, object]) -> str:
-    """Return `settings` as text, such as `num_streams=2, nireq=4`."""
-    return ", ".join(f"{name}={spell_value(value)}" for name, value in settings.items()) or "no knob set"
+    """Return `settings` as text, such as `num_streams=2, nireq=4`.
+
+    Knobs whose value changes nothing, such as `distribution_policy=none`, are left out, unless no other is set.
+    """
+    effective = {name: value for name, value in settings.items() if not _changes_nothing(name, settings)}
+    shown = effective or settings
+    return ", ".join(f"{name}={spell_value(value)}" for name, value in shown.items()) or "no knob set"
+
+
+def _changes_nothing(name: str, settings: Mapping[str, object]) -> bool:
+    """Whether knob `name` has the value that its property isn't passed for, or splits each layer into one part."""
+    value, knob = settings[name], KNOBS.get(name)
+    if name == "split_count":
+        return value == 1 and settings.get("distribution_policy") != "tensor_parallel"
+    return knob is not None and knob.not_passed is not None and value == knob.not_passed

@@ -1,1 +1,1 @@
-"""What to try next."""
+"""Proposers: they choose which config is measured next."""

@@ -1,7 +1,7 @@
-"""The proposer that tunes: TPE over the bound space, held to configs that can run and haven't been measured.
+"""The proposer for real tunings: TPE over the bound space, limited to runnable configs not measured yet.
 
-TPE (Bergstra et al., NeurIPS 2011; Watanabe, arXiv:2304.11127) knows nothing of aliases and learns nothing
-from failures, so what it draws is drawn again until it names a new effective config outside failed regions.
+TPE (Bergstra et al., NeurIPS 2011; Watanabe, arXiv:2304.11127) doesn't know about aliases and learns nothing from
+failures. So samples are drawn from it until one is a new effective config outside of the regions that failed.
 """
 
 import json
@@ -26,7 +26,7 @@ FAILURES_TO_AVOID = 2
 
 
 class TpeProposer(BaseSampler):
-    """An Optuna sampler whose relative sample is always a whole, new config."""
+    """An Optuna sampler that always samples a complete config that is new."""
 
     def __init__(self, bound: BoundSpace, seed: int) -> None:
         self._bound = bound
@@ -45,7 +45,7 @@ class TpeProposer(BaseSampler):
         return not self._candidates().any()
 
     def holds(self, config: Config) -> bool:
-        """Whether `config` is in the space and neither it nor an alias of it has been taken."""
+        """Whether `config` may still be proposed: it is in the space, and no alias of it has been taken."""
         return self._is_open(config) and self._bound.grid.holds(config)
 
     def take(self, config: Config) -> None:
@@ -54,11 +54,11 @@ class TpeProposer(BaseSampler):
             self._open[number] = False
 
     def learn(self, config: Config, failed: bool) -> None:
-        """Note how `config` ended; a value that has only ever failed, twice, is not proposed again."""
+        """Learn whether `config` failed; a value that failed twice and never worked isn't proposed again."""
         (self._failures if failed else self._successes).update(config.settings)
 
     def find(self, settings: dict[str, Any]) -> Config | None:
-        """Return the first open config that has all of `settings` and leaves the other knobs at rest."""
+        """Return the open config with all of `settings` and the fewest other knobs set; None without one."""
         matching = np.flatnonzero(self._open & self._having(settings.items()))
         if not len(matching):
             return None
@@ -90,7 +90,7 @@ class TpeProposer(BaseSampler):
         return choose(self._bound.knobs, choices)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return all knobs for a trial to be proposed, none for one that was enqueued with its config."""
+        """Return all knobs for a trial to be proposed, and none for one that was enqueued with its config."""
         if "role" in trial.user_attrs:
             return {}
         self._tpe_space = self._tpe.infer_relative_search_space(study, trial)
@@ -99,7 +99,7 @@ class TpeProposer(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw from TPE until the config is new; after `DRAWS` misses take any that is left."""
+        """Draw from TPE until the config is new; after `DRAWS` attempts, pick one that is left at random."""
         if not search_space:
             return {}
         for _ in range(DRAWS):
@@ -140,7 +140,7 @@ class TpeProposer(BaseSampler):
         return {k.name: _choice(k, parameters[k.name]) for k in self._bound.knobs if k.name in parameters}
 
     def _number(self, config: Config) -> int | None:
-        """The number of the effective config that `config` is; None where it can't run or isn't in the space."""
+        """Return the number of the effective config of `config`; None if it can't run or isn't in the space."""
         if self._bound.why_not(config) is not None:
             return None
         return self._bound.merged.find(self._bound.predictor.identity(config))
@@ -150,7 +150,7 @@ class TpeProposer(BaseSampler):
         return number is not None and bool(self._open[number])
 
     def _candidates(self) -> npt.NDArray[np.bool_]:
-        """Which effective configs are open and outside of failed regions."""
+        """Return which effective configs are open and outside of failed regions."""
         found = self._open.copy()
         for setting in self._failing(tuple(self._failures)):
             found &= ~self._having((setting,))
@@ -171,7 +171,7 @@ def _distribution(knob: BoundKnob) -> CategoricalDistribution:
 
 
 def _label(choice: Choice) -> Any:
-    """Return `choice` as Optuna takes it; a list of nodes becomes its JSON."""
+    """Return `choice` in a form that Optuna can store; a list of nodes becomes JSON text."""
     return json.dumps(choice) if isinstance(choice, tuple) else choice
 
 

@@ -1,1 +1,1 @@
-"""Candidates raced against the baseline, and what is known of each."""
+"""The race: candidates against the baseline in rounds, with an estimate of each one's gain."""

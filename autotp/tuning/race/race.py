@@ -1,16 +1,16 @@
 """The race: arms run in rounds against the baseline, and those that are behind a leader are dropped.
 
-The estimate of an arm is its log-gain against the baseline's blocks of the same rounds, as in the finals: a
-quantile is that of all their latencies, because that of one short block is biased. Its error is read from the
-single rounds, that of a quantile from rounds drawn anew.
+The estimate of an arm is its log-gain over the baseline in the same rounds, as in the finals. A quantile is
+taken of all latencies of these rounds, because the quantile of one short block is biased. The error of the
+estimate comes from the spread of the rounds, for a quantile from resampled rounds (bootstrap).
 
-An arm is dropped where the t-interval of its gain over a leader ends below 1, at a level that shares the chance of
-error among all looks and leaders (Bonferroni); against a leader of the same rounds the gain is paired. One process
-stands for each arm here and has its own luck, which rounds don't show: on recorded rounds equals are dropped two
-to four times as often as the level says, an arm that is 5 % better in 0 to 1 % of races
-(tests/evidence/simulate_races.py).
+An arm is dropped if the t-interval of its gain over a leader ends below 1. The level of that interval divides the
+chance of error among all looks and leaders (Bonferroni). Where both ran in the same rounds, the gain is paired.
+Each arm is one process here, and processes of the same program differ, which rounds don't show. So on recorded
+rounds equal arms are dropped two to four times as often as the level says, and an arm that is 5 % better in 0 to
+1 % of races (tests/evidence/simulate_races.py).
 
-An arm that is proven to be clearly behind the baseline is dropped after a few rounds already (screening): where
+An arm that is proven to be far behind the baseline is dropped after a few rounds already (screening): where
 blocks are long, such arms would take most of the time.
 """
 
@@ -36,16 +36,16 @@ from autotp.tuning.race.racer import Racer
 ROUNDS_TO_SCREEN = 3
 ROUNDS_TO_JUDGE = 10
 ROUNDS_TO_SETTLE = 30
-FEWEST_TO_JUDGE = 6  # where blocks are long: with fewer, twice as many equals as now would be dropped
+FEWEST_TO_JUDGE = 6  # where blocks are long; with fewer, twice as many equal arms would be dropped
 LOOKS = ROUNDS_TO_SETTLE // ROUNDS_TO_JUDGE
 CLEARLY_BEHIND = 0.8  # of the baseline
 SCREENING_CONFIDENCE = 0.998  # two-sided
-DROP_ERROR = 0.01  # of dropping an equal, over all its looks and all leaders
-BEHIND_CONFIDENCE = 0.90  # of a contender being behind another; a choice of whom to measure, no proof
+DROP_ERROR = 0.01  # chance of dropping an arm that equals the leaders, over all looks and leaders
+BEHIND_CONFIDENCE = 0.90  # that one arm is behind another; it only chooses what to measure, and proves nothing
 
 
 class Race:
-    """Rounds over live racers, one of which is the baseline, and the estimates of their gains."""
+    """Runs rounds of the racers, one of which is the baseline, and estimates their gains."""
 
     def __init__(
         self,
@@ -63,8 +63,8 @@ class Race:
         self._blocks = blocks
         self._now = now
         self._longest_block_s = longest_block_s
-        self._length_since = 0  # the first round whose blocks have the length that they have now
-        self._stretch = 1.0  # of that length over the one before
+        self._length_since = 0  # first round with the present block length
+        self._stretch = 1.0  # present block length over the previous one
         self._baseline: Racer | None = None
 
     @property
@@ -75,12 +75,12 @@ class Race:
 
     @property
     def blocks(self) -> BlockSettings:
-        """How blocks are made, the same for all arms."""
+        """How blocks are made; the same for all arms."""
         return self._blocks
 
     @property
     def rounds_to_judge(self) -> int:
-        """After how many rounds an arm may be dropped, and between two looks."""
+        """After how many rounds an arm may be dropped; also the number of rounds between two looks."""
         return max(FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_JUDGE))
 
     @property
@@ -89,17 +89,17 @@ class Race:
         return max(2 * FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_SETTLE))
 
     def seconds_a_block(self, racers: Iterable[Racer]) -> float:
-        """Return how long a block of `racers` takes on average, with the lead-in and the drain."""
+        """Return how many seconds a block of `racers` takes on average, with the lead-in and the drain."""
         blocks, stretch = self._recent(racers)
         return float(np.mean([stretch * block.elapsed_s + block.untimed_s for block in blocks]))
 
     def samples_a_block(self, racers: Iterable[Racer]) -> float:
-        """Return how many samples of the first objective the block of `racers` with the fewest has."""
+        """Return the fewest samples of the first objective in any block of `racers`."""
         blocks, stretch = self._recent(racers)
         return stretch * min(len(samples_of(self._metrics[0], block)) for block in blocks)
 
     def _recent(self, racers: Iterable[Racer]) -> tuple[list[Block], float]:
-        """Return the blocks of today's length and 1; if there are none, all and what stretches them to it."""
+        """Return the blocks of the present length and 1; without any, all blocks and the factor to that length."""
         blocks = [item for racer in racers for item in racer.blocks.items()]
         recent = [block for round_, block in blocks if round_ >= self._length_since]
         return (recent, 1.0) if recent else ([block for _, block in blocks], self._stretch)
@@ -117,10 +117,10 @@ class Race:
         self._blocks = msgspec.structs.replace(self._blocks, duration_s=duration_s)
 
     def fit_blocks(self) -> list[Racer]:
-        """Set the block length from the slowest arm, so that each block holds several turns of its requests.
+        """Set the block length from the slowest arm, so that each request runs several times in a block.
 
         Returns:
-            The racers that failed, already out.
+            The racers that failed; they are already out.
         """
         blocks, failed = self._round(self._blocks.first_look)
         for key, block in blocks.items():
@@ -128,19 +128,19 @@ class Race:
         return failed
 
     def enter(self, racer: Racer) -> None:
-        """Let `racer` take part from the next round on."""
+        """Let `racer` take part, from the next round on."""
         self.live[racer.key] = racer
 
     def leave(self, racer: Racer) -> None:
-        """Take `racer` out and stop its processes; its blocks stay."""
+        """Take `racer` out and stop its processes; its blocks are kept."""
         self.live.pop(racer.key, None)
         racer.arm.stop()
 
     def run(self, rounds: int, until: float) -> list[Racer]:
-        """Run `rounds` rounds, fewer if `until` (monotonic) passes or the baseline fails.
+        """Run `rounds` rounds; stop earlier at the time `until` or if the baseline fails.
 
         Returns:
-            The racers that failed, already out.
+            The racers that failed; they are already out.
         """
         failed: list[Racer] = []
         for _ in range(rounds):
@@ -156,7 +156,7 @@ class Race:
         return failed
 
     def _round(self, how: BlockSettings) -> tuple[dict[str, Block], list[Racer]]:
-        """Run a block of each live racer; return the blocks, and the racers that failed, already out."""
+        """Run a block of each live racer; return the blocks and the racers that failed, which are already out."""
         blocks: dict[str, Block] = {}
         failed: list[Racer] = []
         arms = {key: racer.arm for key, racer in self.live.items()}
@@ -175,14 +175,14 @@ class Race:
         return self._over(racer, self.baseline, metric or self._metrics[0])
 
     def gain(self, racer: Racer, other: Racer, metric: Metric | None = None) -> Estimate:
-        """Return the gain of `racer` over `other`: paired, where they shared rounds enough to be judged by."""
+        """Return the gain of `racer` over `other`: paired if they shared enough rounds to be judged by."""
         metric = metric or self._metrics[0]
         if len(racer.blocks.keys() & other.blocks.keys()) >= self.rounds_to_judge:
             return self._over(racer, other, metric)
         return self.estimate(racer, metric).over(self.estimate(other, metric))
 
     def clearly_behind(self, racer: Racer) -> bool:
-        """Whether `racer` is proven to be far below the baseline in every objective, before it can be judged."""
+        """Whether `racer`, before it can be judged, is proven to be far below the baseline in every objective."""
         if not ROUNDS_TO_SCREEN <= len(racer.blocks) < self.rounds_to_judge:
             return False
         mine, theirs = self._shared(racer, self.baseline)
@@ -190,7 +190,7 @@ class Race:
         return all(estimate.below(log(CLEARLY_BEHIND), SCREENING_CONFIDENCE) for estimate in estimates)
 
     def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
-        """Whether some leader is ahead of `racer` in every objective, as far as the rounds show."""
+        """Whether some leader is significantly ahead of `racer` in every objective."""
         rivals = [leader for leader in leaders if leader is not racer]
         if len(racer.blocks) < self.rounds_to_judge:
             return False
@@ -213,7 +213,7 @@ class Race:
         return [racer.blocks[r] for r in shared], [other.blocks[r] for r in shared]
 
     def metrics(self, racer: Racer) -> dict[str, float]:
-        """Return every metric of `racer`: for objectives the baseline's value times the paired gain."""
+        """Return every metric of `racer`; for objectives, the baseline's value times the paired gain."""
         values = all_metrics(list(racer.blocks.values()))
         if racer is self.baseline:
             return values
@@ -225,11 +225,11 @@ class Race:
 
 
 def may_be_best(race: Race, racers: Sequence[Racer]) -> list[Racer]:
-    """Return those of `racers` that may be the best, the best first: the leader isn't clearly ahead of them."""
+    """Return those of `racers` that the leader isn't clearly ahead of, the best first."""
     ranked = sorted(racers, key=lambda racer: race.estimate(racer).log_gain, reverse=True)
     return [racer for racer in ranked if not race.gain(racer, ranked[0]).below(0.0, BEHIND_CONFIDENCE)]
 
 
 def best_in(race: Race, racers: Sequence[Racer], metric: Metric) -> Racer:
-    """Return that of `racers` which is the best in `metric`, as far as the rounds show."""
+    """Return the racer with the best estimate in `metric`."""
     return max(racers, key=lambda racer: race.estimate(racer, metric).log_gain)

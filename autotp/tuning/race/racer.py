@@ -1,4 +1,4 @@
-"""Who races: arms with their blocks, and those of them that are baselines."""
+"""Racers: arms in the race, with their blocks, and the baselines among them."""
 
 import msgspec
 
@@ -12,17 +12,17 @@ from autotp.tuning.study.study import Trial
 
 
 class Racer(msgspec.Struct, eq=False):
-    """An arm in the race: its process group and its block of each round that it took part in.
+    """An arm in the race, with its blocks of all rounds that it took part in.
 
     Attributes:
-        key: its name in the race and in the finals.
-        config: what is measured.
-        observed: what OpenVINO made of that.
-        arm: its processes.
+        key: identifies it in the race and in the finals.
+        config: the config that is measured.
+        observed: what OpenVINO made of the config.
+        arm: controls its processes.
         trial: its record in the study.
-        blocks: by the number of the round.
-        failure: why it is out, if it failed.
-        is_second: whether these are its second processes, as the first failed.
+        blocks: by round number.
+        failure: why it failed, if it did.
+        is_second: whether it was started again after a failure.
     """
 
     key: str
@@ -41,12 +41,12 @@ class Racer(msgspec.Struct, eq=False):
 
 
 class Baselines(msgspec.Struct, frozen=True):
-    """What a win must beat: the best baseline, which every gain is relative to, and others not proven slower."""
+    """What a win must beat: the best baseline, which gains are relative to, and the others not proven slower."""
 
     best: Racer
     others: tuple[Racer, ...] = ()
 
     @property
     def sound(self) -> tuple[Racer, ...]:
-        """Those that haven't failed for good, the best first."""
+        """The baselines that haven't failed for good, the best first."""
         return tuple(racer for racer in (self.best, *self.others) if racer.failure is None)

@@ -1,1 +1,1 @@
-"""What a tuning found: the verdict, the Pareto front, the content of tuned.yaml."""
+"""Results: the Pareto front, and the content of tuned.yaml."""

@@ -1,8 +1,8 @@
 """The Pareto front of several objectives, and what being best in one costs in the others.
 
-A point is on the front if no other is as good in every objective and better in one, by the figures of the finals.
-What it costs is kept with its interval, over processes, paired like a gain: figures that differ by noise cost
-nothing that is proven.
+A point is on the front if no other point is at least as good in every objective and better in one, by the
+figures of the finals. A cost is how many times worse a point is than the best one in an objective. Its interval is
+computed over processes, paired like that of a gain, so that noise isn't reported as a proven cost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,10 @@ from autotp.space import Config
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """What the finals found of one arm; `log_gains` over the best baseline, by objective, one for each process."""
+    """What the finals measured of one arm.
+
+    `log_gains` are relative to the best baseline: by objective, one for each process.
+    """
 
     config: Config
     metrics: Mapping[str, float]
@@ -24,7 +27,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def front_of(points: Sequence[Point], metrics: Sequence[Metric]) -> list[Point]:
-    """Return those of `points` that no other beats: as good in every metric, better in one."""
+    """Return those of `points` that no other is at least as good as in every metric and better than in one."""
 
     def losses(point: Point) -> list[float]:
         return [_loss(point, metric) for metric in metrics]
@@ -36,9 +39,9 @@ def front_of(points: Sequence[Point], metrics: Sequence[Metric]) -> list[Point]:
 
 
 def costs_of(point: Point, front: Sequence[Point], metrics: Sequence[Metric]) -> dict[str, Interval]:
-    """Return by objective how many times worse `point` is than the best of `front`.
+    """Return, by objective, how many times worse `point` is than the best of `front`.
 
-    Left out are objectives in which it is the best, or too few processes ran to tell.
+    Objectives in which it is the best are left out, and so are those with too few processes for an interval.
     """
     best = {metric: _best(front, metric) for metric in metrics}
     costs = {metric: _times_worse(point, best[metric], metric) for metric in metrics if best[metric] != point}

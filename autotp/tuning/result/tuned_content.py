@@ -1,4 +1,4 @@
-"""From a verdict to tuned.yaml: what ships, with the evidence for it."""
+"""Builds the content of tuned.yaml from what a tuning found."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -39,9 +39,9 @@ VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {
 
 
 class MeasuredConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The config that ships, as observed, with its metrics and its gain over the best baseline.
+    """A config with what was observed and measured of it, and its gain over the best baseline.
 
-    `others` are its gains in what wasn't asked for and was measured all the same.
+    `others` are its gains in metrics that aren't objectives.
     """
 
     config: Config
@@ -52,10 +52,14 @@ class MeasuredConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a tuning found; `left_out` are objectives whose best candidate wasn't in the finals."""
+    """Everything that a tuning found.
+
+    `selected` is the config that tuned.yaml will hold: the winner, else the baseline that ships instead.
+    `left_out` are objectives whose best candidate wasn't in the finals.
+    """
 
     verdict: Verdict
-    shipped: MeasuredConfig
+    selected: MeasuredConfig
     baseline: MeasuredConfig
     noise_floor: float | None
     points: Sequence[Point]
@@ -67,15 +71,15 @@ class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_tuned(
-    request: TuneRequest, topology: Topology, evidence: TuningResult, versions: Mapping[str, Any]
+    request: TuneRequest, topology: Topology, result: TuningResult, versions: Mapping[str, Any]
 ) -> Tuned:
     """Return the content of tuned.yaml."""
-    shipped = evidence.shipped
-    observed = shipped.observed
+    selected = result.selected
+    observed = selected.observed
     return Tuned(
         autotp=VERSION,
         model=_model(request),
-        workload=_workload(request, shipped),
+        workload=_workload(request, selected),
         objective=Objective(
             metrics=tuple(str(m) for m in request.objectives),
             constraints=tuple(c.text for c in request.constraints),
@@ -83,23 +87,23 @@ def build_tuned(
         profiles=(
             Profile(
                 machine=_machine(topology),
-                config=shipped.config.to_dict(),
-                properties=shipped.config.properties(),
+                config=selected.config.to_dict(),
+                properties=selected.config.properties(),
                 affinity=affinity_of(observed),
                 effective=observed.effective if observed else None,
                 proof=observed.proof if observed else None,
-                result=_result(request, evidence),
-                pareto=_pareto(request, evidence),
+                result=_result(request, result),
+                pareto=_pareto(request, result),
             ),
         ),
         study=TunedStudy(
             name=request.name,
             storage=_storage(request),
-            trials=evidence.trials,
-            rounds=evidence.rounds,
+            trials=result.trials,
+            rounds=result.rounds,
             seed=request.seed,
-            started=evidence.started,
-            duration_s=round(evidence.duration_s, 1),
+            started=result.started,
+            duration_s=round(result.duration_s, 1),
             autotp=versions["autotp"],
             openvino=versions["openvino"],
         ),
@@ -124,10 +128,10 @@ def _relative(path: Path, folder: Path) -> str:
         return str(path.resolve())
 
 
-def _workload(request: TuneRequest, shipped: MeasuredConfig) -> TunedWorkload:
-    requests = shipped.observed.effective.requests if shipped.observed else None
-    nireq = requests or request.workload.nireq(shipped.config, request.objectives)
-    workload = request.workload.for_config(shipped.config)
+def _workload(request: TuneRequest, selected: MeasuredConfig) -> TunedWorkload:
+    requests = selected.observed.effective.requests if selected.observed else None
+    nireq = requests or request.workload.nireq(selected.config, request.objectives)
+    workload = request.workload.for_config(selected.config)
     facts = workload.facts()
     own = {name: facts.pop(name) for name in facts.keys() - set(TunedWorkload.__struct_fields__)}
     return TunedWorkload(kind=workload.kind(nireq), nireq=nireq, options=own or msgspec.UNSET, **facts)
@@ -139,50 +143,50 @@ def _machine(topology: Topology) -> TunedMachine:
 
 
 def affinity_of(observed: Observed | None) -> tuple[str, ...] | None:
-    """Return the CPUs of each process as tuned.yaml has them; None where they weren't bound."""
+    """Return the CPUs of each process as text for tuned.yaml; None if it wasn't bound to any."""
     if observed is None or observed.masks is None:
         return None
     return tuple(format_cpulist(mask) for mask in observed.masks)
 
 
-def _result(request: TuneRequest, evidence: TuningResult) -> Result:
-    shipped, baseline = evidence.shipped, evidence.baseline
+def _result(request: TuneRequest, result: TuningResult) -> Result:
+    selected, baseline = result.selected, result.baseline
     own = baseline.config == request.baseline
     return Result(
-        verdict=VERDICTS[evidence.verdict.ruling],
-        gain=shipped.gain,
+        verdict=VERDICTS[result.verdict.ruling],
+        gain=selected.gain,
         baseline=TunedBaseline(
             config=baseline.config.to_dict(), metrics=_metrics(baseline), own=own or msgspec.UNSET
         ),
-        metrics=_metrics(shipped),
-        noise_floor=evidence.noise_floor,
-        outputs=_outputs(shipped.observed, baseline.observed),
-        reason=evidence.verdict.reason or msgspec.UNSET,
-        others={str(metric): gain for metric, gain in shipped.others.items()} or msgspec.UNSET,
-        left_out=tuple(map(str, evidence.left_out)) or msgspec.UNSET,
+        metrics=_metrics(selected),
+        noise_floor=result.noise_floor,
+        outputs=_outputs(selected.observed, baseline.observed),
+        reason=result.verdict.reason or msgspec.UNSET,
+        others={str(metric): gain for metric, gain in selected.others.items()} or msgspec.UNSET,
+        left_out=tuple(map(str, result.left_out)) or msgspec.UNSET,
     )
 
 
 def _metrics(one: MeasuredConfig) -> dict[str, float]:
-    """Return what was measured, and what copying would add to each latency."""
+    """Return the measured metrics, and `copy_s`, which copying would add to each latency."""
     if one.observed is None or one.observed.copy_s is None:
         return dict(one.metrics)
     return {**one.metrics, "copy_s": one.observed.copy_s}
 
 
-def _outputs(shipped: Observed | None, baseline: Observed | None) -> TunedOutputs | None:
-    if not shipped or not baseline or not shipped.output_error or not baseline.output_error:
+def _outputs(selected: Observed | None, baseline: Observed | None) -> TunedOutputs | None:
+    if not selected or not baseline or not selected.output_error or not baseline.output_error:
         return None
     return TunedOutputs(
-        max_abs_error=shipped.output_error.max_abs_error,
+        max_abs_error=selected.output_error.max_abs_error,
         baseline_max_abs_error=baseline.output_error.max_abs_error,
     )
 
 
-def _pareto(request: TuneRequest, evidence: TuningResult) -> tuple[ParetoPoint, ...]:
+def _pareto(request: TuneRequest, result: TuningResult) -> tuple[ParetoPoint, ...]:
     if len(request.objectives) < 2:
         return ()
-    front = front_of(evidence.points, request.objectives)
+    front = front_of(result.points, request.objectives)
     return tuple(
         ParetoPoint(
             config=point.config.to_dict(),

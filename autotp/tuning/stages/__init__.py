@@ -1,1 +1,1 @@
-"""The stages of a tuning: baselines, noise, search, play-off, finals."""
+"""The stages of a tuning, in this order: baselines, noise, search, play-off, finals."""

@@ -1,6 +1,6 @@
-"""The baselines: OpenVINO's hints, and the person's own settings where given, raced against one another.
+"""The first stage: OpenVINO's hints and the user's own settings, if given, race against one another.
 
-Configs that turn out to be the same are one arm. The best of them is what every gain is relative to.
+Baselines that compile to the same thing are one arm. Gains are relative to the best baseline.
 """
 
 from math import inf
@@ -11,7 +11,7 @@ from autotp.findings import ProofState
 from autotp.measuring.failure import ArmFailure, Status
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.space import Config
-from autotp.tuning.events import ArmEnded, Baselined
+from autotp.tuning.events import ArmEnded, BaselinesRaced
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
@@ -24,10 +24,10 @@ def race_baselines(session: Session) -> Baselines:
     """Start and race the baselines.
 
     Returns:
-        The best one and those not proven slower; they stay live.
+        The best one and those not proven slower; they stay in the race.
 
     Raises:
-        EnvironmentFailure: the reference or every hint failed.
+        EnvironmentFailure: the reference outputs, every hint, or the user's own settings failed.
     """
     try:
         session.bench.record_reference()
@@ -35,7 +35,7 @@ def race_baselines(session: Session) -> Baselines:
         raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
     racers, aliases, unproven = _start(session)
     _fail(session, session.race.fit_blocks())
-    _fail(session, session.race.run(1, inf))  # however short the budget: what ships has figures
+    _fail(session, session.race.run(1, inf))  # even if the budget is too short: the result needs figures
     _fail(session, session.race.run(_opening_rounds(session) - 1, session.budget.at(0.3)))
     racers = [racer for racer in racers if racer.failure is None]
     if not racers:
@@ -48,7 +48,7 @@ def race_baselines(session: Session) -> Baselines:
             retire_baseline(session, racer)
     metrics = session.race.metrics(best)
     session.emit(
-        Baselined(
+        BaselinesRaced(
             baseline=best.config.to_dict(),
             metrics=metrics,
             aliases=tuple(alias.to_dict() for alias in aliases),
@@ -59,10 +59,10 @@ def race_baselines(session: Session) -> Baselines:
 
 
 def keep_baselines(session: Session, baselines: Baselines, failed: list[Racer]) -> None:
-    """Start those of `baselines` that `failed` in the race again, once; those that fail for good stay out.
+    """Restart, once, those of `baselines` that `failed` in the race; those that fail again stay out.
 
     Raises:
-        EnvironmentFailure: the best one failed for good.
+        EnvironmentFailure: the best one failed again.
     """
     best = baselines.best
     for racer in [racer for racer in (best, *baselines.others) if racer in failed]:
@@ -77,7 +77,7 @@ def keep_baselines(session: Session, baselines: Baselines, failed: list[Racer]) 
 
 
 def _start_again(session: Session, racer: Racer) -> bool:
-    """Let `racer` race on in a second process, if this is its first failure and it starts; report that."""
+    """Let `racer` go on in new processes if this was its first failure and they start; report it."""
     failure = racer.failure
     if racer.is_second or failure is None:
         return False
@@ -103,7 +103,7 @@ def retire_baseline(session: Session, racer: Racer) -> None:
 
 
 def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
-    """Start what is raced; return also what is an alias of it, and a warning for each split that isn't active."""
+    """Start the baselines; return the racers, the aliases, and a warning for each split that isn't active."""
     configs = [*HINTS, *([session.request.baseline] if session.request.baseline else [])]
     outcomes = session.bench.start(configs, gated=False)
     racers: dict[object, Racer] = {}
@@ -136,7 +136,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
 
 
 def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[str, ...]:
-    """Return a warning for each baseline whose outputs are beyond the person's absolute bound."""
+    """Return a warning for each baseline whose output error is beyond the user's tolerance."""
     found = [(racer.config, session.bench.wrong_output(racer.config, racer.observed)) for racer in racers]
     return tuple(f"{config}: {failure.message}" for config, failure in found if failure is not None)
 
@@ -146,7 +146,7 @@ def _opening_rounds(session: Session) -> int:
 
 
 def _rank(session: Session, racer: Racer) -> tuple[bool, float]:
-    return session.keeps_constraints(racer), session.race.estimate(racer).log_gain
+    return session.is_feasible(racer), session.race.estimate(racer).log_gain
 
 
 def _fail(session: Session, racers: list[Racer]) -> None:

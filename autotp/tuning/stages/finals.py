@@ -1,4 +1,4 @@
-"""The finals of one tuning: who goes, how long they run, and what the study records of them."""
+"""The last stage, the finals: the best candidates and the baselines are measured in fresh processes and judged."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,10 +22,15 @@ MAX_FINALISTS = 2
 
 
 class FinalsResult(msgspec.Struct, frozen=True):
-    """What the finals found: the verdict, the floor, and the finals themselves for the figures of each arm.
+    """What the finals found.
 
-    `fallback` is the baseline that ships where nothing wins; `left_out` are the objectives whose best candidate
-    didn't fit into the finals.
+    Attributes:
+        verdict: with the winner if there is one.
+        finals: the measurements of each arm.
+        finalists: the candidates that were measured.
+        noise_floor: the smallest gain that could be proven; None with fewer than two processes.
+        fallback: the baseline that ships if nothing wins.
+        left_out: objectives whose best candidate didn't fit into the finals.
     """
 
     verdict: Verdict
@@ -36,24 +41,24 @@ class FinalsResult(msgspec.Struct, frozen=True):
     left_out: tuple[Metric, ...] = ()
 
 
-def run_finals(session: Session, contenders: list[Racer], baselines: Baselines) -> FinalsResult:
-    """Measure the best contenders and the baselines in fresh processes and rule on them.
+def run_finals(session: Session, survivors: list[Racer], baselines: Baselines) -> FinalsResult:
+    """Measure the best survivors and the baselines in fresh processes, and reach a verdict.
 
     Args:
         session: the tuning.
-        contenders: arms that the search didn't drop, all stopped.
-        baselines: what they have to beat, all stopped.
+        survivors: candidates that the search didn't drop, all stopped.
+        baselines: the arms that they have to beat, all stopped.
     """
-    finalists, schedule = _line_up(session, contenders, baselines)
+    finalists, schedule = _choose_finalists(session, survivors, baselines)
     racers, best = [*baselines.sound, *finalists], baselines.best.key
     arms = {racer.key: racer for racer in racers}
     session.emit(_began(finalists, baselines, schedule))
     trials = {key: session.study.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
     finals = _waves(session, racers)
-    finals.run(schedule, session.budget.at(1.0), session.budget.at(GRACE), session.study.beat)
-    ends = _ends(session, contenders)
-    left_out = tuple(metric for metric, racer in ends.items() if racer not in racers)
-    result = msgspec.structs.replace(_rule(session, finals, finalists, baselines), left_out=left_out)
+    finals.run(schedule, session.budget.at(1.0), session.budget.at(GRACE), session.study.heartbeat)
+    best_in_others = _best_in_others(session, survivors)
+    left_out = tuple(metric for metric, racer in best_in_others.items() if racer not in racers)
+    result = msgspec.structs.replace(_decide(session, finals, finalists, baselines), left_out=left_out)
     for key, trial in trials.items():
         session.study.describe_observed(trial, arms[key].observed)
         if key in finals.failures:
@@ -66,13 +71,13 @@ def run_finals(session: Session, contenders: list[Racer], baselines: Baselines) 
 
 
 def skip_finals(session: Session, baselines: Baselines, reason: str) -> FinalsResult:
-    """Return the result of a tuning that measured no candidate: there is nothing to rule on."""
+    """Return the result of a tuning that measured no candidate: UNKNOWN, for this `reason`."""
     verdict = Verdict(Ruling.UNKNOWN, reason=reason)
     return FinalsResult(verdict, _waves(session, baselines.sound), (), None, baselines.best)
 
 
 def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baseline: str) -> dict[str, float]:
-    """Return the metrics of arm `key` over all its processes; the objectives as the paired gains have them."""
+    """Return the metrics of arm `key` over all processes; for objectives, the baseline's value times the gain."""
     values = finals.metrics(key)
     if key != baseline and baseline not in finals.failures:
         reference = finals.metrics(baseline)
@@ -83,17 +88,21 @@ def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baselin
 
 
 def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> RoundCounts:
-    """Return how many rounds a process of `racers` runs: some objectives need many samples."""
+    """Return how many rounds each process of `racers` should run for enough samples of `objective`."""
     return RoundCounts.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
 
 
-def _line_up(session: Session, contenders: list[Racer], baselines: Baselines) -> tuple[list[Racer], WaveSchedule]:
-    """Choose as many of the best contenders as can be measured well in the time left."""
-    to_beat, sound = session.keeps_constraints(baselines.best), baselines.sound
-    hopeful = [r for r in contenders if not (to_beat and session.race.estimate(r).below(0.0, BEHIND_CONFIDENCE))]
+def _choose_finalists(
+    session: Session, survivors: list[Racer], baselines: Baselines
+) -> tuple[list[Racer], WaveSchedule]:
+    """Choose as many of the best survivors as can be measured well in the time left; return also the schedule."""
+    best_is_feasible, sound = session.is_feasible(baselines.best), baselines.sound
+    promising = [
+        r for r in survivors if not (best_is_feasible and session.race.estimate(r).below(0.0, BEHIND_CONFIDENCE))
+    ]
     room = session.bench.room - len(sound) - 1
     most = max(MAX_FINALISTS, len(session.request.objectives))
-    finalists = _the_best(session, contenders, session.keeping(hopeful))[: max(1, min(most, room))]
+    finalists = _in_order(session, survivors, session.feasible_or_all(promising))[: max(1, min(most, room))]
     while True:
         arms = len(sound) + len(finalists) + 1
         seconds = session.budget.at(1.0) - session.budget.now()
@@ -105,30 +114,30 @@ def _line_up(session: Session, contenders: list[Racer], baselines: Baselines) ->
         finalists = finalists[:-1]
 
 
-def _the_best(session: Session, contenders: list[Racer], hopeful: list[Racer]) -> list[Racer]:
-    """Return the `hopeful` ones that may be the best; of several objectives the best of the first, then of others.
+def _in_order(session: Session, survivors: list[Racer], promising: list[Racer]) -> list[Racer]:
+    """Return candidates for the finals by priority: with several objectives, the best in each come first.
 
-    Those needn't be better than the baseline in the first: they show what being so in another costs.
+    The best in another objective needn't beat the baseline in the first: it shows what that other gain costs.
     """
-    first = may_be_best(session.race, hopeful)
-    return list(dict.fromkeys((*first[:1], *_ends(session, contenders).values(), *first)))
+    first = may_be_best(session.race, promising)
+    return list(dict.fromkeys((*first[:1], *_best_in_others(session, survivors).values(), *first)))
 
 
-def _ends(session: Session, contenders: list[Racer]) -> dict[Metric, Racer]:
-    """Return the best contender in each objective but the first, as far as the search knows."""
-    keeping = session.keeping(contenders)
+def _best_in_others(session: Session, survivors: list[Racer]) -> dict[Metric, Racer]:
+    """Return the survivor with the best estimate in each objective after the first."""
+    keeping = session.feasible_or_all(survivors)
     others = session.request.objectives[1:] if keeping else ()
     return {metric: best_in(session.race, keeping, metric) for metric in others}
 
 
 def _waves(session: Session, racers: Sequence[Racer]) -> Waves:
-    """Return the waves of `racers`, the best baseline first, none run yet."""
+    """Return the waves of `racers`, whose first must be the best baseline; nothing is run yet."""
     objective, seed = session.request.objective, session.request.seed
     makers = {racer.key: partial(session.bench.arm, racer.config, checked=False) for racer in racers}
     return Waves(makers, racers[0].key, objective, session.race.blocks, seed, session.budget.now)
 
 
-def _rule(session: Session, finals: Waves, finalists: list[Racer], baselines: Baselines) -> FinalsResult:
+def _decide(session: Session, finals: Waves, finalists: list[Racer], baselines: Baselines) -> FinalsResult:
     best = baselines.best.key
     if best in finals.failures or AA in finals.failures or not finals.waves:
         verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")
@@ -173,13 +182,13 @@ def _candidates(session: Session, finals: Waves, finalists: list[Racer], rivals:
 
 
 def _fallback(finals: Waves, baselines: list[Racer], best: str) -> Racer:
-    """Return the best of `baselines` where it is one of them, else the one that the finals found the fastest."""
+    """Return the baseline `best` if it is one of `baselines`, else the one with the largest gain in the finals."""
     alike = [racer for racer in baselines if racer.key == best]
     return max(alike or baselines, key=lambda racer: fmean(finals.log_gains(racer.key, best)))
 
 
 def _surely_breaks(session: Session, finals: Waves, key: str) -> bool:
-    """Whether arm `key` is proven to break a constraint, as strictly as a gain is: its processes differ, too."""
+    """Whether arm `key` is proven to break a constraint, at the level at which gains are proven."""
     processes = [all_metrics(wave[key]) for wave in finals.waves]
     return any(
         t_interval([constraint.log_excess(found) for found in processes], DECIDING_CONFIDENCE).low > 1.0

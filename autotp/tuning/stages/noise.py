@@ -1,4 +1,4 @@
-"""Noise, before anything is compared: the best baseline runs against itself in new processes (A/A)."""
+"""The stage that measures noise: the best baseline runs against itself in new processes (A/A)."""
 
 from functools import partial
 
@@ -8,15 +8,15 @@ from autotp.tuning.events import NoiseMeasured
 from autotp.tuning.race.racer import Racer
 from autotp.tuning.session import Session
 
-NOISE_SHARE = 0.04  # of the budget, beyond the starts
-MOST_NOISE_SHARE = 0.1  # with the starts
+NOISE_SHARE = 0.04  # of the budget, without the time to start processes
+MOST_NOISE_SHARE = 0.1  # with that time
 
 
 def measure_noise(session: Session, best: Racer) -> None:
-    """Run the best baseline against itself, take the block length that serves best, and say what can be proved.
+    """Run the best baseline against itself, set the best block length, and report how small a gain can be proven.
 
-    Where there is no time or memory for that, or it fails, blocks stay as long as they are: the finals run the
-    baseline against itself, too.
+    If that takes too much time or memory or fails, the block length stays as it is. The finals include an A/A run
+    of their own, so the verdict doesn't depend on this stage.
     """
     deadline = min(session.budget.now() + MOST_NOISE_SHARE * session.request.budget_s, session.budget.at(0.4))
     block_s = session.race.seconds_a_block([best])

@@ -1,4 +1,4 @@
-"""The search: a few candidates at a time race against the baseline; contenders are those not beaten."""
+"""The search: a few candidates at a time race against the baseline; survivors are those that weren't dropped."""
 
 from collections import deque
 
@@ -14,22 +14,22 @@ from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, keep_baselines
 from autotp.tuning.study.study import PastTrial, Role, Trial
 
-SIDE_BY_SIDE = 3
+ARMS_AT_ONCE = 3
 PAST_LEADERS = 3
 
 
 class Search:
-    """One search over the space that `proposer` knows.
+    """One search over the space of `proposer`.
 
     Attributes:
-        contenders: arms that weren't dropped and keep the constraints.
-        aliases: how many arms turned out to be what was measured already.
+        survivors: candidates that weren't dropped and keep the constraints.
+        aliases: how many arms turned out to be the same as one measured before.
         measured: how many arms were measured, aliases included.
-        failures: why the others weren't.
+        failures: why the others weren't measured.
     """
 
     def __init__(self, session: Session, proposer: Proposer, topology: Topology, baselines: Baselines) -> None:
-        self.contenders: list[Racer] = []
+        self.survivors: list[Racer] = []
         self.aliases = 0
         self.measured = 0
         self.failures: list[ArmFailure] = []
@@ -43,10 +43,10 @@ class Search:
         self._first = deque(_first_configs(session, proposer, topology))
 
     def run(self, until: float) -> None:
-        """Search until the monotonic time `until`, the wanted number of trials, or the end of the space.
+        """Search until the time `until`, the requested number of trials, or until the whole space is tried.
 
         Raises:
-            EnvironmentFailure: the best baseline failed for good.
+            EnvironmentFailure: the best baseline failed twice.
         """
         session = self._session
         while session.budget.now() < until:
@@ -60,15 +60,15 @@ class Search:
                 self._fail(racer.trial, racer.config, racer.failure)
                 self._live.remove(racer)
             keep_baselines(session, self._baselines, failed)
-            session.study.beat()
+            session.study.heartbeat()
             self._judge()
         for racer in list(self._live):
             self._end(racer, dropped=False)
-        judged = [racer for racer in self.contenders if len(racer.blocks) >= session.race.rounds_to_judge]
-        self.contenders = judged or self.contenders  # of a round or two, luck would choose the first
+        judged = [racer for racer in self.survivors if len(racer.blocks) >= session.race.rounds_to_judge]
+        self.survivors = judged or self.survivors  # ranking arms by a round or two would be chance
 
     def _race(self, until: float) -> list[Racer]:
-        """Run rounds up to the next look, soon without what is clearly behind; return what failed."""
+        """Run rounds up to the next look, dropping early what is clearly behind; return the racers that failed."""
         race = self._session.race
         failed = race.run(ROUNDS_TO_SCREEN, until)
         for racer in list(self._live):
@@ -80,7 +80,7 @@ class Search:
 
     @property
     def nothing_measured(self) -> str | None:
-        """Why no candidate was measured; None if one was."""
+        """The reason why no candidate was measured; None if one was."""
         if self.measured:
             return None
         if self.failures and len(self.failures) == self._begun:
@@ -98,7 +98,7 @@ class Search:
 
     def _start_some(self) -> None:
         entries: list[tuple[Trial, Config]] = []
-        most = min(SIDE_BY_SIDE - len(self._live), max(self._session.bench.room, not self._live))
+        most = min(ARMS_AT_ONCE - len(self._live), max(self._session.bench.room, not self._live))
         while len(entries) < most and not self._nothing_left:
             entries.append(self._next())
         outcomes = self._session.bench.start([config for _, config in entries])
@@ -132,8 +132,8 @@ class Search:
     def _judge(self) -> None:
         race = self._session.race
         measured = (r for r in self._live if len(r.blocks) >= race.rounds_to_judge)
-        ahead = (*self._baselines.sound, *self.contenders, *measured)
-        leaders = [racer for racer in ahead if self._session.keeps_constraints(racer)]
+        ahead = (*self._baselines.sound, *self.survivors, *measured)
+        leaders = [racer for racer in ahead if self._session.is_feasible(racer)]
         for racer in list(self._live):
             if race.beaten(racer, leaders):
                 self._end(racer, dropped=True)
@@ -145,10 +145,10 @@ class Search:
         self._live.remove(racer)
         session.race.leave(racer)
         if not racer.blocks:
-            return  # started as the time ran out; the study abandons its trial
+            return  # the time ran out as it started; the trial is abandoned at the end
         session.study.describe(racer.trial, dropped=dropped)
         if session.complete(racer.trial, racer, racer.rows) and not dropped:
-            self.contenders.append(racer)
+            self.survivors.append(racer)
         self._proposer.learn(racer.config, failed=False)
         self.measured += 1
 
@@ -159,7 +159,7 @@ class Search:
         self.failures.append(failure)
 
     def _alias(self, trial: Trial, config: Config, observed: Observed) -> None:
-        """End a trial whose config only the compile showed to be an alias."""
+        """End a trial whose config turned out, once compiled, to be an alias."""
         of = self._session.known[observed.key]
         self.aliases += 1
         self._session.study.alias(trial, of)
@@ -176,7 +176,10 @@ class Search:
 
 
 def _first_configs(session: Session, proposer: Proposer, topology: Topology) -> list[Config]:
-    """Return what is tried first: the best of an earlier call, then recipes. Everything measured is taken."""
+    """Return what is tried first: the best configs of an earlier call, then the workload's usual first settings.
+
+    Whatever an earlier call measured is marked as taken in `proposer`.
+    """
     cpus = set(topology.envelope.cpus)
     cores = len({cpu.core for cpu in topology.machine.cpus if cpu.id in cpus})
     sockets = len(split_places(topology.machine, topology.envelope.cpus))
@@ -195,6 +198,6 @@ def _first_configs(session: Session, proposer: Proposer, topology: Topology) -> 
 
 
 def _past_trials(session: Session) -> list[PastTrial]:
-    """Return the trials that earlier calls have measured, the best first."""
+    """Return the search trials that earlier calls measured, the best first."""
     trials = session.study.finished(Role.SEARCH)
     return sorted(trials, key=lambda trial: trial.values[0], reverse=session.request.objective.maximize)

@@ -1,1 +1,1 @@
-"""The study in Optuna's storage."""
+"""The study: the record of a tuning, in Optuna's storage."""

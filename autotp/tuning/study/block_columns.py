@@ -1,4 +1,4 @@
-"""Raw blocks as trial attributes: columnar and compressed, so that a long study reloads quickly."""
+"""Encodes raw blocks as trial attributes, in compressed columns, so that a long study reloads quickly."""
 
 import base64
 import zlib
@@ -17,9 +17,10 @@ Row = tuple[int, int, Block]  # process, round, block
 def encode_blocks(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """Yield one JSON value for every `MAX_BLOCKS` rows.
 
-    Each holds the columns `process`, `round`, `count`, `memory_bytes` (one integer a block), `elapsed_s`
-    (64-bit floats), and 32-bit floats of all blocks in a row: `latencies_s`, `latencies` of each block, and of a
-    language model `first_tokens_s` and `second_tokens_s`, `first_tokens` and `second_tokens` of each.
+    Each value holds columns. With one integer per block: `process`, `round`, `count`, `memory_bytes`. With one
+    64-bit float per block: `elapsed_s`. Samples are 32-bit floats, those of all blocks one after the other:
+    `latencies_s`, and for a language model `first_tokens_s` and `second_tokens_s`. The columns `latencies`,
+    `first_tokens` and `second_tokens` say how many of them each block has.
     """
     for start in range(0, len(rows), MAX_BLOCKS):
         part = rows[start : start + MAX_BLOCKS]
@@ -35,7 +36,7 @@ def encode_blocks(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
 
 
 def decode_blocks(value: dict[str, Any]) -> list[Row]:
-    """Return the rows that `encode_blocks` made `value` of (latencies to 32-bit precision)."""
+    """Return the rows that `encode_blocks` encoded as `value`; samples have 32-bit precision."""
     columns = {name: _unpack(packed) for name, packed in value.items()}
     samples = [_unpack_samples(name, columns) for name in SAMPLES]
     return [

@@ -1,4 +1,4 @@
-"""The storage that a study lies in: its URL, and errors that name it without its password."""
+"""Opens the storage of a study by its URL; errors name it without its password."""
 
 import signal
 import threading
@@ -20,14 +20,14 @@ GRACE_S = 30
 
 
 @contextmanager
-def talking_to(url: str) -> Iterator[None]:
-    """Turn what SQLAlchemy and Optuna raise into an AutotpError that names the storage without its password.
+def using_storage(url: str) -> Iterator[None]:
+    """Turn errors of SQLAlchemy and Optuna into an AutotpError that names the storage without its password.
 
-    Optuna warns of features that this project chose knowingly (heartbeats with ask and tell, metric names);
-    those warnings are silenced here. Ctrl-C waits for the end, so that no write is cut in two.
+    Optuna warns of experimental features that this project uses on purpose (heartbeats with ask and tell, metric
+    names); these warnings are silenced here. Ctrl-C takes effect at the end, so that no write is interrupted.
     """
     try:
-        with _interrupts_held(), warnings.catch_warnings():
+        with _interrupts_deferred(), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             warnings.filterwarnings("ignore", message="Heartbeat of storage")
             yield
@@ -43,8 +43,8 @@ def talking_to(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold a first SIGINT back until the end; a second one interrupts, should the storage hang."""
+def _interrupts_deferred() -> Iterator[None]:
+    """Defer a first SIGINT to the end; a second one interrupts at once, in case the storage hangs."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
@@ -66,7 +66,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def public_url(url: str) -> str:
-    """Return `url` without user, password and query (drivers take a password there, too)."""
+    """Return `url` without user, password and query, as a query may hold a password, too."""
     try:
         parsed = make_url(url)
         kept = URL.create(parsed.drivername, host=parsed.host, port=parsed.port, database=parsed.database)
@@ -76,23 +76,23 @@ def public_url(url: str) -> str:
 
 
 def open_storage(url: str) -> RDBStorage:
-    """Connect to the storage at `url`; a SQLite file that isn't there is made.
+    """Connect to the storage at `url`; a missing SQLite file is created.
 
     Raises:
         InputError: the URL can't be understood.
         EnvironmentFailure: the storage can't be reached.
     """
-    with talking_to(url):
+    with using_storage(url):
         _parse(url)
         return RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S)
 
 
 def check_storage(url: str) -> None:
-    """Make sure that the storage at `url` is there and can be read.
+    """Check that the storage at `url` exists and can be read.
 
     Raises:
         InputError: the URL can't be understood.
-        StudyError: it names a file that isn't there.
+        StudyError: it names a file that doesn't exist.
         EnvironmentFailure: the storage can't be reached.
     """
     file = _sqlite_file(url)
@@ -102,18 +102,18 @@ def check_storage(url: str) -> None:
 
 
 def study_names(url: str) -> tuple[str, ...]:
-    """Return the studies in the storage at `url`, none where it's a SQLite file to be made; writes nothing.
+    """Return the names of the studies in the storage at `url`; none if its SQLite file doesn't exist yet.
 
     Raises:
         InputError: the URL can't be understood.
-        EnvironmentFailure: the storage can't be reached, or the file's folder isn't there.
+        EnvironmentFailure: the storage can't be reached, or the file's folder doesn't exist.
     """
     file = _sqlite_file(url)
     if file is not None and not file.is_file():
         if file.parent.is_dir():
             return ()
         raise EnvironmentFailure(f"The storage {public_url(url)} can't be made: there is no folder {file.parent}.")
-    with talking_to(url):
+    with using_storage(url):
         return tuple(optuna.get_all_study_names(open_storage(url)))
 
 
@@ -127,7 +127,7 @@ def _parse(url: str) -> URL:
 
 
 def _sqlite_file(url: str) -> Path | None:
-    with talking_to(url):
+    with using_storage(url):
         parsed = _parse(url)
     in_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
     return Path(str(parsed.database)) if in_file else None

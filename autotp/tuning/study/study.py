@@ -1,4 +1,4 @@
-"""The record of a tuning, as its stages know it: one trial for each arm in each role."""
+"""The interface of a study, the record of a tuning: one trial for each arm in each role."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -18,17 +18,17 @@ class Role(StrEnum):
     BASELINE = "baseline"
     SEARCH = "search"
     FINAL = "final"
-    ALIAS = "alias"  # only the compile showed that it is another arm
+    ALIAS = "alias"  # found, once compiled, to be the same as another arm
 
 
 class Trial(msgspec.Struct, frozen=True):
-    """A handle of one trial that has begun; its study knows the rest."""
+    """A handle of one trial that has begun; the study holds its data."""
 
     number: int
 
 
 class PastTrial(msgspec.Struct, frozen=True):
-    """A trial that has ended: its config, and its value in each objective, none if it failed."""
+    """A trial that has ended: its config, and its value in each objective (empty if it failed)."""
 
     number: int
     config: Config
@@ -36,9 +36,9 @@ class PastTrial(msgspec.Struct, frozen=True):
 
 
 class Study(Protocol):
-    """Begins, describes and ends trials, and remembers facts of the whole tuning.
+    """Begins, describes and ends trials, and records facts about the whole tuning.
 
-    Every method of a study in a database raises EnvironmentFailure where that can't be reached.
+    If the study is in a database, every method raises EnvironmentFailure when that can't be reached.
     """
 
     @property
@@ -52,7 +52,7 @@ class Study(Protocol):
         """Begin a trial that the proposer doesn't learn from: a baseline, a final, or one that races again."""
 
     def begin_known(self, config: Config) -> Trial:
-        """Begin a trial of the search whose config is known: a recipe, or the best of an earlier call."""
+        """Begin a trial of the search with a given config: a usual first one, or the best of an earlier call."""
 
     def describe(self, trial: Trial, **attributes: Any) -> None:
         """Set attributes of `trial`, which hasn't ended; each value becomes plain JSON."""
@@ -61,19 +61,19 @@ class Study(Protocol):
         """Record what OpenVINO made of the trial's config, beside what was predicted."""
 
     def alias(self, trial: Trial, of: int) -> None:
-        """End `trial`, which turned out to be the same as trial number `of`, with that one's values."""
+        """End `trial`, an alias of trial number `of`, with the values of that trial."""
 
     def complete(self, trial: Trial, metrics: Mapping[str, float], rows: Sequence[Row]) -> None:
         """End `trial` with its metrics, by key, and its raw blocks."""
 
     def fail(self, trial: Trial, failure: ArmFailure) -> None:
-        """End `trial` with what is known of the failure."""
+        """End `trial` as failed and record the failure."""
 
     def abandon(self) -> None:
         """End every trial that is still running as interrupted."""
 
-    def beat(self) -> None:
-        """Record that this process is alive, where that is due."""
+    def heartbeat(self) -> None:
+        """Record that this process is alive, if that is due."""
 
     def note(self, **attributes: Any) -> None:
         """Set attributes of the study; each value becomes plain JSON."""
@@ -85,4 +85,4 @@ class Study(Protocol):
         """Return the trials of `role` that ended with values."""
 
     def failed(self) -> list[PastTrial]:
-        """Return the trials of the search whose arms failed, so not those cut short."""
+        """Return the trials of the search whose arms failed, without those that were interrupted."""

@@ -42,7 +42,7 @@ def trust() -> str:
 
 
 def asked_of_the_method() -> str:
-    """What is asked of the method, and what it did, with the script that asks."""
+    """Return a table of what the method must do, what it did, and the script that checks it."""
     about = prose("""
         Each row but the last asks for something whose right answer is known. The simulated tunings are whole
         ones, search and finals, on rounds that were recorded from real models. So the noise is that of a real

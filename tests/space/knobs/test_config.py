@@ -142,3 +142,43 @@ def test_a_config_is_spelled_as_it_is_typed() -> None:
         spell_config({"num_streams": 2, "enable_cpu_pinning": False}) == "num_streams=2, enable_cpu_pinning=false"
     )
     assert spell_config({}) == "no knob set"
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"distribution_policy": "none", "num_streams": 1, "nireq": 2}, "num_streams=1, nireq=2"),
+        ({"performance_hint": "none", "num_streams": 4}, "num_streams=4"),
+        ({"split_count": 1, "num_streams": 1}, "num_streams=1"),
+        ({"distribution_policy": "none", "split_count": 1, "nireq": 2}, "nireq=2"),
+        (
+            {"distribution_policy": "tensor_parallel", "split_count": 1},
+            "distribution_policy=tensor_parallel, split_count=1",
+        ),
+        ({"distribution_policy": "none", "split_count": 2}, "split_count=2"),
+    ],
+)
+def test_knobs_that_change_nothing_are_not_spelled(settings: dict[str, Any], text: str) -> None:
+    """A value that isn't passed to OpenVINO and a split into one part are left out of the text alone."""
+    config = Config.of(settings)
+    assert spell_config(settings) == str(config) == text
+    assert config.to_dict() == settings
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"performance_hint": "none"},
+        {"distribution_policy": "none"},
+        {"distribution_policy": "none", "split_count": 1},
+    ],
+)
+def test_a_config_of_nothing_else_is_spelled_whole(settings: dict[str, Any]) -> None:
+    """Otherwise the hint NONE would have no name."""
+    assert spell_config(settings) == ", ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def test_a_knob_without_a_word_for_not_passed_is_spelled_at_any_value() -> None:
+    """One stream and a false flag are settings like any other."""
+    settings = {"num_streams": 1, "enable_cpu_pinning": False, "instances": 1}
+    assert spell_config(settings) == "num_streams=1, enable_cpu_pinning=false, instances=1"

@@ -40,7 +40,7 @@ def few_streams_in_f32(config: Config) -> float:
 
 
 def proposals(proposer: TpeProposer, score: Score, most: int = 1000) -> list[Config]:
-    """Ask until nothing is left or `most` have come; a score of None is a failed trial."""
+    """Propose until nothing is left or `most` configs were proposed; a score of None is a failed trial."""
     study = optuna.create_study(sampler=proposer, direction="maximize")
     found: list[Config] = []
     while len(found) < most and not proposer.exhausted:
@@ -92,7 +92,7 @@ def test_a_taken_config_takes_its_aliases_along(bound: BoundSpace) -> None:
 
 
 def test_taking_what_cannot_run_here_is_harmless(bound: BoundSpace) -> None:
-    """A config of another machine (a study that moved) leaves the space as it was."""
+    """Taking a config of another machine (of a study that was moved) leaves the space unchanged."""
     proposer = TpeProposer(bound, seed=0)
     proposer.take(Config.of({"distribution_policy": "tensor_parallel", "split_count": 8}))
     assert len(proposals(proposer, few_streams_in_f32)) == bound.census().effective_configs

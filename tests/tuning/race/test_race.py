@@ -25,7 +25,7 @@ OBSERVED = Observed(effective=Effective(), masks=None, proof=None, output_error=
 
 
 def racer(key: str, arm: Arm) -> Racer:
-    """A racer with nothing to its name."""
+    """A racer without config, observations and processes."""
     return Racer(key, Config(), OBSERVED, arm, Trial(0), {})
 
 
@@ -95,7 +95,7 @@ def test_an_arm_provably_behind_is_beaten() -> None:
 
 
 def test_an_arm_far_behind_is_dropped_after_three_rounds() -> None:
-    """Half as fast with little noise is; equal, somewhat slower or of one round isn't, nor what may be judged."""
+    """Half as fast is clearly behind; equal, slightly slower, a single round, or enough rounds to judge isn't."""
     arms = {"baseline": 0.01, "half": 0.02, "tenth slower": 0.011, "equal": 0.01}
     race, racers = race_of({key: Pretended(latency_s, 0.01) for key, latency_s in arms.items()})
     race.run(1, inf)
@@ -108,7 +108,7 @@ def test_an_arm_far_behind_is_dropped_after_three_rounds() -> None:
 
 
 def test_noise_alone_puts_nothing_clearly_behind() -> None:
-    """Where blocks differ by a fifth, none of 300 equals is taken for far behind."""
+    """Where blocks differ by a fifth, none of 300 equal arms is found far behind."""
     found = 0
     for number in range(100):
         arms = {key: Pretended(0.01 + 1e-9 * (3 * number + place), 0.2) for place, key in enumerate("abc")}
@@ -164,7 +164,7 @@ def test_arms_of_other_rounds_are_compared_by_way_of_the_baseline() -> None:
 
 
 def test_more_leaders_ask_for_more() -> None:
-    """The chance of a wrong drop is shared: many leaders can't drop an arm that the only one would."""
+    """The chance of a wrong drop is divided: among many leaders none drops an arm that a single one would."""
     race, racers = race_of({"baseline": Pretended(0.01, 0.01), "behind": Pretended(0.01018, 0.01)})
     race.run(ROUNDS_TO_JUDGE, inf)
     behind = racers["behind"]
@@ -176,7 +176,7 @@ def test_more_leaders_ask_for_more() -> None:
 
 
 def test_those_not_behind_the_leader_may_be_the_best() -> None:
-    """The best comes first, equals stay, and what is clearly behind is out."""
+    """The best comes first, equal arms stay, and what is clearly behind is out."""
     race, racers = race_of(
         {"baseline": Pretended(0.01, 0.02), "best": Pretended(0.008, 0.02), "slow": Pretended(0.009, 0.02)}
     )
@@ -248,14 +248,14 @@ def test_an_arm_that_fails_at_once_is_out_before_the_first_round() -> None:
 
 
 def test_a_blocks_real_length_is_known() -> None:
-    """Blocks of 0.1 s and of 0.3 s take 0.2 s on average, whatever was asked for."""
+    """Blocks of 0.1 s and of 0.3 s take 0.2 s on average, whatever length was set."""
     race, racers = race_of({"baseline": Pretended(0.01), "slow": Pretended(0.03)})
     race.run(4, inf)
     assert race.seconds_a_block(racers.values()) == pytest.approx(0.2)
 
 
 def test_blocks_are_foreseen_at_the_length_that_they_have_now() -> None:
-    """After a change of length only blocks since then tell how long one takes; before the first, old ones do."""
+    """After a change of length only later blocks show how long one takes; until there is one, earlier ones do."""
     race, racers = race_of({"baseline": Pretended(0.005), "other": Pretended(0.005)})
     race.run(4, inf)
     race.set_block_length(0.1)
@@ -269,7 +269,7 @@ def test_blocks_are_foreseen_at_the_length_that_they_have_now() -> None:
 
 
 def test_no_round_runs_without_the_baseline() -> None:
-    """Where the baseline fails, the rounds end: without it they would tell nothing."""
+    """If the baseline fails, the rounds end, as nothing could be compared."""
     race, racers = race_of({"baseline": Pretended(0.01, fails_at=3), "other": Pretended(0.01)})
     assert race.run(10, inf) == [racers["baseline"]]
     assert race.rounds == 4

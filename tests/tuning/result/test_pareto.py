@@ -1,4 +1,4 @@
-"""The Pareto front, and what its ends cost."""
+"""The Pareto front, and what the best in one objective costs in another."""
 
 from math import log
 
@@ -57,12 +57,12 @@ def test_each_end_costs_something_in_the_other() -> None:
 
 
 def test_what_is_not_proven_costs_nothing() -> None:
-    """Where ends differ by less than processes do, the interval of the cost holds none."""
+    """If the points differ by less than processes do, the cost's interval includes 1: no cost is proven."""
     front = [point(8, 0.1, 0.01001), point(4, 0.1001, 0.01, noise=5.0)]
     assert [cost.low < 1.0 for one in front for cost in costs_of(one, front, BOTH).values()] == [True, True]
 
 
-def test_of_a_single_process_no_cost_is_told() -> None:
+def test_of_a_single_process_no_cost_is_reported() -> None:
     """From one pair there is no interval, so tuned.yaml holds none from nothing to infinity."""
     once = [
         msgspec.structs.replace(of, log_gains={metric: gains[:1] for metric, gains in of.log_gains.items()})
@@ -73,7 +73,7 @@ def test_of_a_single_process_no_cost_is_told() -> None:
 
 
 def test_one_config_may_be_the_best_in_all() -> None:
-    """Then the front is that one, and there is nothing to trade."""
+    """The front is that one point, and it costs nothing."""
     best, worse = point(8, 0.05, 0.005), point(4, 0.1, 0.008)
     assert front_of([best, worse], BOTH) == [best]
     assert costs_of(best, [best], BOTH) == {}

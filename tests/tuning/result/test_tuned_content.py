@@ -1,4 +1,4 @@
-"""From a verdict to tuned.yaml."""
+"""Building the content of tuned.yaml from a result."""
 
 from math import log
 from pathlib import Path
@@ -32,7 +32,7 @@ def topology(tmp_path: Path) -> Topology:
 
 
 def test_a_win_ships_the_winner_with_its_evidence(tmp_path: Path, topology: Topology) -> None:
-    """Config, properties, gain, metrics, outputs and the baseline's figures stand in the profile."""
+    """The profile has the config, properties, gain, metrics, outputs and the baseline's figures."""
     tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.WIN), VERSIONS)
     (profile,) = tuned.profiles
     assert profile.config == {"nireq": 4, "inference_precision_hint": "f32"}
@@ -48,18 +48,18 @@ def test_a_win_ships_the_winner_with_its_evidence(tmp_path: Path, topology: Topo
 
 
 def test_copies_stand_beside_the_metrics(tmp_path: Path, topology: Topology) -> None:
-    """What copying would add is reported of what ships and of the baseline, apart from the latencies."""
+    """The time that copying would add is reported for the result and the baseline, apart from the latencies."""
     copied = msgspec.structs.replace(observed(2), copy_s=2e-5)
     one = MeasuredConfig(config=HINT, observed=copied, metrics={"throughput_per_s": 50.0})
     (profile,) = build_tuned(
-        request_in(tmp_path), topology, evidence(Ruling.TIE, shipped=one, baseline=one), VERSIONS
+        request_in(tmp_path), topology, evidence(Ruling.TIE, selected=one, baseline=one), VERSIONS
     ).profiles
     assert profile.result.metrics == {"throughput_per_s": 50.0, "copy_s": 2e-5}
     assert profile.result.baseline.metrics == profile.result.metrics
 
 
 def test_a_rate_is_part_of_the_workload(tmp_path: Path, topology: Topology) -> None:
-    """A tuning at a rate says so: an open loop, at how many a second."""
+    """A tuning at a rate has an open loop as workload, with the rate per second."""
     request = request_in(tmp_path, objectives=["latency_p99"], rate_per_s=20.0)
     workload = build_tuned(request, topology, evidence(Ruling.WIN), VERSIONS).workload
     assert (workload.kind, workload.rate_per_s, workload.nireq) == ("open", 20.0, 4)
@@ -103,7 +103,7 @@ def test_the_storage_is_named_without_secrets(tmp_path: Path, topology: Topology
 def test_masks_are_written_as_cpu_lists(tmp_path: Path, topology: Topology) -> None:
     """The affinity of what ships is a list for each instance, null where it's the whole envelope."""
     bound = MeasuredConfig(config=HINT, observed=observed(1, masks=((0, 1, 2),)), metrics={})
-    tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE, shipped=bound), VERSIONS)
+    tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE, selected=bound), VERSIONS)
     free = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
     assert tuned.profiles[0].affinity == ("0-2",)
     assert tuned.workload.kind == "sync"
@@ -113,13 +113,13 @@ def test_masks_are_written_as_cpu_lists(tmp_path: Path, topology: Topology) -> N
 def test_nothing_measured_still_makes_a_file(tmp_path: Path, topology: Topology) -> None:
     """Stopped before a baseline ran: the likely hint ships without effective config, proof and outputs."""
     bare = MeasuredConfig(config=HINT, observed=None, metrics={})
-    found = evidence(Ruling.UNKNOWN, shipped=bare, baseline=bare, noise_floor=None)
+    found = evidence(Ruling.UNKNOWN, selected=bare, baseline=bare, noise_floor=None)
     (profile,) = build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles
     assert (profile.effective, profile.proof, profile.result.outputs) == (None, None, None)
 
 
 def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) -> None:
-    """With two objectives the points that no other beats are in the file with their costs, with one none are."""
+    """With two objectives the Pareto front is in the file with its costs; with one objective there is none."""
     points = (
         Point(config=HINT, metrics={"throughput_per_s": 50.0, "latency_p50_s": 0.01}, log_gains=ALIKE),
         Point(config=F32, metrics={"throughput_per_s": 90.0, "latency_p50_s": 0.02}, log_gains=TRADED),
@@ -136,13 +136,13 @@ def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) ->
 
 
 def test_what_there_is_to_say_of_a_verdict_is_in_the_file(tmp_path: Path, topology: Topology) -> None:
-    """Why nothing can be said, what a gain costs elsewhere and what wasn't measured are keys of the result."""
+    """The reason for UNKNOWN, gains in other metrics and objectives left out are keys of the result."""
     half = Interval(median=0.5, low=0.4, high=0.625)
-    shipped = MeasuredConfig(
+    selected = MeasuredConfig(
         config=F32, observed=None, metrics={}, gain=GAIN, others={METRICS["first_token_latency"]: half}
     )
     left_out = (METRICS["latency_p50"],)
-    found = evidence(Ruling.UNKNOWN, shipped=shipped, left_out=left_out)
+    found = evidence(Ruling.UNKNOWN, selected=selected, left_out=left_out)
     result = build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles[0].result
     assert result.reason == found.verdict.reason
     assert result.others == {"first_token_latency": half}
@@ -150,7 +150,7 @@ def test_what_there_is_to_say_of_a_verdict_is_in_the_file(tmp_path: Path, topolo
 
 
 def test_where_there_is_nothing_to_say_the_keys_are_left_out(tmp_path: Path, topology: Topology) -> None:
-    """A plain verdict over a hint has none of them."""
+    """A verdict over a hint, with nothing to add, has none of them."""
     found = evidence(Ruling.TIE, verdict=Verdict(Ruling.TIE))
     result = msgspec.to_builtins(build_tuned(request_in(tmp_path), topology, found, VERSIONS).profiles[0].result)
     assert set(result) == {"verdict", "gain", "baseline", "metrics", "noise_floor", "outputs"}
@@ -158,7 +158,7 @@ def test_where_there_is_nothing_to_say_the_keys_are_left_out(tmp_path: Path, top
 
 
 def test_own_settings_are_known_from_a_hint(tmp_path: Path, topology: Topology) -> None:
-    """Where what a gain is relative to is the person's own settings, the file says so."""
+    """If the gain is relative to the user's own settings, the file says so."""
     for baseline, own in (({"performance_hint": "throughput"}, True), ({"num_streams": 7}, False), (None, False)):
         request = request_in(tmp_path, baseline=baseline)
         result = build_tuned(request, topology, evidence(Ruling.TIE), VERSIONS).profiles[0].result

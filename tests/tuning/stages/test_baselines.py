@@ -1,4 +1,4 @@
-"""The baselines, raced on the real OpenVINO, and on recorded rounds where things go wrong."""
+"""The baselines, on the real OpenVINO, and on recorded rounds for failures."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from autotp.errors import EnvironmentFailure
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.parent.pool import Workers
-from autotp.tuning.events import ArmEnded, Baselined, Event
+from autotp.tuning.events import ArmEnded, BaselinesRaced, Event
 from autotp.tuning.opening import open_tuning
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, race_baselines, retire_baseline
@@ -29,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_own_settings_that_openvino_refuses_end_the_tuning(model: Path, tmp_path: Path, workers: Workers) -> None:
-    """A baseline of one's own that fails is never passed over: exit code 5, and a FAIL trial says why."""
+    """If the user's own baseline fails, the tuning stops: exit code 5, and a FAIL trial says why."""
     refused = {"distribution_policy": "pipeline_parallel"}
     request = built(model, out=tmp_path, baseline=refused, budget_s=6.0)
     tuning, study = open_tuning(request, lambda event: None, workers)
@@ -53,7 +53,7 @@ def test_the_best_hint_is_what_gains_are_relative_to(model: Path, tmp_path: Path
             retire_baseline(tuning.session, racer)
     finally:
         tuning.session.close()
-    (baselined,) = (event for event in events if isinstance(event, Baselined))
+    (baselined,) = (event for event in events if isinstance(event, BaselinesRaced))
     assert baselines.best.config in HINTS
     assert baselines.sound[0] is baselines.best is tuning.session.race.baseline
     assert baselined.baseline == baselines.best.config.to_dict()
@@ -65,7 +65,7 @@ def test_the_best_hint_is_what_gains_are_relative_to(model: Path, tmp_path: Path
 def test_own_settings_whose_split_does_nothing_are_warned_of(
     model: Path, tmp_path: Path, workers: Workers
 ) -> None:
-    """On one socket the policy is another hint's alias, and the person is warned that it did nothing."""
+    """On one socket the policy is an alias of a hint, and the user is warned that it did nothing."""
     events: list[Event] = []
     own = {"distribution_policy": "tensor_parallel"}
     request = built(model, out=tmp_path, baseline=own, cpus=(min(CPUS),), budget_s=6.0)
@@ -74,7 +74,7 @@ def test_own_settings_whose_split_does_nothing_are_warned_of(
         race_baselines(tuning.session)
     finally:
         tuning.session.close()
-    (baselined,) = (event for event in events if isinstance(event, Baselined))
+    (baselined,) = (event for event in events if isinstance(event, BaselinesRaced))
     assert own in baselined.aliases
     assert [w for w in baselined.warnings if "tensor parallelism is INERT: the policy is set but did nothing" in w]
 
@@ -101,7 +101,7 @@ def simulated(model: Path, out: Path) -> Session:
 
 
 def test_a_hint_that_fails_is_reported(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The person hears of a hint that can't be started; the others go on."""
+    """A hint that can't be started is reported; the others go on."""
     session = simulated(model, tmp_path)
     events: list[Event] = []
     session.emit = events.append
@@ -118,7 +118,7 @@ def test_a_hint_that_fails_is_reported(model: Path, tmp_path: Path, monkeypatch:
 
 
 def test_a_hint_that_is_clearly_slower_is_still_known(model: Path, tmp_path: Path) -> None:
-    """It leaves the race, and what OpenVINO makes the same of will be its alias."""
+    """It leaves the race, and later arms that OpenVINO treats the same are its aliases."""
     session = simulated_tuning(made_up(0.02), {HINTS[0]: 0.5}, model, tmp_path).session
     assert HINTS[0] not in [racer.config for racer in race_baselines(session).sound]
     ((_, again),) = session.bench.start(HINTS[:1])

@@ -1,4 +1,4 @@
-"""The finals' figures of each arm, and what they say under a constraint."""
+"""The finals: each arm's figures, and verdicts under a constraint."""
 
 from math import inf
 from pathlib import Path
@@ -14,7 +14,7 @@ from autotp.space import Config, Effective
 from autotp.tuning.constraints import parse_constraint
 from autotp.tuning.race.race import Race
 from autotp.tuning.race.racer import Baselines, Racer
-from autotp.tuning.stages.finals import FinalsResult, _rule, final_metrics, rounds_wanted
+from autotp.tuning.stages.finals import FinalsResult, _decide, final_metrics, rounds_wanted
 from autotp.tuning.study.study import Trial
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
@@ -43,7 +43,7 @@ def test_a_finalists_objective_is_the_baselines_times_its_gain() -> None:
 
 
 def test_without_the_baseline_an_arm_has_its_own_figures() -> None:
-    """Where the baseline failed in the finals, what was measured of the others stays usable."""
+    """If the baseline failed in the finals, the others' measurements stay usable."""
     finals = finals_of({"hint": 0.02, "fast": 0.01}, frail=("hint", 3))
     finals.run(WaveSchedule(6, 10), inf, inf, nothing)
     assert final_metrics((THROUGHPUT,), finals, "fast", "hint") == finals.metrics("fast")
@@ -58,7 +58,7 @@ class Eight(Pretended):
 
 
 def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
-    """Blocks of eight latencies need some 70 rounds for 500 samples; other metrics need no more than ever."""
+    """Blocks of eight latencies need about 70 rounds for 500 samples; other metrics need the usual number."""
     race = Race((METRICS["latency_p99"],), 0, PLAIN, longest_block_s=1.0)
     eight = racer("eight", Eight(0.01))
     race.enter(eight)
@@ -73,14 +73,14 @@ def test_a_p99_gets_the_rounds_that_its_samples_need() -> None:
 
 
 def racer(key: str, arm: Pretended) -> Racer:
-    """A racer with nothing to its name."""
+    """A racer without observations and processes."""
     return Racer(key, Config(), OBSERVED, arm, Trial(0), {})
 
 
 def ruled(
     model: Path, latencies_s: dict[str, float], constraint: str, spread: float = 0.0
 ) -> tuple[FinalsResult, Baselines]:
-    """What six processes of hints and a candidate say under a constraint, and the baselines."""
+    """Return the result of finals of hints and a candidate in six processes each, and the baselines."""
     finals = finals_of(latencies_s)
     for step in (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0):
         processes = {key: latency_s * (1.0 + spread * step) for key, latency_s in latencies_s.items()}
@@ -91,7 +91,7 @@ def ruled(
     racers = {key: racer(key, Pretended(latency_s)) for key, latency_s in latencies_s.items()}
     others = [one for key, one in racers.items() if key not in ("hint", "candidate")]
     baselines = Baselines(racers["hint"], tuple(others))
-    return _rule(session, finals, [racers["candidate"]], baselines), baselines
+    return _decide(session, finals, [racers["candidate"]], baselines), baselines
 
 
 def block(latency_s: float) -> Block:
@@ -108,7 +108,7 @@ def test_a_baseline_on_the_edge_of_a_bound_must_be_beaten(model: Path) -> None:
 
 
 def test_a_baseline_that_is_proven_to_break_a_bound_need_not_be_beaten(model: Path) -> None:
-    """Where the hint has half the latency that is asked for at least, the slower candidate that keeps it wins."""
+    """If the latency must be at least twice the hint's, the slower candidate that keeps that bound wins."""
     result, _ = ruled(model, {"hint": 0.01, "candidate": 0.02}, "latency_p50>15ms")
     assert result.verdict.ruling is Ruling.WIN
     assert result.verdict.winner is not None
@@ -126,13 +126,13 @@ def test_a_tie_ships_a_baseline_that_keeps_the_constraint(model: Path) -> None:
 
 @pytest.mark.parametrize(("bound", "ruling"), [("memory<1.5GB", Ruling.TIE), ("memory<3GB", Ruling.WIN)])
 def test_memory_can_be_bounded(bound: str, ruling: Ruling, model: Path) -> None:
-    """A candidate of 2 GB that is twice as fast as the hint wins only where it may take so much."""
+    """A candidate twice as fast as the hint that takes 2 GB wins only if the bound allows that much."""
     result, _ = ruled(model, {"hint": 0.01, "candidate": 0.005}, bound)
     assert result.verdict.ruling is ruling
 
 
 def test_nothing_that_keeps_the_constraint_is_unknown(model: Path) -> None:
-    """Where all break the bound nothing wins, and the text says so."""
+    """If all arms break the bound nothing wins, and the reason says so."""
     result, baselines = ruled(model, {"hint": 0.01, "candidate": 0.005}, "latency_p50>15ms")
     assert result.verdict.ruling is Ruling.UNKNOWN
     assert "nothing that was measured keeps" in result.verdict.reason

@@ -24,7 +24,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def measured(session: Session) -> NoiseMeasured:
-    """What a simulated tuning says of its noise."""
+    """Return the noise event of a simulated tuning."""
     events: list[Event] = []
     session.emit = events.append
     measure_noise(session, race_baselines(session).best)
@@ -39,7 +39,7 @@ def simulated(model: Path, out: Path, arm_start_s: float) -> Session:
 
 
 def test_a_slow_start_shortens_the_baseline_against_itself(model: Path, tmp_path: Path) -> None:
-    """It takes a tenth of the budget at most: fewer pairs where arms start slowly, at last none."""
+    """It takes at most a tenth of the budget: the slower arms start, the fewer pairs run, at last none."""
     for arm_start_s, most_s in ((0.2, 16.0), (5.0, 30.0), (12.0, 30.0)):
         session = simulated(model, tmp_path, arm_start_s)
         best = race_baselines(session).best

@@ -1,4 +1,4 @@
-"""What a search tries first, and again; what it makes of arms that end early or fail."""
+"""The search: what it tries first, and what happens to arms that end early or fail."""
 
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,12 @@ def opened(workers: Workers, model: Path, **given: Any) -> Tuning:
 
 
 def first_configs(tuning: Tuning) -> list[Config]:
-    """What a search tries first."""
+    """Return the configs that a search tries first."""
     return _first_configs(tuning.session, tuning.proposer, tuning.space.topology)
 
 
 def test_a_new_search_begins_with_recipes(model: Path, tmp_path: Path, workers: Workers) -> None:
-    """The first configs are those recipes that the space holds, each once."""
+    """The first configs are those usual ones that the space holds, each once."""
     space = tmp_path / "space.yaml"
     space.write_text("knobs: {num_streams: [default, 1], inference_precision_hint: [default, f32, bf16]}\n")
     given = {"space": str(space), "allow_precision": ["bf16", "f32"]}
@@ -66,7 +66,7 @@ def test_a_new_search_begins_with_recipes(model: Path, tmp_path: Path, workers: 
 def test_a_resumed_search_begins_with_the_best_and_repeats_nothing_else(
     model: Path, tmp_path: Path, workers: Workers
 ) -> None:
-    """The best three of the earlier call come first; all that was measured or an alias is taken."""
+    """The best three of the earlier call come first; whatever was measured or is an alias isn't proposed again."""
     space = tmp_path / "space.yaml"
     space.write_text("knobs: {num_streams: [default, 1], nireq: [default, 2, 3, 4, 5, 6, 7, 8]}\n")
     given = {"out": tmp_path / "out", "space": str(space)}
@@ -93,7 +93,7 @@ def simulated(model: Path, out: Path, count: int = 6) -> tuple[Session, Search, 
 
 
 def crash(monkeypatch: pytest.MonkeyPatch, arms: list[Arm], failure: ArmFailure) -> None:
-    """From now on every block of `arms` fails."""
+    """Make every further block of `arms` fail."""
     run = ReplayedArm.block
 
     def fragile(arm: ReplayedArm, how: Run) -> Block:
@@ -105,54 +105,54 @@ def crash(monkeypatch: pytest.MonkeyPatch, arms: list[Arm], failure: ArmFailure)
 
 
 def failed(session: Session) -> list[int]:
-    """The numbers of the trials that failed."""
+    """Return the numbers of the trials that failed."""
     return [number for number, trial in enumerate(trials_of(session)) if trial.failure]
 
 
-def test_an_arm_cut_off_early_is_no_contender_beside_judged_ones(model: Path, tmp_path: Path) -> None:
-    """Where the time ends after a round or two of some arms, only those with rounds enough may be finalists."""
+def test_an_arm_cut_off_early_is_no_survivor_beside_judged_ones(model: Path, tmp_path: Path) -> None:
+    """If the time ends after a round or two of some arms, only those with enough rounds may be finalists."""
     session, search, _ = simulated(model, tmp_path)
     lengths: list[int] = []
     session.emit = lambda event: lengths.append(event.rounds) if isinstance(event, ArmEnded) else None
     search.run(session.budget.now() + 9.3)
     assert 0 < min(lengths) < session.race.rounds_to_judge
-    assert len(search.contenders) == 3
-    assert min(len(racer.blocks) for racer in search.contenders) >= session.race.rounds_to_judge
+    assert len(search.survivors) == 3
+    assert min(len(racer.blocks) for racer in search.survivors) >= session.race.rounds_to_judge
 
 
-def test_without_a_judged_arm_those_of_a_few_rounds_are_contenders(model: Path, tmp_path: Path) -> None:
+def test_without_a_judged_arm_those_of_a_few_rounds_are_survivors(model: Path, tmp_path: Path) -> None:
     """A search cut off before anything was judged still has what it measured."""
     session, search, _ = simulated(model, tmp_path)
     search.run(session.budget.now() + 1.2)
-    assert len(search.contenders) == 3
-    assert max(len(racer.blocks) for racer in search.contenders) < session.race.rounds_to_judge
+    assert len(search.survivors) == 3
+    assert max(len(racer.blocks) for racer in search.survivors) < session.race.rounds_to_judge
 
 
 def test_a_baseline_that_dies_is_started_again(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The person is told, the baseline races on in a second process, and arms are still judged against it."""
+    """It is reported, the baseline races on in a second process, and arms are still judged against it."""
     session, search, baselines = simulated(model, tmp_path)
     events: list[Event] = []
     session.emit = events.append
     best = baselines.best
     crash(monkeypatch, [best.arm], ArmFailure(Status.CRASHED, Phase.BLOCK, "gone"))
     search.run(session.budget.now() + 30.0)
-    told = [event for event in events if isinstance(event, ArmEnded) and event.status == "CRASHED"]
-    assert [(event.trial, event.reason) for event in told] == [
+    reported = [event for event in events if isinstance(event, ArmEnded) and event.status == "CRASHED"]
+    assert [(event.trial, event.reason) for event in reported] == [
         (best.trial.number, "gone; this baseline was started again")
     ]
     assert session.race.live[best.key] is best
     assert baselines.sound[0] is best
     assert best.failure is None
-    assert search.contenders
-    assert all(racer.blocks.keys() & best.blocks.keys() for racer in search.contenders)
+    assert search.survivors
+    assert all(racer.blocks.keys() & best.blocks.keys() for racer in search.survivors)
 
 
 def test_a_best_baseline_that_fails_for_good_ends_the_tuning(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it can't be started again nothing can be compared: exit code 5, its trial fails."""
+    """If it can't be started again nothing can be compared: exit code 5, and its trial fails."""
     session, search, baselines = simulated(model, tmp_path)
     gone = ArmFailure(Status.OUT_OF_MEMORY, Phase.BLOCK, "killed")
     best = baselines.best
@@ -172,7 +172,7 @@ def test_a_best_baseline_that_fails_for_good_ends_the_tuning(
 def test_another_baseline_that_fails_for_good_is_out(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second baseline that fails twice is told and taken out; the search goes on."""
+    """A second baseline that fails twice is reported and taken out; the search goes on."""
     session, search, baselines = simulated(model, tmp_path)
     (other,) = baselines.others
     events: list[Event] = []
@@ -185,7 +185,7 @@ def test_another_baseline_that_fails_for_good_is_out(
     assert [event.reason for event in events if isinstance(event, ArmEnded) and event.status == "CRASHED"] == [
         "gone"
     ]
-    assert search.contenders
+    assert search.survivors
 
 
 def test_why_nothing_was_measured_is_known(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

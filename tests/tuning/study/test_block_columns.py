@@ -32,7 +32,7 @@ rows = st.lists(
 @settings(deadline=None)
 @given(rows)
 def test_rows_survive_the_round_trip_through_json(given_rows: list[Row]) -> None:
-    """What is encoded, written as JSON and decoded again is what was given (latencies to 32 bits)."""
+    """Blocks that are encoded, written as JSON and decoded are unchanged (latencies to 32 bits)."""
     parts = json.loads(json.dumps(list(encode_blocks(given_rows)), allow_nan=False))
     assert [row for part in parts for row in decode_blocks(part)] == given_rows
 
@@ -47,7 +47,7 @@ def test_an_attribute_holds_at_most_200_blocks() -> None:
 
 
 def test_columns_are_compressed() -> None:
-    """A column says its type and encoding, and 200 alike blocks take a fraction of their plain JSON."""
+    """A column names its type and encoding, and 200 similar blocks take a fraction of their plain JSON."""
     latency = float(np.float32(0.001))
     block = Block(count=50, elapsed_s=0.05, latencies_s=(latency,) * 50, memory_bytes=10**9)
     (part,) = encode_blocks([(0, round_, block) for round_ in range(200)])

@@ -83,7 +83,7 @@ def trials_in(folder: Path) -> list[FrozenTrial]:
 
 
 def test_every_role_carries_its_config(study: OptunaStudy, tmp_path: Path) -> None:
-    """Baseline, search and final are told apart by `role`; `config` is there for each, as knob to value."""
+    """Trials of baselines, search and finals have different roles, and each has its `config`, as knob to value."""
     study.begin(Role.BASELINE, HINT)
     study.begin_known(F32)
     _, proposed = study.propose()
@@ -104,7 +104,7 @@ def test_trials_are_running_while_raced(study: OptunaStudy, tmp_path: Path) -> N
 
 
 def test_tpe_sees_the_search_alone(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
-    """Trials of the search have Optuna's parameters, recipes included; baselines and finals have none."""
+    """All trials of the search have Optuna's parameters; baselines and finals have none."""
     study.begin(Role.BASELINE, HINT)
     study.begin_known(F32)
     study.propose()
@@ -181,7 +181,7 @@ def test_an_interrupted_tuning_leaves_nothing_running(study: OptunaStudy, tmp_pa
 def test_ctrl_c_during_a_write_leaves_the_study_whole(
     study: OptunaStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An interrupt while a trial is written lets that end, and what is left is abandoned as ever."""
+    """An interrupt waits until a trial is written; the remaining trials are abandoned as usual."""
     measured = study.begin(Role.SEARCH, F32)
     study.begin(Role.SEARCH, HINT)
     tell = study.study.tell
@@ -221,7 +221,7 @@ def test_finished_returns_the_complete_trials_of_a_role(study: OptunaStudy) -> N
 
 
 def test_past_trials_have_their_configs_and_values(study: OptunaStudy) -> None:
-    """What was measured has values, what failed by itself has none; what was cut short is no trial of either."""
+    """Past trials that were measured have values, failed ones have none; interrupted ones are neither."""
     study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
     study.fail(study.begin(Role.SEARCH, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
     study.fail(study.begin(Role.BASELINE, HINT), ArmFailure(Status.CRASHED, Phase.START, "gone"))
@@ -257,7 +257,7 @@ def test_a_beat_renews_the_heartbeat(study: OptunaStudy, tmp_path: Path) -> None
     study.begin(Role.BASELINE, HINT)
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
-    study.beat()
+    study.heartbeat()
     with sqlite3.connect(tmp_path / "study.db") as database:
         (age_s,) = database.execute(
             "SELECT strftime('%s', 'now') - strftime('%s', heartbeat) FROM trial_heartbeats"
@@ -272,7 +272,7 @@ def test_resuming_another_tuning_is_refused(study: OptunaStudy, tmp_path: Path, 
 
 
 def test_resuming_keeps_the_trials(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
-    """`resume` goes on counting where the study stands; without a study it begins one."""
+    """`resume` continues the numbering of trials; without a study it creates one."""
     study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
     again = OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, TpeProposer(bound, 0))
     assert again.begin(Role.SEARCH, F32).number == 1
@@ -291,7 +291,7 @@ def test_fresh_empties_the_folders_own_storage(study: OptunaStudy, tmp_path: Pat
 
 
 def test_fresh_leaves_others_in_a_shared_storage(tmp_path: Path, bound: BoundSpace) -> None:
-    """In a storage that was named, `fresh` deletes only the study of its name."""
+    """In a storage given by URL, `fresh` deletes only the study of that name."""
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     for name in ("one", "two"):
         OptunaStudy.open(request_in(tmp_path, storage=url, study=name), IDENTITY, TpeProposer(bound, 0))

@@ -1,4 +1,4 @@
-"""The storage's URL: what it may be, what is told of it, and that asking writes nothing."""
+"""The storage's URL: what it may be, what errors show of it, and that reading writes nothing."""
 
 import signal
 import threading
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import EnvironmentFailure, InputError, StudyError
-from autotp.tuning.study.storage_url import check_storage, open_storage, public_url, study_names, talking_to
+from autotp.tuning.study.storage_url import check_storage, open_storage, public_url, study_names, using_storage
 from tests.support.interrupts import press_ctrl_c
 
 SECRETS = (
@@ -37,7 +37,7 @@ def test_a_public_url_still_says_where() -> None:
 @pytest.mark.parametrize("url", [*SECRETS, "nonsense", "", "foo://x", "sqlite+nodriver:///x.db"])
 @pytest.mark.parametrize("ask", [study_names, check_storage, open_storage])
 def test_a_url_that_cannot_be_used_is_bad_input(url: str, ask: type) -> None:
-    """No scheme, an unknown or missing driver, a port that isn't a number: exit code 2, and no password told."""
+    """No scheme, an unknown or missing driver, a port that isn't a number: exit code 2, and no password shown."""
     with pytest.raises(InputError) as raised:
         ask(url)
     assert raised.value.exit_code == 2
@@ -45,7 +45,7 @@ def test_a_url_that_cannot_be_used_is_bad_input(url: str, ask: type) -> None:
 
 
 def test_a_file_to_be_made_holds_no_studies_and_is_not_made(tmp_path: Path) -> None:
-    """Asking a SQLite file that isn't there for its studies leaves the folder as it was."""
+    """Listing the studies of a SQLite file that doesn't exist leaves the folder as it was."""
     assert study_names(f"sqlite:///{tmp_path / 'new.db'}") == ()
     assert list(tmp_path.iterdir()) == []
 
@@ -75,7 +75,7 @@ def test_checking_a_missing_file_names_it(tmp_path: Path) -> None:
 
 
 def test_errors_are_for_people() -> None:
-    """Whatever is wrong with a URL is told in one sentence of one line."""
+    """Every error about a URL is one sentence on one line."""
     for url, words in (
         ("foo://x", "The storage URL foo://x names a database that SQLAlchemy lacks"),
         ("nonsense", "The storage URL given can't be understood"),
@@ -85,11 +85,11 @@ def test_errors_are_for_people() -> None:
             study_names(url)
 
 
-def test_a_driver_that_is_not_installed_is_told() -> None:
-    """What the URL names is known, but can't be imported here."""
+def test_a_driver_that_is_not_installed_is_reported() -> None:
+    """SQLAlchemy knows the driver that the URL names, but it isn't installed."""
     with (
         pytest.raises(InputError, match=r"^The driver of the storage URL x://y isn't installed\.$"),
-        talking_to("x://y"),
+        using_storage("x://y"),
     ):
         raise ImportError("No module named 'x'")
 
@@ -97,8 +97,8 @@ def test_a_driver_that_is_not_installed_is_told() -> None:
 def test_ctrl_c_waits_for_the_end_of_a_write() -> None:
     """A first SIGINT interrupts after the storage is done, within nested uses too; then all is as before."""
     before, steps = signal.getsignal(signal.SIGINT), []
-    with pytest.raises(KeyboardInterrupt), talking_to("sqlite://"):
-        with talking_to("sqlite://"):
+    with pytest.raises(KeyboardInterrupt), using_storage("sqlite://"):
+        with using_storage("sqlite://"):
             press_ctrl_c()
             steps.append("inner")
         steps.append("outer")
@@ -109,7 +109,7 @@ def test_ctrl_c_waits_for_the_end_of_a_write() -> None:
 def test_a_second_ctrl_c_does_not_wait() -> None:
     """Should the storage hang, the second SIGINT gets through."""
     steps = []
-    with pytest.raises(KeyboardInterrupt), talking_to("sqlite://"):
+    with pytest.raises(KeyboardInterrupt), using_storage("sqlite://"):
         press_ctrl_c()
         steps.append("first")
         press_ctrl_c()
@@ -118,7 +118,7 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
 
 
 def test_storages_are_used_from_other_threads(tmp_path: Path) -> None:
-    """Only the main thread has signals to hold; another one asks all the same."""
+    """Only the main thread can defer signals; others use the storage all the same."""
     found: list[tuple[str, ...]] = []
     open_storage(f"sqlite:///{tmp_path / 'x.db'}")
     thread = threading.Thread(target=lambda: found.append(study_names(f"sqlite:///{tmp_path / 'x.db'}")))
