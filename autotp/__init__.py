@@ -8,26 +8,35 @@
 Names are imported on first use, so that `import autotp` costs next to nothing.
 """
 
-from typing import TYPE_CHECKING
-
-from autotp.lazy import lazy_names
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autotp.deploy.load import Loaded, load
     from autotp.errors import AutotpError
     from autotp.measuring.api import compare, measure
-    from autotp.topology import Topology, probe
+    from autotp.topology.probe import Topology, probe
     from autotp.tuning.api import tune
-else:
-    __getattr__, __dir__ = lazy_names(
-        __name__,
-        {
-            "deploy.load": ("Loaded", "load"),
-            "errors": ("AutotpError",),
-            "measuring.api": ("compare", "measure"),
-            "topology": ("Topology", "probe"),
-            "tuning.api": ("tune",),
-        },
-    )
 
 __all__ = ["AutotpError", "Loaded", "Topology", "compare", "load", "measure", "probe", "tune"]
+
+_MODULES = {
+    "AutotpError": "autotp.errors",
+    "Loaded": "autotp.deploy.load",
+    "Topology": "autotp.topology.probe",
+    "compare": "autotp.measuring.api",
+    "load": "autotp.deploy.load",
+    "measure": "autotp.measuring.api",
+    "probe": "autotp.topology.probe",
+    "tune": "autotp.tuning.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'autotp' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 
 from autotp.measuring.lock import VARIABLE
 from autotp.measuring.parent.pool import Workers
-from autotp.space import default_precision
-from autotp.topology import probe
+from autotp.space.limits.precision import default_precision
+from autotp.topology.probe import probe
 
 settings.register_profile("autotp", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("autotp")

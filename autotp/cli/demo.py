@@ -34,7 +34,7 @@ def command(as_json: bool, **values: Any) -> None:
     Writes results/demo/tuned.yaml.
     """
     from autotp.cli.tune import run
-    from autotp.files import writable_folder
+    from autotp.files.atomic import writable_folder
     from autotp.runtime.models.demo import build_demo_model
 
     model = build_demo_model(writable_folder(OUT))

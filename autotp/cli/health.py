@@ -18,7 +18,7 @@ def command(as_json: bool, sysroot: Path | None) -> None:
     Checks clocks, shared cores, quotas, memory settings, other load, and steal (CPU time that the host of a
     virtual machine takes). Each finding comes with the reason why it matters and with what to do.
     """
-    from autotp.topology import health
+    from autotp.topology.health.health import health
 
     advice = health(sysroot)
     if as_json:

@@ -37,8 +37,8 @@ class KnobSetting(click.ParamType[Setting]):
         self._words = words
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Setting:
-        from autotp.files import parse_yaml
-        from autotp.space import Word, knob_named
+        from autotp.files.yaml_loader import parse_yaml
+        from autotp.space.knobs.table import Word, knob_named
 
         if isinstance(value, tuple):
             return value
@@ -70,7 +70,7 @@ class CpuList(click.ParamType[tuple[int, ...]]):
     name = "cpus"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        from autotp.topology import parse_cpulist
+        from autotp.topology.tree.cpulist import parse_cpulist
 
         if isinstance(value, tuple):
             return value

@@ -25,7 +25,10 @@ def command(as_json: bool, sysroot: Path | None, recording: Path | None) -> None
     Prints sockets, NUMA nodes, cores, caches, instruction sets (ISA), the envelope (the CPUs, CPU quota and memory
     that this process may use) and the fingerprint that tuned results are bound to.
     """
-    from autotp.topology import brand, probe, record, summary
+    from autotp.topology.hardware.cpuinfo import brand
+    from autotp.topology.probe import probe
+    from autotp.topology.recording import record
+    from autotp.topology.summary import summary
 
     name = brand(sysroot)
     topology = probe(sysroot) if recording is None else record(recording, sysroot, name)

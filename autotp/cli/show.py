@@ -18,8 +18,8 @@ def command(tuned: Path, as_json: bool) -> None:
     from autotp.deploy.guard import Decision, decide, fallback_properties, model_files_path
     from autotp.deploy.tuned import read_tuned
     from autotp.errors import ModelError
-    from autotp.runtime import locate
-    from autotp.topology import probe
+    from autotp.runtime.models.model_files import locate
+    from autotp.topology.probe import probe
 
     content = read_tuned(tuned)
     try:

@@ -9,7 +9,7 @@ from autotp.cli.output import echo_json, show
 from autotp.cli.param_types import Words
 
 if TYPE_CHECKING:
-    from autotp.space import BoundKnob
+    from autotp.space.schema.choices import BoundKnob
 
 
 @click.command("space", epilog="Example: autotp space tensor_parallel --explain")
@@ -37,8 +37,9 @@ def command(
 
     Prints the knobs with their values, how many configs they make, and which values were dropped and why.
     """
-    from autotp.space import bind, load_space
-    from autotp.topology import probe
+    from autotp.space.bound_space import bind
+    from autotp.space.schema.space_file import load_space
+    from autotp.topology.probe import probe
 
     bound = bind(load_space(space), probe(sysroot), allow_precision)
     census = bound.census()

@@ -21,8 +21,9 @@ def command(model: Path, count: int, min_weights: int | None, out: Path) -> None
     `autotp tune` tries such splits and `autotp.load` makes them in memory; write a file to use the split model
     without autotp.
     """
-    from autotp.runtime import locate, save_split
-    from autotp.space import MIN_WEIGHTS, GraphSplit
+    from autotp.runtime.graph.split_ir import save_split
+    from autotp.runtime.models.model_files import locate
+    from autotp.space.knobs.graph_split import MIN_WEIGHTS, GraphSplit
 
     split = GraphSplit(count, MIN_WEIGHTS if min_weights is None else min_weights)
     layers = save_split(locate(model), split, out)

@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from autotp.deploy.tuned import Profile, Tuned, TunedModel
-from autotp.findings import METRICS
-from autotp.runtime import Digest, ModelFiles, digest
-from autotp.space import Config
-from autotp.topology import Topology, format_cpulist, parse_cpulist
+from autotp.findings.metric import METRICS
+from autotp.runtime.models.model_files import Digest, ModelFiles, digest
+from autotp.space.knobs.config import Config
+from autotp.topology.probe import Topology
+from autotp.topology.tree.cpulist import format_cpulist, parse_cpulist
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from autotp.deploy.targets import ways_to_deploy
 from autotp.deploy.tuned import ParetoPoint, Profile, Result, Tuned
-from autotp.findings import METRICS, Interval, Metric, Proof, ProofState
-from autotp.space import Config
+from autotp.findings.interval import Interval
+from autotp.findings.metric import METRICS, Metric
+from autotp.findings.proof import Proof, ProofState
+from autotp.space.knobs.config import Config
 
 
 def headline(tuned: Tuned, profile: Profile | None = None) -> str:

@@ -17,13 +17,15 @@ from autotp.deploy.targets import ways_to_deploy
 from autotp.deploy.targets.autotp_load import TARGET
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
 from autotp.errors import InputError, TunedError
-from autotp.runtime import Compiled, ModelFiles, Plan, compile_plan, create_queue, locate, named_outputs
-from autotp.topology import Topology, probe
+from autotp.runtime.compile import Compiled, Plan, compile_plan
+from autotp.runtime.inference.requests import create_queue, named_outputs
+from autotp.runtime.models.model_files import ModelFiles, locate
+from autotp.topology.probe import Topology, probe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from autotp.runtime import AsyncInferQueue, CompiledModel, InferRequest
+    from autotp.runtime.inference.requests import AsyncInferQueue, CompiledModel, InferRequest
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from autotp.deploy.tuned import Profile, Tuned
-from autotp.runtime import ModelFiles, Plan, Shape
-from autotp.space import Config
-from autotp.topology import parse_cpulist
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import ModelFiles
+from autotp.runtime.models.read import Shape
+from autotp.space.knobs.config import Config
+from autotp.topology.tree.cpulist import parse_cpulist
 
 
 def tuned_plans(

@@ -6,11 +6,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from autotp.errors import SpaceError, TunedError
-from autotp.files import dump_yaml, load_yaml, to_type, write_atomically
-from autotp.findings import Interval, Proof
-from autotp.runtime import Attention, ModelKind, Shape
-from autotp.space import Config, Effective
-from autotp.topology import parse_cpulist
+from autotp.files.atomic import write_atomically
+from autotp.files.yaml_loader import load_yaml, to_type
+from autotp.files.yaml_writer import dump_yaml
+from autotp.findings.interval import Interval
+from autotp.findings.proof import Proof
+from autotp.runtime.models.language import Attention
+from autotp.runtime.models.model_files import ModelKind
+from autotp.runtime.models.read import Shape
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
+from autotp.topology.tree.cpulist import parse_cpulist
 
 VERSION = 1
 SEEDED = "seeded"  # inputs are random, from a seed

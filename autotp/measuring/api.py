@@ -22,9 +22,9 @@ from autotp.measuring.parent.pool import Workers
 from autotp.measuring.workload.registry import WorkloadOptions, workload_for
 from autotp.measuring.workload.workload import Wanted
 from autotp.options import refuse_unknown
-from autotp.runtime import locate
-from autotp.space import Config
-from autotp.topology import probe
+from autotp.runtime.models.model_files import locate
+from autotp.space.knobs.config import Config
+from autotp.topology.probe import probe
 
 Notice = Callable[[str], None]
 

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from autotp.errors import InputError
-from autotp.findings import METRICS, Proof
+from autotp.findings.metric import METRICS
+from autotp.findings.proof import Proof
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import Job
@@ -23,7 +24,9 @@ from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.workload.registry import AnyWorkload
-from autotp.space import Config, Effective, Predictor
+from autotp.space.aliases.effective import Effective
+from autotp.space.aliases.predictor import Predictor
+from autotp.space.knobs.config import Config
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):

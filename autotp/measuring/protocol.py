@@ -9,8 +9,10 @@ from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.registry import AnyWorkload
 from autotp.measuring.workload.workload import Run
 from autotp.options import Spelling
-from autotp.runtime import ModelFiles, ModelInfo, Plan, Shape
-from autotp.space import Effective
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import ModelFiles
+from autotp.runtime.models.read import ModelInfo, Shape
+from autotp.space.aliases.effective import Effective
 
 
 class Inspect(msgspec.Struct, frozen=True, tag=True):

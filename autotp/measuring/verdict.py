@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric, Ruling
+from autotp.findings.interval import REPORTED_CONFIDENCE, Interval
+from autotp.findings.metric import Metric
+from autotp.findings.ruling import Ruling
 from autotp.measuring.samples.statistics import MIN_PROCESSES, proven, t_interval
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 
 SAME_WITHIN = 0.01
 

@@ -8,7 +8,12 @@ from rich.text import Text
 from rich.tree import Tree
 
 from autotp.report.units import spell_bytes
-from autotp.topology import Advice, CpusReason, Envelope, Node, Topology, format_cpulist
+from autotp.topology.envelope.cpuset import CpusReason
+from autotp.topology.envelope.envelope import Envelope
+from autotp.topology.hardware.machine import Node
+from autotp.topology.health.advice import Advice
+from autotp.topology.probe import Topology
+from autotp.topology.tree.cpulist import format_cpulist
 
 _CPUS_REASONS = {
     CpusReason.EVERY: "all that are online",

@@ -8,11 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from autotp.deploy.headline import proof_words
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.compare.comparison import Comparison
 from autotp.measuring.measurement import Measurement
 from autotp.report.units import BRIEF, metric_name, spell_metric
-from autotp.space import spell_config
+from autotp.space.knobs.config import spell_config
 
 
 def measurement_table(settings: Mapping[str, object], measurement: Measurement) -> Table:

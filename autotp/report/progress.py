@@ -3,9 +3,10 @@
 from functools import singledispatch
 
 from autotp.deploy.headline import headline
-from autotp.findings import Interval, ProofState
+from autotp.findings.interval import Interval
+from autotp.findings.proof import ProofState
 from autotp.report.units import BRIEF, metric_name, spell_metric, spell_seconds
-from autotp.space import spell_config
+from autotp.space.knobs.config import spell_config
 from autotp.tuning.events import (
     ArmEnded,
     BaselinesRaced,

@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autotp.space import spell_value
+from autotp.space.knobs.config import spell_value
 
 if TYPE_CHECKING:
-    from autotp.space import BoundSpace, Census
+    from autotp.space.bound_space import BoundSpace, Census
 
 
 def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableType:

@@ -9,7 +9,7 @@ from autotp.deploy.guard import Decision
 from autotp.deploy.headline import headline, proof_words
 from autotp.deploy.tuned import Profile, Tuned
 from autotp.report.units import metric_name, spell_metric
-from autotp.space import spell_config
+from autotp.space.knobs.config import spell_config
 
 
 def tuned_view(

@@ -1,6 +1,6 @@
 """Values in SI units formatted for people, such as `1.2 ms`; only this module and cli format units."""
 
-from autotp.findings import METRICS, Unit
+from autotp.findings.metric import METRICS, Unit
 
 _METRICS = {metric.key: metric for metric in METRICS.values()}
 BRIEF = tuple(metric.key for metric in METRICS.values() if metric.brief)  # for short lines

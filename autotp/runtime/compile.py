@@ -19,7 +19,9 @@ from autotp.runtime.graph.split_fc import count_split, fully_connected, split_fc
 from autotp.runtime.models.language import Attention, keep_last_logits
 from autotp.runtime.models.model_files import ModelFiles
 from autotp.runtime.models.read import ModelInfo, Shape, describe, read_model, reason
-from autotp.space import Effective, GraphSplit, Mask
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.graph_split import GraphSplit
+from autotp.space.limits.affinity import Mask
 
 if TYPE_CHECKING:
     import openvino as ov

@@ -19,7 +19,7 @@ from autotp.space.limits.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_droppe
 from autotp.space.schema.choices import BoundKnob, Choice
 from autotp.space.schema.conditions import resolve_conditions
 from autotp.space.schema.space_file import Item, KnobSpec, Space
-from autotp.topology import Topology
+from autotp.topology.probe import Topology
 
 
 class Dropped(msgspec.Struct, frozen=True):

@@ -8,12 +8,7 @@ from autotp.errors import InputError
 from autotp.topology.envelope.cpuset import CpusReason
 from autotp.topology.envelope.envelope import Envelope, read_envelope
 from autotp.topology.envelope.memory import read_total_bytes
-from autotp.topology.fingerprint import (
-    Fingerprint,
-    fingerprint,
-    memory_class,
-    read_soft,
-)
+from autotp.topology.fingerprint import Fingerprint, fingerprint, memory_class, read_soft
 from autotp.topology.hardware.caches import read_caches
 from autotp.topology.hardware.core_kinds import read_kinds
 from autotp.topology.hardware.cpuinfo import CpuModel, read_cpu_model

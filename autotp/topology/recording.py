@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from autotp.errors import InputError
-from autotp.files import writable_folder
+from autotp.files.atomic import writable_folder
 from autotp.topology.envelope.cpuset import ALLOWED_FIELD, CPUSET_FILES, STATUS, CpusReason
 from autotp.topology.fingerprint import OPENVINO
 from autotp.topology.hardware.cpuinfo import BRAND

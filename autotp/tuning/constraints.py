@@ -7,7 +7,7 @@ from math import log
 import msgspec
 
 from autotp.errors import InputError
-from autotp.findings import Metric, Unit, metric_named
+from autotp.findings.metric import Metric, Unit, metric_named
 
 _UNITS: Mapping[Unit, Mapping[str, float]] = {
     Unit.PER_SECOND: {"": 1.0, "/s": 1.0},

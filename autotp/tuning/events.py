@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from autotp.deploy.tuned import Tuned
-from autotp.findings import Interval
+from autotp.findings.interval import Interval
 from autotp.measuring.lock import Holder
 from autotp.measuring.rounds.noise import Noise
 from autotp.measuring.workload.registry import AnyWorkload
-from autotp.topology import Advice
+from autotp.topology.health.advice import Advice
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):

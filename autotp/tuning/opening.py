@@ -7,15 +7,18 @@ import msgspec
 import optuna
 
 from autotp.errors import InfeasibleError, SpaceError, StudyError
-from autotp.files import writable_folder
+from autotp.files.atomic import writable_folder
 from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.preparation import choose_open_fields, inspect
 from autotp.measuring.parent.pool import Workers
 from autotp.options import spell
-from autotp.runtime import ModelInfo, digest
-from autotp.space import BoundSpace, bind
-from autotp.topology import Topology, format_cpulist, health, narrow, probe
+from autotp.runtime.models.model_files import digest
+from autotp.runtime.models.read import ModelInfo
+from autotp.space.bound_space import BoundSpace, bind
+from autotp.topology.health.health import health
+from autotp.topology.probe import Topology, narrow, probe
+from autotp.topology.tree.cpulist import format_cpulist
 from autotp.tuning.budget import Budget
 from autotp.tuning.events import Listener, TuningBegan
 from autotp.tuning.propose.proposer import Proposer

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from autotp.errors import InputError
-from autotp.findings import Metric
+from autotp.findings.metric import Metric
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.workload.registry import (
     AnyWorkload,
@@ -17,9 +17,12 @@ from autotp.measuring.workload.registry import (
 )
 from autotp.measuring.workload.workload import Wanted, Workload
 from autotp.options import spell
-from autotp.runtime import ModelFiles, Shape, locate
-from autotp.space import ALLOWABLE, Config, Space, load_space
-from autotp.topology import Topology
+from autotp.runtime.models.model_files import ModelFiles, locate
+from autotp.runtime.models.read import Shape
+from autotp.space.knobs.config import Config
+from autotp.space.limits.precision import ALLOWABLE
+from autotp.space.schema.space_file import Space, load_space
+from autotp.topology.probe import Topology
 from autotp.tuning.constraints import Constraint, parse_constraint
 from autotp.tuning.options import BUDGET_S, TuneOptions
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.bench import Bench
 from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, BlockSettings
-from autotp.space import Config
-from autotp.topology import Envelope
+from autotp.space.knobs.config import Config
+from autotp.topology.envelope.envelope import Envelope
 from autotp.tuning.budget import Budget
 from autotp.tuning.constraints import violations
 from autotp.tuning.events import ArmEnded, Listener

@@ -8,14 +8,16 @@ import optuna
 from autotp.deploy.headline import headline
 from autotp.deploy.tuned import Tuned, write_tuned
 from autotp.errors import TunedError
-from autotp.files import to_type
-from autotp.findings import UNITY, Metric, Ruling
+from autotp.files.yaml_loader import to_type
+from autotp.findings.interval import UNITY
+from autotp.findings.metric import Metric
+from autotp.findings.ruling import Ruling
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.waves import seconds_needed
 from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.verdict import Verdict
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from autotp.tuning.events import Listener, VerdictReached, Waiting, WeatherCounted
 from autotp.tuning.opening import Tuning, first_event, open_tuning, refuse_existing, versions
 from autotp.tuning.race.racer import Baselines

@@ -7,8 +7,8 @@ import pytest
 
 from autotp.deploy.headline import headline
 from autotp.deploy.tuned import write_tuned
-from autotp.findings import Ruling
-from autotp.topology import probe
+from autotp.findings.ruling import Ruling
+from autotp.topology.probe import probe
 from autotp.tuning.result.tuned_content import build_tuned
 from tests.support.command_line import autotp
 from tests.support.trees import Described, build

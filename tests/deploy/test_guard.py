@@ -8,9 +8,9 @@ import pytest
 from autotp.deploy.guard import Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.tuned import Profile, Result, Tuned, TunedBaseline, TunedMachine, TunedModel
 from autotp.errors import ModelError
-from autotp.findings import UNITY
-from autotp.runtime import ModelFiles, digest, locate
-from autotp.topology import Topology, narrow
+from autotp.findings.interval import UNITY
+from autotp.runtime.models.model_files import ModelFiles, digest, locate
+from autotp.topology.probe import Topology, narrow
 from tests.support.named_machines import topology
 from tests.support.tuned_files import profile, tuned
 

@@ -19,8 +19,9 @@ from autotp.deploy.tuned import (
     read_tuned,
     write_tuned,
 )
-from autotp.findings import UNITY, Interval, Proof, ProofState
-from autotp.runtime import Attention
+from autotp.findings.interval import UNITY, Interval
+from autotp.findings.proof import Proof, ProofState
+from autotp.runtime.models.language import Attention
 from tests.support.tuned_files import profile, tuned
 
 GAIN = Interval(median=1.84, low=1.8, high=1.87)

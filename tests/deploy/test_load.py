@@ -15,11 +15,12 @@ import autotp
 from autotp.deploy.load import load
 from autotp.deploy.tuned import Profile, TunedMachine, TunedWorkload, write_tuned
 from autotp.errors import InputError, ModelError, TunedError
-from autotp.findings import Loop
-from autotp.runtime import Attention, reported_properties
+from autotp.findings.loop import Loop
+from autotp.runtime.compile import reported_properties
 from autotp.runtime.graph.split_fc import count_split
-from autotp.space import Effective
-from autotp.topology import probe
+from autotp.runtime.models.language import Attention
+from autotp.space.aliases.effective import Effective
+from autotp.topology.probe import probe
 from tests.support import rig
 from tests.support.language_models import language_model
 from tests.support.loaded_modules import modules_of

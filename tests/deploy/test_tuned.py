@@ -26,10 +26,12 @@ from autotp.deploy.tuned import (
     write_tuned,
 )
 from autotp.errors import InputError, TunedError
-from autotp.files import dump_yaml
-from autotp.findings import Interval, Loop, Proof, ProofState
-from autotp.runtime import ModelKind
-from autotp.space import Effective
+from autotp.files.yaml_writer import dump_yaml
+from autotp.findings.interval import Interval
+from autotp.findings.loop import Loop
+from autotp.findings.proof import Proof, ProofState
+from autotp.runtime.models.model_files import ModelKind
+from autotp.space.aliases.effective import Effective
 from autotp.tuning.study.storage_url import public_url
 from tests.support.tuned_files import profile, tuned
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.rounds.waves import AA, Waves
 from autotp.measuring.samples.statistics import round_log_gains
 

@@ -22,8 +22,10 @@ from autotp.measuring.lock import machine_lock
 from autotp.measuring.samples.statistics import t_interval
 from autotp.measuring.workload.closed_loop import drive
 from autotp.measuring.workload.open_loop import Arrivals, drive_open
-from autotp.runtime import Plan, Requests, compile_plan, create_requests, locate
+from autotp.runtime.compile import Plan, compile_plan
 from autotp.runtime.inference.inputs import seeded_samples
+from autotp.runtime.inference.requests import Requests, create_requests
+from autotp.runtime.models.model_files import locate
 from tests.evidence.outcomes import keep
 from tests.support.models import wide_model
 

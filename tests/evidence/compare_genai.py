@@ -31,8 +31,9 @@ from typing import Any
 import numpy as np
 
 from autotp.deploy.tuned import Tuned, read_tuned
-from autotp.runtime import locate, save_split
-from autotp.space import Config
+from autotp.runtime.graph.split_ir import save_split
+from autotp.runtime.models.model_files import locate
+from autotp.space.knobs.config import Config
 from tests.evidence.outcomes import keep
 from tests.evidence.race_grid import ratio_interval
 from tests.support.real_models import language_model

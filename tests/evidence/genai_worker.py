@@ -15,7 +15,8 @@ import numpy as np
 import openvino as ov
 import openvino_genai as genai
 
-from autotp.runtime import inspect_model, locate
+from autotp.runtime.compile import inspect_model
+from autotp.runtime.models.model_files import locate
 
 
 def main() -> int:

@@ -16,9 +16,9 @@ import numpy as np
 import openvino as ov
 import psutil
 
-from autotp.runtime import locate
 from autotp.runtime.graph.split_fc import count_split, split_fc
-from autotp.space import GraphSplit
+from autotp.runtime.models.model_files import locate
+from autotp.space.knobs.graph_split import GraphSplit
 
 PROMPTS, PROMPT_TOKENS = 3, 32
 

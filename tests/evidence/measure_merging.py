@@ -12,8 +12,9 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-from autotp.space import bind, parse_space
-from autotp.topology import probe
+from autotp.space.bound_space import bind
+from autotp.space.schema.space_file import parse_space
+from autotp.topology.probe import probe
 from tests.support.trees import Described, build
 
 MACHINE = Described(sockets=8, cores_per_node=64, smt=2)

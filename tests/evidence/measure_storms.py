@@ -27,7 +27,9 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from autotp.findings import METRICS, REPORTED_CONFIDENCE, Ruling
+from autotp.findings.interval import REPORTED_CONFIDENCE
+from autotp.findings.metric import METRICS
+from autotp.findings.ruling import Ruling
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, ArmSpec
@@ -37,8 +39,9 @@ from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.statistics import MIN_PROCESSES, t_interval
 from autotp.measuring.verdict import Candidate, judge
 from autotp.measuring.workload.closed_loop import ClosedLoop
-from autotp.runtime import Plan, locate
-from autotp.space import Config
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import locate
+from autotp.space.knobs.config import Config
 from tests.support.models import layered_model
 
 LAYERS = {"fast": 20, "middle": 22, "slow": 24}

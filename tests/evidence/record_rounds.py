@@ -37,7 +37,9 @@ from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.workload.closed_loop import ClosedLoop
-from autotp.runtime import Plan, build_demo_model, locate
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.demo import build_demo_model
+from autotp.runtime.models.model_files import locate
 from tests.support.real_models import NAMES, real_model
 
 MODELS = (*NAMES, "demo")

@@ -27,9 +27,10 @@ import msgspec
 # Started by hand, Python looks beside the script only.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from autotp.findings import METRICS, REPORTED_CONFIDENCE, Metric
+from autotp.findings.interval import REPORTED_CONFIDENCE
+from autotp.findings.metric import METRICS, Metric
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, MIN_PROCESSES, t_interval
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from tests.evidence.candidate_methods import DECIDING, METHODS, claims, truths_held
 from tests.evidence.outcomes import keep
 from tests.support.models import matmul_model

@@ -19,8 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autotp.space import Config, Effective, Identity, Predictor, Streams, affinity
-from autotp.topology import Topology, probe
+from autotp.space.aliases.effective import Effective
+from autotp.space.aliases.predictor import Identity, Predictor
+from autotp.space.cpu_plugin.streams import Streams
+from autotp.space.knobs.config import Config
+from autotp.space.limits.affinity import affinity
+from autotp.topology.probe import Topology, probe
 from tests.support import rig
 from tests.support.effective_configs import MACHINES, RULES, draw_configs
 from tests.support.models import wide_model

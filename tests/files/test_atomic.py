@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import InputError
-from autotp.files import writable_folder, write_atomically
+from autotp.files.atomic import writable_folder, write_atomically
 
 
 def names(folder: Path) -> list[str]:

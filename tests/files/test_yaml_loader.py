@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import AutotpError, InputError, SpaceError, TunedError
-from autotp.files import load_yaml, parse_yaml, to_type
-from autotp.files.yaml_loader import MAX_BYTES, MAX_DEPTH
+from autotp.files.yaml_loader import MAX_BYTES, MAX_DEPTH, load_yaml, parse_yaml, to_type
 
 YAMLISH = st.text("ab01.: -\n\t'\"[]{},#&*!|>%@`~?<=\\\x00\x85\ufeff\ud800😀", max_size=60)
 

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.files import dump_yaml, parse_yaml
+from autotp.files.yaml_loader import parse_yaml
+from autotp.files.yaml_writer import dump_yaml
 
 AWKWARD = (
     *("", " ", "~", "null", "Null", "true", "True", "yes", "Yes", "no", "NO", "on", "off", "y", "N"),

@@ -3,7 +3,7 @@
 import pytest
 
 from autotp.errors import InputError
-from autotp.findings import (
+from autotp.findings.metric import (
     GENERATIONS,
     INFERENCES,
     METRICS,

@@ -8,7 +8,8 @@ import pytest
 import autotp
 from autotp.deploy.tuned import write_tuned
 from autotp.errors import EnvironmentFailure, InputError, ModelError, SpaceError
-from autotp.findings import METRICS, Ruling
+from autotp.findings.metric import METRICS
+from autotp.findings.ruling import Ruling
 from autotp.measuring import api
 from autotp.measuring.compare.comparison import ComparisonSpec
 from autotp.measuring.lock import Holder, machine_lock

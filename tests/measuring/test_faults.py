@@ -21,7 +21,8 @@ from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import Plan, locate
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import locate
 from tests.support.cgroup import memory_limit, memory_limit_available
 from tests.support.faults import GROUP, GROUP_BYTES, PHASES, Fault, model_name_for, requests_for
 from tests.support.models import matmul_model

@@ -6,14 +6,16 @@ from time import monotonic
 import pytest
 
 from autotp.errors import InputError
-from autotp.findings import GENERATIONS, INFERENCES, ProofState, metrics_of
+from autotp.findings.metric import GENERATIONS, INFERENCES, metrics_of
+from autotp.findings.proof import ProofState
 from autotp.measuring.measurement import Measurement, measure_config
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.workload import Run
-from autotp.space import Config, Effective
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
 from tests.support.jobs import job_for
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model, wide_model

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.findings import Samples
+from autotp.findings.metric import Samples
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.reference import Outputs
@@ -31,8 +31,11 @@ from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop
 from autotp.measuring.workload.workload import Run
 from autotp.options import Spelling
-from autotp.runtime import Language, ModelFiles, ModelInfo, ModelKind, Plan, Port
-from autotp.space import Effective
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.language import Language
+from autotp.runtime.models.model_files import ModelFiles, ModelKind
+from autotp.runtime.models.read import ModelInfo, Port
+from autotp.space.aliases.effective import Effective
 
 FILES = ModelFiles(Path("/m/a model.xml"), ModelKind.IR, Path("/m/a model.bin"))
 PLAN = Plan(files=FILES, shapes={"x": (1, 3)}, properties={"NUM_STREAMS": "2"}, mask=(0, 1), nireq=4)

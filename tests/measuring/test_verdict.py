@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.findings import METRICS, Ruling
+from autotp.findings.metric import METRICS
+from autotp.findings.ruling import Ruling
 from autotp.measuring.verdict import Candidate, Verdict, judge
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 
 
 def around(gain: float, spread: float = 0.002) -> list[float]:

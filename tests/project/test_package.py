@@ -38,4 +38,4 @@ def test_the_package_offers_what_it_names() -> None:
     assert all(getattr(autotp, name) is not None for name in autotp.__all__)
     assert set(dir(autotp)) == set(autotp.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = autotp.nothing  # type: ignore[attr-defined]
+        _ = autotp.nothing

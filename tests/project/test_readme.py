@@ -15,9 +15,10 @@ import autotp
 from autotp.cli import COMMANDS, cli
 from autotp.deploy.tuned import Tuned
 from autotp.errors import AutotpError
-from autotp.files import parse_yaml
-from autotp.findings import METRICS
-from autotp.space import KNOBS, Word, named_spaces, parse_space
+from autotp.files.yaml_loader import parse_yaml
+from autotp.findings.metric import METRICS
+from autotp.space.knobs.table import KNOBS, Word
+from autotp.space.schema.space_file import named_spaces, parse_space
 from autotp.tuning.events import Event
 from tests.evidence.quote_outcomes import PAGES, Page
 

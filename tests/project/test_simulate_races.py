@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.samples.statistics import MIN_PROCESSES
 from tests.evidence.simulate_races import (
     CANDIDATES,

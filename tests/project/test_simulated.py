@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.findings import Ruling
+from autotp.findings.ruling import Ruling
 from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block

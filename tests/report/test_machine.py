@@ -6,8 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from autotp.report.machine import health_view, topology_tree
-from autotp.topology import Advice, narrow, probe, summary
 from autotp.topology.hardware.cpuinfo import X86_ISA
+from autotp.topology.health.advice import Advice
+from autotp.topology.probe import narrow, probe
+from autotp.topology.summary import summary
 from tests.support.cpu_tables import NODE, files, two_sockets
 from tests.support.printed import missing, printed
 from tests.support.recorded_files import write

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from autotp.findings import Proof, ProofState, Ruling
+from autotp.findings.proof import Proof, ProofState
+from autotp.findings.ruling import Ruling
 from autotp.measuring.compare.comparison import Comparison, SideResult
 from autotp.measuring.measurement import Measurement
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.report.measurements import comparison_view, measurement_table
-from autotp.space import Effective
+from autotp.space.aliases.effective import Effective
 from tests.support.printed import missing, printed
 
 

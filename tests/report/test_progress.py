@@ -3,12 +3,12 @@
 import pytest
 
 from autotp.deploy.tuned import Result, TunedBaseline
-from autotp.findings import Interval
+from autotp.findings.interval import Interval
 from autotp.measuring.lock import Holder
 from autotp.measuring.rounds.noise import Noise
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.report.progress import describe_event
-from autotp.topology import Advice
+from autotp.topology.health.advice import Advice
 from autotp.tuning.events import (
     ArmEnded,
     BaselinesRaced,

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from autotp.report.space_table import space_view
-from autotp.space import bind, load_space
-from autotp.topology import probe
+from autotp.space.bound_space import bind
+from autotp.space.schema.space_file import load_space
+from autotp.topology.probe import probe
 from tests.support.printed import missing, printed
 from tests.support.trees import Described, build
 

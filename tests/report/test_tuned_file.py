@@ -7,7 +7,8 @@ import pytest
 
 from autotp.deploy.guard import Decision, Difference
 from autotp.deploy.tuned import Result, TunedBaseline
-from autotp.findings import UNITY, Interval, Proof, ProofState
+from autotp.findings.interval import UNITY, Interval
+from autotp.findings.proof import Proof, ProofState
 from autotp.report.tuned_file import tuned_view
 from tests.support.printed import missing, printed
 from tests.support.tuned_files import profile, tuned

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import EnvironmentFailure, ModelError
-from autotp.runtime import Plan, compile_plan, locate, reported_properties
-from autotp.runtime.compile import set_process_mask
+from autotp.runtime.compile import Plan, compile_plan, reported_properties, set_process_mask
+from autotp.runtime.models.model_files import locate
 from autotp.runtime.models.read import Shape, reason
-from autotp.space import Effective, default_precision
-from autotp.topology import probe
+from autotp.space.aliases.effective import Effective
+from autotp.space.limits.precision import default_precision
+from autotp.topology.probe import probe
 from tests.support import rig
 from tests.support.models import WIDTH, dynamic_model, matmul_model
 from tests.support.trees import Described

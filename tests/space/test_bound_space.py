@@ -12,8 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import InfeasibleError, SpaceError
-from autotp.space import BoundSpace, Config, Dropped, Predictor, Space, bind, choose, load_space, parse_space
-from autotp.topology import narrow, probe
+from autotp.space.aliases.predictor import Predictor
+from autotp.space.bound_space import BoundSpace, Dropped, bind
+from autotp.space.knobs.config import Config
+from autotp.space.schema.choices import choose
+from autotp.space.schema.space_file import Space, load_space, parse_space
+from autotp.topology.probe import narrow, probe
 from tests.support.bound_spaces import SHIPPED, bound, configs, reasons
 from tests.support.machines import machines
 from tests.support.named_machines import MACHINES, NAMES, separate_sockets, topology

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from autotp.space import BoundSpace, Config, bind, parse_space
+from autotp.space.bound_space import BoundSpace, bind
+from autotp.space.knobs.config import Config
+from autotp.space.schema.space_file import parse_space
 from tests.support.named_machines import topology
 
 SHIPPED = ("default", "latency", "tensor_parallel", "throughput")

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from autotp.topology import Machine, format_cpulist, probe
+from autotp.topology.hardware.machine import Machine
+from autotp.topology.probe import probe
+from autotp.topology.tree.cpulist import format_cpulist
 from tests.support.recorded_files import write
 
 CPU = "sys/devices/system/cpu"

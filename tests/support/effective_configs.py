@@ -4,8 +4,9 @@ import random
 from collections.abc import Callable, Mapping
 
 from autotp.errors import SpaceError
-from autotp.space import Config, affinity
-from autotp.topology import Topology
+from autotp.space.knobs.config import Config
+from autotp.space.limits.affinity import affinity
+from autotp.topology.probe import Topology
 from tests.support.parts import Numbering, Sharing
 from tests.support.trees import Described
 

@@ -22,7 +22,7 @@ from autotp.measuring.child import worker
 from autotp.measuring.failure import Phase, Status
 from autotp.measuring.protocol import Compile, Inspect, Inspected, Watch, decode_request, encode
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import ModelInfo
+from autotp.runtime.models.read import ModelInfo
 
 GROUP = "AUTOTP_TESTS_MEMORY_GROUP"  # the folder of a control group with little memory
 GROUP_BYTES = 256 << 20

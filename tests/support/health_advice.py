@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from autotp.topology import Advice, health
+from autotp.topology.health.advice import Advice
+from autotp.topology.health.health import health
 from tests.support.cpu_tables import files, two_sockets
 from tests.support.recorded_files import write
 

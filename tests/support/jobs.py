@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.workload.registry import workload_for
 from autotp.measuring.workload.workload import Wanted
-from autotp.runtime import Shape, locate
-from autotp.topology import Topology, probe
+from autotp.runtime.models.model_files import locate
+from autotp.runtime.models.read import Shape
+from autotp.topology.probe import Topology, probe
 
 
 def job_for(

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import strategies as st
 
-from autotp.topology import Topology, probe
+from autotp.topology.probe import Topology, probe
 from tests.support.trees import AVX2_FLAGS, Described, build
 
 MACHINES = {

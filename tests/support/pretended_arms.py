@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from math import exp
 
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import BlockSettings

@@ -15,7 +15,7 @@ from unittest import mock
 
 import msgspec
 
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.measuring.outputs.error import OutputError
@@ -25,9 +25,12 @@ from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.waves import AA
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.workload import BLOCK_S
-from autotp.runtime import locate
-from autotp.space import BoundSpace, Config, Effective, Space, bind, load_space
-from autotp.topology import Topology, probe
+from autotp.runtime.models.model_files import locate
+from autotp.space.aliases.effective import Effective
+from autotp.space.bound_space import BoundSpace, bind
+from autotp.space.knobs.config import Config
+from autotp.space.schema.space_file import Space, load_space
+from autotp.topology.probe import Topology, probe
 from autotp.tuning.budget import Budget
 from autotp.tuning.events import Event
 from autotp.tuning.opening import Tuning

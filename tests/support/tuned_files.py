@@ -19,10 +19,11 @@ from autotp.deploy.tuned import (
     TunedWorkload,
     write_tuned,
 )
-from autotp.findings import UNITY, Loop
-from autotp.runtime import ModelKind, digest, locate
-from autotp.space import Config
-from autotp.topology import probe
+from autotp.findings.interval import UNITY
+from autotp.findings.loop import Loop
+from autotp.runtime.models.model_files import ModelKind, digest, locate
+from autotp.space.knobs.config import Config
+from autotp.topology.probe import probe
 from tests.support.models import WIDTH
 
 

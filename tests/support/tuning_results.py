@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from autotp.findings import Interval, Ruling
+from autotp.findings.interval import Interval
+from autotp.findings.ruling import Ruling
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.verdict import Verdict
-from autotp.space import Config, Effective
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult
 from tests.support.tune_requests import built

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.topology import CoreKind, Cpu, Envelope, Fingerprint, Machine, Node, fingerprint, probe
-from autotp.topology.fingerprint import memory_class, openvino_version
+from autotp.topology.envelope.envelope import Envelope
+from autotp.topology.fingerprint import Fingerprint, fingerprint, memory_class, openvino_version
+from autotp.topology.hardware.machine import CoreKind, Cpu, Machine, Node
+from autotp.topology.probe import probe
 from tests.support.cpu_tables import CPU, NODE, Row, files, tables, two_sockets
 from tests.support.recorded_files import in_memory, write
 

@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import TopologyError
-from autotp.topology import Topology, health, probe, summary
+from autotp.topology.health.health import health
+from autotp.topology.probe import Topology, probe
+from autotp.topology.summary import summary
 from tests.support.command_line import autotp
 from tests.support.described import Described
 from tests.support.facts import Facts, probed_facts

@@ -15,7 +15,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 
-from autotp.topology import probe
+from autotp.topology.probe import probe
 from tests.support.described import Described
 from tests.support.facts import described_facts, probed_facts
 from tests.support.machines import features, machines, random_machine

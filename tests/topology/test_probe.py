@@ -13,7 +13,10 @@ import msgspec
 import pytest
 
 from autotp.errors import InputError
-from autotp.topology import Envelope, Machine, Topology, narrow, probe, summary
+from autotp.topology.envelope.envelope import Envelope
+from autotp.topology.hardware.machine import Machine
+from autotp.topology.probe import Topology, narrow, probe
+from autotp.topology.summary import summary
 from tests.support import trees
 from tests.support.cpu_tables import files, two_sockets
 from tests.support.recorded_files import in_memory, write

@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import InputError, TopologyError
-from autotp.topology import brand, health, probe, record, summary
+from autotp.topology.hardware.cpuinfo import brand
+from autotp.topology.health.health import health
+from autotp.topology.probe import probe
+from autotp.topology.recording import record
+from autotp.topology.summary import summary
 from tests.support import trees
 from tests.support.cpu_tables import IDS, LISTS, MASKS, Row, files, tables, two_sockets
 from tests.support.machines import machines

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from autotp.topology import probe, summary
+from autotp.topology.probe import probe
+from autotp.topology.summary import summary
 from tests.support.cpu_tables import NODE, files, two_sockets
 from tests.support.recorded_files import write
 

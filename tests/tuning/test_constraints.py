@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.errors import InputError
-from autotp.findings import INFERENCES, METRICS, Metric, metrics_of
+from autotp.findings.metric import INFERENCES, METRICS, Metric, metrics_of
 from autotp.tuning.constraints import parse_constraint, violations
 
 KNOWN = metrics_of(INFERENCES)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from autotp.findings import Interval
+from autotp.findings.interval import Interval
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.tuning.events import ArmEnded, TuningBegan
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from autotp.errors import AutotpError, InputError, ModelError, SpaceError
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.options import Spelling, spelled_for
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from tests.support.language_models import language_model
 from tests.support.tune_requests import built
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 import autotp
 from autotp.deploy.tuned import Tuned, read_tuned
 from autotp.errors import EnvironmentFailure, InputError, StudyError
-from autotp.findings import Ruling
+from autotp.findings.ruling import Ruling
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.verdict import Verdict
 from autotp.tuning import tuner

@@ -2,7 +2,7 @@
 
 from autotp.deploy.targets.target import Target, beyond_properties
 from autotp.deploy.tuned import Profile, Tuned
-from autotp.runtime import Attention
+from autotp.runtime.models.language import Attention
 
 
 class AutotpLoad(Target):

@@ -2,8 +2,8 @@
 
 from autotp.deploy.targets.target import Target, beyond_properties
 from autotp.deploy.tuned import Profile, Tuned
-from autotp.runtime import Attention
-from autotp.space import Config
+from autotp.runtime.models.language import Attention
+from autotp.space.knobs.config import Config
 
 
 class GenAI(Target):

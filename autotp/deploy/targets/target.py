@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from autotp.deploy.tuned import Profile, Tuned
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 
 
 class Target(ABC):

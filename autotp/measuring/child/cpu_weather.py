@@ -7,7 +7,7 @@ from time import perf_counter, process_time
 import msgspec
 
 from autotp.measuring.samples.block import Weather
-from autotp.topology import Usage, UsageReader
+from autotp.topology.envelope.cpu_usage import Usage, UsageReader
 
 
 class CpuWeather:

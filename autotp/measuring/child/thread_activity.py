@@ -21,7 +21,7 @@ from threading import Event, Thread, get_native_id
 from time import perf_counter_ns
 
 from autotp.measuring.protocol import ThreadActivity
-from autotp.topology import parse_cpulist
+from autotp.topology.tree.cpulist import parse_cpulist
 
 SLICE_S = 0.1
 UNBOUND_SLICES = 5  # slices without a bound thread, after which none is expected

@@ -37,7 +37,8 @@ from autotp.measuring.protocol import (
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Driver, Run
 from autotp.options import spelled_for
-from autotp.runtime import compile_plan, inspect_model, reason, reported_properties
+from autotp.runtime.compile import compile_plan, inspect_model, reported_properties
+from autotp.runtime.models.read import reason
 
 Runner = Callable[[Run | Watch | Choose], Block | ThreadActivity | Chosen]
 

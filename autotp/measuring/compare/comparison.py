@@ -15,7 +15,9 @@ from time import monotonic
 import msgspec
 
 from autotp.errors import AutotpError, EnvironmentFailure, InputError
-from autotp.findings import REPORTED_CONFIDENCE, Metric, Ruling
+from autotp.findings.interval import REPORTED_CONFIDENCE
+from autotp.findings.metric import Metric
+from autotp.findings.ruling import Ruling
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.preparation import record_reference
 from autotp.measuring.outputs.error import OutputError
@@ -29,7 +31,8 @@ from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.metrics import samples_of
 from autotp.measuring.samples.statistics import t_interval
 from autotp.measuring.verdict import Candidate, Verdict, judge
-from autotp.space import Config, Effective
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
 
 A, B = "A", "B"
 ARMS = 3  # that run side by side: A, B, and the second copy of B

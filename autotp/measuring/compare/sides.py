@@ -15,16 +15,18 @@ from autotp.deploy.guard import decide, model_files_path
 from autotp.deploy.plans import tuned_plans
 from autotp.deploy.tuned import SEEDED, Tuned, read_tuned
 from autotp.errors import InputError
-from autotp.files import is_file, load_yaml, parse_yaml
-from autotp.findings import Metric
+from autotp.files.atomic import is_file
+from autotp.files.yaml_loader import load_yaml, parse_yaml
+from autotp.findings.metric import Metric
 from autotp.measuring.compare.comparison import A, B, ComparisonSpec
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.workload.registry import WORKLOADS, WorkloadOptions, objective_named, workload_class
 from autotp.options import spell
-from autotp.runtime import ModelFiles, Shape, locate
-from autotp.space import Config
+from autotp.runtime.models.model_files import ModelFiles, locate
+from autotp.runtime.models.read import Shape
+from autotp.space.knobs.config import Config
 
 HINT = "hint:"
 HINTS = ("latency", "throughput")

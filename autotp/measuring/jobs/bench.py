@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from autotp.findings import Proof
+from autotp.findings.proof import Proof
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.observed import Observed, Outcome
@@ -20,7 +20,9 @@ from autotp.measuring.proof.control import activity_of, run_control
 from autotp.measuring.proof.split_proof import ArmActivity, prove_split
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
 from autotp.measuring.rounds.worker_arm import WorkerArm
-from autotp.space import MODEL_THREADS, Config, Effective, Predictor
+from autotp.space.aliases.effective import Effective
+from autotp.space.aliases.predictor import MODEL_THREADS, Predictor
+from autotp.space.knobs.config import Config
 
 
 class Bench(Protocol):

@@ -5,15 +5,20 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from autotp.errors import SpaceError
-from autotp.findings import Metric
+from autotp.findings.metric import Metric
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.proof.control import Control
 from autotp.measuring.proof.split_proof import socket_cpus
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.workload.registry import AnyWorkload, void_knobs
-from autotp.runtime import ModelFiles, Plan, Shape
-from autotp.space import Config, Mask, affinity, config_dropped, lossy
-from autotp.topology import Topology
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import ModelFiles
+from autotp.runtime.models.read import Shape
+from autotp.space.knobs.config import Config
+from autotp.space.limits.affinity import Mask, affinity
+from autotp.space.limits.precision import lossy
+from autotp.space.limits.rules import config_dropped
+from autotp.topology.probe import Topology
 
 REFERENCE_PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
 LATENCY_HINT = Config.of({"performance_hint": "latency"})

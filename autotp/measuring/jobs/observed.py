@@ -2,10 +2,13 @@
 
 import msgspec
 
-from autotp.findings import Proof
+from autotp.findings.proof import Proof
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.outputs.error import OutputError
-from autotp.space import KNOBS, Config, Effective, Mask
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.table import KNOBS
+from autotp.space.limits.affinity import Mask
 
 # Properties that distinguish configs. OpenVINO reports the hint and the policy as they were set, whatever it does.
 DISTINCTIVE = tuple(

@@ -10,7 +10,8 @@ from autotp.measuring.protocol import Inspect, Inspected, Ready
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.options import spelling
-from autotp.runtime import ModelFiles, ModelInfo, Shape
+from autotp.runtime.models.model_files import ModelFiles
+from autotp.runtime.models.read import ModelInfo, Shape
 
 
 def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> ModelInfo:

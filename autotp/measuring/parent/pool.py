@@ -16,7 +16,7 @@ from autotp.measuring.parent.capture import CapturedOutput
 from autotp.measuring.parent.fork_server import START
 from autotp.measuring.parent.process import WorkerProcess
 from autotp.measuring.parent.watchdog import PhaseClock
-from autotp.topology import available_memory_bytes
+from autotp.topology.envelope.memory import available_memory_bytes
 
 ENTRY = "autotp.measuring.child.worker"
 END_WITHIN_S = 60.0  # as long as its workers may need to end

@@ -14,10 +14,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from autotp.findings import Proof, ProofState
+from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.protocol import ThreadActivity
-from autotp.space import SUB_STREAM_THREADS, sockets_spanned, split_places
-from autotp.topology import Machine, format_cpulist
+from autotp.space.cpu_plugin.processors import split_places
+from autotp.space.cpu_plugin.streams import SUB_STREAM_THREADS
+from autotp.space.limits.affinity import sockets_spanned
+from autotp.topology.hardware.machine import Machine
+from autotp.topology.tree.cpulist import format_cpulist
 
 HANDED_OVER = 0.5  # sleeps of the calling thread per inference: at most 0.08 without sub-streams, 0.9 to 8 with
 

@@ -13,7 +13,7 @@ from autotp.measuring.protocol import Started, ThreadActivity
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.registry import AnyWorkload
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import Plan
+from autotp.runtime.compile import Plan
 
 
 class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):

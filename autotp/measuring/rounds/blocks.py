@@ -15,7 +15,7 @@ import msgspec
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import BLOCK_S, Run, Workload
-from autotp.topology import Envelope
+from autotp.topology.envelope.envelope import Envelope
 
 LONGEST_BLOCK_SHARE = 1 / 300  # of a budget: a slow model must get enough rounds, too
 TURNS_PER_BLOCK = 4  # turns of all requests in flight; the lead-in is one more, the drain at most one

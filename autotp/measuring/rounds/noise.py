@@ -17,7 +17,7 @@ from time import monotonic
 import msgspec
 import numpy as np
 
-from autotp.findings import Metric
+from autotp.findings.metric import Metric
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
 from autotp.measuring.rounds.blocks import TURNS_PER_BLOCK, BlockSettings

@@ -12,7 +12,8 @@ from time import monotonic
 
 import msgspec
 
-from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric
+from autotp.findings.interval import REPORTED_CONFIDENCE, Interval
+from autotp.findings.metric import Metric
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
 from autotp.measuring.rounds.blocks import BlockSettings

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from autotp.findings import METRICS, Metric, Statistic
+from autotp.findings.metric import METRICS, Metric, Statistic
 from autotp.measuring.samples.block import Block
 
 

@@ -28,7 +28,8 @@ from math import ceil, exp, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from autotp.findings import Interval, Metric
+from autotp.findings.interval import Interval
+from autotp.findings.metric import Metric
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import samples_of, value_of, values_of_blocks
 

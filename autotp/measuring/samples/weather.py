@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from math import sqrt
 
 from autotp.measuring.samples.block import Block, Weather
-from autotp.topology import TICK_S
+from autotp.topology.envelope.cpu_usage import TICK_S
 
 MOST_TAKEN = 0.2  # share of the CPUs' time
 TICK_ERRORS = 1.5  # ticks, times the square root of the number of CPUs (if there are few)

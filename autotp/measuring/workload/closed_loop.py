@@ -24,19 +24,12 @@ from autotp.measuring.outputs.reference import NamedOutputs
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Driver, Run, Wanted, Workload
 from autotp.options import Flag, Form, spell
-from autotp.runtime import (
-    Compiled,
-    ModelFiles,
-    ModelInfo,
-    Requests,
-    copy_seconds,
-    create_requests,
-    infer_outputs,
-    reset_states,
-)
+from autotp.runtime.compile import Compiled
 from autotp.runtime.inference.inputs import make_samples
-from autotp.runtime.models.model_files import ModelKind
-from autotp.space import Config
+from autotp.runtime.inference.requests import Requests, copy_seconds, create_requests, infer_outputs, reset_states
+from autotp.runtime.models.model_files import ModelFiles, ModelKind
+from autotp.runtime.models.read import ModelInfo
+from autotp.space.knobs.config import Config
 
 Burst = tuple[int, float, tuple[float, ...]]
 

@@ -19,9 +19,11 @@ from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.token_driver import PROMPTS, TokenBlock, TokenDriver
 from autotp.measuring.workload.workload import Driver, Run, Wanted, Workload
 from autotp.options import Flag, Form, spell
-from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo, context_limit
-from autotp.runtime.models.model_files import ModelKind
-from autotp.space import Config
+from autotp.runtime.compile import Compiled
+from autotp.runtime.models.language import Attention, context_limit
+from autotp.runtime.models.model_files import ModelFiles, ModelKind
+from autotp.runtime.models.read import ModelInfo
+from autotp.space.knobs.config import Config
 
 NEW_TOKENS = 128
 BURST_TOKENS = 8

@@ -32,8 +32,10 @@ from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import Burst, ClosedLoop, InferenceDriver, data_file
 from autotp.measuring.workload.workload import Driver, Run, Wanted
 from autotp.options import Flag, Form, spell
-from autotp.runtime import Compiled, ModelFiles, Requests
-from autotp.space import Config
+from autotp.runtime.compile import Compiled
+from autotp.runtime.inference.requests import Requests
+from autotp.runtime.models.model_files import ModelFiles
+from autotp.space.knobs.config import Config
 
 OPEN_BLOCK_S = 0.5
 ARRIVALS_PER_TURN = 5

@@ -10,7 +10,7 @@ from autotp.measuring.workload.generation import Generation, GenerationOptions
 from autotp.measuring.workload.open_loop import OpenLoop, OpenLoopOptions
 from autotp.measuring.workload.workload import Wanted, Workload
 from autotp.options import Flag, Form, spell
-from autotp.runtime import ModelFiles
+from autotp.runtime.models.model_files import ModelFiles
 
 WORKLOADS: tuple[type[Workload], ...] = (ClosedLoop, OpenLoop, Generation)
 AnyWorkload: TypeAlias = ClosedLoop | OpenLoop | Generation

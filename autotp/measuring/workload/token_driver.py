@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from autotp.measuring.outputs.reference import NamedOutputs, load_outputs
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import Compiled, generator_of
+from autotp.runtime.compile import Compiled
+from autotp.runtime.inference.generate import generator_of
 
 if TYPE_CHECKING:
     from autotp.measuring.workload.generation import Generation

@@ -14,9 +14,11 @@ import msgspec
 from autotp.findings.metric import Metric, Samples, metrics_of
 from autotp.measuring.outputs.reference import NamedOutputs
 from autotp.measuring.samples.block import Block
-from autotp.runtime import Attention, Compiled, ModelFiles, ModelInfo
-from autotp.runtime.models.model_files import ModelKind
-from autotp.space import Config
+from autotp.runtime.compile import Compiled
+from autotp.runtime.models.language import Attention
+from autotp.runtime.models.model_files import ModelFiles, ModelKind
+from autotp.runtime.models.read import ModelInfo
+from autotp.space.knobs.config import Config
 
 BLOCK_S = 0.05  # the usual length
 WARM_UP_BLOCK_S = 0.05

@@ -16,6 +16,9 @@ from autotp.runtime.models.read import port_name
 
 if TYPE_CHECKING:
     import openvino as ov
+    from openvino import AsyncInferQueue as AsyncInferQueue
+    from openvino import CompiledModel as CompiledModel
+    from openvino import InferRequest as InferRequest
 
 COPIES = 9
 STEPS = 4  # inferences of a model with state: an error in its state shows from the second on

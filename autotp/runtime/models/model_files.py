@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from autotp.errors import ModelError
-from autotp.files import is_file
+from autotp.files.atomic import is_file
 
 
 class ModelKind(StrEnum):

@@ -10,7 +10,7 @@ from autotp.errors import ModelError
 from autotp.options import spell
 from autotp.runtime.models.language import Language, context_limit, describe_language
 from autotp.runtime.models.model_files import ModelFiles, ModelKind
-from autotp.space import FullyConnected
+from autotp.space.knobs.graph_split import FullyConnected
 
 if TYPE_CHECKING:
     import openvino as ov

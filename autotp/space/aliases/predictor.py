@@ -26,7 +26,7 @@ from autotp.space.knobs.graph_split import FullyConnected
 from autotp.space.knobs.table import KNOBS
 from autotp.space.limits.affinity import AFFINITY_KNOBS, Mask, affinity
 from autotp.space.limits.precision import default_cache_precision, default_precision
-from autotp.topology import Topology
+from autotp.topology.probe import Topology
 
 # Threads per stream that OpenVINO may derive from a model's memory pressure under the THROUGHPUT hint; 0: none.
 MODEL_THREADS = (0, 1, 2)

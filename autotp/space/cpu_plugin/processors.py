@@ -14,7 +14,8 @@ from itertools import pairwise, takewhile
 
 import msgspec
 
-from autotp.topology import Machine, format_cpulist
+from autotp.topology.hardware.machine import Machine
+from autotp.topology.tree.cpulist import format_cpulist
 
 _LAST_LEVEL = 3
 _PRIVATE_LEVEL = 2

@@ -11,7 +11,8 @@ from itertools import pairwise
 from autotp.errors import SpaceError
 from autotp.space.cpu_plugin.processors import split_places
 from autotp.space.knobs.config import Config
-from autotp.topology import Envelope, Machine
+from autotp.topology.envelope.envelope import Envelope
+from autotp.topology.hardware.machine import Machine
 
 Mask = tuple[int, ...]
 

@@ -6,7 +6,7 @@ so they need the user's permission; more exact ones are always allowed.
 
 from autotp.space.knobs.config import Config
 from autotp.space.knobs.table import KNOBS, Value
-from autotp.topology import Machine
+from autotp.topology.hardware.machine import Machine
 
 BF16_ISA = frozenset({"avx512_bf16", "amx_bf16"})
 F16_ISA = frozenset({"asimdhp"})  # arm64 with arithmetic in half precision

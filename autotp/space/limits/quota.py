@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import floor
 
 from autotp.space.schema.choices import BoundKnob
-from autotp.topology import Envelope
+from autotp.topology.envelope.envelope import Envelope
 
 THREADS = "inference_num_threads"
 

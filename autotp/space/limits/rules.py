@@ -12,7 +12,8 @@ from autotp.space.knobs.table import Value
 from autotp.space.limits.affinity import nodes_spanned, sockets_spanned
 from autotp.space.limits.precision import PRECISION_KNOBS, precision_dropped
 from autotp.space.limits.quota import beyond_quota, threads_within
-from autotp.topology import Envelope, Topology
+from autotp.topology.envelope.envelope import Envelope
+from autotp.topology.probe import Topology
 
 # The knobs that `config_dropped` reads.
 COMBINED_KNOBS = (

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from autotp.errors import SpaceError
-from autotp.files import is_file, load_yaml, to_type
+from autotp.files.atomic import is_file
+from autotp.files.yaml_loader import load_yaml, to_type
 from autotp.space.knobs.table import Kind, Knob, Value, Word, knob_named
 
 Item = Value | Word

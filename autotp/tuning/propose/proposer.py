@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 
 
 class Proposer(Protocol):

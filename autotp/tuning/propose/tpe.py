@@ -19,7 +19,9 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from autotp.space import BoundKnob, BoundSpace, Choice, Config, choose
+from autotp.space.bound_space import BoundSpace
+from autotp.space.knobs.config import Config
+from autotp.space.schema.choices import BoundKnob, Choice, choose
 
 DRAWS = 30
 FAILURES_TO_AVOID = 2

@@ -5,7 +5,7 @@ from math import exp, hypot, inf, pi, sqrt
 import msgspec
 import numpy as np
 
-from autotp.findings import Interval
+from autotp.findings.interval import Interval
 from autotp.measuring.samples.statistics import t_quantile
 
 _MEDIAN_EFFICIENCY = sqrt(pi / 2)  # standard error of a median over that of a mean, normal samples

@@ -22,7 +22,7 @@ from time import monotonic
 import msgspec
 import numpy as np
 
-from autotp.findings import Metric
+from autotp.findings.metric import Metric
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round

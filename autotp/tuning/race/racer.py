@@ -6,7 +6,7 @@ from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from autotp.tuning.study.block_columns import Row
 from autotp.tuning.study.study import Trial
 

@@ -10,9 +10,10 @@ from math import isfinite
 
 import msgspec
 
-from autotp.findings import REPORTED_CONFIDENCE, Interval, Metric
+from autotp.findings.interval import REPORTED_CONFIDENCE, Interval
+from autotp.findings.metric import Metric
 from autotp.measuring.samples.statistics import t_interval
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,12 +21,15 @@ from autotp.deploy.tuned import (
     TunedStudy,
     TunedWorkload,
 )
-from autotp.findings import UNITY, Interval, Metric, Ruling
+from autotp.findings.interval import UNITY, Interval
+from autotp.findings.metric import Metric
+from autotp.findings.ruling import Ruling
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.verdict import Verdict
-from autotp.runtime import digest
-from autotp.space import Config
-from autotp.topology import Topology, format_cpulist
+from autotp.runtime.models.model_files import digest
+from autotp.space.knobs.config import Config
+from autotp.topology.probe import Topology
+from autotp.topology.tree.cpulist import format_cpulist
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.pareto import Point, costs_of, front_of
 from autotp.tuning.study.storage_url import public_url

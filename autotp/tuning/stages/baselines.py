@@ -7,10 +7,10 @@ from math import inf
 
 from autotp.deploy.headline import proof_words
 from autotp.errors import EnvironmentFailure
-from autotp.findings import ProofState
+from autotp.findings.proof import ProofState
 from autotp.measuring.failure import ArmFailure, Status
 from autotp.measuring.jobs.observed import Observed, Outcome
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from autotp.tuning.events import ArmEnded, BaselinesRaced
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session

@@ -6,7 +6,8 @@ from statistics import fmean
 
 import msgspec
 
-from autotp.findings import Metric, Ruling
+from autotp.findings.metric import Metric
+from autotp.findings.ruling import Ruling
 from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, WaveSchedule, plan_waves
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval

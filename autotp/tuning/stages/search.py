@@ -4,8 +4,9 @@ from collections import deque
 
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
-from autotp.space import Config, split_places
-from autotp.topology import Topology
+from autotp.space.cpu_plugin.processors import split_places
+from autotp.space.knobs.config import Config
+from autotp.topology.probe import Topology
 from autotp.tuning.events import ArmEnded
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.race.race import ROUNDS_TO_SCREEN

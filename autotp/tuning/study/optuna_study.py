@@ -19,7 +19,7 @@ from autotp.measuring.failure import ArmFailure, Status
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.samples.weather import weather_counts
 from autotp.options import spell
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from autotp.tuning.constraints import violations
 from autotp.tuning.propose.tpe import TpeProposer
 from autotp.tuning.request import TuneRequest

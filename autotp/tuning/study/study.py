@@ -8,7 +8,7 @@ import msgspec
 
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from autotp.tuning.study.block_columns import Row
 
 

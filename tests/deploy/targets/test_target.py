@@ -9,7 +9,7 @@ import pytest
 from autotp.deploy import targets as package
 from autotp.deploy.targets import targets, ways_to_deploy
 from autotp.deploy.tuned import Profile, Tuned, TunedWorkload
-from autotp.runtime import Attention
+from autotp.runtime.models.language import Attention
 from tests.support.tuned_files import profile, tuned
 
 BINDING: tuple[dict[str, Any], tuple[str, ...]] = ({"numa_nodes": 1}, ("0-1",))

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from autotp.space import KNOBS, Knob, load_space, named_spaces
+from autotp.space.knobs.table import KNOBS, Knob
+from autotp.space.schema.space_file import load_space, named_spaces
 from tests.evidence.pages.markdown import table
 
 SPACES = Path(__file__).parents[3] / "search_spaces"

@@ -10,7 +10,7 @@ import pytest
 from autotp.measuring.child import cpu_weather
 from autotp.measuring.child.cpu_weather import CpuWeather
 from autotp.measuring.samples.weather import disturbed
-from autotp.topology import Usage
+from autotp.topology.envelope.cpu_usage import Usage
 
 
 def test_another_process_on_our_cpu_is_seen() -> None:

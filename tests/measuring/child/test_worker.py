@@ -36,10 +36,11 @@ from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop
 from autotp.measuring.workload.workload import Run
 from autotp.options import Spelling
-from autotp.runtime import ModelInfo, Plan, Port, locate
+from autotp.runtime.compile import Plan
 from autotp.runtime.inference.inputs import MOST_CHECKED_SAMPLES
-from autotp.runtime.models.read import Shape
-from autotp.space import FullyConnected
+from autotp.runtime.models.model_files import locate
+from autotp.runtime.models.read import ModelInfo, Port, Shape
+from autotp.space.knobs.graph_split import FullyConnected
 from tests.support.language_models import language_model
 from tests.support.models import WIDTH, dynamic_model, matmul_model
 

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from autotp.errors import EnvironmentFailure, InputError
-from autotp.findings import METRICS, Metric, Ruling
+from autotp.findings.metric import METRICS, Metric
+from autotp.findings.ruling import Ruling
 from autotp.measuring.compare.comparison import (
     A,
     B,
@@ -27,8 +28,9 @@ from autotp.measuring.rounds.arm import Arm, ArmSpec
 from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.waves import AA, Waves, WaveSchedule
 from autotp.measuring.workload.closed_loop import ClosedLoop
-from autotp.runtime import Plan, locate
-from autotp.space import Effective
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import locate
+from autotp.space.aliases.effective import Effective
 from tests.support.models import matmul_model
 from tests.support.pretended_arms import PLAIN, Pretended
 

@@ -8,7 +8,8 @@ import pytest
 
 from autotp.deploy.tuned import TunedWorkload, write_tuned
 from autotp.errors import InputError, SpaceError
-from autotp.findings import METRICS, Loop, Samples
+from autotp.findings.loop import Loop
+from autotp.findings.metric import METRICS, Samples
 from autotp.measuring.compare.comparison import A, B
 from autotp.measuring.compare.sides import (
     Side,
@@ -28,8 +29,9 @@ from autotp.measuring.workload.open_loop import OpenLoop
 from autotp.measuring.workload.registry import AnyWorkload, workload_for
 from autotp.measuring.workload.workload import Wanted
 from autotp.options import Spelling, spelled_for
-from autotp.runtime import Attention, ModelFiles, ModelKind, locate
-from autotp.space import Config
+from autotp.runtime.models.language import Attention
+from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
+from autotp.space.knobs.config import Config
 from tests.support.jobs import job_for
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model

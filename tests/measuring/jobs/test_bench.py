@@ -17,8 +17,11 @@ from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.parent import pool as workers_module
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import locate
-from autotp.space import Config, Effective, FullyConnected, Predictor
+from autotp.runtime.models.model_files import locate
+from autotp.space.aliases.effective import Effective
+from autotp.space.aliases.predictor import Predictor
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.graph_split import FullyConnected
 from tests.support.jobs import job_for
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model

@@ -7,15 +7,19 @@ import msgspec
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop
-from autotp.runtime import Attention, ModelFiles, ModelKind, Plan, Shape
-from autotp.space import Config, GraphSplit
-from autotp.topology import Topology, narrow
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.language import Attention
+from autotp.runtime.models.model_files import ModelFiles, ModelKind
+from autotp.runtime.models.read import Shape
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.graph_split import GraphSplit
+from autotp.topology.probe import Topology, narrow
 from tests.support.named_machines import topology
 
 PLAIN = ModelFiles(Path("plain.xml"), ModelKind.IR)

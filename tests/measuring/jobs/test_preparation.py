@@ -14,8 +14,11 @@ from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.options import Spelling, spelled_for
-from autotp.runtime import ModelFiles, ModelInfo, ModelKind, Plan, Port, locate
-from autotp.space import Config, FullyConnected
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
+from autotp.runtime.models.read import ModelInfo, Port
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.graph_split import FullyConnected
 from tests.support.jobs import job_for
 from tests.support.language_models import language_model
 from tests.support.models import WIDTH, dynamic_model, matmul_model

@@ -18,10 +18,11 @@ from autotp.measuring.outputs.reference import Outputs as Checked
 from autotp.measuring.outputs.reference import save_outputs
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.worker_arm import WorkerArm
-from autotp.runtime import Plan, compile_plan, infer_outputs, locate
+from autotp.runtime.compile import Plan, compile_plan
 from autotp.runtime.inference.inputs import seeded_samples
-from autotp.runtime.inference.requests import STEPS
-from autotp.space import Config
+from autotp.runtime.inference.requests import STEPS, infer_outputs
+from autotp.runtime.models.model_files import locate
+from autotp.space.knobs.config import Config
 from tests.evidence.check_outputs import CHAOS_TOLERANCE, check_chaos, check_recogniser, tune, tune_recogniser
 from tests.support.jobs import job_for
 from tests.support.models import chaotic_model, counting_model

@@ -20,7 +20,7 @@ from autotp.measuring.parent.watchdog import UNSCALED_LIMITS, PhaseLimits
 from autotp.measuring.protocol import Failed, Inspect, encode
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import ModelFiles, ModelKind
+from autotp.runtime.models.model_files import ModelFiles, ModelKind
 from tests.support.processes import answered_pid, descriptors, gone, pid_of
 
 BLOCK = Block(count=1, elapsed_s=0.5, latencies_s=(0.5,), memory_bytes=1)

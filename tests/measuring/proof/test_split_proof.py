@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from autotp.findings import Proof, ProofState
+from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.proof.split_proof import ArmActivity, SocketCpus, prove_split, socket_cpus
 from autotp.measuring.protocol import ThreadActivity
-from autotp.topology import probe
+from autotp.topology.probe import probe
 from tests.support import rig
 from tests.support.trees import Described, build
 

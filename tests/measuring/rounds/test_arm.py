@@ -11,7 +11,8 @@ from autotp.measuring.rounds.arm import ArmSpec, start_together, stop_all
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import Plan, locate
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import locate
 from tests.support.models import matmul_model
 from tests.support.workerless import Workerless
 

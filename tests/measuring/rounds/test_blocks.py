@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from autotp.findings import Samples
+from autotp.findings.metric import Samples
 from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import ClosedLoop
@@ -12,7 +12,7 @@ from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop
 from autotp.measuring.workload.token_driver import TokenBlock
 from autotp.measuring.workload.workload import Run, Workload
-from autotp.topology import Envelope
+from autotp.topology.envelope.envelope import Envelope
 from tests.support.workerless import Workerless
 
 SECOND = Generation(prompt_tokens=64, new_tokens=64, timed=(Samples.SECOND_TOKENS,))

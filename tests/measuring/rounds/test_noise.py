@@ -6,7 +6,7 @@ from math import exp, sqrt
 
 import pytest
 
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import BlockSettings

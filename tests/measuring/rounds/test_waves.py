@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.rounds.waves import (
     AA,
     MAX_PROCESSES,

@@ -22,8 +22,9 @@ from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import Plan, locate
-from autotp.space import Mask
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import locate
+from autotp.space.limits.affinity import Mask
 from tests.support.faults import Fault, requests_for
 from tests.support.language_models import language_model
 from tests.support.models import matmul_model

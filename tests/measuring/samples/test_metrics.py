@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.findings import INFERENCES, METRICS, metrics_of
+from autotp.findings.metric import INFERENCES, METRICS, metrics_of
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics, value_of, values_of_blocks
 

@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.findings import INFERENCES, METRICS, metrics_of, objectives_of
+from autotp.findings.metric import INFERENCES, METRICS, metrics_of, objectives_of
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.statistics import (
     DECIDING_CONFIDENCE,

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 
 from autotp.errors import InputError
-from autotp.findings import METRICS, Loop
+from autotp.findings.loop import Loop
+from autotp.findings.metric import METRICS
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import ClosedLoop, InferenceDriver, drive
 from autotp.measuring.workload.workload import Run, Wanted
 from autotp.options import Spelling, spelled_for
-from autotp.runtime import ModelFiles, ModelKind, Plan, Requests, compile_plan, create_requests, locate
+from autotp.runtime.compile import Plan, compile_plan
 from autotp.runtime.inference.inputs import seeded_samples
-from autotp.space import Config
+from autotp.runtime.inference.requests import Requests, create_requests
+from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
+from autotp.space.knobs.config import Config
 from tests.support.models import WIDTH, counting_model, matmul_model, wide_model
 
 PLAIN = ModelFiles(Path("plain.xml"), ModelKind.IR)

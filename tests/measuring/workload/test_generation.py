@@ -8,14 +8,16 @@ import msgspec
 import pytest
 
 from autotp.errors import InputError
-from autotp.findings import METRICS, Loop, Metric, Samples
+from autotp.findings.loop import Loop
+from autotp.findings.metric import METRICS, Metric, Samples
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.generation import BURST_TOKENS, Generation
 from autotp.measuring.workload.token_driver import TokenBlock
 from autotp.measuring.workload.workload import Run, Wanted
 from autotp.options import Spelling, spelled_for
-from autotp.runtime import Attention, ModelFiles, locate
-from autotp.space import Config
+from autotp.runtime.models.language import Attention
+from autotp.runtime.models.model_files import ModelFiles, locate
+from autotp.space.knobs.config import Config
 from tests.support.language_models import language_model
 
 FIRST, SECOND = METRICS["first_token_latency"], METRICS["second_token_latency"]

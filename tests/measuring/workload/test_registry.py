@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from autotp.errors import InputError
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop
@@ -21,8 +21,8 @@ from autotp.measuring.workload.registry import (
 )
 from autotp.measuring.workload.workload import Wanted, Workload
 from autotp.options import Spelling, spelled_for
-from autotp.runtime import ModelFiles, ModelKind, locate
-from autotp.space import KNOBS
+from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
+from autotp.space.knobs.table import KNOBS
 from tests.support.language_models import language_model
 
 PLAIN = ModelFiles(Path("plain.xml"), ModelKind.IR)

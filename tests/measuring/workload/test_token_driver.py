@@ -13,7 +13,9 @@ from autotp.measuring.workload import token_driver
 from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.token_driver import CHECKED_TOKENS, TokenBlock, TokenDriver
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import Attention, Plan, compile_plan, locate
+from autotp.runtime.compile import Plan, compile_plan
+from autotp.runtime.models.language import Attention
+from autotp.runtime.models.model_files import locate
 from tests.support.language_models import VOCABULARY, language_model
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}

@@ -1,11 +1,11 @@
 """What all workloads have in common."""
 
-from autotp.findings import METRICS
+from autotp.findings.metric import METRICS
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop
 from autotp.measuring.workload.workload import Run
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 
 
 def test_metrics_are_those_of_what_blocks_hold() -> None:

@@ -13,7 +13,7 @@ from openvino import opset13 as ops
 
 from autotp.errors import ModelError
 from autotp.runtime.graph.split_fc import count_split, fully_connected, shard_bounds, split_fc
-from autotp.space import FullyConnected, GraphSplit
+from autotp.space.knobs.graph_split import FullyConnected, GraphSplit
 from tests.support import rig
 from tests.support.compiled_graphs import compiled, multiplications, outputs
 from tests.support.fully_connected import WEIGHT_TYPES, Form, build, evaluated, forms

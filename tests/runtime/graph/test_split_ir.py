@@ -8,8 +8,9 @@ import pytest
 from openvino import opset13 as ops
 
 from autotp.errors import InputError, ModelError
-from autotp.runtime import locate, save_split
-from autotp.space import GraphSplit
+from autotp.runtime.graph.split_ir import save_split
+from autotp.runtime.models.model_files import locate
+from autotp.space.knobs.graph_split import GraphSplit
 from tests.support.compiled_graphs import multiplications, outputs
 from tests.support.models import matmul_model
 

@@ -5,7 +5,10 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from autotp.runtime import Attention, Generator, Plan, compile_plan, generator_of, locate
+from autotp.runtime.compile import Plan, compile_plan
+from autotp.runtime.inference.generate import Generator, generator_of
+from autotp.runtime.models.language import Attention
+from autotp.runtime.models.model_files import locate
 from tests.support.language_models import VOCABULARY, build, language_model
 
 PROMPT = np.array([[2, 7, 1, 8, 2, 8], [3, 1, 4, 1, 5, 9]])

@@ -8,19 +8,17 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from autotp.runtime import (
-    Compiled,
-    Plan,
+from autotp.runtime.compile import Compiled, Plan, compile_plan
+from autotp.runtime.inference.inputs import seeded_samples
+from autotp.runtime.inference.requests import (
     Requests,
-    compile_plan,
     copy_seconds,
     create_queue,
     create_requests,
     infer_outputs,
-    locate,
     reset_states,
 )
-from autotp.runtime.inference.inputs import seeded_samples
+from autotp.runtime.models.model_files import locate
 from tests.support.models import WIDTH, counting_model, expected, matmul_model, wide_model
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32"}

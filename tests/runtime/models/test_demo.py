@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotp.runtime import Plan, build_demo_model, compile_plan, digest, infer_outputs, inspect_model, locate
+from autotp.runtime.compile import Plan, compile_plan, inspect_model
 from autotp.runtime.inference.inputs import seeded_samples
+from autotp.runtime.inference.requests import infer_outputs
+from autotp.runtime.models.demo import build_demo_model
+from autotp.runtime.models.model_files import digest, locate
 from autotp.runtime.models.read import Port
 
 

@@ -8,8 +8,9 @@ import pytest
 from openvino import opset13 as ops
 
 from autotp.errors import ModelError
-from autotp.runtime import Language, ModelKind, context_limit, inspect_model, locate
-from autotp.runtime.models.language import describe_language, keep_last_logits
+from autotp.runtime.compile import inspect_model
+from autotp.runtime.models.language import Language, context_limit, describe_language, keep_last_logits
+from autotp.runtime.models.model_files import ModelKind, locate
 from tests.support.language_models import HIDDEN, VOCABULARY, build, language_model
 from tests.support.models import matmul_model
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import ModelError
-from autotp.runtime import inspect_model
+from autotp.runtime.compile import inspect_model
 from autotp.runtime.models.model_files import Digest, ModelFiles, ModelKind, digest, locate
 from tests.support.models import matmul_model
 from tests.support.onnx_bytes import (

@@ -11,9 +11,10 @@ from openvino import opset13 as ops
 
 from autotp.errors import ModelError
 from autotp.options import Spelling, spelled_for
-from autotp.runtime import inspect_model, locate
+from autotp.runtime.compile import inspect_model
+from autotp.runtime.models.model_files import locate
 from autotp.runtime.models.read import ModelInfo, Port, Shape, reason
-from autotp.space import FullyConnected
+from autotp.space.knobs.graph_split import FullyConnected
 from tests.support.models import WIDTH, dynamic_model, matmul_model
 from tests.support.real_models import real_model_or_skip
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import SpaceError
-from autotp.space import Config
 from autotp.space.aliases.grid import Grid, distinct
+from autotp.space.knobs.config import Config
 from autotp.space.schema.choices import BoundKnob
 
 STREAMS = BoundKnob(name="num_streams", choices=(None, 1, 2))

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from autotp.errors import SpaceError
-from autotp.space import Config, Identity, Predictor
+from autotp.space.aliases.predictor import Identity, Predictor
+from autotp.space.knobs.config import Config
 from tests.support.named_machines import topology
 
 SPLIT = {"distribution_policy": "tensor_parallel"}

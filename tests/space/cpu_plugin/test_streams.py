@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from autotp.space import MODEL_THREADS, Config, Effective, Predictor
+from autotp.space.aliases.effective import Effective
+from autotp.space.aliases.predictor import MODEL_THREADS, Predictor
+from autotp.space.knobs.config import Config
 from tests.evidence.sweep_effective import predict_and_observe
 from tests.support import rig
 from tests.support.effective_configs import MACHINES

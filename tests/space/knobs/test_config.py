@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import SpaceError
-from autotp.files import dump_yaml, parse_yaml
-from autotp.space import KNOBS, Config, Kind, Knob, spell_config
+from autotp.files.yaml_loader import parse_yaml
+from autotp.files.yaml_writer import dump_yaml
+from autotp.space.knobs.config import Config, spell_config
+from autotp.space.knobs.table import KNOBS, Kind, Knob
 
 
 def _values(knob: Knob) -> st.SearchStrategy[Any]:

@@ -2,7 +2,11 @@
 
 import pytest
 
-from autotp.space import MIN_WEIGHTS, Config, FullyConnected, GraphSplit, Predictor, bind, load_space
+from autotp.space.aliases.predictor import Predictor
+from autotp.space.bound_space import bind
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.graph_split import MIN_WEIGHTS, FullyConnected, GraphSplit
+from autotp.space.schema.space_file import load_space
 from tests.support.named_machines import topology
 
 HEAD, SMALL, NARROW = FullyConnected(28_000_000, 49_152), FullyConnected(331_776, 576), FullyConnected(1000, 2)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import SpaceError
-from autotp.space import KNOBS, Kind, knob_named
+from autotp.space.knobs.table import KNOBS, Kind, knob_named
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import SpaceError
-from autotp.space import Config, affinity, nodes_spanned, sockets_spanned
-from autotp.topology import Topology, narrow, probe
+from autotp.space.knobs.config import Config
+from autotp.space.limits.affinity import affinity, nodes_spanned, sockets_spanned
+from autotp.topology.probe import Topology, narrow, probe
 from tests.support.named_machines import MACHINES, NAMES, separate_sockets, topology
 from tests.support.parts import Sharing
 from tests.support.trees import Described, build

@@ -2,8 +2,9 @@
 
 import pytest
 
-from autotp.space import ALLOWABLE, Config, Value, lossy
-from autotp.space.limits.precision import default_cache_precision, precision_dropped
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.table import Value
+from autotp.space.limits.precision import ALLOWABLE, default_cache_precision, lossy, precision_dropped
 from tests.support.named_machines import topology
 
 

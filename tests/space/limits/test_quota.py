@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from autotp.errors import InfeasibleError
-from autotp.space import BoundSpace, bind, load_space, parse_space
-from autotp.topology import Topology
+from autotp.space.bound_space import BoundSpace, bind
+from autotp.space.schema.space_file import load_space, parse_space
+from autotp.topology.probe import Topology
 from tests.support.bound_spaces import SHIPPED, configs, reasons
 from tests.support.named_machines import topology
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.space import Config, default_precision
+from autotp.space.knobs.config import Config
+from autotp.space.limits.precision import default_precision
 from autotp.space.limits.rules import config_dropped, value_dropped
-from autotp.topology import narrow, probe
+from autotp.topology.probe import narrow, probe
 from tests.support.named_machines import MACHINES, NAMES, topology
 from tests.support.parts import Part, Sharing
 from tests.support.trees import Described, build

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotp.errors import SpaceError
-from autotp.space import KNOBS, Space, Word, load_space, named_spaces, parse_space
-from autotp.space.schema.space_file import Condition, KnobSpec
+from autotp.space.knobs.table import KNOBS, Word
+from autotp.space.schema.space_file import Condition, KnobSpec, Space, load_space, named_spaces, parse_space
 from tests.support.bound_spaces import SHIPPED
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import TopologyError
-from autotp.topology import CpusReason
-from autotp.topology.envelope.cpuset import Allowed, read_allowed
+from autotp.topology.envelope.cpuset import Allowed, CpusReason, read_allowed
 from autotp.topology.tree.tree import Tree
 from tests.support import rig
 from tests.support.described import Described

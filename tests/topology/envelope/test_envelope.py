@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from autotp.errors import TopologyError
-from autotp.topology import CpusReason, Envelope, Reasons
-from autotp.topology.envelope.envelope import read_envelope
+from autotp.topology.envelope.cpuset import CpusReason
+from autotp.topology.envelope.envelope import Envelope, Reasons, read_envelope
 from autotp.topology.tree.tree import Tree
 from tests.support.recorded_files import write
 

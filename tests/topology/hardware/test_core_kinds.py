@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.topology import Machine
+from autotp.topology.hardware.machine import Machine
 from tests.support.cpu_tables import CPU, Row, files, machine
 
 # Two cores of two threads (CPUs 0 to 3) and four single ones (4 to 7), as on a small hybrid.

@@ -1,6 +1,6 @@
 """The counts of a machine are those of its CPUs and nodes."""
 
-from autotp.topology import CoreKind, Cpu, Machine, Node
+from autotp.topology.hardware.machine import CoreKind, Cpu, Machine, Node
 
 
 def test_counts_follow_from_the_cpus() -> None:

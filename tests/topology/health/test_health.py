@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.topology import health, probe
+from autotp.topology.health.health import health
+from autotp.topology.probe import probe
 from tests.support.cpu_tables import CPU, files, two_sockets
 from tests.support.health_advice import advice
 from tests.support.recorded_files import in_memory, write

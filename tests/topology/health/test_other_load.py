@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from autotp.topology import Advice, probe
-from autotp.topology.health.advice import Inspection, StealSample
+from autotp.topology.health.advice import Advice, Inspection, StealSample
 from autotp.topology.health.other_load import begin_steal_sample, virtual_machine
+from autotp.topology.probe import probe
 from autotp.topology.tree.ticks import Ticks
 from autotp.topology.tree.tree import Tree
 from tests.support.cpu_tables import files, two_sockets

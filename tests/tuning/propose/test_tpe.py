@@ -6,8 +6,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from autotp.space import BoundSpace, Config, bind, load_space
-from autotp.topology import probe
+from autotp.space.bound_space import BoundSpace, bind
+from autotp.space.knobs.config import Config
+from autotp.space.schema.space_file import load_space
+from autotp.topology.probe import probe
 from autotp.tuning.propose.tpe import TpeProposer
 from tests.support.trees import Described, build
 

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.findings import METRICS, Metric
+from autotp.findings.metric import METRICS, Metric
 from autotp.measuring.failure import Status
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
-from autotp.space import Config, Effective
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
 from autotp.tuning.race.estimate import Estimate
 from autotp.tuning.race.race import ROUNDS_TO_JUDGE, ROUNDS_TO_SCREEN, Race, may_be_best
 from autotp.tuning.race.racer import Racer

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.findings import METRICS
-from autotp.space import Config
+from autotp.findings.metric import METRICS
+from autotp.space.knobs.config import Config
 from autotp.tuning.result.pareto import Point, costs_of, front_of
 
 FIRST, SECOND = METRICS["first_token_latency"], METRICS["second_token_latency"]

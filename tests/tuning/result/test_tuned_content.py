@@ -8,10 +8,12 @@ import pytest
 
 from autotp.deploy.headline import headline
 from autotp.deploy.tuned import read_tuned, write_tuned
-from autotp.findings import METRICS, Interval, Ruling
+from autotp.findings.interval import Interval
+from autotp.findings.metric import METRICS
+from autotp.findings.ruling import Ruling
 from autotp.measuring.verdict import Verdict
-from autotp.space import Config
-from autotp.topology import Topology, probe
+from autotp.space.knobs.config import Config
+from autotp.topology.probe import Topology, probe
 from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import VERDICTS, MeasuredConfig, build_tuned
 from tests.support.trees import Described, build

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from autotp.findings import METRICS, Ruling
+from autotp.findings.metric import METRICS
+from autotp.findings.ruling import Ruling
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.rounds.waves import AA, RoundCounts, WaveSchedule, plan_waves
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
-from autotp.space import Config, Effective
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
 from autotp.tuning.constraints import parse_constraint
 from autotp.tuning.race.race import Race
 from autotp.tuning.race.racer import Baselines, Racer

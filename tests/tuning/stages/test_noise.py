@@ -7,7 +7,7 @@ import pytest
 
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.rounds.arm import Arm
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from autotp.tuning.events import Event, NoiseMeasured
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import race_baselines

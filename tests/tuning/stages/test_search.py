@@ -11,7 +11,7 @@ from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
-from autotp.space import Config
+from autotp.space.knobs.config import Config
 from autotp.tuning.events import ArmEnded, Event
 from autotp.tuning.opening import Tuning, open_tuning
 from autotp.tuning.race.racer import Baselines

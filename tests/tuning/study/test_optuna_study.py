@@ -11,13 +11,17 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from autotp.errors import EnvironmentFailure, StudyError
-from autotp.findings import Interval, Proof, ProofState
+from autotp.findings.interval import Interval
+from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.samples.block import Block
-from autotp.space import BoundSpace, Config, Effective, bind, load_space
-from autotp.topology import probe
+from autotp.space.aliases.effective import Effective
+from autotp.space.bound_space import BoundSpace, bind
+from autotp.space.knobs.config import Config
+from autotp.space.schema.space_file import load_space
+from autotp.topology.probe import probe
 from autotp.tuning.propose.tpe import TpeProposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import decode_blocks
