@@ -111,11 +111,6 @@ def service_s(served: Requests) -> float:
     return median(drive(served, one_at_a_time=False, duration_s=0.1)[2])
 
 
-def theory_s(utilization: float, service_s: float) -> float:
-    """The mean latency of an M/D/1 queue: Poisson arrivals, one server that always takes as long."""
-    return service_s * (1 + utilization / (2 * (1 - utilization)))
-
-
 def test_gaps_between_arrivals_are_exponential() -> None:
     """Over 5000 arrivals, lead-in and window alike, the gaps have the rate's mean and the exponential law."""
     arrivals = Arrivals.poisson(100.0, 40.0, 10.0, seed=0)
@@ -145,22 +140,29 @@ def test_a_window_has_arrivals_before_it_and_in_it(duration_s: float, lead_in_s:
         assert arrivals.arrivals_s[-1] <= arrivals.ends_s
 
 
-def over_theory(served: Requests, utilization: float, seed: int) -> float:
-    """The mean latency of 120 arrivals at this share of what can be served, over that of the queue."""
-    rate_per_s = utilization / service_s(served)
-    _, _, latencies_s = drive_open(served, Arrivals.poisson(rate_per_s, 120 / rate_per_s, 0.0, seed))
-    service = sorted(latencies_s)[len(latencies_s) // 10]
-    return fmean(latencies_s) / theory_s(min(0.9, service * rate_per_s), service)
+@pytest.mark.parametrize("utilization", [0.8, 2.0])
+def test_the_latency_is_at_least_that_of_a_queue(served: Requests, utilization: float) -> None:
+    """An inference waits for those before it (Lindley's recursion), here with half of the shortest service.
 
-
-def test_the_latency_is_that_of_a_queue(served: Requests) -> None:
-    """At 10 % of what it can do mean latency is about a service, at 80 % about three of them, as theory says.
-
-    The service is read off those that found the queue empty. Neighbours on this CPU make waits longer and never
-    three times shorter, so the best of several tries counts.
+    Neighbours on this CPU make services and waits longer, and never shorter. Latencies from when an inference was
+    sent would hold no waits.
     """
-    for utilization in (0.1, 0.8):
-        assert any(0.6 < over_theory(served, utilization, seed) < 1.6 for seed in range(15)), utilization
+    service_s = min(drive(served, one_at_a_time=False, duration_s=0.1)[2])
+    rate_per_s, free_s = utilization / service_s, 0.0
+    arrivals = Arrivals.poisson(rate_per_s, 120 / rate_per_s, 0.0, seed=0)
+    _, _, latencies_s = drive_open(served, arrivals)
+    for arrival_s, latency_s in zip(arrivals.arrivals_s[arrivals.untimed :], latencies_s, strict=True):
+        free_s = max(free_s, arrival_s) + service_s / 2
+        assert latency_s >= free_s - arrival_s
+
+
+def test_the_generator_adds_next_to_nothing(served: Requests) -> None:
+    """An inference that finds the queue empty has OpenVINO's own latency, and that of a timer that wakes late."""
+    added_s = []
+    for _ in range(20):
+        _, _, (latency_s,) = drive_open(served, Arrivals(arrivals_s=(0.0, 0.02), untimed=1, ends_s=5.0))
+        added_s.append(latency_s - served.requests[0].latency / 1e3)
+    assert 0.0 <= min(added_s) < 0.005
 
 
 def test_over_saturation_the_backlog_shows_and_the_block_ends(served: Requests) -> None:
