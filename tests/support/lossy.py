@@ -30,8 +30,8 @@ def main(request_end: int, reply_end: int) -> None:
         worker.serve(cast(Any, itertools.chain([first], pipe)), replies)
 
 
-def _compare_lossy(path: Path, outputs: NamedOutputs, told: Collection[str] | None) -> OutputError:
-    return compare_outputs(path, [{name: _lossy(array) for name, array in s.items()} for s in outputs], told)
+def _compare_lossy(path: Path, outputs: NamedOutputs, deciding: Collection[str] | None) -> OutputError:
+    return compare_outputs(path, [{name: _lossy(array) for name, array in s.items()} for s in outputs], deciding)
 
 
 def _lossy(array: Any) -> Any:

@@ -138,7 +138,7 @@ def _side(arm: Arm) -> SideResult:
 def _judge_outputs(
     workers: Workers, spec: ComparisonSpec, reference: Path, sides: dict[str, SideResult]
 ) -> dict[str, SideResult]:
-    """Return `sides` with why their outputs are wrong; run the hints only if a side would be rejected otherwise."""
+    """Return `sides` with why their outputs are wrong; run the hints only if one would be rejected otherwise."""
 
     def judged(gate: Gate) -> dict[str, SideResult]:
         reasons = {
