@@ -68,7 +68,7 @@ def test_a_held_lock_fails_at_once_where_nobody_waits(other: subprocess.Popen[st
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_waiter_gets_the_lock_when_its_holder_dies(other: subprocess.Popen[str], how: signal.Signals) -> None:
-    """The waiter is told once whom it waits for, sleeps, and goes on when the holder is killed."""
+    """The waiter learns once whom it waits for, sleeps, and goes on when the holder is killed."""
     with start() as waiter:
         assert waiter.stdout is not None
         assert waiter.stdout.readline().startswith(f"waits for process {other.pid} (autotp test, since 20")

@@ -106,7 +106,7 @@ def test_fewer_than_six_processes_tell_nothing() -> None:
 
 @pytest.mark.parametrize(("name", "enough"), [("latency_p95", 100), ("latency_p99", 500), ("latency_p999", 5000)])
 def test_a_rare_quantile_needs_samples_of_each_process(name: str, enough: int) -> None:
-    """One fewer than 500 latencies in a process, and a p99 can't tell; others need more, fewer or any number."""
+    """With fewer than 500 latencies in a process, p99 can't be judged; others need more, fewer or any number."""
     best, metric = candidate({"hint": around(1.5)}), METRICS[name]
     assert ruled(best, metric=metric, samples=enough - 1).ruling is Ruling.UNKNOWN
     assert f"{name} needs {enough} samples" in ruled(best, metric=metric, samples=enough - 1).reason
@@ -115,7 +115,7 @@ def test_a_rare_quantile_needs_samples_of_each_process(name: str, enough: int) -
 
 
 def test_the_best_of_several_winners_ships() -> None:
-    """Among finalists that can be told apart, the largest median gain wins."""
+    """Among finalists that clearly differ, the largest median gain wins."""
     good = candidate({"hint": around(1.1)}, key="good", num_streams=2)
     better = candidate({"hint": around(1.3)}, key="better", num_streams=2, nireq=8)
     assert ruled(good, better).winner is better
@@ -138,7 +138,7 @@ def test_among_as_simple_configs_fewer_requests_ship() -> None:
 
 
 def test_a_simpler_config_that_is_provably_slower_does_not_ship() -> None:
-    """0.8 % behind in every process is told apart, though it is within 1 %."""
+    """0.8 % behind in every process is proven worse, though it is within 1 %."""
     ahead = candidate({"hint": around(1.3, 0.01)}, key="a", num_streams=2, nireq=8)
     behind = candidate({"hint": [g - 0.008 for g in around(1.3, 0.01)]}, key="b", num_streams=2)
     assert ruled(ahead, behind).winner is ahead

@@ -2,7 +2,7 @@
 
 That makes the description the first oracle of what a reader must find in the tree. It covers what servers and
 their firmware do: several NUMA nodes in a socket or sockets in a node, SMT, slower cores, CPUs that are
-offline, ids with gaps, nodes without CPUs or memory, and kernels that tell only a part of it.
+offline, ids with gaps, nodes without CPUs or memory, and kernels that report only a part of it.
 """
 
 from collections.abc import Callable, Hashable

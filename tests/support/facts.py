@@ -1,8 +1,8 @@
 """What a reader may find out about a machine, in one notation: for the description, our probe and other tools.
 
 Groups are sets of CPU ids, since each reader counts cores and sockets in its own way. What the description yields
-is what can be known: a folder that is missing takes the facts away that only it tells. Facts that are a dict are
-statements by id, which a reader may make of more ids than another; the sets tell which ids there are.
+is what can be known: a missing folder takes away the facts that only it holds. Facts that are a dict are
+statements by id, which a reader may make of more ids than another; the sets say which ids there are.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -23,7 +23,7 @@ X86 = (Maker.INTEL, Maker.AMD)
 
 
 def described_facts(machine: Described) -> Facts:
-    """All facts that the tree of a machine tells."""
+    """All facts that the tree of a machine shows."""
     sockets = dict(_packages(machine))
     nodes, caches = _nodes(machine), _caches(machine)
     facts = {
@@ -68,22 +68,22 @@ def _node_sockets(facts: Facts) -> dict[int, tuple[int, ...]]:
     }
 
 
-def _places_are_told(machine: Described) -> bool:
-    """Only x86 kernels tell cores and sockets in /proc/cpuinfo as well."""
+def _places_are_known(machine: Described) -> bool:
+    """Only x86 kernels report cores and sockets in /proc/cpuinfo as well."""
     return Part.TOPOLOGY not in machine.missing or machine.maker in X86
 
 
 def _cores(machine: Described) -> frozenset[CpuSet]:
-    if not _places_are_told(machine):
+    if not _places_are_known(machine):
         return frozenset(frozenset([cpu.id]) for cpu in machine.online)
     return frozenset(by_key((cpu.core, cpu.id) for cpu in machine.online).values())
 
 
 def _packages(machine: Described) -> list[tuple[CpuSet, int]]:
-    if not _places_are_told(machine):
+    if not _places_are_known(machine):
         return [(frozenset(cpu.id for cpu in machine.online), 0)]
-    told = ((frozenset(machine.of_socket(n)), machine.package_id(n)) for n in range(machine.sockets))
-    return [(group, id_) for group, id_ in told if group]
+    known = ((frozenset(machine.of_socket(n)), machine.package_id(n)) for n in range(machine.sockets))
+    return [(group, id_) for group, id_ in known if group]
 
 
 def _nodes(machine: Described) -> dict[int, CpuSet]:
@@ -107,7 +107,7 @@ def _caches(machine: Described) -> dict[CacheId, int]:
 
 
 def _efficient(machine: Described, sockets: frozenset[CpuSet]) -> CpuSet:
-    """The efficient CPUs, where there are faster ones to compare with: of the same socket, if caches must tell."""
+    """The efficient CPUs, where there are faster ones to compare with: on one socket if only caches show it."""
     efficient = frozenset(cpu.id for cpu in machine.online if cpu.efficient)
     if machine.kinds_by is KindsBy.CACHES and Part.CACHE in machine.missing:
         return frozenset()

@@ -1,6 +1,6 @@
 """A worker that misbehaves: the real one, except that it does one of these things in one of its phases.
 
-Which, is told by the number of requests in flight that it's asked for (`requests_for`), or by the name of the
+Which one is chosen by the number of requests in flight (`requests_for`), or by the name of the
 model to inspect (`model_name_for`), so that a whole tuning can meet every fault without knowing of it. Put its
 name in the place of the worker's own: `autotp.measuring.parent.pool.ENTRY = "tests.support.faults"`.
 """
@@ -33,7 +33,7 @@ _FIRST = 100
 
 
 class Fault(StrEnum):
-    """What a worker does; `expected` tells what is to be made of it."""
+    """What a worker does; `expected` is the failure that the parent must report."""
 
     SEGFAULT = "segfault"
     EXIT = "exit"
@@ -55,7 +55,7 @@ class Fault(StrEnum):
 
     @property
     def silent(self) -> bool:
-        """Whether only a watchdog can tell it."""
+        """Whether only a time limit reveals it."""
         return self in (Fault.SLEEP, Fault.SPIN)
 
     @property
@@ -101,7 +101,7 @@ def main(request_end: int, reply_end: int) -> None:
     """Serve as a worker does, until it is time to misbehave."""
     with open(request_end, "rb") as pipe, open(reply_end, "wb") as replies:
         first = pipe.readline()  # it comes before the worker's own first word, and may forbid that
-        if (todo := _told_by(first)) is None:
+        if (todo := _chosen_by(first)) is None:
             worker.serve(cast(Any, itertools.chain([first], pipe)), replies)
             return
         fault, phase = todo
@@ -117,7 +117,7 @@ def _until(phase: Phase, fault: Fault, lines: Iterable[bytes], reply_end: int) -
         yield line
 
 
-def _told_by(line: bytes) -> tuple[Fault, Phase] | None:
+def _chosen_by(line: bytes) -> tuple[Fault, Phase] | None:
     match decode_request(line):
         case Compile(plan):
             return planned(plan.nireq)

@@ -30,5 +30,5 @@ def topology(name: str) -> Topology:
 
 
 def separate_sockets(machine: Described) -> int:
-    """How many sockets OpenVINO tells apart: those in one node are one."""
+    """How many sockets OpenVINO distinguishes: those in one node are one."""
     return machine.sockets // machine.sockets_per_node

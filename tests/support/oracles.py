@@ -1,7 +1,7 @@
 """What lscpu (util-linux) and lstopo (hwloc) find in the same tree, in the notation of `tests.support.facts`.
 
 Both can read a tree of another machine, and neither shares code with our probe. `INEXPRESSIBLE` is the one place
-that says what they can't tell of which machines; all else they are asked about.
+that says what they can't report of which machines; all else is compared.
 """
 
 import json
@@ -27,7 +27,7 @@ _TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class Silence:
-    """Facts that a tool doesn't tell of the machines that `applies` to; all of its facts where none are named."""
+    """Facts that a tool doesn't report of machines that `applies` is true for; all its facts if none are named."""
 
     tool: str
     facts: tuple[str, ...]
@@ -65,7 +65,7 @@ INEXPRESSIBLE = (
     ),
     Silence("lscpu", ("distances", "memory_bytes"), _always, "it reads neither"),
     Silence("lscpu", ("package_ids",), _always, "it counts sockets from 0"),
-    Silence("lscpu", ("efficient",), _always, "it tells CPUs apart by /proc/cpuinfo alone"),
+    Silence("lscpu", ("efficient",), _always, "it distinguishes CPUs by /proc/cpuinfo alone"),
     Silence("lscpu", ("cores", "sockets"), _lacks(Part.TOPOLOGY), "without sibling masks its columns are empty"),
     Silence("lscpu", ("nodes", "node_cpus"), _lacks(Part.NODE), "it makes up no node 0"),
     Silence("lscpu", ("cache_bytes",), _has_kinds, "it has one size for all caches of a level and kind"),
@@ -91,7 +91,7 @@ INEXPRESSIBLE = (
 
 
 def silence(tool: str, fact: str, machine: Described) -> str | None:
-    """Why a tool can't tell a fact of a machine; None if it can."""
+    """Why a tool can't report a fact of a machine; None if it can."""
     return next(
         (
             rule.reason
@@ -103,9 +103,9 @@ def silence(tool: str, fact: str, machine: Described) -> str | None:
 
 
 def disagreements(tool: str, machine: Described, wanted: Facts, found: Facts) -> dict[str, tuple[object, object]]:
-    """By fact: what is wanted and what the tool found instead, of all that it can tell."""
-    told = {fact: value for fact, value in wanted.items() if silence(tool, fact, machine) is None}
-    return {fact: (value, found.get(fact)) for fact, value in told.items() if not agrees(value, found.get(fact))}
+    """By fact: what is wanted and what the tool found instead, of all that it can report."""
+    known = {fact: value for fact, value in wanted.items() if silence(tool, fact, machine) is None}
+    return {fact: (value, found.get(fact)) for fact, value in known.items() if not agrees(value, found.get(fact))}
 
 
 def agrees(wanted: object, found: object) -> bool:

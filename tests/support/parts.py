@@ -36,7 +36,7 @@ class Sharing(StrEnum):
 
 
 class KindsBy(StrEnum):
-    """Where the kernel tells which cores are efficient; the sizes of L1 caches always tell it, too."""
+    """Where the kernel says which cores are efficient; the sizes of L1 caches always show it, too."""
 
     PERF_UNITS = "cpu_core and cpu_atom"
     CAPACITY = "cpu_capacity"

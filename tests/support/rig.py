@@ -10,7 +10,7 @@ folders, and the command is executed there. In two ways:
   kept by the process itself: good for what OpenVINO chooses and for outputs, never for speed.
 
 A pretended mask survives fork, not exec, and can't be read or set from another process. `/proc` and the
-cgroup files still tell of the real CPUs.
+cgroup files still show the real CPUs.
 
 By hand, from a clone's root:
 

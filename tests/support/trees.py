@@ -194,7 +194,7 @@ def _meminfo(prefix: str, total_bytes: int) -> str:
 
 
 def _cpuinfo(described: Described, cpu: Cpu) -> str:
-    """The record of a CPU; only x86 kernels tell in it where the CPU is."""
+    """The record of a CPU; only x86 kernels say in it where the CPU is."""
     if described.maker is Maker.ARM:
         facts = {"BogoMIPS": "50.00", "Features": " ".join(described.flags), "CPU implementer": "0x41"}
         facts |= {"CPU architecture": "8", "CPU variant": "0x3", "CPU part": "0xd0c", "CPU revision": "1"}

@@ -1,4 +1,4 @@
-"""What the threads of a process did, as the kernel tells it."""
+"""What the threads of a process did, as the kernel reports it."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_a_caller_that_hands_over_sleeps_each_time(worker: threading.Thread) -> 
     assert seen.caller_sleeps >= 1.0
     assert seen.busy_threads >= 1
     assert seen.tasks >= 2
-    if seen.cpu_s:  # nothing is claimed where /proc and the masks tell of different CPUs
+    if seen.cpu_s:  # nothing is claimed where /proc and the masks show different CPUs
         assert sum(seen.cpu_s.values()) > 0.01
         assert set(seen.cpu_s) <= CPUS
 
@@ -95,6 +95,6 @@ def test_watching_ends_once_every_thread_was_seen(found: list[set[int]], slices:
 
 
 def test_other_cpus_than_the_masks_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the affinity calls tell of CPUs that `/proc` doesn't know, last CPUs are left out."""
+    """Where the affinity calls name CPUs that `/proc` doesn't know, last CPUs are left out."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4000, 4001})
     assert watch(sleep, frozenset({4000, 4001}), threads=0).cpu_s == {}

@@ -114,7 +114,7 @@ def test_threads_are_watched_on_request(tmp_path: Path) -> None:
     assert isinstance(block, Block)
 
 
-def test_what_the_person_can_mend_is_marked(tmp_path: Path) -> None:
+def test_what_the_user_can_mend_is_marked(tmp_path: Path) -> None:
     """A model that stays dynamic and a data file that isn't there are INVALID input; the worker serves on."""
     path = dynamic_model(tmp_path)
     dynamic, no_data, started = answers(

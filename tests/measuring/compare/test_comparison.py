@@ -51,7 +51,7 @@ def waves_of(
     return waves
 
 
-def contest(a: ArmSpec, b: ArmSpec, *hints: ArmSpec, strict: frozenset[str] = frozenset()) -> ComparisonSpec:
+def comparison_of(a: ArmSpec, b: ArmSpec, *hints: ArmSpec, strict: frozenset[str] = frozenset()) -> ComparisonSpec:
     """Both arms, of which B's computes the reference, too."""
     return ComparisonSpec(sides={A: a, B: b}, reference=b, hints=hints, strict=strict, blocks=BlockSettings())
 
@@ -112,9 +112,9 @@ def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch:
     monkeypatch.setattr("autotp.measuring.compare.comparison._started", hints)
     spec = ArmSpec(plans=(), workload=ClosedLoop())
     held = frozenset({A}) if strict else frozenset()
-    contenders = contest(spec, spec, spec, strict=held)
+    wanted = comparison_of(spec, spec, spec, strict=held)
     differing = {key: msgspec.structs.replace(side, output_error=error) for key, side in sides().items()}
-    judged = _judge_outputs(Workers(), contenders, Path("reference.npz"), differing)
+    judged = _judge_outputs(Workers(), wanted, Path("reference.npz"), differing)
     assert (judged[A].wrong is not None, judged[B].wrong) == (strict, None)
 
 
@@ -157,8 +157,8 @@ def spec(model: Path, **properties: str) -> ArmSpec:
 def test_a_real_comparison_looks_at_the_outputs_of_both(tmp_path: Path, workers: Workers) -> None:
     """However short the budget, both are started once and compared with the reference."""
     model = matmul_model(tmp_path)
-    contenders = contest(spec(model), spec(model, NUM_STREAMS="1"), spec(model))
-    found = compare_arms(workers, contenders, METRICS["throughput"], 0.5)
+    wanted = comparison_of(spec(model), spec(model, NUM_STREAMS="1"), spec(model))
+    found = compare_arms(workers, wanted, METRICS["throughput"], 0.5)
     assert (found.a.wrong, found.b.wrong) == (None, None)
     assert found.b.effective.streams == 1
     assert found.a.output_error.finite
@@ -167,24 +167,24 @@ def test_a_real_comparison_looks_at_the_outputs_of_both(tmp_path: Path, workers:
 def test_too_little_memory_is_a_failure_of_the_environment(
     tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two sides and the twin have to fit side by side, else nothing is compared."""
+    """Two sides and the second copy of B have to fit side by side, else nothing is compared."""
     monkeypatch.setattr("autotp.measuring.parent.pool.available_memory_bytes", lambda: 1 << 20)
-    contenders = contest(spec(matmul_model(tmp_path)), spec(matmul_model(tmp_path)))
+    wanted = comparison_of(spec(matmul_model(tmp_path)), spec(matmul_model(tmp_path)))
     with pytest.raises(EnvironmentFailure, match=r"needs 3 arms side by side: an arm takes .* room for 0 more"):
-        compare_arms(workers, contenders, METRICS["throughput"], 3.0)
+        compare_arms(workers, wanted, METRICS["throughput"], 3.0)
 
 
 def test_a_side_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:
     """A property that OpenVINO refuses: the text holds it and how it failed."""
     model = matmul_model(tmp_path)
-    contenders = contest(spec(model, NUM_STREAMS="many"), spec(model))
+    wanted = comparison_of(spec(model, NUM_STREAMS="many"), spec(model))
     with pytest.raises(InputError, match=r"NUM_STREAMS.*can't be measured"):
-        compare_arms(workers, contenders, METRICS["throughput"], 3.0)
+        compare_arms(workers, wanted, METRICS["throughput"], 3.0)
 
 
 def test_a_reference_that_cannot_run_is_a_failure_of_the_environment(tmp_path: Path, workers: Workers) -> None:
     """Nothing can be held against it, whatever the sides do."""
     model = matmul_model(tmp_path)
-    contenders = msgspec.structs.replace(contest(spec(model), spec(model)), reference=spec(model, FOO="1"))
+    wanted = msgspec.structs.replace(comparison_of(spec(model), spec(model)), reference=spec(model, FOO="1"))
     with pytest.raises(EnvironmentFailure, match=r"The reference outputs can't be computed: .*FOO"):
-        compare_arms(workers, contenders, METRICS["throughput"], 3.0)
+        compare_arms(workers, wanted, METRICS["throughput"], 3.0)

@@ -86,7 +86,7 @@ def test_what_is_no_side_is_bad_input(text: str) -> None:
 
 
 def test_settings_are_those_of_a_tuned_file_too(tmp_path: Path) -> None:
-    """A person's own baseline may come from one; a file that holds no knobs is an error."""
+    """A user's own baseline may come from one; a file that holds no knobs is an error."""
     path = tmp_path / "file.yaml"
     write_tuned(path, tuned_file(profile({"num_streams": 2})), "A test.")
     assert read_settings(str(path)) == Config.of({"num_streams": 2})
@@ -183,7 +183,7 @@ def test_a_file_for_paged_attention_is_compared_in_pages(tmp_path: Path) -> None
 
 
 def test_two_lengths_of_prompts_want_a_third(tmp_path: Path) -> None:
-    """Files tuned for other tokens are compared at those that the person names."""
+    """Files tuned for other tokens are compared at those that the user names."""
     sides, files = [generating(prompt_tokens=tokens) for tokens in (64, 128)], locate(language_model(tmp_path))
     with pytest.raises(InputError, match=r"differ in their prompt tokens: .* with prompt_tokens\."):
         driven(*sides, files=files, objective="tokens_per_s")
@@ -194,7 +194,7 @@ def test_two_lengths_of_prompts_want_a_third(tmp_path: Path) -> None:
 
 
 def test_two_rates_want_a_third() -> None:
-    """Files tuned at different rates are compared at one that the person names."""
+    """Files tuned at different rates are compared at one that the user names."""
     sides = tuned(rate_per_s=RATE, seed=0), tuned(rate_per_s=2 * RATE, seed=0)
     with pytest.raises(InputError, match=r"differ in their rate: .* with rate_per_s\."):
         driven(*sides)

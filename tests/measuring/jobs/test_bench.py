@@ -83,7 +83,7 @@ def test_wrong_outputs_fail_an_arm_but_not_a_hint(bench: WorkerBench) -> None:
 
 
 def test_the_hints_set_the_bar(model: Path, workers: Workers) -> None:
-    """The worst output error of a hint is what is accepted in practice; a person's tolerance stays."""
+    """The worst output error of a hint is what is accepted in practice; a user's tolerance stays."""
     job = job_for(model, "throughput")
     bench = WorkerBench(job, Predictor(job.topology), workers, tolerance=0.5)
     error = OutputError(max_abs_error=0.5, max_abs_reference=2.0, finite=True, relative_errors={"y": 0.25})

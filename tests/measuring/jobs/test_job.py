@@ -49,7 +49,7 @@ def test_a_config_becomes_one_plan_for_each_process() -> None:
 
 
 def test_masks_are_explicit_where_they_matter() -> None:
-    """The whole envelope needs no mask, unless the person narrowed it; a split over fewer sockets does."""
+    """The whole envelope needs no mask, unless the user narrowed it; a split over fewer sockets does."""
     assert (job().masks(Config()), job().masks(policy(1))) == (None, (tuple(range(6)),))
     with pytest.raises(SpaceError, match="spans 2 socket"):
         job().masks(policy(3))
@@ -106,8 +106,8 @@ def test_the_reference_is_exact_and_saves_its_outputs() -> None:
     assert job().reference("r.npz").outputs == Outputs("r.npz", save=True)
 
 
-def test_the_hint_that_chooses_has_one_request_on_the_persons_cpus() -> None:
-    """Where the person chose none it isn't bound."""
+def test_the_hint_that_chooses_has_one_request_on_the_users_cpus() -> None:
+    """Where the user chose none it isn't bound."""
     (plan,) = job(files=LANGUAGE, workload=PAGED).hint().plans
     assert (plan.properties, plan.nireq, plan.mask) == ({"PERFORMANCE_HINT": "LATENCY"}, 1, None)
     assert plan.attention is Attention.PA

@@ -25,7 +25,7 @@ from tests.support.models import WIDTH, dynamic_model, matmul_model
 
 
 def test_a_model_is_inspected_in_a_process_of_its_own(tmp_path: Path, workers: Workers) -> None:
-    """Ports come back as they are, and what the person can mend as a ModelError in the caller's words."""
+    """Ports come back as they are, and what the user can mend is a ModelError with the caller's option names."""
     port = ("f32", (1, WIDTH))
     layer = FullyConnected(WIDTH * WIDTH, WIDTH)
     files, dynamic = locate(matmul_model(tmp_path)), locate(dynamic_model(tmp_path))

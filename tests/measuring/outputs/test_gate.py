@@ -181,7 +181,7 @@ def test_half_as_much_again_as_a_hint_is_accepted() -> None:
 @settings(deadline=None, derandomize=True)
 @given(st.floats(0, 10), st.floats(0, 10), st.floats(0, 10), st.sampled_from(["f32", "bf16"]))
 def test_a_given_tolerance_is_absolute(tolerance: float, off: float, hint_error: float, precision: str) -> None:
-    """The person's own bound replaces both the tolerance of the precision and the hints' error."""
+    """The user's own bound replaces both the tolerance of the precision and the hints' error."""
     rejected = Gate(tolerance=tolerance).accepting([error_of(hint_error)]).rejection(error_of(off, 1e6), precision)
     assert (rejected is not None) == (off > tolerance)
 

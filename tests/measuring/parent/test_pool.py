@@ -221,7 +221,7 @@ def test_a_folder_that_is_gone_is_a_failure_of_the_environment(
 
 
 def test_room_is_what_memory_holds_of_the_largest_arm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the first arm, and where memory isn't told, nothing is held back; then the largest counts."""
+    """Before the first arm, and where free memory is unknown, nothing is held back; then the largest counts."""
     workers = Workers()
     monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: 10 << 30)
     assert workers.room > 1000
@@ -251,7 +251,7 @@ class Refusing:
         self.number = number
 
     def fork(self, ends: list[int]) -> None:
-        """Tell the errno, and let the tuner close the ends."""
+        """Report the errno, and let the tuner close the ends."""
         os.write(ends[3], b"-%d\n" % self.number)
 
     def failure(self) -> EnvironmentFailure:

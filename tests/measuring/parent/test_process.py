@@ -117,7 +117,7 @@ def test_the_watchdog_grants_the_blocks_own_length(boot: Boot, source: Workers) 
     ],
 )
 @pytest.mark.parametrize("phase", [Phase.START, Phase.BLOCK])
-def test_a_worker_that_dies_is_told_by_how(
+def test_a_worker_that_dies_is_described_by_how(
     boot: Boot, program: str, status: Status, text: str, phase: Phase
 ) -> None:
     """An end by itself or by a signal is CRASHED, by SIGKILL (the kernel's way out) OUT_OF_MEMORY."""
@@ -126,7 +126,7 @@ def test_a_worker_that_dies_is_told_by_how(
     assert text in found.message
 
 
-def test_a_worker_that_closes_its_pipe_and_goes_on_is_told_so(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_closes_its_pipe_and_goes_on_is_noticed(boot: Boot, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that closed its pipe and doesn't end can't hold the parent up."""
     monkeypatch.setattr(process, "STATUS_WITHIN_S", 0.1)
     found = failure(boot("os.close(reply_end)\ntime.sleep(60)"))
@@ -144,9 +144,9 @@ def test_the_end_of_what_it_printed_is_kept(boot: Boot) -> None:
 
 def test_the_log_is_read_while_the_worker_writes(boot: Boot) -> None:
     """Reading the log of a worker that is alive doesn't move the place where it writes on."""
-    told = writes(encode(Failed(Status.CRASHED, "told")) + b"\n")
+    failed = writes(encode(Failed(Status.CRASHED, "said")) + b"\n")
     worker = boot(
-        f"os.write(2, b'one ')\n{told}os.read(request_end, 1)\nos.write(2, b'two')\n{told}time.sleep(60)"
+        f"os.write(2, b'one ')\n{failed}os.read(request_end, 1)\nos.write(2, b'two')\n{failed}time.sleep(60)"
     )
     assert failure(worker).log_tail == "one"
     worker.send(Run(duration_s=0.1))
@@ -162,8 +162,8 @@ def test_a_timeout_has_the_log(boot: Boot, source: Workers) -> None:
     assert (found.status, found.log_tail) == (Status.TIMED_OUT, "stuck")
 
 
-def test_what_the_person_can_mend_is_a_model_error_while_inspecting(boot: Boot) -> None:
-    """A failure marked as input is the person's while a model is inspected, the arm's in every other phase."""
+def test_what_the_user_can_mend_is_a_model_error_while_inspecting(boot: Boot) -> None:
+    """A failure marked as input is the user's fault while a model is inspected, the arm's in every other phase."""
     reply = encode(Failed(Status.INVALID, "no such input", input_error=True)) + b"\n"
     with pytest.raises(ModelError, match="no such input"):
         boot(writes(reply) + "time.sleep(60)").receive(Block, Phase.INSPECT)
@@ -218,7 +218,7 @@ def test_kill_may_be_repeated_and_frees_what_was_opened(boot: Boot) -> None:
 
 
 def test_a_hang_up_ends_the_worker_without_waiting(boot: Boot) -> None:
-    """Several can be told to end before one is waited for; it may be repeated, also after the kill."""
+    """Several can begin to end before one is waited for; it may be repeated, also after the kill."""
     workers = [boot("time.sleep(60)") for _ in range(3)]
     pids = [pid_of(worker) for worker in workers]
     for worker in workers:

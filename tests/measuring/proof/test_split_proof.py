@@ -114,7 +114,7 @@ def test_the_caller_and_the_bound_threads_tell(
         ({}, "active", 2),
     ],
 )
-def test_threads_that_are_not_bound_are_told_by_the_cpus_they_ran_on(
+def test_threads_that_are_not_bound_are_judged_by_the_cpus_they_ran_on(
     cpu_s: dict[int, float], state: str, sub_streams: int, tmp_path: Path
 ) -> None:
     """A socket counts from half its fair share of the CPU time; without times the thread counts must do."""
@@ -187,7 +187,7 @@ def proven(described: Described, configs: list[dict[str, Any]], tmp: Path, *, sh
 
 @rig.requires_rig(shim=False)
 def test_two_real_cores_prove_two_sub_streams(tmp_path: Path) -> None:
-    """On 2x1 both cores work; where the twin has as many threads, still only the split hands the work over."""
+    """On 2x1 both cores work; if the control run has as many threads, only the split hands the work over."""
     configs: list[dict[str, Any]] = [{"num_streams": 1}, {"num_streams": 1, "inference_num_threads": 2}]
     expected = [["active", 2, 2, 1], ["active", 2, 2, 2], ["inert", 1, 1, 1]]
     configs.append({"num_streams": 1, "split_count": 1})

@@ -67,7 +67,7 @@ def noise_of(
     seconds: float = 60.0,
     seed: int = 0,
 ) -> Noise:
-    """What pairs of arms tell whose processes are off by `processes`."""
+    """The noise found with pairs of arms whose processes are off by `processes`."""
     clock, rng = Clock(), random.Random(seed)
 
     def make() -> Arm:
@@ -176,7 +176,7 @@ def test_the_least_time_is_what_a_single_pair_takes() -> None:
 
 
 def test_its_blocks_are_counted_with_the_weather() -> None:
-    """Every block that counts is counted in the patience that is given, to be reported with the others."""
+    """Every block that counts is counted in the given `RepeatLimit`, to be reported with the others."""
     clock, repeats = Clock(), RepeatLimit()
 
     def make() -> Arm:

@@ -95,7 +95,7 @@ def test_all_arms_of_a_round_run_blocks_of_its_number() -> None:
     assert [run.number for _, run in log] == [7, 7]
 
 
-class Stormy(Workerless):
+class Disturbed(Workerless):
     """An arm whose first blocks others disturb."""
 
     def __init__(self, disturbed: int) -> None:
@@ -104,7 +104,7 @@ class Stormy(Workerless):
         self._disturbed = disturbed
 
     def block(self, run: Run) -> Block:
-        """Return a block with a storm in it, or one without."""
+        """Return a disturbed block, or one that isn't."""
         self.runs.append(run)
         taken_s = 1.0 if len(self.runs) <= self._disturbed else 0.0
         return Block(count=1, elapsed_s=1.0, weather=Weather(watched_s=1.0, cpus=1, others_s=taken_s))
@@ -112,7 +112,7 @@ class Stormy(Workerless):
 
 def test_a_disturbed_block_is_run_again() -> None:
     """With the same arrivals and at the same place; the block that counts says how many were dropped before."""
-    arm, repeats = Stormy(disturbed=1), RepeatLimit()
+    arm, repeats = Disturbed(disturbed=1), RepeatLimit()
     (block,) = run_round({"a": arm}, BlockSettings(), random.Random(0), repeats, number=3).values()
     assert isinstance(block, Block)
     assert (block.dropped, block.weather.others_s) == (1, 0.0)
@@ -120,9 +120,9 @@ def test_a_disturbed_block_is_run_again() -> None:
     assert (repeats.repeated, repeats.kept) == (1, 0)
 
 
-def test_patience_with_a_storm_ends() -> None:
-    """A storm that lasts is measured all the same."""
-    arm, repeats = Stormy(disturbed=9), RepeatLimit()
+def test_lasting_disturbance_is_not_repeated_for_ever() -> None:
+    """An arm that is always disturbed is measured nevertheless."""
+    arm, repeats = Disturbed(disturbed=9), RepeatLimit()
     (block,) = run_round({"a": arm}, BlockSettings(), random.Random(0), repeats).values()
     assert isinstance(block, Block)
     assert block.weather.others_s == 1.0

@@ -101,7 +101,7 @@ def test_behind_time_a_process_runs_the_fewest_rounds_of_its_blocks() -> None:
 
 
 def test_each_wave_is_new_processes_and_the_baselines_twin() -> None:
-    """Every arm and the A/A twin are made anew for each wave and stopped after it."""
+    """Every arm and the second one of the baseline are made anew for each wave and stopped after it."""
     made: list[Pretended] = []
     finals = finals_of({"baseline": 0.02, "fast": 0.01}, made)
     finals.run(WaveSchedule(6, 10), inf, inf, nothing)

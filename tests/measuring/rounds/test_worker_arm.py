@@ -57,7 +57,7 @@ def arms(workers: Workers) -> Iterator[Arms]:
 
 
 def plan(path: Path, *, mask: Mask | None = None, nireq: int | None = None, **properties: str) -> Plan:
-    """A plan in f32, of two streams unless told otherwise."""
+    """A plan in f32, of two streams unless given others."""
     properties = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "2", **properties}
     return Plan(files=locate(path), shapes={}, properties=properties, mask=mask, nireq=nireq)
 

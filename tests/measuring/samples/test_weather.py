@@ -7,7 +7,7 @@ from autotp.measuring.samples.block import Block, Weather
 from autotp.measuring.samples.weather import REPEATED_SHARE, RepeatLimit, combined, disturbed, weather_counts
 
 CALM = Block(count=1, elapsed_s=0.05, latencies_s=(0.05,), memory_bytes=1)
-STORM = Block(
+DISTURBED = Block(
     count=1,
     elapsed_s=0.05,
     latencies_s=(0.05,),
@@ -46,7 +46,7 @@ def test_a_lasting_storm_costs_a_bounded_share() -> None:
     repeats = RepeatLimit()
     for _ in range(400):
         tries = 1
-        while repeats.drops(STORM, tries):
+        while repeats.drops(DISTURBED, tries):
             tries += 1
         assert tries <= 3
     assert repeats.blocks == repeats.kept == 400
@@ -64,6 +64,6 @@ def test_the_weather_of_instances_adds_up() -> None:
 
 def test_an_arms_weather_is_counted_over_its_blocks() -> None:
     """Disturbed blocks that count and those that were dropped before are counted apart."""
-    counts = weather_counts([CALM, STORM, msgspec.structs.replace(CALM, dropped=2)])
+    counts = weather_counts([CALM, DISTURBED, msgspec.structs.replace(CALM, dropped=2)])
     assert (counts["disturbed"], counts["dropped"]) == (1, 2)
     assert counts["others_s"] == pytest.approx(0.05)
