@@ -125,7 +125,8 @@ def test_a_thread_that_has_ended_since_is_passed_over(monkeypatch: pytest.Monkey
 MASKED = """
 import json, os, sys, threading
 from pathlib import Path
-from autotp.runtime import Plan, compile_plan, locate
+from autotp.runtime.compile import Plan, compile_plan
+from autotp.runtime.models.model_files import locate
 
 wait = threading.Event()
 threading.Thread(target=wait.wait, daemon=True).start()
@@ -157,7 +158,8 @@ def test_the_mask_holds_for_every_thread_and_for_openvino(tmp_path: Path) -> Non
 SPLIT = """
 import json, sys
 from pathlib import Path
-from autotp.runtime import Plan, compile_plan, locate
+from autotp.runtime.compile import Plan, compile_plan
+from autotp.runtime.models.model_files import locate
 
 properties = {"NUM_STREAMS": "1", "MODEL_DISTRIBUTION_POLICY": "TENSOR_PARALLEL"}
 mask = tuple(json.loads(sys.argv[2]))

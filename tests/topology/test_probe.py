@@ -83,7 +83,7 @@ def test_a_recording_is_not_mixed_with_the_running_machine(
 def test_the_machine_at_hand_is_probed_without_heavy_imports() -> None:
     """A live probe agrees with the system, and loads neither py-cpuinfo nor OpenVINO."""
     code = (
-        "import json, sys; from autotp.topology import probe; found = probe();"
+        "import json, sys; from autotp.topology.probe import probe; found = probe();"
         "heavy = {'cpuinfo', 'openvino', 'optuna', 'numpy'} & set(sys.modules);"
         "print(json.dumps([found.envelope.cpus, found.machine.logical_cpus, sorted(heavy)]))"
     )

@@ -158,7 +158,8 @@ import msgspec
 from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.parent.pool import Workers
-from autotp.space import Config, Predictor
+from autotp.space.aliases.predictor import Predictor
+from autotp.space.knobs.config import Config
 from tests.support.jobs import job_for
 from tests.support.models import wide_model
 

@@ -246,7 +246,8 @@ from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.workload import Run
-from autotp.runtime import Plan, locate
+from autotp.runtime.compile import Plan
+from autotp.runtime.models.model_files import locate
 
 with Workers() as workers:
     plan = Plan(files=locate(Path(sys.argv[1])), shapes={}, properties={})

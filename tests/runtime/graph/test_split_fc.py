@@ -24,7 +24,7 @@ AGREE = """
 import json
 import numpy as np, openvino as ov
 from autotp.runtime.graph.split_fc import split_fc
-from autotp.space import GraphSplit
+from autotp.space.knobs.graph_split import GraphSplit
 from tests.support.fully_connected import FLOATS, WEIGHT_TYPES, Form, build
 
 plain = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0", "NUM_STREAMS": "1"}

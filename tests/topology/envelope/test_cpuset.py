@@ -131,7 +131,7 @@ def test_an_affinity_beyond_the_online_cpus_is_believed(monkeypatch: pytest.Monk
 def test_pretended_cpus_have_no_wrong_reason(tmp_path: Path) -> None:
     """Where /proc and the control groups list other CPUs than /sys, the reason for a mask stays unknown."""
     code = (
-        "import os; from autotp.topology import probe; print(probe().envelope.reasons.cpus);"
+        "import os; from autotp.topology.probe import probe; print(probe().envelope.reasons.cpus);"
         "os.sched_setaffinity(0, {0, 1}); print(probe().envelope.reasons.cpus)"
     )
     pretended = Described(sockets=2, cores_per_node=64)
