@@ -61,7 +61,7 @@ def test_a_bug_says_how_to_report_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(sysroot: object) -> None:
         raise RuntimeError("we forgot this case")
 
-    monkeypatch.setattr("autotp.topology.probe", broken)
+    monkeypatch.setattr("autotp.topology.probe.probe", broken)
     code, out, err = autotp("probe")
     assert (code, out) == (70, "")
     assert "RuntimeError: we forgot this case" in err
@@ -75,7 +75,7 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(sysroot: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autotp.topology.probe", interrupted)
+    monkeypatch.setattr("autotp.topology.probe.probe", interrupted)
     code, _, err = autotp("probe")
     assert (code, err.strip()) == (130, "autotp: stopped.")
 
@@ -108,7 +108,7 @@ def test_an_error_of_the_system_is_a_bug_while_the_output_works(monkeypatch: pyt
     def broken(sysroot: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("autotp.topology.probe", broken)
+    monkeypatch.setattr("autotp.topology.probe.probe", broken)
     code, _, err = autotp("probe")
     assert (code, "bug in autotp" in err) == (70, True)
 
