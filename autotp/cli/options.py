@@ -68,7 +68,7 @@ def given(declared: type, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _default(flag: Flag) -> str:
-    if flag.default is None or flag.default in (False, {}):
+    if flag.default is None or flag.default is False or flag.default == {}:
         return ""
     if flag.form is Form.SECONDS:
         minutes, seconds = divmod(flag.default, 60)

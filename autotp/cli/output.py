@@ -9,10 +9,10 @@ _WIDEST = 1_000_000
 
 
 def echo_json(value: Any) -> None:
-    """Write `value` (a Struct, or dicts and lists) as one line of JSON and flush it."""
+    """Write `value` (a Struct, or dicts and lists; a path is text) as one line of JSON and flush it."""
     import msgspec
 
-    click.echo(msgspec.json.encode(value))
+    click.echo(msgspec.json.encode(value, enc_hook=str))
 
 
 def notice(sentence: str) -> None:

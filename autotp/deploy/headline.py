@@ -5,7 +5,7 @@ It is computed from the file's content alone, so that programs can read everythi
 
 from collections.abc import Sequence
 
-from autotp.deploy.targets import ways_to_deploy
+from autotp.deploy.targets.registry import ways_to_deploy
 from autotp.deploy.tuned import ParetoPoint, Profile, Result, Tuned
 from autotp.findings.interval import Interval
 from autotp.findings.metric import METRICS, Metric

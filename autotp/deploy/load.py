@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.plans import tuned_plans
-from autotp.deploy.targets import ways_to_deploy
 from autotp.deploy.targets.autotp_load import TARGET
+from autotp.deploy.targets.registry import ways_to_deploy
 from autotp.deploy.tuned import Profile, Tuned, read_tuned
 from autotp.errors import InputError, TunedError
 from autotp.runtime.compile import Compiled, Plan, compile_plan

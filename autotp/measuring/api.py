@@ -1,12 +1,13 @@
 """`autotp.measure` and `autotp.compare`: what the commands of these names do, from Python."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Unpack
 
-from autotp.measuring.compare.comparison import Comparison, compare_arms
+from autotp.measuring.compare.comparison import A, B, Comparison, compare_arms
 from autotp.measuring.compare.sides import (
-    comparison_spec,
+    contender,
     model_of,
     objective_of,
     options_of,
@@ -14,7 +15,7 @@ from autotp.measuring.compare.sides import (
     shapes_of,
 )
 from autotp.measuring.jobs.job import Job
-from autotp.measuring.jobs.preparation import choose_open_fields, inspect
+from autotp.measuring.jobs.preparation import choose_open_fields, read_model
 from autotp.measuring.lock import Holder, machine_lock
 from autotp.measuring.measurement import Measurement, measure_config
 from autotp.measuring.options import COMPARE_BUDGET_S, MEASURE_BUDGET_S, CompareOptions, MeasureOptions
@@ -57,10 +58,9 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
         topology=probe(),
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
     )
-    job.refuse_void(config)
-    job.spec(config)
+    job.check(config)
     with _lock("measure", files.path, options.get("no_wait", False), notice), Workers() as workers:
-        inspect(workers, job.files, job.shapes)
+        job.check(config, read_model(workers, job).layers)
         return measure_config(workers, choose_open_fields(workers, job), config, budget_s)
 
 
@@ -99,21 +99,24 @@ def compare(
         objectives=(metric,),
         shapes=shapes_of(sides, options.get("shapes", {})),
     )
-    spec, warnings = comparison_spec(sides, job)
-    for warning in warnings:
-        notice(f"warning: {warning}.")
+    contenders = {}
+    for key, side in zip((A, B), sides, strict=True):
+        contenders[key], warnings = contender(side, job)
+        for warning in warnings:
+            notice(f"warning: {warning}.")
     with _lock("compare", files.path, options.get("no_wait", False), notice), Workers() as workers:
-        inspect(workers, job.files, job.shapes)
-        if job.workload.open_fields:
-            spec, _ = comparison_spec(sides, choose_open_fields(workers, job))
-        return compare_arms(workers, spec, metric, budget_s)
+        layers = read_model(workers, job).layers
+        for side in sides:
+            if side.tuned is None:
+                job.check(side.config, layers)
+        return compare_arms(workers, choose_open_fields(workers, job), contenders, metric, budget_s)
 
 
 def _workload_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in WorkloadOptions.__annotations__}
 
 
-def _lock(command: str, model: Path, no_wait: bool, notice: Notice) -> Any:
+def _lock(command: str, model: Path, no_wait: bool, notice: Notice) -> AbstractContextManager[None]:
     def waiting(holder: Holder) -> None:
         notice(f"waiting for {holder}, which measures on this machine.")
 

@@ -21,7 +21,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A config that may win: its log-gains per baseline, one per process. `feasible`: it keeps the bounds."""
 
     key: str
-    config: Config
+    config: Config = Config()
     log_gains: Mapping[str, Sequence[float]]
     feasible: bool = True
 

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import optuna
 
-from autotp.errors import InfeasibleError, SpaceError, StudyError
+from autotp.errors import InfeasibleError, StudyError
 from autotp.files.atomic import writable_folder
 from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import Job
-from autotp.measuring.jobs.preparation import choose_open_fields, inspect
+from autotp.measuring.jobs.preparation import choose_open_fields, read_model
 from autotp.measuring.parent.pool import Workers
 from autotp.options import spell
 from autotp.runtime.models.model_files import digest
@@ -61,9 +61,9 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
     topology = probe()
     narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
     job = request.job(narrowed)
-    info = inspect(workers, request.files, request.shapes)
-    request.workload.check_inputs(info)
-    _check_own_settings(request, job, info)
+    info = read_model(workers, job)
+    if request.baseline is not None:
+        job.check(request.baseline, info.layers, "Your own settings can't be measured: ")
     space = bind(request.space, narrowed, request.allowed_precisions, info.layers, job.void_knobs)
     proposer = TpeProposer(space, request.seed)
     if proposer.exhausted:
@@ -142,16 +142,6 @@ def _settled(job: Job, study: Study, workers: Workers) -> Job:
     job = choose_open_fields(workers, job)
     study.note(**{name: getattr(job.workload, name) for name in open_fields})
     return job
-
-
-def _check_own_settings(request: TuneRequest, job: Job, info: ModelInfo) -> None:
-    """Refuse user settings that can't run here or have no effect, before a study is created."""
-    own = request.baseline
-    if own is not None:
-        job.masks(own)
-        job.refuse_void(own, "Your own settings mean nothing: ")
-        if own.graph_split and (reason := own.graph_split.why_not(info.layers)):
-            raise SpaceError(f"Your own settings ({own}) can't run here: {reason}.")
 
 
 def _why_nothing_runs(space: BoundSpace) -> str:

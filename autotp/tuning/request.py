@@ -99,7 +99,7 @@ def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
     bounds = _several(options.get("constraints", ()))
     constraints = tuple(parse_constraint(text, workload.metrics(), f" of {workload.title}") for text in bounds)
     budget_s, name = options.get("budget_s", BUDGET_S), _study_name(options.get("study"), files, objectives)
-    _check_numbers(budget_s, options)
+    _check(options)
     wanted = Wanted(objectives, tuple(constraint.metric for constraint in constraints), budget_s)
     out, baseline, cpus = options.get("out"), options.get("baseline"), options.get("cpus")
     return TuneRequest(
@@ -139,16 +139,12 @@ def _precisions(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_numbers(budget_s: float, options: TuneOptions) -> None:
-    trials, tolerance, seed = options.get("trials"), options.get("tolerance"), options.get("seed", 0)
-    if not 0 < budget_s < 1e7:
-        raise InputError(f"{spell('budget_s')} must be more than 0 seconds.")
+def _check(options: TuneOptions) -> None:
+    trials, tolerance = options.get("trials"), options.get("tolerance")
     if trials is not None and trials < 1:
         raise InputError(f"{spell('trials')} must be 1 or more.")
     if tolerance is not None and not tolerance >= 0:
         raise InputError(f"{spell('tolerance')} must be 0 or more.")
-    if not 0 <= seed < 2**32:
-        raise InputError(f"{spell('seed')} must be from 0 to 4294967295.")
     if options.get("resume") and options.get("fresh"):
         raise InputError(
             f"Choose one of {spell('resume')} and {spell('fresh')}: go on with the study, or replace it."

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.command_line import autotp
-from tests.support.models import dynamic_model, matmul_model
+from tests.support.models import WIDTH, dynamic_model, matmul_model
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,14 @@ def test_json_has_the_agreed_keys(
     assert found["latency_p50_s"] <= found["latency_p90_s"] <= found["latency_p99_s"]
     assert found["properties"]["NUM_STREAMS"] == "1"
     assert found["nireq"] == 3
+
+
+def test_json_names_the_file_of_the_inputs(model: str, tmp_path: Path) -> None:
+    """As part of the workload."""
+    np.savez(tmp_path / "real.npz", x=np.zeros((1, WIDTH), np.float32))
+    code, out, err = autotp("measure", model, "--budget", "0.1s", "--json", "--data", str(tmp_path / "real.npz"))
+    assert (code, err) == (0, "")
+    assert json.loads(out)["workload"]["data"] == str(tmp_path / "real.npz")
 
 
 def test_at_a_rate_latency_counts_from_the_arrival(model: str) -> None:

@@ -1,8 +1,10 @@
 """`autotp.measure` and `autotp.compare` from Python, on a real small model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import autotp
@@ -11,7 +13,8 @@ from autotp.errors import EnvironmentFailure, InputError, ModelError, SpaceError
 from autotp.findings.metric import METRICS
 from autotp.findings.ruling import Ruling
 from autotp.measuring import api
-from autotp.measuring.compare.comparison import ComparisonSpec
+from autotp.measuring.compare.comparison import Contender
+from autotp.measuring.jobs.job import Job
 from autotp.measuring.lock import Holder, machine_lock
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
@@ -55,9 +58,48 @@ def test_measure_chooses_a_prompt_for_a_language_model(tmp_path: Path) -> None:
 def test_a_dynamic_model_is_given_its_shape(tmp_path: Path) -> None:
     """As a mapping of sequences; without it the error shows the argument."""
     dynamic = dynamic_model(tmp_path)
-    assert autotp.measure(dynamic, shapes={"x": [2, WIDTH]}, budget_s=0.0).blocks == 1
+    assert autotp.measure(dynamic, shapes={"x": [2, WIDTH]}, budget_s=0.001).blocks == 1
     with pytest.raises(ModelError, match=r"shapes={'x': "):
-        autotp.measure(dynamic, budget_s=0.0)
+        autotp.measure(dynamic, budget_s=0.001)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seed": -1}, "^seed must be from 0 to"),
+        ({"seed": 2**32}, "^seed must be from 0 to"),
+        ({"budget_s": 0.0}, "^budget_s must be more than 0"),
+        ({"budget_s": float("nan")}, "^budget_s must be more than 0"),
+        ({"budget_s": float("inf")}, "^budget_s must be more than 0"),
+    ],
+)
+def test_a_seed_and_a_budget_have_the_same_bounds_everywhere(
+    options: dict[str, Any], words: str, model: Path, tmp_path: Path
+) -> None:
+    """Whichever function they are passed to."""
+    with pytest.raises(InputError, match=words):
+        autotp.measure(model, **options)
+    with pytest.raises(InputError, match=words):
+        autotp.compare({"num_streams": 1}, "hint:none", model=model, **options)
+    with pytest.raises(InputError, match=words):
+        autotp.tune(model, out=tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_inputs_that_do_not_fit_the_model_are_bad_input(model: Path, tmp_path: Path) -> None:
+    """The same sentence from each function, before an arm starts."""
+    np.savez(tmp_path / "odd.npz", x=np.zeros((1, WIDTH + 1), np.float32))
+    raised = []
+    for call in (
+        lambda: autotp.measure(model, data=tmp_path / "odd.npz"),
+        lambda: autotp.compare({"num_streams": 1}, "hint:none", model=model, data=tmp_path / "odd.npz"),
+        lambda: autotp.tune(model, data=tmp_path / "odd.npz", out=tmp_path / "out"),
+    ):
+        with pytest.raises(ModelError, match=r"odd\.npz") as error:
+            call()
+        raised.append(str(error.value))
+    assert len(set(raised)) == 1
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("function", [autotp.measure, autotp.compare])
@@ -103,12 +145,10 @@ def test_compare_is_of_two_sides_on_one_model(model: Path) -> None:
     assert (found.a.wrong, found.b.wrong) == (None, None)
 
 
-def captured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ComparisonSpec, str]]:
+def captured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Job, Mapping[str, Contender]]]:
     """What comparisons would be run, which aren't."""
-    seen: list[tuple[ComparisonSpec, str]] = []
-    monkeypatch.setattr(
-        api, "compare_arms", lambda _, contenders, metric, __: seen.append((contenders, metric.name))
-    )
+    seen: list[tuple[Job, Mapping[str, Contender]]] = []
+    monkeypatch.setattr(api, "compare_arms", lambda _, job, contenders, *__: seen.append((job, contenders)))
     return seen
 
 
@@ -118,21 +158,19 @@ def test_a_tuned_file_brings_model_objective_and_seed(tmp_path: Path, monkeypatc
     write_tuned(tmp_path / "tuned.yaml", content(small, here({"num_streams": 1}), nireq=3), "A test.")
     autotp.compare(tmp_path / "tuned.yaml", "hint:none")
     autotp.compare("hint:none", str(tmp_path / "tuned.yaml"), objective="latency_p90", rate_per_s=50.0, seed=5)
-    (first, throughput), (second, latency) = seen
-    assert (throughput, latency) == ("throughput", "latency_p90")
-    assert first.sides["A"].plans[0].nireq == 3
-    assert (first.seed, second.seed) == (0, 5)
-    assert second.sides["B"].workload == OpenLoop(seed=5, rate_per_s=50.0)
+    (first, contenders), (second, _) = seen
+    assert [str(metric) for job in (first, second) for metric in job.objectives] == ["throughput", "latency_p90"]
+    assert contenders["A"].plans[0].nireq == 3
+    assert (first.workload.seed, second.workload) == (0, OpenLoop(seed=5, rate_per_s=50.0))
 
 
-def test_compare_chooses_a_prompt_for_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for A, B, the reference and the hints."""
+def test_compare_chooses_one_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in the job that A, B, the reference and the hints share."""
     seen = captured(monkeypatch)
     autotp.compare("num_streams=1", "hint:none", model=language_model(tmp_path, context=140), new_tokens=8)
-    ((contenders, objective),) = seen
-    specs = (*contenders.sides.values(), contenders.reference, *contenders.hints)
-    assert {spec.workload.facts()["prompt_tokens"] for spec in specs} == {128}
-    assert objective == "second_token_latency"
+    ((job, _),) = seen
+    assert job.workload.facts()["prompt_tokens"] == 128
+    assert [str(metric) for metric in job.objectives] == ["second_token_latency"]
 
 
 def test_warnings_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +204,7 @@ def test_a_wait_is_noticed(model: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return machine_lock(command, no_wait, waiting)
 
     monkeypatch.setattr(api, "machine_lock", held)
-    autotp.measure(model, budget_s=0.0, notice=notices.append)
+    autotp.measure(model, budget_s=0.001, notice=notices.append)
     assert notices == ["waiting for process 7 (autotp tune other.xml), which measures on this machine."]
     with pytest.raises(EnvironmentFailure, match=rf"^autotp measure {model.name}$"):
         autotp.measure(model, no_wait=True)

@@ -9,32 +9,33 @@ accepted, so the hints are run, too, but only if a side would be rejected otherw
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from time import monotonic
 
 import msgspec
 
-from autotp.errors import AutotpError, EnvironmentFailure, InputError
+from autotp.errors import EnvironmentFailure, InputError
 from autotp.findings.interval import REPORTED_CONFIDENCE
 from autotp.findings.metric import Metric
 from autotp.findings.ruling import Ruling
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.jobs.preparation import record_reference
+from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError
-from autotp.measuring.outputs.gate import Gate
-from autotp.measuring.outputs.reference import Outputs, reference_folder
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
+from autotp.measuring.rounds.arm import Arm, start_together, stop_all
 from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, BlockSettings
 from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, plan_waves
-from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.metrics import samples_of
 from autotp.measuring.samples.statistics import t_interval
 from autotp.measuring.verdict import Candidate, Verdict, judge
+from autotp.runtime.compile import Plan
 from autotp.space.aliases.effective import Effective
+from autotp.space.aliases.predictor import Predictor
 from autotp.space.knobs.config import Config
 
 A, B = "A", "B"
+HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput"))
 ARMS = 3  # that run side by side: A, B, and the second copy of B
 
 
@@ -63,24 +64,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     b: SideResult
 
 
-class ComparisonSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a comparison runs: both sides, the reference, and OpenVINO's hints.
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """What a side runs: its config, and the plan of each process that was made from it."""
 
-    Attributes:
-        sides: the arms A and B.
-        reference: the arm that computes the reference outputs; the comparison sets where it saves them.
-        hints: the arms of OpenVINO's hints for the same model and workload.
-        strict: keys of the sides that must give exactly the reference's whole numbers.
-        blocks: how blocks are made.
-        seed: for the order of blocks.
-    """
-
-    sides: Mapping[str, ArmSpec]
-    reference: ArmSpec
-    hints: tuple[ArmSpec, ...]
-    strict: frozenset[str] = frozenset()
-    blocks: BlockSettings
-    seed: int = 0
+    config: Config
+    plans: tuple[Plan, ...]
 
 
 class _Pilot(msgspec.Struct, frozen=True):
@@ -96,40 +84,53 @@ class _Pilot(msgspec.Struct, frozen=True):
     samples: int
 
 
-def compare_arms(workers: Workers, spec: ComparisonSpec, metric: Metric, budget_s: float) -> Comparison:
-    """Compare two arms for about `budget_s` seconds, starts included.
+def compare_arms(
+    workers: Workers, job: Job, contenders: Mapping[str, Contender], metric: Metric, budget_s: float
+) -> Comparison:
+    """Compare the contenders A and B for about `budget_s` seconds, starts included.
 
     Raises:
         InputError: one of them can't be run; the text says which, in which phase it failed and how.
         EnvironmentFailure: the reference or a hint can't be run, no process starts, or both don't fit into memory.
     """
     end, last = monotonic() + budget_s, monotonic() + GRACE * budget_s
-    pilot = _open(workers, spec, metric, budget_s * LONGEST_BLOCK_SHARE)
-    makers = {key: partial(WorkerArm, spec, workers) for key, spec in spec.sides.items()}
-    waves = Waves(makers, B, metric, pilot.blocks, spec.seed)
-    rounds = RoundCounts.of(pilot.blocks).enough_for(metric, pilot.samples)
-    schedule = plan_waves(end - monotonic(), ARMS, pilot.start_s, pilot.block_s, rounds)
-    waves.run(schedule, end, last, lambda: None)
-    return _conclude(waves, metric, pilot.sides)
+    bench = WorkerBench(job, Predictor(job.topology), workers)
+    try:
+        pilot = _open(bench, job, contenders, metric, budget_s * LONGEST_BLOCK_SHARE)
+        makers = {
+            key: partial(bench.arm_of, job.spec_from_plans(side.plans, side.config), checked=False)
+            for key, side in contenders.items()
+        }
+        waves = Waves(makers, B, metric, pilot.blocks, job.workload.seed)
+        rounds = RoundCounts.of(pilot.blocks).enough_for(metric, pilot.samples)
+        schedule = plan_waves(end - monotonic(), ARMS, pilot.start_s, pilot.block_s, rounds)
+        waves.run(schedule, end, last, lambda: None)
+        return _conclude(waves, metric, pilot.sides)
+    finally:
+        bench.close()
 
 
-def _open(workers: Workers, spec: ComparisonSpec, metric: Metric, longest_s: float) -> _Pilot:
-    with reference_folder() as folder:
-        reference = Path(folder) / "reference.npz"
-        _record_reference(workers, spec.reference, reference)
-        _check_room(workers)
-        began, blocks, specs = monotonic(), spec.blocks, spec.sides
-        with _started(workers, list(specs.values()), reference) as arms:
-            start_s = (monotonic() - began) * ARMS / len(arms)
-            sides = {key: _side(arm) for key, arm in zip(specs, arms, strict=True)}
-            try:
-                for arm in arms:
-                    blocks = blocks.fit(arm.turn_s(blocks.first_look.run(arm)), longest_s)
-                trials = [blocks.run(arm) for arm in arms]
-            except ArmFailure as failure:
-                raise failure.as_error("A side can't be measured") from failure
-        _check_room(workers)
-        sides = _judge_outputs(workers, spec, reference, sides)
+def _open(
+    bench: WorkerBench, job: Job, contenders: Mapping[str, Contender], metric: Metric, longest_s: float
+) -> _Pilot:
+    try:
+        bench.record_reference()
+    except ArmFailure as failure:
+        raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
+    bench.check_room(ARMS)
+    blocks = BlockSettings.within(job.topology.envelope, job.workload)
+    began = monotonic()
+    with _started(bench, job, list(contenders.values())) as arms:
+        start_s = (monotonic() - began) * ARMS / len(arms)
+        sides = {key: _side(arm) for key, arm in zip(contenders, arms, strict=True)}
+        try:
+            for arm in arms:
+                blocks = blocks.fit(arm.turn_s(blocks.first_look.run(arm)), longest_s)
+            trials = [blocks.run(arm) for arm in arms]
+        except ArmFailure as failure:
+            raise failure.as_error("A side can't be measured") from failure
+    bench.check_room(ARMS)
+    sides = _judge_outputs(bench, contenders, sides)
     block_s = max(block.elapsed_s + block.untimed_s for block in trials)
     return _Pilot(sides, start_s, blocks, block_s, min(len(samples_of(metric, block)) for block in trials))
 
@@ -139,47 +140,44 @@ def _side(arm: Arm) -> SideResult:
 
 
 def _judge_outputs(
-    workers: Workers, spec: ComparisonSpec, reference: Path, sides: dict[str, SideResult]
+    bench: WorkerBench, contenders: Mapping[str, Contender], sides: dict[str, SideResult]
 ) -> dict[str, SideResult]:
     """Return `sides` with why outputs are wrong; run the hints only if a side would be rejected otherwise."""
 
-    def judged(gate: Gate) -> dict[str, SideResult]:
+    def judged() -> dict[str, SideResult]:
         reasons = {
-            key: gate.rejection(side.output_error, side.effective.precision, key in spec.strict)
+            key: bench.rejection(contenders[key].config, side.output_error, side.effective)
             for key, side in sides.items()
         }
         return {key: msgspec.structs.replace(side, wrong=reasons[key]) for key, side in sides.items()}
 
-    without = judged(Gate())
+    without = judged()
     if not any(side.wrong for side in without.values()):
         return without
-    with _started(workers, spec.hints, reference, EnvironmentFailure) as arms:
-        return judged(Gate().accepting(arm.output_error for arm in arms))
+    _run_hints(bench)
+    return judged()
 
 
-def _record_reference(workers: Workers, spec: ArmSpec, path: Path) -> None:
-    try:
-        record_reference(workers, msgspec.structs.replace(spec, outputs=Outputs(str(path), save=True)))
-    except ArmFailure as failure:
-        raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
-
-
-def _check_room(workers: Workers) -> None:
-    if workers.room < ARMS:
-        raise EnvironmentFailure(f"A comparison needs {ARMS} arms side by side: {workers.shortage}.")
+def _run_hints(bench: WorkerBench) -> None:
+    """Run OpenVINO's hints and accept output errors as large as theirs."""
+    started = bench.start(HINTS, gated=False)
+    stop_all(arm for arm, _ in started)
+    observed: dict[Config, Observed] = {}
+    for config, (_, outcome) in zip(HINTS, started, strict=True):
+        if isinstance(outcome, ArmFailure):
+            raise outcome.as_error(f"OpenVINO's hint ({config}) can't be measured", EnvironmentFailure)
+        observed[config] = outcome
+    bench.accept_hints(observed)
 
 
 @contextmanager
-def _started(
-    workers: Workers, specs: Sequence[ArmSpec], reference: Path, kind: type[AutotpError] = InputError
-) -> Iterator[list[Arm]]:
-    """Yield started arms of `specs` that compare their outputs; a failure is raised as `kind`."""
-    outputs = Outputs(str(reference))
-    arms: list[Arm] = [WorkerArm(msgspec.structs.replace(spec, outputs=outputs), workers) for spec in specs]
+def _started(bench: WorkerBench, job: Job, contenders: Sequence[Contender]) -> Iterator[list[Arm]]:
+    """Yield started arms of `contenders` that compare their outputs."""
+    arms = [bench.arm_of(job.spec_from_plans(side.plans, side.config)) for side in contenders]
     try:
         for index, failure in start_together(arms).items():
-            properties = specs[index].plans[0].properties
-            raise failure.as_error(f"A config ({properties}) can't be measured", kind) from failure
+            properties = contenders[index].plans[0].properties
+            raise failure.as_error(f"A config ({properties}) can't be measured", InputError) from failure
         yield arms
     finally:
         stop_all(arms)
@@ -240,7 +238,7 @@ def _one_way(
     """Judge `candidate` with `other` as its baseline."""
     gains = waves.log_gains(candidate, other)
     return judge(
-        [Candidate(key=candidate, config=Config(), log_gains={other: gains}, feasible=feasible)],
+        [Candidate(key=candidate, log_gains={other: gains}, feasible=feasible)],
         best_baseline=other,
         must_beat=[other],
         baseline_keeps=True,

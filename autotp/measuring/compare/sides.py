@@ -11,17 +11,15 @@ from typing import Any
 
 import msgspec
 
-from autotp.deploy.guard import decide, model_files_path
+from autotp.deploy.guard import Decision, decide, model_files_path
 from autotp.deploy.plans import tuned_plans
 from autotp.deploy.tuned import SEEDED, Tuned, read_tuned
 from autotp.errors import InputError
 from autotp.files.atomic import is_file
 from autotp.files.yaml_loader import load_yaml, parse_yaml
 from autotp.findings.metric import Metric
-from autotp.measuring.compare.comparison import A, B, ComparisonSpec
+from autotp.measuring.compare.comparison import Contender
 from autotp.measuring.jobs.job import Job
-from autotp.measuring.rounds.arm import ArmSpec
-from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.workload.registry import WORKLOADS, WorkloadOptions, objective_named, workload_class
 from autotp.options import spell
 from autotp.runtime.models.model_files import ModelFiles, locate
@@ -29,7 +27,6 @@ from autotp.runtime.models.read import Shape
 from autotp.space.knobs.config import Config
 
 HINT = "hint:"
-HINTS = ("latency", "throughput")
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,43 +149,30 @@ def options_of(sides: Sequence[Side], given: Mapping[str, Any], metric: Metric) 
     return found
 
 
-def comparison_spec(sides: Sequence[Side], job: Job) -> tuple[ComparisonSpec, tuple[str, ...]]:
-    """Return the arms of both sides, of the reference and of the hints, and the warnings to show.
+def contender(side: Side, job: Job) -> tuple[Contender, tuple[str, ...]]:
+    """Return what `side` runs, and the warnings to show. A tuned file brings its own `nireq`.
 
     Raises:
-        SpaceError: a config can't run here, or has no effect on the model.
+        SpaceError: the config can't run here, or has no effect on the model.
         ModelError: the model can't be read.
     """
-    specs = [_spec(side, job) for side in sides]
-    warnings = [warning for side in sides for warning in _warnings(side, job)]
-    spec = ComparisonSpec(
-        sides=dict(zip((A, B), specs, strict=True)),
-        reference=job.reference(""),
-        hints=tuple(job.spec(Config.of({"performance_hint": hint})) for hint in HINTS),
-        strict=frozenset(key for key, side in zip((A, B), sides, strict=True) if job.strict(side.config)),
-        blocks=BlockSettings.within(job.topology.envelope, job.workload),
-        seed=job.workload.seed,
-    )
-    return spec, tuple(warnings)
-
-
-def _spec(side: Side, job: Job) -> ArmSpec:
-    """Return the arm of `side`; a tuned file brings its own `nireq`."""
     if side.tuned is None:
-        job.refuse_void(side.config)
-        return job.spec(side.config)
-    _, profile = decide(side.tuned, job.files, job.topology)
-    return job.spec_from_plans(tuned_plans(side.tuned, profile, job.files, job.shapes), side.config)
+        job.check(side.config)
+        return Contender(config=side.config, plans=job.spec(side.config).plans), ()
+    decision, profile = decide(side.tuned, job.files, job.topology)
+    plans = tuned_plans(side.tuned, profile, job.files, job.shapes, job.workload.attention)
+    found = Contender(config=Config.of(profile.config), plans=plans)
+    return found, (*_elsewhere(side, decision), *_other_inputs(side, side.tuned, job))
 
 
-def _warnings(side: Side, job: Job) -> list[str]:
-    if side.tuned is None:
-        return []
-    decision, _ = decide(side.tuned, job.files, job.topology)
-    warnings = [] if decision.applied else [f"{side.text}: {decision.reason}; it is compared all the same"]
-    inputs = side.tuned.workload.inputs
+def _elsewhere(side: Side, decision: Decision) -> list[str]:
+    return [] if decision.applied else [f"{side.text}: {decision.reason}; it is compared all the same"]
+
+
+def _other_inputs(side: Side, tuned: Tuned, job: Job) -> list[str]:
+    inputs = tuned.workload.inputs
     if inputs != SEEDED and "inputs" not in job.workload.facts():
-        warnings.append(
+        return [
             f"{side.text}: it was tuned on the inputs of {inputs}, made-up ones are compared: give {spell('data')}"
-        )
-    return warnings
+        ]
+    return []

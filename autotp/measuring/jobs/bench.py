@@ -1,24 +1,28 @@
 """The bench: turns configs into running arms, checks their outputs, and proves splits."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
 import msgspec
 
+from autotp.errors import EnvironmentFailure
 from autotp.findings.proof import Proof
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.measuring.jobs.preparation import record_reference
+from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.outputs.reference import Outputs, reference_folder
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.proof.control import activity_of, run_control
 from autotp.measuring.proof.split_proof import ArmActivity, prove_split
-from autotp.measuring.rounds.arm import Arm, start_together, stop_all
+from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.space.aliases.effective import Effective
 from autotp.space.aliases.predictor import MODEL_THREADS, Predictor
@@ -84,13 +88,13 @@ class WorkerBench:
         self._workers = workers
         self._predictor = predictor
         self._model_threads: tuple[int, ...] = MODEL_THREADS  # narrowed once the THROUGHPUT hint has run
-        self._folder = reference_folder()
+        self._folders = ExitStack()
         self._arms: list[Arm] = []
         self._controls: dict[tuple[object, ...], ArmActivity] = {}
 
-    @property
+    @cached_property
     def _reference(self) -> Path:
-        return Path(self._folder.name) / "reference.npz"
+        return Path(self._folders.enter_context(reference_folder())) / "reference.npz"
 
     def record_reference(self) -> None:
         """Compute the reference outputs once.
@@ -103,7 +107,7 @@ class WorkerBench:
     def close(self) -> None:
         """Stop every arm that was made here and delete the reference outputs."""
         stop_all(self._arms)
-        self._folder.cleanup()
+        self._folders.close()
 
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
         """Accept output errors as large as the hints' worst; note the threads of THROUGHPUT for predictions."""
@@ -122,14 +126,27 @@ class WorkerBench:
         """How many more arms fit into the free memory, if each takes as much as the largest so far."""
         return self._workers.room
 
+    def check_room(self, arms: int) -> None:
+        """Check that so many arms fit into the free memory.
+
+        Raises:
+            EnvironmentFailure: they don't.
+        """
+        if self.room < arms:
+            raise EnvironmentFailure(f"This needs {arms} arms side by side: {self._workers.shortage}.")
+
     def arm(self, config: Config, checked: bool = True) -> Arm:
         """Return an arm for `config`, not yet started; if `checked`, it compares its outputs with the reference.
 
         Raises:
             SpaceError: the config is INVALID here.
         """
+        return self.arm_of(self._job.spec(config), checked)
+
+    def arm_of(self, spec: ArmSpec, checked: bool = True) -> Arm:
+        """Return the arm of `spec`, not yet started; if `checked`, it compares its outputs with the reference."""
         outputs = Outputs(str(self._reference)) if checked else None
-        arm = WorkerArm(self._job.spec(config, outputs), self._workers)
+        arm = WorkerArm(msgspec.structs.replace(spec, outputs=outputs), self._workers)
         self._arms.append(arm)
         return arm
 
@@ -158,9 +175,12 @@ class WorkerBench:
     def wrong_output(self, config: Config, observed: Observed) -> ArmFailure | None:
         """Return the failure of an arm whose outputs the gate rejects; None if it accepts them."""
         assert observed.output_error is not None
-        strict = self._job.strict(config)
-        reason = self.gate.rejection(observed.output_error, observed.effective.precision, strict)
+        reason = self.rejection(config, observed.output_error, observed.effective)
         return ArmFailure(Status.WRONG_OUTPUT, Phase.COMPILE, reason) if reason else None
+
+    def rejection(self, config: Config, error: OutputError, effective: Effective) -> str | None:
+        """Return why the gate rejects an arm of `config` with these outputs and precision; None if it accepts."""
+        return self.gate.rejection(error, effective.precision, self._job.strict(config))
 
     def proof(self, config: Config, seen: ArmActivity) -> Proof:
         """Return the proof of what the distribution policy of `config` does in an arm whose activity is `seen`.

@@ -15,6 +15,7 @@ from autotp.runtime.compile import Plan
 from autotp.runtime.models.model_files import ModelFiles
 from autotp.runtime.models.read import Shape
 from autotp.space.knobs.config import Config
+from autotp.space.knobs.graph_split import FullyConnected
 from autotp.space.limits.affinity import Mask, affinity
 from autotp.space.limits.precision import lossy
 from autotp.space.limits.rules import config_dropped
@@ -48,13 +49,22 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """The knobs that have no meaning for the workload, with the reason."""
         return void_knobs(type(self.workload))
 
-    def refuse_void(self, config: Config, whose: str = "") -> None:
-        """Refuse a config with settings that have no effect here; the error begins with `whose`.
+    def check(self, config: Config, layers: Sequence[FullyConnected] | None = None, whose: str = "") -> None:
+        """Check that `config` can run here and that none of its settings is without effect.
+
+        Args:
+            config: the config to check.
+            layers: the model's fully connected layers, if the model has been read already.
+            whose: the beginning of the error.
 
         Raises:
             SpaceError: the text is the reason.
         """
-        if reason := config_dropped(config, self.void_knobs):
+        self.masks(config)
+        reason = config_dropped(config, self.void_knobs)
+        if layers is not None and config.graph_split:
+            reason = reason or config.graph_split.why_not(layers)
+        if reason:
             raise SpaceError(f"{whose}{config}: {reason}.")
 
     def masks(self, config: Config) -> tuple[Mask, ...] | None:
@@ -74,19 +84,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """Whether `config`, being less exact than the default, must give exactly the reference's whole numbers."""
         return self.workload.exact_when_lossy and lossy(config, self.topology.machine)
 
-    def spec(self, config: Config, outputs: Outputs | None = None) -> ArmSpec:
-        """Return the arm of `config`, which compares its outputs with the reference that `outputs` names, if any.
+    def spec(self, config: Config) -> ArmSpec:
+        """Return the arm of `config`.
 
         Raises:
             SpaceError: the config can't run here.
         """
-        return self._spec(config, self.masks(config), self.nireq(config), outputs)
+        return self._spec(config, self.masks(config), self.nireq(config))
 
     def spec_from_plans(self, plans: Sequence[Plan], config: Config) -> ArmSpec:
-        """Return the arm that runs `plans`, made elsewhere from `config`, with the workload's attention."""
-        attention = self.workload.attention
-        own = tuple(msgspec.structs.replace(plan, attention=attention) for plan in plans)
-        return ArmSpec(plans=own, workload=self.workload.for_config(config))
+        """Return the arm that runs `plans`, made elsewhere from `config`."""
+        return ArmSpec(plans=tuple(plans), workload=self.workload.for_config(config))
 
     def reference(self, path: str) -> ArmSpec:
         """Return the arm that writes the reference outputs to `path`."""
@@ -105,13 +113,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             SpaceError: the config can't run here.
         """
         masks = self.masks(config)
-        spec = self._spec(config.without_policy, masks and masks[:1], None, None)
+        spec = self._spec(config.without_policy, masks and masks[:1], None)
         cpus = masks[0] if masks else self.topology.envelope.cpus
         return Control(spec=spec, sockets=socket_cpus(self.topology.machine, cpus))
 
-    def _spec(
-        self, config: Config, masks: tuple[Mask, ...] | None, nireq: int | None, outputs: Outputs | None
-    ) -> ArmSpec:
+    def _spec(self, config: Config, masks: tuple[Mask, ...] | None, nireq: int | None) -> ArmSpec:
         plans = tuple(
             Plan(
                 files=self.files,
@@ -124,7 +130,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             )
             for mask in masks or (None,)
         )
-        return ArmSpec(plans=plans, workload=self.workload.for_config(config), outputs=outputs)
+        return self.spec_from_plans(plans, config)
 
     def _plan(self, properties: dict[str, str], mask: Mask | None = None, nireq: int | None = None) -> Plan:
         return Plan(

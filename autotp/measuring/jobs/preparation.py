@@ -32,6 +32,18 @@ def inspect(workers: Workers, files: ModelFiles, shapes: dict[str, Shape]) -> Mo
         worker.kill()
 
 
+def read_model(workers: Workers, job: Job) -> ModelInfo:
+    """Return the inputs, outputs and layers of the job's model, which the workload's inputs fit.
+
+    Raises:
+        ModelError: it can't be read, or an input doesn't fit it.
+        EnvironmentFailure: no worker can be started.
+    """
+    info = inspect(workers, job.files, job.shapes)
+    job.workload.check_inputs(info)
+    return info
+
+
 def record_reference(workers: Workers, spec: ArmSpec) -> None:
     """Compute the reference outputs of the samples in a process of its own and save them as `spec` says.
 

@@ -15,6 +15,9 @@ from autotp.runtime.models.model_files import ModelFiles
 WORKLOADS: tuple[type[Workload], ...] = (ClosedLoop, OpenLoop, Generation)
 AnyWorkload: TypeAlias = ClosedLoop | OpenLoop | Generation
 
+SEEDS = 2**32  # NumPy's and scikit-learn's generators take seeds below it
+LONGEST_BUDGET_S = 1e7
+
 
 class WorkloadOptions(ClosedLoopOptions, OpenLoopOptions, GenerationOptions, total=False):
     """The options of all workloads."""
@@ -65,10 +68,14 @@ def workload_for(files: ModelFiles, wanted: Wanted, options: Mapping[str, Any]) 
         options: any of `WorkloadOptions`; None means not set.
 
     Raises:
-        InputError: an option can't be used, or doesn't fit the model or the objectives.
+        InputError: the budget or an option can't be used, or doesn't fit the model or the objectives.
         ModelError: the model's own description can't be read.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if not 0 < wanted.budget_s < LONGEST_BUDGET_S:
+        raise InputError(f"{spell('budget_s')} must be more than 0 and less than {LONGEST_BUDGET_S:.0f} seconds.")
+    if not 0 <= given.get("seed", 0) < SEEDS:
+        raise InputError(f"{spell('seed')} must be from 0 to {SEEDS - 1}.")
     workload = workload_class(files, given).of(files, wanted, given)
     assert isinstance(workload, AnyWorkload)
     return workload

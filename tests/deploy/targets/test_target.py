@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autotp.deploy import targets as package
-from autotp.deploy.targets import targets, ways_to_deploy
+from autotp.deploy.targets.registry import targets, ways_to_deploy
 from autotp.deploy.tuned import Profile, Tuned, TunedWorkload
 from autotp.runtime.models.language import Attention
 from tests.support.tuned_files import profile, tuned

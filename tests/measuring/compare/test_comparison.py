@@ -1,10 +1,8 @@
 """Comparisons: the verdict on pretended arms, and a whole one on real workers."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from math import inf
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -16,21 +14,28 @@ from autotp.findings.ruling import Ruling
 from autotp.measuring.compare.comparison import (
     A,
     B,
-    ComparisonSpec,
+    Comparison,
+    Contender,
     SideResult,
     _conclude,
     _judge_outputs,
     compare_arms,
 )
+from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.job import REFERENCE_PROPERTIES
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.rounds.arm import Arm, ArmSpec
-from autotp.measuring.rounds.blocks import BlockSettings
+from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.waves import AA, Waves, WaveSchedule
-from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime.compile import Plan
 from autotp.runtime.models.model_files import locate
 from autotp.space.aliases.effective import Effective
+from autotp.space.aliases.predictor import Predictor
+from autotp.space.knobs.config import Config
+from tests.support.jobs import job_for
+from tests.support.language_models import language_model
 from tests.support.models import matmul_model
 from tests.support.pretended_arms import PLAIN, Pretended
 
@@ -49,11 +54,6 @@ def waves_of(
     waves = Waves(makers, B, metric, PLAIN, seed=0)
     waves.run(WaveSchedule(processes, 20), inf, inf, lambda: None)
     return waves
-
-
-def comparison_of(a: ArmSpec, b: ArmSpec, *hints: ArmSpec, strict: frozenset[str] = frozenset()) -> ComparisonSpec:
-    """Both arms, of which B's computes the reference, too."""
-    return ComparisonSpec(sides={A: a, B: b}, reference=b, hints=hints, strict=strict, blocks=BlockSettings())
 
 
 def sides(a: str | None = None, b: str | None = None) -> dict[str, SideResult]:
@@ -100,22 +100,40 @@ def test_wrong_outputs_cannot_win(a: str | None, b: str | None, verdict: Ruling,
     assert (found.verdict, found.reason) == (verdict, words)
 
 
-@pytest.mark.parametrize("strict", [False, True])
-def test_less_exact_settings_must_say_the_same_tokens(strict: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def entered(a: Mapping[str, Any] = {}) -> dict[str, Contender]:
+    """Both contenders, A with these settings, which aren't started."""
+    return {key: Contender(config=Config.of(settings), plans=()) for key, settings in ((A, a), (B, {}))}
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_less_exact_settings_must_say_the_same_tokens(
+    held: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the hints differ in as many tokens, a config as exact as they may; a less exact one may not."""
     error = msgspec.structs.replace(EXACT, derived={"tokens": 0.1})
-
-    @contextmanager
-    def hints(*_: object) -> Iterator[list[Any]]:
-        yield [SimpleNamespace(output_error=error)]
-
-    monkeypatch.setattr("autotp.measuring.compare.comparison._started", hints)
-    spec = ArmSpec(plans=(), workload=ClosedLoop())
-    held = frozenset({A}) if strict else frozenset()
-    wanted = comparison_of(spec, spec, spec, strict=held)
+    job = job_for(language_model(tmp_path), "tokens_per_s", prompt_tokens=8)
+    bench = WorkerBench(job, Predictor(job.topology), Workers())
+    hint = Observed(effective=Effective(), masks=None, proof=None, output_error=error, properties={})
+    monkeypatch.setattr(bench, "start", lambda configs, gated: [(Pretended(0.01, 0.0), hint) for _ in configs])
+    contenders = entered({"kv_cache_precision": "u4"} if held else {})
     differing = {key: msgspec.structs.replace(side, output_error=error) for key, side in sides().items()}
-    judged = _judge_outputs(Workers(), wanted, Path("reference.npz"), differing)
-    assert (judged[A].wrong is not None, judged[B].wrong) == (strict, None)
+    judged = _judge_outputs(bench, contenders, differing)
+    assert (judged[A].wrong is not None, judged[B].wrong) == (held, None)
+
+
+def test_hints_that_cannot_run_are_a_failure_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are needed only where a side would be rejected without them."""
+    job = job_for(matmul_model(tmp_path), "throughput")
+    bench = WorkerBench(job, Predictor(job.topology), Workers())
+    failure = ArmFailure(Status.CRASHED, Phase.COMPILE, "it crashed")
+    monkeypatch.setattr(bench, "start", lambda configs, gated: [(Pretended(0.01, 0.0), failure) for _ in configs])
+    assert _judge_outputs(bench, entered(), sides()) == sides()
+    broken = msgspec.structs.replace(EXACT, finite=False)
+    infinite = {key: msgspec.structs.replace(side, output_error=broken) for key, side in sides().items()}
+    with pytest.raises(EnvironmentFailure, match=r"hint \(performance_hint=latency\) can't be measured"):
+        _judge_outputs(bench, entered(), infinite)
 
 
 def test_a_slower_a_only_ties_with_wrong_outputs() -> None:
@@ -148,17 +166,19 @@ def test_the_twin_is_that_of_b() -> None:
     assert _conclude(waves, METRICS["throughput"], sides()).noise_floor == waves.noise_floor < 1.1
 
 
-def spec(model: Path, **properties: str) -> ArmSpec:
-    """An arm of that model with two requests in flight."""
-    plan = Plan(files=locate(model), shapes={}, properties=properties, nireq=2)
-    return ArmSpec(plans=(plan,), workload=ClosedLoop())
+def compared(workers: Workers, model: Path, a: Mapping[str, str] = {}, budget_s: float = 3.0) -> Comparison:
+    """The comparison of the properties `a` with one stream, each with two requests in flight."""
+    plans = {
+        key: Plan(files=locate(model), shapes={}, properties=dict(properties), nireq=2)
+        for key, properties in ((A, a), (B, {"NUM_STREAMS": "1"}))
+    }
+    contenders = {key: Contender(config=Config(), plans=(plan,)) for key, plan in plans.items()}
+    return compare_arms(workers, job_for(model, "throughput"), contenders, METRICS["throughput"], budget_s)
 
 
 def test_a_real_comparison_looks_at_the_outputs_of_both(tmp_path: Path, workers: Workers) -> None:
     """However short the budget, both are started once and compared with the reference."""
-    model = matmul_model(tmp_path)
-    wanted = comparison_of(spec(model), spec(model, NUM_STREAMS="1"), spec(model))
-    found = compare_arms(workers, wanted, METRICS["throughput"], 0.5)
+    found = compared(workers, matmul_model(tmp_path), budget_s=0.5)
     assert (found.a.wrong, found.b.wrong) == (None, None)
     assert found.b.effective.streams == 1
     assert found.a.output_error.finite
@@ -169,22 +189,20 @@ def test_too_little_memory_is_a_failure_of_the_environment(
 ) -> None:
     """Two sides and the second copy of B have to fit side by side, else nothing is compared."""
     monkeypatch.setattr("autotp.measuring.parent.pool.available_memory_bytes", lambda: 1 << 20)
-    wanted = comparison_of(spec(matmul_model(tmp_path)), spec(matmul_model(tmp_path)))
     with pytest.raises(EnvironmentFailure, match=r"needs 3 arms side by side: an arm takes .* room for 0 more"):
-        compare_arms(workers, wanted, METRICS["throughput"], 3.0)
+        compared(workers, matmul_model(tmp_path))
 
 
 def test_a_side_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:
     """A property that OpenVINO refuses: the text holds it and how it failed."""
-    model = matmul_model(tmp_path)
-    wanted = comparison_of(spec(model, NUM_STREAMS="many"), spec(model))
     with pytest.raises(InputError, match=r"NUM_STREAMS.*can't be measured"):
-        compare_arms(workers, wanted, METRICS["throughput"], 3.0)
+        compared(workers, matmul_model(tmp_path), {"NUM_STREAMS": "many"})
 
 
-def test_a_reference_that_cannot_run_is_a_failure_of_the_environment(tmp_path: Path, workers: Workers) -> None:
+def test_a_reference_that_cannot_run_is_a_failure_of_the_environment(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing can be held against it, whatever the sides do."""
-    model = matmul_model(tmp_path)
-    wanted = msgspec.structs.replace(comparison_of(spec(model), spec(model)), reference=spec(model, FOO="1"))
+    monkeypatch.setitem(REFERENCE_PROPERTIES, "FOO", "1")
     with pytest.raises(EnvironmentFailure, match=r"The reference outputs can't be computed: .*FOO"):
-        compare_arms(workers, wanted, METRICS["throughput"], 3.0)
+        compared(workers, matmul_model(tmp_path))

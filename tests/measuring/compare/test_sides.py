@@ -10,10 +10,9 @@ from autotp.deploy.tuned import TunedWorkload, write_tuned
 from autotp.errors import InputError, SpaceError
 from autotp.findings.loop import Loop
 from autotp.findings.metric import METRICS, Samples
-from autotp.measuring.compare.comparison import A, B
 from autotp.measuring.compare.sides import (
     Side,
-    comparison_spec,
+    contender,
     model_of,
     objective_of,
     options_of,
@@ -22,7 +21,6 @@ from autotp.measuring.compare.sides import (
     shapes_of,
 )
 from autotp.measuring.jobs.job import Job
-from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OpenLoop
@@ -167,19 +165,18 @@ def test_a_tuned_file_brings_its_tokens(tmp_path: Path, config: dict[str, Any], 
     further = (Samples.SECOND_TOKENS,)
     assert workload == Generation(prompt_tokens=64, new_tokens=16, batch=batch, timed=further)
     job = Job(files=files, workload=workload, topology=job_for(files.path).topology)
-    specs = comparison_spec((HINT, side), job)[0].sides
-    assert [specs[key].workload.facts()["batch"] for key in (A, B)] == [batch, 4]
+    found = [contender(one, job)[0] for one in (HINT, side)]
+    specs = [job.spec_from_plans(one.plans, one.config) for one in found]
+    assert [spec.workload.facts()["batch"] for spec in specs] == [batch, 4]
 
 
 def test_a_file_for_paged_attention_is_compared_in_pages(tmp_path: Path) -> None:
     """Both sides keep their context as the file's deployment does."""
     files, side = locate(language_model(tmp_path)), generating(attention_backend=Attention.PA)
     workload = driven(side, HINT, files=files, objective="tokens_per_s")
-    found, _ = comparison_spec(
-        (side, HINT), Job(files=files, workload=workload, topology=job_for(files.path).topology)
-    )
-    specs = (*found.sides.values(), found.reference, *found.hints)
-    assert {plan.attention for spec in specs for plan in spec.plans} == {Attention.PA}
+    job = Job(files=files, workload=workload, topology=job_for(files.path).topology)
+    plans = [plan for one in (side, HINT) for plan in contender(one, job)[0].plans]
+    assert {plan.attention for plan in plans} == {Attention.PA}
 
 
 def test_two_lengths_of_prompts_want_a_third(tmp_path: Path) -> None:
@@ -203,41 +200,31 @@ def test_two_rates_want_a_third() -> None:
     assert driven(*sides, rate_per_s=50.0) == OpenLoop(rate_per_s=50.0)
 
 
-def test_what_is_less_exact_is_held_to_the_tokens(tmp_path: Path) -> None:
-    """Of a language model, and only the side that is."""
-    job = job_for(language_model(tmp_path), "tokens_per_s", prompt_tokens=8)
-    found, _ = comparison_spec((read_side("kv_cache_precision=u4"), HINT), job)
-    assert found.strict == {A}
-
-
 def test_a_setting_that_means_nothing_to_the_model_is_refused(tmp_path: Path) -> None:
     """Rather than shown in a table as if it had been measured."""
     with pytest.raises(SpaceError, match="batch=8: only a language model has it"):
-        comparison_spec((read_side("batch=8"), HINT), job_for(matmul_model(tmp_path), "throughput"))
+        contender(read_side("batch=8"), job_for(matmul_model(tmp_path), "throughput"))
 
 
 def test_a_tuned_file_runs_as_it_would_be_loaded(tmp_path: Path) -> None:
-    """With its own requests in flight; knobs have those of the objective. Both hints are held beside them."""
+    """With its own requests in flight; knobs have those of the objective."""
     model = matmul_model(tmp_path)
     write_tuned(tmp_path / "tuned.yaml", content(model, here({"num_streams": 1}), nireq=3), "A test.")
-    sides = (read_side(tmp_path / "tuned.yaml"), read_side("num_streams=1"))
-    found, warnings = comparison_spec(sides, job_for(model, "latency_p50", seed=4))
-    assert [found.sides[key].plans[0].nireq for key in (A, B)] == [3, 1]
-    assert found.sides[A].plans[0].properties == found.sides[B].plans[0].properties == {"NUM_STREAMS": "1"}
-    hints = [spec.plans[0].properties["PERFORMANCE_HINT"] for spec in found.hints]
-    assert hints == ["LATENCY", "THROUGHPUT"]
-    assert found.reference.plans[0].properties["INFERENCE_PRECISION_HINT"] == "f32"
-    assert (found.strict, found.seed, warnings) == (frozenset(), 4, ())
-    assert found.blocks == BlockSettings.within(job_for(model).topology.envelope, ClosedLoop())
+    job = job_for(model, "latency_p50")
+    file, file_warnings = contender(read_side(tmp_path / "tuned.yaml"), job)
+    knobs, knob_warnings = contender(read_side("num_streams=1"), job)
+    assert (file.config, file_warnings) == (knobs.config, knob_warnings) == (Config.of({"num_streams": 1}), ())
+    assert [side.plans[0].nireq for side in (file, knobs)] == [3, 1]
+    assert [side.plans[0].properties for side in (file, knobs)] == [{"NUM_STREAMS": "1"}] * 2
 
 
 def test_a_file_for_another_machine_is_warned_of(tmp_path: Path) -> None:
     """It is compared all the same."""
     model = matmul_model(tmp_path)
     write_tuned(tmp_path / "tuned.yaml", content(model, profile({"num_streams": 1})), "A test.")
-    found, (warning,) = comparison_spec((read_side(tmp_path / "tuned.yaml"), HINT), job_for(model, "throughput"))
+    found, (warning,) = contender(read_side(tmp_path / "tuned.yaml"), job_for(model, "throughput"))
     assert warning.endswith("it is compared all the same")
-    assert found.sides[A].plans[0].properties == {"NUM_STREAMS": "1"}
+    assert found.plans[0].properties == {"NUM_STREAMS": "1"}
 
 
 def test_inputs_that_only_have_a_name_are_warned_of(tmp_path: Path) -> None:
@@ -247,7 +234,7 @@ def test_inputs_that_only_have_a_name_are_warned_of(tmp_path: Path) -> None:
     data.write_bytes(b"")
 
     def warnings(**options: Any) -> list[str]:
-        found = comparison_spec((side, HINT), job_for(model, "latency_p90", **options))[1]
+        found = contender(side, job_for(model, "latency_p90", **options))[1]
         return [warning for warning in found if "inputs" in warning]
 
     (warning,) = warnings()

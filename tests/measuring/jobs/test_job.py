@@ -77,17 +77,17 @@ def test_requests_follow_workload_and_objective(fields: dict[str, Any], asked: i
 
 def test_the_workload_is_as_the_config_has_it() -> None:
     """Of a language model the batch may be a knob; the attention is that of the deployment."""
-    spec = job(files=LANGUAGE, workload=PAGED).spec(Config.of({"batch": 4}), Outputs("r.npz"))
+    spec = job(files=LANGUAGE, workload=PAGED).spec(Config.of({"batch": 4}))
     assert spec.workload == msgspec.structs.replace(PAGED, batch=4)
-    assert spec.outputs == Outputs("r.npz")
+    assert spec.outputs is None
     assert [plan.attention for plan in spec.plans] == [Attention.PA]
 
 
 def test_plans_made_elsewhere_are_run_as_they_are() -> None:
-    """But for the attention, which the workload decides; a batch that the config sets counts."""
+    """A batch that the config sets counts."""
     plan = Plan(files=LANGUAGE, shapes={}, properties={"A": "B"}, mask=(3,), nireq=1)
     spec = job(files=LANGUAGE, workload=PAGED).spec_from_plans([plan], Config.of({"batch": 2}))
-    assert spec.plans == (msgspec.structs.replace(plan, attention=Attention.PA),)
+    assert spec.plans == (plan,)
     assert spec.workload == msgspec.structs.replace(PAGED, batch=2)
     assert spec.outputs is None
 
@@ -126,13 +126,17 @@ def test_a_policy_is_held_against_the_same_config_without_it() -> None:
     assert len(narrowed.sockets) == 1
 
 
-def test_what_means_nothing_to_the_model_is_refused() -> None:
+def test_what_cannot_run_or_means_nothing_to_the_model_is_refused() -> None:
     """Rather than measured as if it did anything; the text says whose it is."""
     with pytest.raises(SpaceError, match=r"^batch=8: only a language model has it\.$"):
-        job().refuse_void(Config.of({"batch": 8}))
+        job().check(Config.of({"batch": 8}))
     with pytest.raises(SpaceError, match=r"^The baseline nireq=2: a language model generates in one request\.$"):
-        job(files=LANGUAGE, workload=PAGED).refuse_void(Config.of({"nireq": 2}), "The baseline ")
-    job().refuse_void(Config.of({"nireq": 2}))
+        job(files=LANGUAGE, workload=PAGED).check(Config.of({"nireq": 2}), whose="The baseline ")
+    job().check(Config.of({"nireq": 2}))
+    split = Config.of({"split_count": 4, "split_min_weights": 1000})
+    job().check(split)
+    with pytest.raises(SpaceError, match=r"split_count=4.*: no fully connected layer of the model has"):
+        job().check(split, [])
 
 
 def test_what_is_less_exact_is_held_to_the_tokens() -> None:

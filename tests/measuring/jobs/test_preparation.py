@@ -43,7 +43,8 @@ def test_outputs_are_checked_against_the_recorded_reference(tmp_path: Path, work
     record_reference(workers, job.reference(path))
     other = msgspec.structs.replace(job, files=locate(matmul_model(tmp_path, "other", seed=1)))
     for checked, close in ((job, True), (other, False)):
-        arm = WorkerArm(checked.spec(exact, Outputs(path)), workers)
+        spec = msgspec.structs.replace(checked.spec(exact), outputs=Outputs(path))
+        arm = WorkerArm(spec, workers)
         arm.launch()
         (started,) = arm.await_start()
         arm.stop()

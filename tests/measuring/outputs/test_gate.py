@@ -190,7 +190,7 @@ def checked_arm(workers: Workers, model: Path, **settings: object) -> OutputErro
     """How far an arm with these knobs is from the reference of `model`, through real workers."""
     job, path = job_for(model), str(model.parent / "reference.npz")
     record_reference(workers, job.reference(path))
-    arm = WorkerArm(job.spec(Config.of(settings), Checked(path)), workers)
+    arm = WorkerArm(msgspec.structs.replace(job.spec(Config.of(settings)), outputs=Checked(path)), workers)
     try:
         arm.launch()
         (started,) = arm.await_start()
