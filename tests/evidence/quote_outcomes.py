@@ -65,6 +65,7 @@ PAGES = (
             language.genai,
             language.split,
             language.two_sockets,
+            method.command_times,
         ),
     ),
 )

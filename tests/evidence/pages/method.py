@@ -103,6 +103,22 @@ def effective() -> str:
     return section("Predicted effective configs", about, speed)
 
 
+def command_times() -> str:
+    """How long commands that only read files take."""
+    found = read_outcome("commands.json")
+    about = prose(f"""
+        Commands that measure nothing answer at once. This is their median time in {found["runs"]} runs; a bare
+        interpreter took {found["bare_s"] * 1e3:.0f} ms. A unit is what `import numpy` takes longer than that,
+        {found["unit_s"] * 1e3:.0f} ms here. At most {found["limit_units"]:g} units are allowed
+        (`tests/evidence/measure_commands.py`).
+    """)
+    rows = [
+        (f"`{name}`", f"{took['median_s'] * 1e3:.0f} ms", f"{took['units']:.1f}")
+        for name, took in found["commands"].items()
+    ]
+    return section("How long commands take", about, table(("command", "time", "units over the interpreter"), rows))
+
+
 def load_overhead() -> str:
     """What `load` adds to `compile_model`."""
     overhead_ms = read_outcome("startup.json")["load"]["overhead_s"] * 1e3

@@ -19,7 +19,7 @@ def opening() -> str:
         """),
         "    python -m tests.evidence.make_reference        # run everything anew: about three hours\n"
         "    python -m tests.evidence.quote_outcomes        # write this page, and what others quote",
-        "Other machines give other figures. These come from a virtual machine:",
+        "Other machines give other figures. These come from virtual machines:",
         table(("CPU", "cores", "OpenVINO", "Optuna", "Python"), machines()),
         prose("""
             Each outcome holds the command, the exit code and these facts, under `run` or in a `run.json` beside
