@@ -121,11 +121,11 @@ def test_what_genai_deploys_is_tuned_with_pages(tmp_path: Path) -> None:
 
 
 def test_a_length_of_prompts_is_chosen_and_told(tmp_path: Path) -> None:
-    """A small model reads the longest usual prompt in time, unless its context is shorter."""
-    model = language_model(tmp_path / "toy", context=700)
+    """The shortest usual one where no longer one fits into the model's context."""
+    model = language_model(tmp_path / "toy", context=300)
     _, out, _ = autotp("tune", str(model), "--budget", "2s", "--trials", "1", "--out", str(tmp_path / "out"))
-    assert "workload  prompts of 512 tokens, 128 new ones each" in out
-    assert read_tuned(tmp_path / "out" / "tuned.yaml").workload.prompt_tokens == 512
+    assert "workload  prompts of 128 tokens, 128 new ones each" in out
+    assert read_tuned(tmp_path / "out" / "tuned.yaml").workload.prompt_tokens == 128
 
 
 def test_two_configs_can_be_compared(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -192,9 +191,7 @@ def test_a_child_that_holds_the_pipe_open_hides_no_death(boot: Boot, apart: bool
     """That the worker has ended is seen at once, whoever else could still write into its pipe."""
     worker = boot(CHILD.format(apart=apart) + "sys.exit(5)")
     child = answered_pid(worker)
-    began = time.monotonic()
-    assert "exit code 5" in failure(worker).message
-    assert time.monotonic() - began < 10
+    assert "exit code 5" in failure(worker).message  # and not that it was silent until the watchdog's end
     assert gone(child)
 
 

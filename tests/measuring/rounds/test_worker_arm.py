@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,11 +180,9 @@ def test_a_hanging_worker_times_out_and_takes_its_siblings_along(model: Path, ar
     arms.source.clock.limits = PhaseLimits({**UNSCALED_LIMITS.seconds, Phase.BLOCK: 0.3})
     workers = pids(arm)
     os.kill(workers[1], signal.SIGSTOP)
-    before = time.monotonic()
     with pytest.raises(ArmFailure) as caught:
         arm.block(Run(duration_s=0.01))
     assert (caught.value.status, caught.value.phase) == (Status.TIMED_OUT, Phase.BLOCK)
-    assert time.monotonic() - before < 30
     assert all(gone(pid) for pid in workers)
 
 

@@ -20,7 +20,7 @@ from autotp.runtime.inference.inputs import seeded_samples
 from autotp.runtime.inference.requests import Requests, create_requests
 from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
 from autotp.space.knobs.config import Config
-from tests.support.models import WIDTH, counting_model, matmul_model, wide_model
+from tests.support.models import WIDTH, counting_model, matmul_model
 
 PLAIN = ModelFiles(Path("plain.xml"), ModelKind.IR)
 
@@ -171,7 +171,7 @@ def test_the_lead_in_is_not_timed(folder: Path, nireq: int) -> None:
         assert perf_counter() - began >= 0.05
         assert count == len(latencies_s) == nireq
         windows_s.append(elapsed_s)
-    assert min(windows_s) < 0.01
+    assert min(windows_s) < 0.05
 
 
 def test_blocks_leave_the_requests_idle(folder: Path) -> None:
@@ -183,14 +183,21 @@ def test_blocks_leave_the_requests_idle(folder: Path) -> None:
         assert len(latencies_s) == count
 
 
-def test_the_queue_is_full_throughout_the_window(folder: Path) -> None:
-    """Little's law: requests in flight are rate times latency, which a drain in the window makes less."""
-    driven = requests(folder, 8, path=wide_model(folder, rows=1024))
-    in_flight = []
-    for _ in range(10):
-        _, elapsed_s, latencies_s = drive(driven, one_at_a_time=False, duration_s=0.02)
-        in_flight.append(sum(latencies_s) / elapsed_s)
-    assert max(in_flight) > 7.6  # a neighbour on this CPU can only lower it
+def test_the_queue_is_full_throughout_the_window(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All requests but the one that closed it are in flight at its end, and drain after it."""
+    driven, started = requests(folder, 8), 0
+    start = driven.queue.start_async
+
+    def counted() -> None:
+        nonlocal started
+        started += 1
+        start()
+
+    monkeypatch.setattr(driven.queue, "start_async", counted)
+    for duration_s in (0.0, 0.02):
+        started = 0
+        count, _, _ = drive(driven, one_at_a_time=False, duration_s=duration_s)
+        assert started == driven.turn + count + (8 - 1)
 
 
 def test_one_request_may_be_driven_by_either_loop(folder: Path) -> None:

