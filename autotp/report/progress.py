@@ -2,7 +2,7 @@
 
 from functools import singledispatch
 
-from autotp.deploy.headline import headline
+from autotp.deploy.headline import headline, proof_words
 from autotp.findings.interval import Interval
 from autotp.findings.proof import ProofState
 from autotp.report.units import BRIEF, metric_name, spell_metric, spell_seconds
@@ -56,7 +56,8 @@ def _(event: TuningBegan) -> list[str]:
 def _(event: BaselinesRaced) -> list[str]:
     metrics = ", ".join(f"{metric_name(key)} {spell_metric(key, v)}" for key, v in _short(event.metrics))
     aliases = "".join(f"; {spell_config(alias)} is the same here as another hint" for alias in event.aliases)
-    warnings = [f"warning   {warning}" for warning in event.warnings]
+    concerns = [*event.beyond_tolerance, *((config, proof_words(proof)) for config, proof in event.unproven)]
+    warnings = [f"warning   {spell_config(config)}: {concern}" for config, concern in concerns]
     return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}", *warnings]
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from autotp.deploy.tuned import Tuned
 from autotp.findings.interval import Interval
+from autotp.findings.proof import Proof
 from autotp.measuring.lock import Holder
 from autotp.measuring.rounds.noise import Noise
 from autotp.measuring.workload.registry import AnyWorkload
@@ -48,12 +49,21 @@ class TuningBegan(Event, frozen=True, tag="began"):
 
 
 class BaselinesRaced(Event, frozen=True, tag="baselined"):
-    """The baselines have been raced; `baseline` is the best one, `aliases` are the same as another one."""
+    """The baselines have been raced.
+
+    Attributes:
+        baseline: the config of the best one.
+        metrics: its figures, by key.
+        aliases: configs that OpenVINO treats as another baseline.
+        beyond_tolerance: configs whose output error is larger than the user's tolerance, each with the reason.
+        unproven: configs whose tensor parallelism isn't active, each with the proof.
+    """
 
     baseline: dict[str, Any]
     metrics: dict[str, float]
     aliases: tuple[dict[str, Any], ...] = ()
-    warnings: tuple[str, ...] = ()
+    beyond_tolerance: tuple[tuple[dict[str, Any], str], ...] = ()
+    unproven: tuple[tuple[dict[str, Any], Proof], ...] = ()
 
 
 class NoiseMeasured(Event, frozen=True, tag="noise"):
@@ -68,9 +78,10 @@ class NoiseMeasured(Event, frozen=True, tag="noise"):
 
 
 class ArmEnded(Event, frozen=True, tag="arm"):
-    """An arm of the search ended: it was dropped, was raced long enough, or failed.
+    """An arm of the search was dropped, was raced long enough, or failed; or a baseline failed.
 
-    `gain` is relative to the best baseline and comes from the search alone.
+    A baseline that failed for the first time goes on in new processes; `reason` says so. `gain` is relative to the
+    best baseline and comes from the search alone.
     """
 
     trial: int

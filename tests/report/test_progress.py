@@ -4,6 +4,8 @@ import pytest
 
 from autotp.deploy.tuned import Result, TunedBaseline
 from autotp.findings.interval import Interval
+from autotp.findings.proof import Proof, ProofState
+from autotp.findings.ruling import Ruling
 from autotp.measuring.lock import Holder
 from autotp.measuring.rounds.noise import Noise
 from autotp.measuring.workload.closed_loop import ClosedLoop
@@ -24,6 +26,7 @@ from autotp.tuning.events import (
 from tests.support.tuned_files import profile, tuned
 
 F32 = {"inference_precision_hint": "f32"}
+NO_SPLIT = Proof(state=ProofState.INERT, sub_streams=1, threads=4, threads_without=4)
 GAIN = Interval(median=1.8412, low=1.8, high=1.87)
 
 
@@ -56,8 +59,12 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
                 baseline={"performance_hint": "latency"},
                 metrics={"throughput_per_s": 50.0, "latency_p50_s": 0.02, "memory_bytes": 5},
                 aliases=({"performance_hint": "none"},),
+                beyond_tolerance=(({"performance_hint": "throughput"}, "the error is 0.5"),),
+                unproven=(({"num_streams": 1}, NO_SPLIT),),
             ),
             [
+                "warning   performance_hint=throughput: the error is 0.5",
+                "num_streams=1: tensor parallelism is INERT",
                 "performance_hint=latency",
                 "throughput 50/s",
                 "latency_p50 20 ms",
@@ -119,7 +126,7 @@ def test_an_event_is_described_in_words(event: Event, words: list[str]) -> None:
 
 def test_the_verdict_is_described_with_its_evidence() -> None:
     """The last lines name the verdict, the evidence, and the file."""
-    won = Result(verdict="win", gain=GAIN, baseline=TunedBaseline(config={"performance_hint": "throughput"}))
+    won = Result(verdict=Ruling.WIN, gain=GAIN, baseline=TunedBaseline(config={"performance_hint": "throughput"}))
     lines = describe_event(VerdictReached(tuned=tuned(profile(F32, result=won)), path="results/s/tuned.yaml"))
     assert lines[1].startswith("WIN: 1.841 times as fast in throughput")
     assert "95 % interval" in lines[2]

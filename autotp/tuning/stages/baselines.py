@@ -4,10 +4,10 @@ Baselines that compile to the same thing are one arm. Gains are relative to the 
 """
 
 from math import inf
+from typing import Any
 
-from autotp.deploy.headline import proof_words
 from autotp.errors import EnvironmentFailure
-from autotp.findings.proof import ProofState
+from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.failure import ArmFailure, Status
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.space.knobs.config import Config
@@ -52,7 +52,8 @@ def race_baselines(session: Session) -> Baselines:
             baseline=best.config.to_dict(),
             metrics=metrics,
             aliases=tuple(alias.to_dict() for alias in aliases),
-            warnings=(*_beyond_tolerance(session, racers), *unproven),
+            beyond_tolerance=_beyond_tolerance(session, racers),
+            unproven=tuple((config.to_dict(), proof) for config, proof in unproven),
         )
     )
     return Baselines(best, tuple(r for r in racers if r is not best and r.key in session.race.live))
@@ -102,16 +103,16 @@ def retire_baseline(session: Session, racer: Racer) -> None:
     session.study.complete(racer.trial, metrics, racer.rows)
 
 
-def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
-    """Start the baselines; return the racers, the aliases, and a warning for each split that isn't active."""
+def _start(session: Session) -> tuple[list[Racer], list[Config], list[tuple[Config, Proof]]]:
+    """Start the baselines; return the racers, the aliases, and the configs whose split isn't active."""
     configs = [*HINTS, *([session.request.baseline] if session.request.baseline else [])]
     outcomes = session.bench.start(configs, gated=False)
     racers: dict[object, Racer] = {}
     aliases: list[Config] = []
-    unproven: list[str] = []
+    unproven: list[tuple[Config, Proof]] = []
     for config, (arm, outcome) in zip(configs, outcomes, strict=True):
         if isinstance(outcome, Observed) and outcome.proof and outcome.proof.state is not ProofState.ACTIVE:
-            unproven.append(f"{config}: {proof_words(outcome.proof)}")
+            unproven.append((config, outcome.proof))
         if isinstance(outcome, Observed) and outcome.key in racers:
             arm.stop()
             aliases.append(config)
@@ -135,10 +136,10 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[str]]:
     return list(racers.values()), aliases, unproven
 
 
-def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[str, ...]:
-    """Return a warning for each baseline whose output error is beyond the user's tolerance."""
+def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[tuple[dict[str, Any], str], ...]:
+    """Return the baselines whose output error is beyond the user's tolerance, each with the reason."""
     found = [(racer.config, session.bench.wrong_output(racer.config, racer.observed)) for racer in racers]
-    return tuple(f"{config}: {failure.message}" for config, failure in found if failure is not None)
+    return tuple((config.to_dict(), failure.message) for config, failure in found if failure is not None)
 
 
 def _opening_rounds(session: Session) -> int:

@@ -7,6 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from autotp.errors import EnvironmentFailure
+from autotp.findings.proof import ProofState
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.parent.pool import Workers
@@ -76,7 +77,7 @@ def test_own_settings_whose_split_does_nothing_are_warned_of(
         tuning.session.close()
     (baselined,) = (event for event in events if isinstance(event, BaselinesRaced))
     assert own in baselined.aliases
-    assert [w for w in baselined.warnings if "tensor parallelism is INERT: the policy is set but did nothing" in w]
+    assert [(config, proof.state) for config, proof in baselined.unproven] == [(own, ProofState.INERT)]
 
 
 def test_without_a_reference_there_is_nothing_to_compare(
