@@ -69,7 +69,11 @@ def test_own_storage_moves_only_the_storage(model: Path, tmp_path: Path) -> None
         ({"allow_precision": ["f8"]}, InputError, "no precision 'f8'"),
         ({"resume": True, "fresh": True}, InputError, "resume and fresh"),
         ({"data": Path("missing.npz")}, InputError, "missing.npz"),
-        ({"rate_per_s": 10.0}, InputError, "rate_per_s fixes the throughput; choose a latency objective"),
+        (
+            {"rate_per_s": 10.0, "objectives": ["throughput"]},
+            InputError,
+            "rate_per_s fixes the throughput; choose a latency objective",
+        ),
         ({"rate_per_s": 0.0, "objectives": ["latency_p99"]}, InputError, "rate_per_s must be more than 0"),
         (
             {"rate_per_s": float("nan"), "objectives": ["latency_p99"]},
@@ -90,13 +94,14 @@ def test_what_cannot_be_used_is_refused(
 
 
 def test_without_an_objective_or_a_space_they_are_the_usual_ones(model: Path, tmp_path: Path) -> None:
-    """Throughput in the default space; for a language model, the second token in the space for such models."""
+    """Throughput in the default space, p99 at a rate; a language model has another objective and space."""
     plain = built(model, objectives=(), space=None)
     assert (plain.objectives, plain.space.name, plain.name) == (
         (METRICS["throughput"],),
         "default",
         "rec-throughput",
     )
+    assert built(model, objectives=(), rate_per_s=10.0).objectives == (METRICS["latency_p99"],)
     generates = built(language_model(tmp_path / "toy"), objectives=(), space=None)
     assert (generates.objectives, generates.space.name) == ((METRICS["second_token_latency"],), "language_model")
     assert generates.name == "toy-second_token_latency"

@@ -66,6 +66,7 @@ class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
 
     options: ClassVar[type] = OpenLoopOptions
     option_needed: ClassVar[str | None] = "rate_per_s"
+    usual_objective: ClassVar[str] = "latency_p99"  # the rate fixes the throughput
     block_s: ClassVar[float] = OPEN_BLOCK_S
 
     @classmethod
@@ -81,7 +82,7 @@ class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
 
     @classmethod
     def suits(cls, metric: Metric) -> bool:
-        return super().suits(metric) and not metric.maximize  # the rate fixes the throughput
+        return super().suits(metric) and not metric.maximize
 
     def for_one_of(self, instances: int) -> Self:
         """Return the workload with an even share of the rate: each part of a split Poisson process is one, too."""

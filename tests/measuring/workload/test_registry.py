@@ -98,7 +98,7 @@ def test_knobs_of_another_workload_mean_nothing() -> None:
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_every_workload_answers_for_itself(workload: type[Workload]) -> None:
     """Its usual objective suits it, its knobs exist, and each of its options is one of a workload's."""
-    assert workload.suits(METRICS[workload.usual_objective]) or workload.option_needed is not None
+    assert workload.suits(METRICS[workload.usual_objective])
     assert {*workload.own_knobs, *workload.void_knobs} <= KNOBS.keys()
     assert workload.options.__annotations__.keys() <= WorkloadOptions.__annotations__.keys()
     assert {metric.name for metric in workload.metrics()} >= {"memory", workload.usual_objective}
