@@ -26,11 +26,11 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
     from autotp.measuring.api import measure
     from autotp.measuring.options import MeasureOptions
 
-    asked = given(MeasureOptions, values)
-    measurement = measure(model, notice=notice, **asked)
+    options = given(MeasureOptions, values)
+    measurement = measure(model, notice=notice, **options)
     if as_json:
         echo_json(measurement.plain())
         return
     from autotp.report.measurements import measurement_table
 
-    show(measurement_table(asked.get("settings", {}), measurement))
+    show(measurement_table(options.get("settings", {}), measurement))

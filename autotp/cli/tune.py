@@ -31,7 +31,7 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
     raise click.exceptions.Exit(run(model, as_json, given(TuneOptions, values)))
 
 
-def run(model: Path, as_json: bool, asked: dict[str, Any]) -> int:
+def run(model: Path, as_json: bool, options: dict[str, Any]) -> int:
     """Tune, print the events, and return the exit code of the verdict."""
     import logging
     import signal
@@ -57,5 +57,5 @@ def run(model: Path, as_json: bool, asked: dict[str, Any]) -> int:
         else:
             echo_json(event)
 
-    tune(model, listener=listen, **asked)
+    tune(model, listener=listen, **options)
     return UNKNOWN if verdicts[-1] == "unknown" else 0

@@ -10,6 +10,7 @@ from autotp.deploy.tuned import ParetoPoint, Profile, Result, Tuned
 from autotp.findings.interval import Interval
 from autotp.findings.metric import METRICS, Metric
 from autotp.findings.proof import Proof, ProofState
+from autotp.findings.ruling import Ruling
 from autotp.space.knobs.config import Config
 
 
@@ -46,13 +47,13 @@ def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
         baseline, ships, is_ = "your own settings", "they ship", "are"
     interval = f"95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, outputs checked"
     times = f"{gain.median:.4g} times as fast in {metric} as {baseline} ({Config.of(result.baseline.config)})"
-    if result.verdict == "win" and gain.low > 1.0:
+    if result.verdict is Ruling.WIN and gain.low > 1.0:
         return f"{times}.", f"Proven: {interval}."
-    if result.verdict == "win":
+    if result.verdict is Ruling.WIN:
         kept = ", ".join(tuned.objective.constraints)
         found = f"The fastest that keeps {kept}, which {baseline} {is_} proven to break."
         return found, f"It is {times}: {interval}."
-    if result.verdict == "tie":
+    if result.verdict is Ruling.TIE:
         floor = "any size" if result.noise_floor is None else f"{(result.noise_floor - 1) * 100:.2g} %"
         found = f"Nothing was proven faster in {metric} than {baseline}, so {ships}."
         return found, f"Gains below {floor} could not have been proven here."
@@ -80,18 +81,19 @@ def _split_warning(proof: Proof | None) -> str:
 def _pareto_costs(front: Sequence[ParetoPoint], metrics: Sequence[str]) -> str:
     """Return what the best config in each objective costs in the other objectives, where proven."""
     sentences = []
-    for metric in [METRICS[name] for name in metrics if name in METRICS] if front else ():
-        end = min(front, key=lambda point: _loss(point, metric))
-        proven = {other: cost for other, cost in end.costs.items() if cost.low > 1.0}
-        if proven:
+    for metric in [METRICS[name] for name in metrics if name in METRICS]:
+        end = _best_in(metric, front)
+        proven = {other: cost for other, cost in end.costs.items() if cost.low > 1.0} if end else {}
+        if end and proven:
             worse = " and ".join(f"{cost.median:.3g} times worse in {other}" for other, cost in proven.items())
             sentences.append(f" The best in {metric} ({Config.of(end.config)}) is {worse} than the best in that.")
     return "".join(sentences)
 
 
-def _loss(point: ParetoPoint, metric: Metric) -> float:
-    value = point.metrics[metric.key]
-    return -value if metric.maximize else value
+def _best_in(metric: Metric, front: Sequence[ParetoPoint]) -> ParetoPoint | None:
+    """Return the point of `front` that is best in `metric`; None if no point has it."""
+    having = [point for point in front if metric.key in point.metrics]
+    return min(having, key=lambda point: metric.loss(point.metrics), default=None)
 
 
 def _left_out(metrics: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """The content of tuned.yaml (format version 1), and the one place that reads and writes it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,6 +11,7 @@ from autotp.files.yaml_loader import load_yaml, to_type
 from autotp.files.yaml_writer import dump_yaml
 from autotp.findings.interval import Interval
 from autotp.findings.proof import Proof
+from autotp.findings.ruling import Ruling
 from autotp.runtime.models.language import Attention
 from autotp.runtime.models.model_files import ModelKind
 from autotp.runtime.models.read import Shape
@@ -87,13 +88,14 @@ class TunedOutputs(_Part, frozen=True):
 
 
 class Result(_Part, frozen=True):
-    """The verdict and the evidence for it. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline.
+    """The verdict and the evidence for it.
 
-    The last three keys are optional. `reason` says why the verdict isn't clearer, `others` holds the gains in
-    metrics that are no objectives, and `left_out` lists objectives whose best candidate wasn't in the finals.
+    `verdict` is never LOSE. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline. The last three
+    keys are optional: `reason` says why the verdict isn't clearer, `others` holds the gains in metrics that are no
+    objectives, and `left_out` lists objectives whose best candidate wasn't in the finals.
     """
 
-    verdict: Literal["win", "tie", "unknown"]
+    verdict: Ruling
     gain: Interval
     baseline: TunedBaseline
     metrics: dict[str, float] = {}
@@ -184,7 +186,9 @@ def read_tuned(path: str | Path) -> Tuned:
 
 
 def _check(profile: Profile) -> None:
-    """Check what the types can't: the configs' knobs and values, and CPU lists."""
+    """Check what the types can't: the verdict, the configs' knobs and values, and CPU lists."""
+    if profile.result.verdict is Ruling.LOSE:
+        raise ValueError("result.verdict: 'lose' isn't one of win, tie, unknown")
     for config in (profile.config, profile.result.baseline.config, *(point.config for point in profile.pareto)):
         Config.of(config)
     if profile.affinity is not None and not all(parse_cpulist(mask) for mask in profile.affinity or ("",)):

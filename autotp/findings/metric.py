@@ -38,10 +38,6 @@ class Samples(StrEnum):
     SECOND_TOKENS = "second_tokens"
 
 
-INFERENCES = (Samples.LATENCIES,)  # in blocks of most models
-GENERATIONS = (Samples.FIRST_TOKENS, Samples.SECOND_TOKENS)  # in blocks of language models
-
-
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """A figure that can be an objective or be bounded by a constraint.
 
@@ -51,7 +47,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         statistic: how its value is computed from blocks.
         samples: which durations it is computed from; None if every block has its value.
         quantile: which one, from 0 to 1, if the statistic is a quantile.
-        min_samples: the fewest samples of one process that give a value.
+        min_samples: the fewest samples in each process with which a gain in it can be proven. A value is reported
+            from any number of samples.
         hint: the value of OpenVINO's performance hint that is meant for it.
         objective: whether it can be tuned for; if not, it can only be bounded.
         brief: whether short reports show it.
@@ -77,6 +74,15 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         """Whether more is better."""
         return self.unit is Unit.PER_SECOND
 
+    def loss(self, metrics: Mapping[str, float]) -> float:
+        """Return its value in `metrics` (by key) with a sign such that less is better."""
+        value = metrics[self.key]
+        return -value if self.maximize else value
+
+    def improved(self, value: float, gain: float) -> float:
+        """Return the value that is `gain` times better than `value`."""
+        return value * (gain if self.maximize else 1 / gain)
+
     def __str__(self) -> str:
         return self.name
 
@@ -98,7 +104,7 @@ def _table(*metrics: Metric) -> Mapping[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-# From p95 on, a process needs enough samples for five of them to lie above the quantile.
+# From p95 on, a proof needs so many samples in each process that five of them lie above the quantile.
 METRICS = _table(
     Metric(
         name="throughput",

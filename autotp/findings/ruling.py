@@ -1,10 +1,10 @@
-"""The verdict on two arms: what their measurements prove."""
+"""The ruling: in one word, what measurements prove of one arm against another."""
 
 from enum import StrEnum
 
 
 class Ruling(StrEnum):
-    """One arm against another: WIN is faster, TIE as fast within the noise, LOSE slower, UNKNOWN undecided."""
+    """WIN: the arm is faster; TIE: as fast within the noise; LOSE: slower; UNKNOWN: too little was measured."""
 
     WIN = "win"
     TIE = "tie"

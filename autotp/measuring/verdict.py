@@ -60,9 +60,9 @@ def judge(
     Args:
         candidates: the configs to judge.
         best_baseline: key of the baseline that reported gains are relative to.
-        must_beat: keys of the baselines that aren't proven to break a constraint; the others can't be shipped.
-        baseline_keeps: whether the measured figures of some baseline keep the constraints, so that it can be
-            shipped.
+        must_beat: keys of the baselines that a winner must beat: those not proven to break a constraint.
+        baseline_keeps: whether some baseline keeps the constraints by its measured figures, so that it is a TIE if
+            nothing wins.
         noise_floor: the smallest ratio that could be proven, from A/A.
         processes: how many fresh processes each arm ran in.
         metric: the objective that decides.
@@ -72,7 +72,7 @@ def judge(
         return Verdict(Ruling.UNKNOWN, reason=reason)
     winners = [candidate for candidate in candidates if candidate.wins(must_beat, noise_floor, len(candidates))]
     if not winners:
-        return Verdict(Ruling.TIE) if baseline_keeps else _nothing_ships(candidates)
+        return Verdict(Ruling.TIE) if baseline_keeps else _nothing_to_select(candidates)
     best = max(winners, key=lambda candidate: candidate.gain(best_baseline).median)
     return Verdict(Ruling.WIN, min(_as_good_as(best, winners, best_baseline), key=_complexity))
 
@@ -86,7 +86,7 @@ def too_little(processes: int, metric: Metric, samples: int) -> str | None:
     return None
 
 
-def _nothing_ships(candidates: Sequence[Candidate]) -> Verdict:
+def _nothing_to_select(candidates: Sequence[Candidate]) -> Verdict:
     if any(candidate.feasible for candidate in candidates):
         reason = "what keeps the constraints isn't proven faster than a baseline that may keep them, too"
     else:

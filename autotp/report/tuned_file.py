@@ -22,9 +22,9 @@ def tuned_view(
 
 def _found(tuned: Tuned, profile: Profile) -> list[str]:
     result, (found, evidence, deploy) = profile.result, headline(tuned, profile).splitlines()
-    asked = ", ".join((*tuned.objective.metrics, *tuned.objective.constraints))
+    objective = ", ".join((*tuned.objective.metrics, *tuned.objective.constraints))
     lines = [
-        f"{tuned.model.path} tuned for {asked} on {profile.machine.soft.get('cpu_model') or 'an unknown CPU'}",
+        f"{tuned.model.path} tuned for {objective} on {profile.machine.soft.get('cpu_model') or 'an unknown CPU'}",
         f"{result.verdict.upper()}: {found}",
         f"     {evidence}",
         f"config    {spell_config(profile.config)}",

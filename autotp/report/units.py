@@ -7,8 +7,8 @@ BRIEF = tuple(metric.key for metric in METRICS.values() if metric.brief)  # for 
 
 
 def spell_metric(key: str, value: float) -> str:
-    """Return `value` with its unit; a `key` that isn't a metric's, such as `throughput_per_s`, means seconds."""
-    match _METRICS[key].unit if key in _METRICS else Unit.SECONDS:
+    """Return `value` with its unit, that of the metric with this `key`, else that at the end of `key`."""
+    match _unit(key):
         case Unit.PER_SECOND:
             return f"{value:,.4g}/s"
         case Unit.BYTES:
@@ -19,7 +19,14 @@ def spell_metric(key: str, value: float) -> str:
 
 def metric_name(key: str) -> str:
     """Return the name of a metric, its key without the unit: `throughput`, `latency_p50`, `memory`."""
-    return _METRICS[key].name if key in _METRICS else key.removesuffix("_s")
+    return _METRICS[key].name if key in _METRICS else key.removesuffix(f"_{_unit(key)}")
+
+
+def _unit(key: str) -> Unit:
+    """Return the unit of a metric, or of another figure such as `copy_s`; without one it is in seconds."""
+    if key in _METRICS:
+        return _METRICS[key].unit
+    return next((unit for unit in (Unit.PER_SECOND, Unit.BYTES) if key.endswith(f"_{unit}")), Unit.SECONDS)
 
 
 def spell_seconds(seconds: float) -> str:

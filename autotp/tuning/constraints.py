@@ -78,3 +78,8 @@ def _examples(known: Sequence[Metric]) -> str:
 def violations(constraints: tuple[Constraint, ...], metrics: Mapping[str, float]) -> dict[str, float]:
     """Return each constraint's violation, by the constraint's text."""
     return {constraint.text: constraint.violation(metrics) for constraint in constraints}
+
+
+def broken(constraints: tuple[Constraint, ...], metrics: Mapping[str, float]) -> list[str]:
+    """Return the texts of the constraints that `metrics` don't keep."""
+    return [text for text, violation in violations(constraints, metrics).items() if violation > 0]

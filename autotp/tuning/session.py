@@ -8,7 +8,7 @@ from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, BlockSettings
 from autotp.space.knobs.config import Config
 from autotp.topology.envelope.envelope import Envelope
 from autotp.tuning.budget import Budget
-from autotp.tuning.constraints import violations
+from autotp.tuning.constraints import broken
 from autotp.tuning.events import ArmEnded, Listener
 from autotp.tuning.race.race import Race
 from autotp.tuning.race.racer import Racer
@@ -47,9 +47,7 @@ class Session:
     def is_feasible(self, racer: Racer) -> bool:
         """Whether `racer` keeps every constraint, by its measurements so far."""
         constraints = self.request.constraints
-        if not constraints:
-            return True
-        return all(violation <= 0 for violation in violations(constraints, self.race.metrics(racer)).values())
+        return not constraints or not broken(constraints, self.race.metrics(racer))
 
     def feasible_or_all(self, racers: Sequence[Racer]) -> list[Racer]:
         """Return those of `racers` that keep every constraint, or all of them if none does."""
@@ -60,7 +58,7 @@ class Session:
         metrics, gain = self.race.metrics(racer), self.race.estimate(racer).interval
         self.study.describe(trial, gain=gain)
         self.study.complete(trial, metrics, rows)
-        broken = [text for text, v in violations(self.request.constraints, metrics).items() if v > 0]
+        beyond = broken(self.request.constraints, metrics)
         proof = racer.observed.proof
         self.emit(
             ArmEnded(
@@ -70,10 +68,10 @@ class Session:
                 gain=gain,
                 rounds=len(rows),
                 proof=proof.state if proof else None,
-                reason=f"breaks {', '.join(broken)}" if broken else None,
+                reason=f"breaks {', '.join(beyond)}" if beyond else None,
             )
         )
-        return not broken
+        return not beyond
 
     def fail(self, trial: Trial, config: Config, failure: ArmFailure) -> None:
         """Record and report that the arm of `trial` failed."""

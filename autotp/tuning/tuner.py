@@ -126,7 +126,7 @@ def _search_until(session: Session, baselines: Baselines) -> float:
 
 
 def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> TuningResult:
-    """Return the whole result: the winner with its figures of the finals, else the baseline that ships instead."""
+    """Return the whole result: the winner with its figures of the finals, else a baseline."""
     best, winner, finals = baselines.best, result.verdict.winner, result.finals
     reference = best if winner is not None else result.fallback
     arms = {racer.key: racer for racer in (*baselines.sound, *result.finalists)}

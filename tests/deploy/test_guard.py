@@ -9,6 +9,7 @@ from autotp.deploy.guard import Difference, decide, fallback_properties, model_f
 from autotp.deploy.tuned import Profile, Result, Tuned, TunedBaseline, TunedMachine, TunedModel
 from autotp.errors import ModelError
 from autotp.findings.interval import UNITY
+from autotp.findings.ruling import Ruling
 from autotp.runtime.models.model_files import ModelFiles, digest, locate
 from autotp.topology.probe import Topology, narrow
 from tests.support.named_machines import topology
@@ -151,7 +152,7 @@ def test_a_model_that_can_not_be_read_is_an_error(files: ModelFiles) -> None:
 )
 def test_the_fallback_is_a_hint(baseline: dict[str, object], properties: dict[str, str]) -> None:
     """Where a config isn't applied, the hint that it was compared with is, else that of the objective."""
-    result = Result(verdict="tie", gain=UNITY, baseline=TunedBaseline(config=baseline))
+    result = Result(verdict=Ruling.TIE, gain=UNITY, baseline=TunedBaseline(config=baseline))
     assert fallback_properties(tuned(), profile({"num_streams": 7}, result=result)) == properties
 
 

@@ -21,6 +21,7 @@ from autotp.deploy.tuned import (
 )
 from autotp.findings.interval import UNITY, Interval
 from autotp.findings.proof import Proof, ProofState
+from autotp.findings.ruling import Ruling
 from autotp.runtime.models.language import Attention
 from tests.support.tuned_files import profile, tuned
 
@@ -31,13 +32,13 @@ REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 KEPT_SINCE = re.compile(r" (?:But|And) \w+ is \S+ times (?:worse|better) \([^)]*\)\.")
 
 
-def result(verdict: Any = "win", **facts: Any) -> Result:
+def result(verdict: Ruling = Ruling.WIN, **facts: Any) -> Result:
     """A verdict over the THROUGHPUT hint."""
     defaults: dict[str, Any] = {
-        "gain": GAIN if verdict == "win" else UNITY,
+        "gain": GAIN if verdict is Ruling.WIN else UNITY,
         "baseline": TunedBaseline(config={"performance_hint": "throughput"}),
         "noise_floor": 1.012,
-        "reason": "2 of 6 processes fit into the budget" if verdict == "unknown" else msgspec.UNSET,
+        "reason": "2 of 6 processes fit into the budget" if verdict is Ruling.UNKNOWN else msgspec.UNSET,
     }
     return Result(verdict=verdict, **{**defaults, **facts})
 
@@ -56,12 +57,12 @@ def generating(backend: Attention, *profiles: Profile) -> Tuned:
 @pytest.mark.parametrize(
     ("verdict", "words"),
     [
-        ("win", ["1.84 times as fast in throughput", "performance_hint=throughput", "1.8 to 1.87", "95 %"]),
-        ("tie", ["Nothing was proven faster", "the hint ships", "1.2 %"]),
-        ("unknown", ["Can't tell", "the hint ships", "Why: 2 of 6 processes"]),
+        (Ruling.WIN, ["1.84 times as fast in throughput", "performance_hint=throughput", "1.8 to 1.87", "95 %"]),
+        (Ruling.TIE, ["Nothing was proven faster", "the hint ships", "1.2 %"]),
+        (Ruling.UNKNOWN, ["Can't tell", "the hint ships", "Why: 2 of 6 processes"]),
     ],
 )
-def test_three_lines_say_what_was_found(verdict: str, words: list[str]) -> None:
+def test_three_lines_say_what_was_found(verdict: Ruling, words: list[str]) -> None:
     """What was found, on what evidence, how to deploy it."""
     text = headline(shipping(of=result(verdict)))
     assert len(text.splitlines()) == 3
@@ -72,7 +73,7 @@ def test_three_lines_say_what_was_found(verdict: str, words: list[str]) -> None:
 def test_own_settings_are_called_so() -> None:
     """Where the baseline is the user's own settings, it isn't called a hint."""
     own = TunedBaseline(config={"num_streams": 4}, own=True)
-    win, tie = (headline(shipping(of=result(verdict, baseline=own))) for verdict in ("win", "tie"))
+    win, tie = (headline(shipping(of=result(verdict, baseline=own))) for verdict in (Ruling.WIN, Ruling.TIE))
     assert "as fast in throughput as your own settings (num_streams=4)." in win
     assert "than your own settings, so they ship." in tie
     assert "hint" not in win + tie
@@ -86,12 +87,12 @@ def test_knobs_that_change_nothing_are_left_out() -> None:
 
 def test_without_a_noise_floor_gains_of_any_size_could_hide() -> None:
     """A tie says what couldn't have been proven."""
-    assert "Gains below any size could not" in headline(shipping(of=result("tie", noise_floor=None)))
+    assert "Gains below any size could not" in headline(shipping(of=result(Ruling.TIE, noise_floor=None)))
 
 
 def test_a_file_of_before_reasons_were_kept_says_that() -> None:
     """UNKNOWN without a reason still has a second line."""
-    assert "\nWhy: the file does not say.\n" in headline(shipping(of=result("unknown", reason=msgspec.UNSET)))
+    assert "\nWhy: the file does not say.\n" in headline(shipping(of=result(Ruling.UNKNOWN, reason=msgspec.UNSET)))
 
 
 def test_a_win_says_what_it_costs_that_nobody_asked_for() -> None:
@@ -127,9 +128,20 @@ def test_each_end_of_the_front_says_what_it_costs() -> None:
     assert "The best in second" not in text
 
 
+def test_a_point_without_a_figure_is_not_the_best_in_it() -> None:
+    """A front may hold points that lack an objective; where none has it, nothing is said of it."""
+    cost = {"throughput": Interval(median=1.5, low=1.4, high=1.6)}
+    bare = ParetoPoint(config={"nireq": 1}, metrics={"throughput_per_s": 9.0})
+    full = ParetoPoint(config={"nireq": 2}, metrics={"throughput_per_s": 6.0, "latency_p50_s": 0.1}, costs=cost)
+    one = profile(result=result(), pareto=(bare, full))
+    text = headline(tuned(one, objective=Objective(metrics=("throughput", "latency_p50", "latency_p90"))))
+    assert " The best in latency_p50 (nireq=2) is 1.5 times worse in throughput than the best in that." in text
+    assert text.count("The best in") == 1
+
+
 def test_an_objective_whose_best_was_not_in_the_finals_is_named() -> None:
     """The front isn't known to its end then."""
-    text = headline(shipping(of=result("tie", left_out=("latency_p50", "latency_p99"))))
+    text = headline(shipping(of=result(Ruling.TIE, left_out=("latency_p50", "latency_p99"))))
     assert " What the search found best in latency_p50 and latency_p99 didn't fit into the finals." in text
 
 
@@ -146,8 +158,8 @@ def test_a_win_over_baselines_that_break_a_constraint_says_so() -> None:
 
 
 @pytest.mark.parametrize("state", list(ProofState))
-@pytest.mark.parametrize("verdict", ["win", "tie", "unknown"])
-def test_a_split_that_did_nothing_is_named_at_the_head_of_the_file(verdict: str, state: ProofState) -> None:
+@pytest.mark.parametrize("verdict", [Ruling.WIN, Ruling.TIE, Ruling.UNKNOWN])
+def test_a_split_that_did_nothing_is_named_at_the_head_of_the_file(verdict: Ruling, state: ProofState) -> None:
     """Whatever the verdict: where the policy ships and isn't active, the second of three lines says so."""
     proof = Proof(state=state, sub_streams=1, threads=8, threads_without=8)
     lines = headline(shipping(of=result(verdict), proof=proof)).splitlines()
@@ -183,7 +195,7 @@ def test_what_an_earlier_call_proved_is_called_that() -> None:
 
 def test_it_is_about_the_profile_that_is_asked_for() -> None:
     """A merged file has several; the first is meant where none is named."""
-    first, second = profile(result=result("tie")), profile({"num_streams": 2}, result=result())
+    first, second = profile(result=result(Ruling.TIE)), profile({"num_streams": 2}, result=result())
     both = tuned(first, second)
     assert headline(both) == headline(both, first) != headline(both, second)
     assert "1.84 times" in headline(both, second)
@@ -193,7 +205,7 @@ def test_nothing_is_said_that_the_file_does_not_hold(tmp_path: Path) -> None:
     """Written and read again, every kind of file has the same three lines."""
     proof = Proof(state=ProofState.INERT, sub_streams=1, threads=8, threads_without=8)
     full = result(others={"latency_p50": HALF, "memory": TWICE}, left_out=("latency_p50",))
-    contents = [shipping(of=result(verdict)) for verdict in ("win", "tie", "unknown")]
+    contents = [shipping(of=result(verdict)) for verdict in (Ruling.WIN, Ruling.TIE, Ruling.UNKNOWN)]
     contents += [shipping({"split_count": 2}, of=full, proof=proof, affinity=("0", "1"))]
     contents += [generating(backend) for backend in Attention]
     for content in contents:

@@ -30,6 +30,7 @@ from autotp.files.yaml_writer import dump_yaml
 from autotp.findings.interval import Interval
 from autotp.findings.loop import Loop
 from autotp.findings.proof import Proof, ProofState
+from autotp.findings.ruling import Ruling
 from autotp.runtime.models.model_files import ModelKind
 from autotp.space.aliases.effective import Effective
 from autotp.tuning.study.storage_url import public_url
@@ -58,7 +59,7 @@ COMPLETE = tuned(
         ),
         proof=Proof(state=ProofState.ACTIVE, sub_streams=2, threads=8, threads_without=4),
         result=Result(
-            verdict="win",
+            verdict=Ruling.WIN,
             gain=Interval(median=1.84, low=1.8, high=1.9),
             baseline=TunedBaseline(
                 config={"performance_hint": "none"}, metrics={"throughput_per_s": 100.0}, own=True
@@ -266,7 +267,7 @@ def test_an_unknown_key_is_named_with_those_allowed(
         (
             ("profiles", 0, "result", "verdict"),
             "lose",
-            "profiles[0].result.verdict: 'lose' isn't one of win, tie, unknown",
+            "result.verdict: 'lose' isn't one of win, tie, unknown",
         ),
         (("workload", "nireq"), 0, "workload.nireq: 0 isn't a whole number of at least 1 or null"),
         (("model", "kind"), "tflite", "model.kind: 'tflite' isn't one of ir, onnx"),

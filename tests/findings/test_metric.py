@@ -4,8 +4,6 @@ import pytest
 
 from autotp.errors import InputError
 from autotp.findings.metric import (
-    GENERATIONS,
-    INFERENCES,
     METRICS,
     Samples,
     Statistic,
@@ -13,6 +11,8 @@ from autotp.findings.metric import (
     metrics_of,
     objectives_of,
 )
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.generation import Generation
 
 
 def test_each_metric_is_found_by_its_name() -> None:
@@ -25,7 +25,7 @@ def test_each_metric_is_found_by_its_name() -> None:
 
 def test_an_unknown_metric_lists_those_there_are() -> None:
     """An objective that doesn't exist is bad input, and the text names it and every one that does."""
-    known = objectives_of(metrics_of(INFERENCES))
+    known = objectives_of(metrics_of(ClosedLoop.samples))
     with pytest.raises(
         InputError, match=r"objective 'speed'; there are throughput, latency_p50, .*latency_p99"
     ) as raised:
@@ -38,11 +38,16 @@ def test_an_unknown_metric_lists_those_there_are() -> None:
     [
         (
             "latency_p50",
-            GENERATIONS,
+            Generation.samples,
             " of a language model",
             "'latency_p50' of a language model; there are first_",
         ),
-        ("tokens_per_s", INFERENCES, "", "'tokens_per_s' of such a model; there are throughput, latency_p50"),
+        (
+            "tokens_per_s",
+            ClosedLoop.samples,
+            "",
+            "'tokens_per_s' of such a model; there are throughput, latency_p50",
+        ),
     ],
 )
 def test_a_language_model_has_metrics_of_its_own(
@@ -61,6 +66,14 @@ def test_keys_carry_units_and_only_rates_are_maximized() -> None:
         assert metric.maximize is (metric.statistic is Statistic.RATE)
 
 
+def test_better_is_more_of_a_rate_and_less_of_the_rest() -> None:
+    """Losses sort values from best to worst, and a gain of 2 doubles a rate and halves a latency."""
+    rate, latency = METRICS["throughput"], METRICS["latency_p50"]
+    assert rate.loss({"throughput_per_s": 20.0}) < rate.loss({"throughput_per_s": 10.0})
+    assert latency.loss({"latency_p50_s": 0.1}) < latency.loss({"latency_p50_s": 0.2})
+    assert (rate.improved(10.0, 2.0), latency.improved(0.2, 2.0)) == (20.0, 0.1)
+
+
 def test_the_name_of_a_quantile_says_which() -> None:
     """`latency_p50` is the quantile 0.5, and where it's rare five samples lie beyond it; others have none."""
     for metric in METRICS.values():
@@ -75,7 +88,7 @@ def test_the_name_of_a_quantile_says_which() -> None:
 
 def test_every_model_has_memory_which_can_only_be_bounded() -> None:
     """It is no objective."""
-    for samples in (INFERENCES, GENERATIONS):
+    for samples in (ClosedLoop.samples, Generation.samples):
         known = metrics_of(samples)
         assert METRICS["memory"] in known
         assert METRICS["memory"] not in objectives_of(known)

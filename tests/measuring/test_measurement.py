@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from autotp.errors import InputError
-from autotp.findings.metric import GENERATIONS, INFERENCES, metrics_of
+from autotp.findings.metric import metrics_of
 from autotp.findings.proof import ProofState
 from autotp.measuring.measurement import Measurement, measure_config
 from autotp.measuring.parent.pool import Workers
@@ -14,6 +14,7 @@ from autotp.measuring.parent.process import WorkerProcess
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.measuring.workload.generation import Generation
 from autotp.measuring.workload.open_loop import OPEN_BLOCK_S
 from autotp.measuring.workload.workload import Run
 from autotp.space.aliases.effective import Effective
@@ -39,7 +40,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
 
 def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
     """Rates and latencies are positive, quantiles are in order, and counts are whole turns of the requests."""
-    figures = {metric.name: found.metrics[metric.key] for metric in metrics_of(INFERENCES)}
+    figures = {metric.name: found.metrics[metric.key] for metric in metrics_of(ClosedLoop.samples)}
     assert len(found.metrics) == len(figures)
     assert figures["throughput"] > 0
     assert 0 < figures["latency_p50"] <= figures["latency_p90"] <= figures["latency_p99"]
@@ -52,7 +53,7 @@ def test_all_figures_are_there_and_fit_together(found: Measurement) -> None:
 
 def test_one_object_holds_figures_and_facts(found: Measurement) -> None:
     """In JSON the metrics stand beside everything else, each under its key; those of other models are None."""
-    plain, others = found.plain(), {metric.key for metric in metrics_of(GENERATIONS)} - found.metrics.keys()
+    plain, others = found.plain(), {metric.key for metric in metrics_of(Generation.samples)} - found.metrics.keys()
     assert plain.items() >= found.metrics.items()
     assert plain.keys() - found.metrics.keys() - others == set(Measurement.__struct_fields__) - {"metrics"}
     assert [plain[key] for key in others] == [None] * 3
@@ -129,7 +130,7 @@ def test_a_language_model_is_measured_by_whole_generations(tmp_path: Path, worke
     job = job_for(language_model(tmp_path), prompt_tokens=8, new_tokens=12)
     found = measure_config(workers, job, Config.of({"batch": 2}), 0.05)
     assert found.inferences == found.blocks * 12 * 2
-    assert found.metrics.keys() == {metric.key for metric in metrics_of(GENERATIONS)}
+    assert found.metrics.keys() == {metric.key for metric in metrics_of(Generation.samples)}
     assert found.workload.facts()["batch"] == 2
     assert (found.nireq, found.copy_s, found.plain()["latency_p50_s"]) == (1, None, None)
 

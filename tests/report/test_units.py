@@ -28,6 +28,10 @@ def test_a_size_has_the_unit_that_fits(count: int, text: str) -> None:
         ("throughput_per_s", 1234.5, "throughput", "1,234/s"),
         ("latency_p50_s", 0.0015, "latency_p50", "1.5 ms"),
         ("memory_bytes", 2**30, "memory", "1 GiB"),
+        ("tokens_per_s", 5.0, "tokens_per_s", "5/s"),
+        ("copy_s", 0.002, "copy", "2 ms"),
+        ("images_per_s", 7.0, "images", "7/s"),
+        ("cache_bytes", 2**20, "cache", "1 MiB"),
     ],
 )
 def test_a_metric_is_spelled_after_its_key(key: str, value: float, name: str, text: str) -> None:

@@ -21,6 +21,7 @@ from autotp.deploy.tuned import (
 )
 from autotp.findings.interval import UNITY
 from autotp.findings.loop import Loop
+from autotp.findings.ruling import Ruling
 from autotp.runtime.models.model_files import ModelKind, digest, locate
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import probe
@@ -35,7 +36,7 @@ def profile(settings: dict[str, Any] | None = None, **facts: Any) -> Profile:
         "config": config.to_dict(),
         "properties": config.properties(),
         "result": Result(
-            verdict="tie", gain=UNITY, baseline=TunedBaseline(config={"performance_hint": "latency"})
+            verdict=Ruling.TIE, gain=UNITY, baseline=TunedBaseline(config={"performance_hint": "latency"})
         ),
     }
     return Profile(**{**defaults, **facts})

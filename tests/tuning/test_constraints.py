@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotp.errors import InputError
-from autotp.findings.metric import INFERENCES, METRICS, Metric, metrics_of
-from autotp.tuning.constraints import parse_constraint, violations
+from autotp.findings.metric import METRICS, Metric, metrics_of
+from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.tuning.constraints import broken, parse_constraint, violations
 
-KNOWN = metrics_of(INFERENCES)
+KNOWN = metrics_of(ClosedLoop.samples)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,13 @@ def test_violations_are_named_by_the_text() -> None:
     constraints = (parse_constraint("latency_p50<10ms", KNOWN), parse_constraint("throughput>50", KNOWN))
     found = violations(constraints, {"latency_p50_s": 0.02, "throughput_per_s": 100.0})
     assert found == {"latency_p50<10ms": pytest.approx(1.0), "throughput>50": pytest.approx(-1.0)}
+
+
+@pytest.mark.parametrize(("latency_s", "texts"), [(0.009, []), (0.01, []), (0.011, ["latency_p50<10ms"])])
+def test_what_is_broken_is_beyond_its_bound(latency_s: float, texts: list[str]) -> None:
+    """A value at the bound keeps it; what is broken is named as the user wrote it."""
+    constraints = (parse_constraint("latency_p50<10ms", KNOWN), parse_constraint("throughput>50", KNOWN))
+    assert broken(constraints, {"latency_p50_s": latency_s, "throughput_per_s": 100.0}) == texts
 
 
 def test_an_excess_is_a_log_ratio_to_the_bound() -> None:

@@ -91,7 +91,7 @@ def tune_and_prove(model: Path, out: Path) -> None:
     study = autotp.tune(model, budget_s=0.5, out=out)
     unknown = read_tuned(out / "tuned.yaml")
     (profile,) = unknown.profiles
-    proven = msgspec.structs.replace(profile, result=msgspec.structs.replace(profile.result, verdict="win"))
+    proven = msgspec.structs.replace(profile, result=msgspec.structs.replace(profile.result, verdict=Ruling.WIN))
     study.set_user_attr("tuned", msgspec.to_builtins(msgspec.structs.replace(unknown, profiles=(proven,))))
 
 

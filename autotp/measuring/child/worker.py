@@ -60,7 +60,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
                 case Compile() as request:
                     reply, runner = _compile(request)
                 case (Run() | Watch() | Choose()) as request:
-                    assert runner is not None, "a block was asked for before the start"
+                    assert runner is not None, "a block was requested before the model was compiled"
                     reply = runner(request)
         except Exception as error:
             reply = _failed(error)

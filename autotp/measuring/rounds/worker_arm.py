@@ -28,7 +28,7 @@ BARRIER_S = 0.002  # from sending to a common start: a worker has read its reque
 
 
 class WorkerArm:
-    """An arm of one or several workers that run each block together."""
+    """An arm of one or several workers that run each block together. `Arm` describes its methods."""
 
     def __init__(self, spec: ArmSpec, workers: Workers) -> None:
         self.spec = spec
@@ -37,11 +37,6 @@ class WorkerArm:
         self._workers: tuple[WorkerProcess, ...] = ()
 
     def launch(self, beside: int = 0) -> None:
-        """Start the workers and return at once, so that several arms can start side by side.
-
-        Raises:
-            ArmFailure: memory doesn't suffice for it and the `beside` arms that have just been launched.
-        """
         self._source.admit(beside)
         for plan in self.spec.plans:
             worker = self._source.start()
@@ -49,11 +44,6 @@ class WorkerArm:
             worker.send(Compile(plan, self.spec.workload.for_one_of(len(self.spec.plans)), self.spec.outputs))
 
     def await_start(self) -> tuple[Started, ...]:
-        """Wait until every worker has compiled; return the report of each.
-
-        Raises:
-            ArmFailure: a worker failed; the others are killed.
-        """
         self._gather(Ready, Phase.START)
         self.started = self._gather(Started, Phase.COMPILE)
         self._source.note_arm_memory(sum(started.memory_bytes for started in self.started))
@@ -86,7 +76,6 @@ class WorkerArm:
         return self._run(run, Phase.BLOCK)
 
     def turn_s(self, block: Block) -> float:
-        """Return how long one turn (each request in flight once) takes, estimated from `block`."""
         return self.spec.workload.turn_s(block, self._in_flight)
 
     def choose(self) -> AnyWorkload:

@@ -6,7 +6,6 @@ further tokens is a burst at the same place of the context for every arm, becaus
 context. The tokens that are fed come from the seed, not from the model's answers, so all arms do the same work.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self, TypedDict
 
@@ -28,7 +27,6 @@ from autotp.space.knobs.config import Config
 NEW_TOKENS = 128
 BURST_TOKENS = 8
 MOST_TOKENS = 1_000_000
-WHOLE = sys.maxsize  # bursts in a block that holds all tokens of a generation
 
 
 class GenerationOptions(TypedDict, total=False):
@@ -169,6 +167,7 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
             "attention_backend": str(self.attention_backend),
             "timed": [samples.removesuffix("_tokens") for samples in self.timed],
         }
+        # Studies of language models have always recorded these two; they can only be resumed if they still match.
         return {"rate": None, "data": None, "generation": generation}
 
     def kind(self, nireq: int | None) -> str:
@@ -219,8 +218,8 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
             )
 
 
-def _attention(asked: str | None) -> Attention:
-    backend = (asked or Attention.SDPA).upper()
+def _attention(name: str | None) -> Attention:
+    backend = (name or Attention.SDPA).upper()
     if backend not in tuple(Attention):
-        raise InputError(f"There is no attention backend {asked!r}; there are {' and '.join(Attention)}.")
+        raise InputError(f"There is no attention backend {name!r}; there are {' and '.join(Attention)}.")
     return Attention(backend)

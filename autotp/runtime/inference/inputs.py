@@ -28,14 +28,14 @@ _DTYPES = {
 }  # fmt: skip
 
 
-class Samples(msgspec.Struct, frozen=True):
+class InputSamples(msgspec.Struct, frozen=True):
     """The samples that timed requests get (`driven`), and those whose outputs are compared (`checked`)."""
 
     driven: tuple[Sample, ...]
     checked: tuple[Sample, ...]
 
 
-def make_samples(info: ModelInfo, seed: int, data: Path | None, requests: int = CHECKED_SAMPLES) -> Samples:
+def make_samples(info: ModelInfo, seed: int, data: Path | None, requests: int = CHECKED_SAMPLES) -> InputSamples:
     """Return samples for `requests` requests: those of the file `data`, or random ones if it is None.
 
     Raises:
@@ -44,7 +44,7 @@ def make_samples(info: ModelInfo, seed: int, data: Path | None, requests: int = 
     if data is not None:
         return npz_samples(data, info, requests)
     samples = seeded_samples(info, seed, requests)
-    return Samples(driven=samples, checked=samples[:CHECKED_SAMPLES])
+    return InputSamples(driven=samples, checked=samples[:CHECKED_SAMPLES])
 
 
 def seeded_samples(info: ModelInfo, seed: int, requests: int = CHECKED_SAMPLES) -> tuple[Sample, ...]:
@@ -69,7 +69,7 @@ def _most_that_fit(info: ModelInfo) -> int:
     return MOST_SAMPLE_BYTES // max(1, sum(_dtype(port).itemsize * prod(port.shape) for port in info.inputs))
 
 
-def npz_samples(path: Path, info: ModelInfo, requests: int = CHECKED_SAMPLES) -> Samples:
+def npz_samples(path: Path, info: ModelInfo, requests: int = CHECKED_SAMPLES) -> InputSamples:
     """Read one array for each input; an additional leading dimension is the number of samples.
 
     The first `requests` samples are driven. The checked ones are spread evenly over the file, from its first to
@@ -90,7 +90,7 @@ def npz_samples(path: Path, info: ModelInfo, requests: int = CHECKED_SAMPLES) ->
         index: {name: np.array(array[index], order="C") for name, array in stacked.items()}
         for index in {*first, *spread}
     }
-    return Samples(tuple(taken[index] for index in first), tuple(taken[index] for index in spread))
+    return InputSamples(tuple(taken[index] for index in first), tuple(taken[index] for index in spread))
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -79,8 +79,8 @@ class Placement(msgspec.Struct, frozen=True):
         several = several_streams(self.processors, np.maximum(streams, 2), threads)
         alone = one_stream(self.processors, threads)
         if self.splits:
-            asked = np.where(threads > 0, np.minimum(threads, self.processors.sockets[0].total), total)
-            alone = -asked  # negative, to differ from a stream without a split
+            requested = np.where(threads > 0, np.minimum(threads, self.processors.sockets[0].total), total)
+            alone = -requested  # negative, to differ from a stream without a split
         automatic = np.minimum(np.where(threads > 0, threads, total), total)
         unset, one = (streams == 0) & self.for_throughput, streams <= 1
         count = np.where(unset, 0, np.where(one, 1, several[0]))

@@ -28,7 +28,7 @@ FAILURES_TO_AVOID = 2
 
 
 class TpeProposer(BaseSampler):
-    """An Optuna sampler that always samples a complete config that is new."""
+    """An Optuna sampler whose samples are complete configs that are new; also a `Proposer`, described there."""
 
     def __init__(self, bound: BoundSpace, seed: int) -> None:
         self._bound = bound
@@ -47,11 +47,9 @@ class TpeProposer(BaseSampler):
         return not self._candidates().any()
 
     def holds(self, config: Config) -> bool:
-        """Whether `config` may still be proposed: it is in the space, and no alias of it has been taken."""
         return self._is_open(config) and self._bound.grid.holds(config)
 
     def take(self, config: Config) -> None:
-        """Never propose `config` or an alias of it again."""
         if (number := self._number(config)) is not None:
             self._open[number] = False
 
@@ -118,7 +116,6 @@ class TpeProposer(BaseSampler):
         return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        """Delegate to TPE."""
         self._tpe.after_trial(study, trial, state, values)
 
     def _draw(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:

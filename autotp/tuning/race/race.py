@@ -220,7 +220,7 @@ class Race:
         reference = list(self.baseline.blocks.values())
         for metric in self._metrics:
             gain = exp(self.estimate(racer, metric).log_gain)
-            values[metric.key] = value_of(metric, reference) * (gain if metric.maximize else 1 / gain)
+            values[metric.key] = metric.improved(value_of(metric, reference), gain)
         return values
 
 

@@ -31,7 +31,7 @@ def front_of(points: Sequence[Point], metrics: Sequence[Metric]) -> list[Point]:
     """Return those of `points` that no other is at least as good as in every metric and better than in one."""
 
     def losses(point: Point) -> list[float]:
-        return [_loss(point, metric) for metric in metrics]
+        return [metric.loss(point.metrics) for metric in metrics]
 
     def beats(one: list[float], other: list[float]) -> bool:
         return one != other and all(a <= b for a, b in zip(one, other, strict=True))
@@ -50,12 +50,7 @@ def costs_of(point: Point, front: Sequence[Point], metrics: Sequence[Metric]) ->
 
 
 def _best(front: Sequence[Point], metric: Metric) -> Point:
-    return min(front, key=lambda point: _loss(point, metric))
-
-
-def _loss(point: Point, metric: Metric) -> float:
-    value = point.metrics[metric.key]
-    return -value if metric.maximize else value
+    return min(front, key=lambda point: metric.loss(point.metrics))
 
 
 def _times_worse(point: Point, best: Point, metric: Metric) -> Interval:

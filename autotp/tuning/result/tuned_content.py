@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -23,7 +23,6 @@ from autotp.deploy.tuned import (
 )
 from autotp.findings.interval import UNITY, Interval
 from autotp.findings.metric import Metric
-from autotp.findings.ruling import Ruling
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.verdict import Verdict
 from autotp.runtime.models.model_files import digest
@@ -33,12 +32,6 @@ from autotp.topology.tree.cpulist import format_cpulist
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.result.pareto import Point, costs_of, front_of
 from autotp.tuning.study.storage_url import public_url
-
-VERDICTS: dict[Ruling, Literal["win", "tie", "unknown"]] = {
-    Ruling.WIN: "win",
-    Ruling.TIE: "tie",
-    Ruling.UNKNOWN: "unknown",
-}
 
 
 class MeasuredConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +50,7 @@ class MeasuredConfig(msgspec.Struct, frozen=True, kw_only=True):
 class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a tuning found.
 
-    `selected` is the config that tuned.yaml will hold: the winner, else the baseline that ships instead.
+    `selected` is the config that tuned.yaml will hold: the winner, else a baseline.
     `left_out` are objectives whose best candidate wasn't in the finals.
     """
 
@@ -136,7 +129,7 @@ def _workload(request: TuneRequest, selected: MeasuredConfig) -> TunedWorkload:
     nireq = requests or request.workload.nireq(selected.config, request.objectives)
     workload = request.workload.for_config(selected.config)
     facts = workload.facts()
-    own = {name: facts.pop(name) for name in facts.keys() - set(TunedWorkload.__struct_fields__)}
+    own = {name: facts.pop(name) for name in tuple(facts) if name not in TunedWorkload.__struct_fields__}
     return TunedWorkload(kind=workload.kind(nireq), nireq=nireq, options=own or msgspec.UNSET, **facts)
 
 
@@ -156,7 +149,7 @@ def _result(request: TuneRequest, result: TuningResult) -> Result:
     selected, baseline = result.selected, result.baseline
     own = baseline.config == request.baseline
     return Result(
-        verdict=VERDICTS[result.verdict.ruling],
+        verdict=result.verdict.ruling,
         gain=selected.gain,
         baseline=TunedBaseline(
             config=baseline.config.to_dict(), metrics=_metrics(baseline), own=own or msgspec.UNSET

@@ -12,7 +12,7 @@ from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, WaveSch
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
 from autotp.measuring.verdict import Candidate, Verdict, judge
-from autotp.tuning.constraints import violations
+from autotp.tuning.constraints import broken
 from autotp.tuning.events import FinalsBegan, FinalsEnded
 from autotp.tuning.race.race import BEHIND_CONFIDENCE, Race, best_in, may_be_best
 from autotp.tuning.race.racer import Baselines, Racer
@@ -30,7 +30,7 @@ class FinalsResult(msgspec.Struct, frozen=True):
         finals: the measurements of each arm.
         finalists: the candidates that were measured.
         noise_floor: the smallest gain that could be proven; None with fewer than two processes.
-        fallback: the baseline that ships if nothing wins.
+        fallback: the baseline that is selected if nothing wins.
         left_out: objectives whose best candidate didn't fit into the finals.
     """
 
@@ -84,7 +84,7 @@ def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baselin
         reference = finals.metrics(baseline)
         for metric in objectives:
             gain = finals.gain(key, baseline, metric).median
-            values[metric.key] = reference[metric.key] * (gain if metric.maximize else 1 / gain)
+            values[metric.key] = metric.improved(reference[metric.key], gain)
     return values
 
 
@@ -144,7 +144,7 @@ def _decide(session: Session, finals: Waves, finalists: list[Racer], baselines: 
         verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")
         return FinalsResult(verdict, finals, tuple(finalists), None, baselines.best)
     rivals = [racer for racer in baselines.sound if racer.key not in finals.failures]
-    keeping = [rival for rival in rivals if _feasible(session, finals.metrics(rival.key))]
+    keeping = [rival for rival in rivals if _keeps(session, finals, rival.key)]
     floor = finals.noise_floor if len(finals.waves) > 1 else None
     candidates = _candidates(session, finals, finalists, rivals)
     for candidate in candidates:
@@ -175,7 +175,7 @@ def _candidates(session: Session, finals: Waves, finalists: list[Racer], rivals:
             key=racer.key,
             config=racer.config,
             log_gains={rival.key: finals.log_gains(racer.key, rival.key) for rival in rivals},
-            feasible=_feasible(session, finals.metrics(racer.key)),
+            feasible=_keeps(session, finals, racer.key),
         )
         for racer in finalists
         if racer.key not in finals.failures
@@ -188,6 +188,11 @@ def _fallback(finals: Waves, baselines: list[Racer], best: str) -> Racer:
     return max(alike or baselines, key=lambda racer: fmean(finals.log_gains(racer.key, best)))
 
 
+def _keeps(session: Session, finals: Waves, key: str) -> bool:
+    """Whether arm `key` keeps every constraint by the figures of all its processes."""
+    return not broken(session.request.constraints, finals.metrics(key))
+
+
 def _surely_breaks(session: Session, finals: Waves, key: str) -> bool:
     """Whether arm `key` is proven to break a constraint, at the level at which gains are proven."""
     processes = [all_metrics(wave[key]) for wave in finals.waves]
@@ -195,10 +200,6 @@ def _surely_breaks(session: Session, finals: Waves, key: str) -> bool:
         t_interval([constraint.log_excess(found) for found in processes], DECIDING_CONFIDENCE).low > 1.0
         for constraint in session.request.constraints
     )
-
-
-def _feasible(session: Session, metrics: dict[str, float]) -> bool:
-    return all(violation <= 0 for violation in violations(session.request.constraints, metrics).values())
 
 
 def _began(finalists: list[Racer], baselines: Baselines, schedule: WaveSchedule) -> FinalsBegan:

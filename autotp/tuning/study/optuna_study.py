@@ -31,7 +31,7 @@ SCHEMA = 1
 
 
 class OptunaStudy:
-    """A tuning's study in Optuna, whose sampler is the proposer.
+    """A tuning's study in Optuna, whose sampler is the proposer. `Study` describes its methods.
 
     Attributes:
         study: Optuna's study.
@@ -80,12 +80,10 @@ class OptunaStudy:
 
     @property
     def trial_count(self) -> int:
-        """How many trials there are, those of earlier calls included."""
         with using_storage(self._request.storage_url):
             return len(self.study.get_trials(deepcopy=False))
 
     def propose(self) -> tuple[Trial, Config]:
-        """Ask for the next config to search."""
         with using_storage(self._request.storage_url):
             optuna_trial = self.study.ask()
             config = self._proposer.suggest(optuna_trial)
@@ -93,24 +91,20 @@ class OptunaStudy:
             return self._run(optuna_trial), config
 
     def begin(self, role: Role, config: Config) -> Trial:
-        """Begin a trial that TPE doesn't learn from: a baseline, a final, or a candidate that races again."""
         with using_storage(self._request.storage_url):
             return self._run(self._enqueue({}, role, config))
 
     def begin_known(self, config: Config) -> Trial:
-        """Begin a trial of the search with a given config, not a proposed one."""
         with using_storage(self._request.storage_url):
             optuna_trial = self._enqueue(self._proposer.parameters(config), Role.SEARCH, config)
             self._proposer.suggest(optuna_trial)  # records the parameters, which TPE learns from
             return self._run(optuna_trial)
 
     def describe(self, trial: Trial, **attributes: Any) -> None:
-        """Set attributes of `trial`, which hasn't ended; each value becomes plain JSON."""
         with using_storage(self._request.storage_url):
             _describe(self._running[trial.number], **attributes)
 
     def describe_observed(self, trial: Trial, observed: Observed) -> None:
-        """Record what OpenVINO made of the trial's config, beside what was predicted."""
         self.describe(
             trial,
             effective=observed.effective,
@@ -123,13 +117,12 @@ class OptunaStudy:
         )
 
     def alias(self, trial: Trial, of: int) -> None:
-        """End `trial`, an alias of trial number `of`, with the values of that trial."""
         with using_storage(self._request.storage_url):
             optuna_trial = self._running[trial.number]
             _describe(optuna_trial, role=Role.ALIAS, status="ALIAS", alias_of=of)
-            twin = self.study.get_trials(deepcopy=False)[of]
-            if twin.state is TrialState.COMPLETE:
-                self.study.tell(optuna_trial, twin.values)
+            original = self.study.get_trials(deepcopy=False)[of]
+            if original.state is TrialState.COMPLETE:
+                self.study.tell(optuna_trial, original.values)
             else:
                 self.study.tell(optuna_trial, state=TrialState.FAIL)
             del self._running[trial.number]
@@ -170,30 +163,25 @@ class OptunaStudy:
             self._running.clear()
 
     def heartbeat(self) -> None:
-        """Record that the running trials are alive, if that is due."""
         if time.monotonic() - self._last_beat >= HEARTBEAT_S / 2:
             with using_storage(self._request.storage_url):
                 _record_heartbeats(self._storage, self._running.values())
             self._last_beat = time.monotonic()
 
     def note(self, **attributes: Any) -> None:
-        """Set attributes of the study."""
         with using_storage(self._request.storage_url):
             for name, value in attributes.items():
                 self.study.set_user_attr(name, _plain(value))
 
     def noted(self, name: str) -> Any:
-        """Return the attribute `name` of the study, None where it isn't set."""
         with using_storage(self._request.storage_url):
             return self.study.user_attrs.get(name)
 
     def finished(self, role: Role) -> list[PastTrial]:
-        """Return the COMPLETE trials of `role`."""
         trials = self._trials(TrialState.COMPLETE)
         return [_past(trial) for trial in trials if trial.user_attrs.get("role") == role]
 
     def failed(self) -> list[PastTrial]:
-        """Return the trials of the search whose arms failed, without those that were interrupted."""
         searched = [t for t in self._trials(TrialState.FAIL) if t.user_attrs.get("role") == Role.SEARCH]
         return [_past(trial) for trial in searched if trial.user_attrs.get("status") in set(Status)]
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.findings.metric import INFERENCES, METRICS, metrics_of
+from autotp.findings.metric import METRICS, metrics_of
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics, value_of, values_of_blocks
+from autotp.measuring.workload.closed_loop import ClosedLoop
 
-INFERENCE_METRICS = metrics_of(INFERENCES)
+INFERENCE_METRICS = metrics_of(ClosedLoop.samples)
 LATENCIES = st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=20)
 
 

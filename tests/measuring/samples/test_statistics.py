@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autotp.findings.metric import INFERENCES, METRICS, metrics_of, objectives_of
+from autotp.findings.metric import METRICS, metrics_of, objectives_of
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.statistics import (
     DECIDING_CONFIDENCE,
@@ -21,6 +21,7 @@ from autotp.measuring.samples.statistics import (
     round_log_gains,
     t_interval,
 )
+from autotp.measuring.workload.closed_loop import ClosedLoop
 
 GAINS = st.lists(st.floats(-0.5, 0.5), min_size=2, max_size=12)
 
@@ -139,7 +140,7 @@ def test_throughput_gain_is_the_median_over_paired_rounds(rounds: list[tuple[flo
 def test_gains_are_above_zero_where_the_arm_is_better() -> None:
     """More throughput and less latency are both gains."""
     better, worse = blocks([200.0], latency_s=0.005), blocks([100.0], latency_s=0.010)
-    for metric in objectives_of(metrics_of(INFERENCES)):
+    for metric in objectives_of(metrics_of(ClosedLoop.samples)):
         assert log_gain(metric, better, worse) == pytest.approx(math.log(2))
         assert round_log_gains(metric, better, worse) == [pytest.approx(math.log(2))]
         assert log_gain(metric, worse, better) == pytest.approx(-math.log(2))

@@ -12,10 +12,11 @@ from autotp.findings.interval import Interval
 from autotp.findings.metric import METRICS
 from autotp.findings.ruling import Ruling
 from autotp.measuring.verdict import Verdict
+from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology, probe
 from autotp.tuning.result.pareto import Point
-from autotp.tuning.result.tuned_content import VERDICTS, MeasuredConfig, build_tuned
+from autotp.tuning.result.tuned_content import MeasuredConfig, build_tuned
 from tests.support.trees import Described, build
 from tests.support.tuning_results import F32, GAIN, HINT, VERSIONS, evidence, observed, request_in
 
@@ -74,14 +75,14 @@ def test_without_a_win_the_hint_ships_with_a_gain_of_one(
     """`gain` is that of what ships: 1, 1, 1."""
     (profile,) = build_tuned(request_in(tmp_path), topology, evidence(ruling), VERSIONS).profiles
     gain = profile.result.gain
-    assert (profile.result.verdict, profile.config) == (ruling.value, {"performance_hint": "throughput"})
+    assert (profile.result.verdict, profile.config) == (ruling, {"performance_hint": "throughput"})
     assert (gain.median, gain.low, gain.high) == (1.0, 1.0, 1.0)
 
 
 def test_what_is_built_can_be_written_and_read(tmp_path: Path, topology: Topology) -> None:
     """The file reads back as it was built, for each ruling of a tuning."""
     request = request_in(tmp_path)
-    for ruling in VERDICTS:
+    for ruling in (Ruling.WIN, Ruling.TIE, Ruling.UNKNOWN):
         tuned = build_tuned(request, topology, evidence(ruling), VERSIONS)
         write_tuned(request.out / "tuned.yaml", tuned, headline(tuned))
         assert read_tuned(request.out / "tuned.yaml") == tuned
@@ -165,3 +166,14 @@ def test_own_settings_are_known_from_a_hint(tmp_path: Path, topology: Topology) 
         request = request_in(tmp_path, baseline=baseline)
         result = build_tuned(request, topology, evidence(Ruling.TIE), VERSIONS).profiles[0].result
         assert bool(result.baseline.own) is own
+
+
+def test_options_of_a_workload_stay_in_its_order(
+    tmp_path: Path, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the file has no key for is kept under `options`, in the order in which the workload gives it."""
+    facts = {"seed": 0, "turns": 3, "pace": 2, "depth": 1, "answers": 4}
+    monkeypatch.setattr(ClosedLoop, "facts", lambda workload: dict(facts))
+    workload = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS).workload
+    assert isinstance(workload.options, dict)
+    assert list(workload.options.items()) == list(facts.items())[1:]
