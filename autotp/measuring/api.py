@@ -90,8 +90,9 @@ def compare(
     budget_s = options.get("budget_s", COMPARE_BUDGET_S)
     sides = (read_side(a), read_side(b))
     files = model_of(sides, options.get("model"))
-    metric = objective_of(sides, options.get("objective"), files)
-    given = options_of(sides, _workload_options(options), metric)
+    of_workload = _workload_options(options)
+    metric = objective_of(sides, options.get("objective"), files, of_workload)
+    given = options_of(sides, of_workload, metric)
     job = Job(
         files=files,
         workload=workload_for(files, Wanted((metric,), (), budget_s), given),

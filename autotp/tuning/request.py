@@ -94,7 +94,7 @@ def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
     """
     files = locate(Path(model))
     of_workload = {name: value for name, value in options.items() if name in WorkloadOptions.__annotations__}
-    workload = workload_class(files, {name: value for name, value in of_workload.items() if value is not None})
+    workload = workload_class(files, of_workload)
     objectives = _objectives(_several(options.get("objectives", ())), workload)
     bounds = _several(options.get("constraints", ()))
     constraints = tuple(parse_constraint(text, workload.metrics(), f" of {workload.title}") for text in bounds)

@@ -116,14 +116,16 @@ def shapes_of(sides: Sequence[Side], shapes: Mapping[str, Sequence[int]]) -> dic
     return known[0]
 
 
-def objective_of(sides: Sequence[Side], objective: str | None, files: ModelFiles) -> Metric:
-    """Return the objective given, else that of a tuned file, else the usual one for the model.
+def objective_of(
+    sides: Sequence[Side], objective: str | None, files: ModelFiles, given: Mapping[str, Any]
+) -> Metric:
+    """Return `objective`, else that of a tuned file, else the usual one for the model and the options `given`.
 
     Raises:
-        InputError: there is no such objective.
+        InputError: there is no such objective, or an option isn't for such a model.
     """
     known = [side.tuned.objective.metrics[0] for side in sides if side.tuned is not None]
-    workload = workload_class(files, {})
+    workload = workload_class(files, given)
     return objective_named(objective or (known[0] if known else workload.usual_objective), workload)
 
 

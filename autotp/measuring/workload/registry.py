@@ -34,17 +34,18 @@ class WorkloadOptions(ClosedLoopOptions, OpenLoopOptions, GenerationOptions, tot
 
 
 def workload_class(files: ModelFiles, given: Mapping[str, Any]) -> type[Workload]:
-    """Return the workload that drives `files` with the options `given`.
+    """Return the workload that drives `files` with the options `given`, of which None means not set.
 
     Raises:
         InputError: an option isn't for such a model.
     """
+    set_here = {name for name, value in given.items() if value is not None}
     driving = [workload for workload in WORKLOADS if files.kind in workload.kinds]
     taken = {name for workload in driving for name in workload.options.__annotations__}
     for owner in WORKLOADS:
-        if lost := [name for name in owner.options.__annotations__ if name in given and name not in taken]:
+        if lost := [name for name in owner.options.__annotations__ if name in set_here and name not in taken]:
             raise InputError(f"{spell(min(lost))} is for {owner.title}; {files.path.name} is {driving[0].title}.")
-    needed = [workload for workload in driving if workload.option_needed in given]
+    needed = [workload for workload in driving if workload.option_needed in set_here]
     usual = [workload for workload in driving if workload.option_needed is None]
     return (*needed, *usual)[0]
 

@@ -131,12 +131,13 @@ def test_a_tuned_file_brings_its_shapes() -> None:
 def test_a_tuned_file_brings_its_objective() -> None:
     """What is given goes before; without a file it's the usual one of such a model."""
     side, language = tuned(), ModelFiles(Path("llm.xml"), ModelKind.LLM)
-    assert objective_of((HINT, side), None, FILES) is METRICS["throughput"]
-    assert objective_of((HINT, side), "latency_p50", FILES) is METRICS["latency_p50"]
-    assert objective_of((HINT, HINT), None, FILES) is METRICS["throughput"]
-    assert objective_of((HINT, HINT), None, language) is METRICS["second_token_latency"]
+    assert objective_of((HINT, side), None, FILES, {}) is METRICS["throughput"]
+    assert objective_of((HINT, side), "latency_p50", FILES, {}) is METRICS["latency_p50"]
+    assert objective_of((HINT, HINT), None, FILES, {}) is METRICS["throughput"]
+    assert objective_of((HINT, HINT), None, language, {}) is METRICS["second_token_latency"]
+    assert objective_of((HINT, HINT), None, FILES, {"rate_per_s": RATE}) is METRICS["latency_p99"]
     with pytest.raises(InputError, match="no objective 'tokens_per_s'"):
-        objective_of((HINT, side), "tokens_per_s", FILES)
+        objective_of((HINT, side), "tokens_per_s", FILES, {})
 
 
 def test_a_tuned_file_brings_its_seed_and_its_rate() -> None:
