@@ -20,8 +20,8 @@ from autotp.cli.output import echo_json, notice, show
 def command(model: Path, as_json: bool, **values: Any) -> None:
     """Measure MODEL with the knobs that are set.
 
-    With one infer request (nireq=1) inferences run synchronously, with more that many are in flight. With --rate
-    inferences arrive at random times, and their latency includes the wait for a free infer request.
+    With nireq=1, inferences run one after another. With nireq=N, N run at once; without nireq, as many as OpenVINO
+    recommends. With --rate, they arrive at random times, and latency includes the wait for a free request.
     """
     from autotp.measuring.api import measure
     from autotp.measuring.options import MeasureOptions

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     type=Words(),
     default=(),
     metavar="LIST",
-    help="Precisions below OpenVINO's default that may be tried, for example bf16.",
+    help="Allow values less exact than OpenVINO's default: bf16, u4, ... or dynamic_quantization_group_size.",
 )
 @click.option(
     "--explain",
     is_flag=True,
-    help="Also list all effective configs; those that OpenVINO treats alike are listed once.",
+    help="Also list every config; of those that OpenVINO treats alike, only one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(

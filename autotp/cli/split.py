@@ -7,7 +7,7 @@ import click
 
 @click.command("split", epilog="Example: autotp split openvino_model.xml --count 2 --min-weights 0 -o split.xml")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--count", type=click.IntRange(2), required=True, help="Number of shards of each layer.")
+@click.option("--count", type=click.IntRange(2), required=True, help="How many parts to split each layer into.")
 @click.option(
     "--min-weights", type=click.IntRange(0), help="Split layers of at least this many weights.  [default: 6600000]"
 )
@@ -27,4 +27,4 @@ def command(model: Path, count: int, min_weights: int | None, out: Path) -> None
 
     split = GraphSplit(count, MIN_WEIGHTS if min_weights is None else min_weights)
     layers = save_split(locate(model), split, out)
-    click.echo(f"{layers} fully connected layer(s) of {model} split into {count} shards each: {out}")
+    click.echo(f"{layers} fully connected layer(s) of {model} split into {count} parts each: {out}")

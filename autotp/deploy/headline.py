@@ -54,9 +54,10 @@ def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
         found = f"The fastest that keeps {kept}, which {baseline} {is_} proven to break."
         return found, f"It is {times}: {interval}."
     if result.verdict is Ruling.TIE:
-        floor = "any size" if result.noise_floor is None else f"{(result.noise_floor - 1) * 100:.2g} %"
         found = f"Nothing was proven faster in {metric} than {baseline}, so {ships}."
-        return found, f"Gains below {floor} could not have been proven here."
+        if result.noise_floor is None:
+            return found, "The noise is unknown, so no gain could have been proven here."
+        return found, f"Gains below {(result.noise_floor - 1) * 100:.2g} % could not have been proven here."
     found = f"Can't tell whether anything is faster in {metric} than {baseline}, so {ships}."
     return found, f"Why: {result.reason or 'the file does not say'}."
 

@@ -38,7 +38,8 @@ class CompareOptions(JobOptions, total=False):
         str | None,
         Flag(
             Form.TEXT,
-            "As for tune.  [default: that of a tuned.yaml, else throughput or second_token_latency]",
+            "What to compare: an objective of `autotp tune`.  [default: the tuned.yaml's, else throughput or "
+            "second_token_latency]",
             "M",
         ),
     ]

@@ -80,9 +80,11 @@ def judge(
 def too_little(processes: int, metric: Metric, samples: int) -> str | None:
     """Return why so few processes, or samples per process, can't prove a gain in `metric`; None if they can."""
     if processes < MIN_PROCESSES:
-        return f"{processes} of {MIN_PROCESSES} processes fit into the budget, a longer one holds more"
+        needed = f"a verdict needs {MIN_PROCESSES} processes of each config"
+        return f"{needed} and the budget held {processes}: give a longer one"
     if samples < metric.min_samples:
-        return f"{metric} needs {metric.min_samples} samples a process, there were {samples}"
+        needed = f"{metric} needs {metric.min_samples} latencies in each process"
+        return f"{needed}, and the fewest were {samples}: give a longer budget"
     return None
 
 

@@ -75,8 +75,8 @@ def _(event: NoiseMeasured) -> list[str]:
 def _(event: WeatherCounted) -> list[str]:
     if not event.repeated + event.kept:
         return []
-    again = f"{event.repeated} blocks were run again because others took their CPUs"
-    return [f"weather   {again}, {event.kept} of {event.blocks} that count were disturbed, too"]
+    again = f"{event.repeated} blocks were run again because other programs took CPU time"
+    return [f"weather   {again}; {event.kept} of the {event.blocks} that count were disturbed as well"]
 
 
 @describe_event.register

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from autotp.deploy.guard import Decision
 from autotp.deploy.headline import headline, proof_words
+from autotp.deploy.targets.autotp_load import TARGET
 from autotp.deploy.tuned import Profile, Tuned
 from autotp.report.units import metric_name, spell_metric
 from autotp.space.knobs.config import spell_config
@@ -16,7 +17,9 @@ def tuned_view(
     tuned: Tuned, profile: Profile, decision: Decision, properties: Mapping[str, str] | None
 ) -> RenderableType:
     """Return the result, its evidence, and what `load` would apply here; `properties` None means nothing."""
-    lines = [*_found(tuned, profile), *_applied(decision, properties)]
+    refused = TARGET.why_not(tuned, profile)
+    here = [f"here autotp.load would refuse this file: {refused}"] if refused else _applied(decision, properties)
+    lines = [*_found(tuned, profile), *here]
     return Group(*(Text(line) for line in lines))
 
 

@@ -34,9 +34,17 @@ class TuneOptions(JobOptions, total=False):
     ]
     space: Annotated[
         str | None,
-        Flag(Form.TEXT, "Search space.  [default: default; language_model for a language model]", "NAME|FILE"),
+        Flag(
+            Form.TEXT,
+            "Search space: a name such as throughput, or a YAML file.  [default: the one called default, or "
+            "language_model for a language model]",
+            "NAME|FILE",
+        ),
     ]
-    fix: Annotated[Mapping[str, Any], Flag(Form.KNOBS, "Keep a knob at one value; may be repeated.", default={})]
+    fix: Annotated[
+        Mapping[str, Any],
+        Flag(Form.KNOBS, "Keep a setting at one value, for example num_streams=2; may be repeated.", default={}),
+    ]
     baseline: Annotated[
         Mapping[str, Any] | None,
         Flag(Form.SETTINGS, "Your present settings; the result must beat these, too.", "FILE|'knob=value,…'"),
@@ -49,12 +57,18 @@ class TuneOptions(JobOptions, total=False):
     tolerance: Annotated[float | None, Flag(Form.NUMBER, "Largest accepted absolute error of outputs.")]
     allow_precision: Annotated[
         Sequence[str],
-        Flag(Form.WORDS, "Precisions below OpenVINO's default that may be tried, for example bf16.", "LIST"),
+        Flag(
+            Form.WORDS,
+            "Allow values less exact than OpenVINO's default: bf16, u4, ... or dynamic_quantization_group_size.",
+            "LIST",
+        ),
     ]
     out: Annotated[
         str | Path | None, Flag(Form.PATH, "Folder for the study and tuned.yaml.  [default: results/STUDY]", "DIR")
     ]
     study: Annotated[str | None, Flag(Form.TEXT, "Name of the study.  [default: MODEL-OBJECTIVE]", "NAME")]
     storage: Annotated[str | None, Flag(Form.TEXT, "Optuna storage.  [default: study.db in that folder]", "URL")]
-    resume: Annotated[bool, Flag(Form.SWITCH, "Continue an existing study.", default=False)]
-    fresh: Annotated[bool, Flag(Form.SWITCH, "Replace an existing study.", default=False)]
+    resume: Annotated[
+        bool, Flag(Form.SWITCH, "Continue the tuning that was stopped in this folder.", default=False)
+    ]
+    fresh: Annotated[bool, Flag(Form.SWITCH, "Replace the tuning in this folder.", default=False)]

@@ -39,7 +39,7 @@ def test_a_tuned_file_brings_its_model(tuned: Path) -> None:
     code, found, err = compared(str(tuned), "hint:Latency")
     assert list(found)[:4] == ["ratio", "low", "high", "verdict"]
     assert (code, found["verdict"], err) == (3, "unknown", "")
-    assert "of 6 processes fit into the budget" in found["reason"]
+    assert "a verdict needs 6 processes of each config" in found["reason"]
     assert found["objective"] == "throughput"
     assert found["b"]["effective"]["requests"] >= 1
 

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from autotp.deploy.headline import headline
-from autotp.deploy.tuned import write_tuned
+from autotp.deploy.tuned import read_tuned, write_tuned
 from autotp.findings.ruling import Ruling
+from autotp.runtime.models.language import Attention
 from autotp.topology.probe import probe
 from autotp.tuning.result.tuned_content import build_tuned
 from tests.support.command_line import autotp
@@ -69,6 +71,21 @@ def test_without_its_model_nothing_would_be_applied(tuned_here: Path, tmp_path: 
     assert code == 0
     assert "autotp.load would apply nothing unless it's given the model's path" in " ".join(out.split())
     assert json.loads(autotp("show", str(moved), "--json")[1])["properties"] is None
+
+
+def test_a_file_for_paged_attention_would_be_refused(tuned_here: Path) -> None:
+    """autotp.load can't run paged attention, also on the machine that it was tuned on, and `show` says so."""
+    found = read_tuned(tuned_here)
+    workload = msgspec.structs.replace(found.workload, attention_backend=Attention.PA)
+    paged = msgspec.structs.replace(found, workload=workload)
+    write_tuned(tuned_here, paged, headline(paged))
+    code, out, _ = autotp("show", str(tuned_here))
+    assert code == 0
+    assert "here autotp.load would refuse this file: it was tuned with paged attention" in " ".join(out.split())
+    assert "would be applied" not in out
+    shown = json.loads(autotp("show", str(tuned_here), "--json")[1])
+    assert (shown["decision"]["applied"], shown["properties"]) == (False, None)
+    assert shown["decision"]["reason"].startswith("it was tuned with paged attention")
 
 
 def test_a_file_of_the_first_release_is_shown() -> None:

@@ -15,7 +15,7 @@ def test_a_split_model_is_written(tmp_path: Path) -> None:
     code, said, err = autotp("split", str(model), "--count", "2", "--min-weights", "0", "-o", str(out))
     assert (code, err) == (0, "")
     kinds = [node.get_type_name() for node in ov.Core().read_model(out).get_ops()]
-    assert said == f"{kinds.count('Concat')} fully connected layer(s) of {model} split into 2 shards each: {out}\n"
+    assert said == f"{kinds.count('Concat')} fully connected layer(s) of {model} split into 2 parts each: {out}\n"
     assert kinds.count("MatMul") == 2 * kinds.count("Concat") > 0
 
 

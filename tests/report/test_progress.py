@@ -22,6 +22,7 @@ from autotp.tuning.events import (
     TuningBegan,
     VerdictReached,
     Waiting,
+    WeatherCounted,
 )
 from tests.support.tuned_files import profile, tuned
 
@@ -100,6 +101,13 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
         (
             NoiseMeasured(noise=Noise(smallest_gain=1.0123, block_s=0.02, errors={0.02: 0.01})),
             ["gains below about 1.012× may be too small to prove here", "blocks of 20 ms"],
+        ),
+        (
+            WeatherCounted(blocks=90, repeated=5, kept=2),
+            [
+                "weather   5 blocks were run again because other programs took CPU time",
+                "; 2 of the 90 that count were disturbed as well",
+            ],
         ),
         (NoiseMeasured(reason="no memory"), ["noise     not measured, only the finals will show it: no memory"]),
         (

@@ -27,4 +27,4 @@ def test_what_was_dropped_is_named_with_its_reason(tmp_path: Path) -> None:
     one = probe(build(Described(cores_per_node=2), tmp_path / "one"))
     bound = bind(load_space("tensor_parallel"), one)
     found = printed(space_view(bound, bound.census(), explain=False))
-    assert "dropped distribution_policy=tensor_parallel: the process spans 1 socket(s)" in found
+    assert "dropped distribution_policy=tensor_parallel: this process may use 1 socket(s)" in found

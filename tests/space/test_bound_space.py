@@ -133,37 +133,37 @@ def test_all_conditions_must_hold() -> None:
             "1x8",
             {"distribution_policy": ["none", "tensor_parallel"]},
             "distribution_policy=tensor_parallel",
-            "the process spans 1 socket(s), so the policy does nothing: same as none",
+            "this process may use 1 socket(s), so the policy would do nothing",
         ),
         (
             "2 sockets in one node",
             {"distribution_policy": ["none", "tensor_parallel"]},
             "distribution_policy=tensor_parallel",
-            "no NUMA nodes separate the 2 sockets, so the policy does nothing: same as none",
+            "no NUMA nodes separate the 2 sockets, so the policy would do nothing",
         ),
         (
             "2x6",
             {"num_streams": [2], "distribution_policy": ["tensor_parallel"]},
             "combination",
-            "tensor_parallel with 2 streams: no effect, same as none",
+            "with 2 streams tensor_parallel has no effect",
         ),
         (
             "2x6",
             {"performance_hint": ["throughput"], "distribution_policy": ["tensor_parallel"]},
             "combination",
-            "tensor_parallel with the THROUGHPUT hint's streams: no effect, same as none",
+            "with the streams of the THROUGHPUT hint tensor_parallel has no effect",
         ),
         (
             "2x6",
             {"split_count": [1, 2], "split_min_weights": [0]},
             "combination",
-            "split_min_weights without a split in the graph: no effect",
+            "split_min_weights has no effect without a split in the graph",
         ),
         (
             "2x6",
             {"distribution_policy": ["tensor_parallel"], "split_count": [1, 3]},
             "combination",
-            "split_count=3: the process spans 2 socket(s)",
+            "split_count=3 needs more sockets than the 2 that this process may use",
         ),
         ("1x8", {"num_streams": [1, 9]}, "num_streams=9", "the process may use 8 CPU(s)"),
         ("1x8", {"inference_num_threads": [8, 16]}, "inference_num_threads=16", "the process may use 8 CPU(s)"),
@@ -179,19 +179,19 @@ def test_all_conditions_must_hold() -> None:
             "1x8",
             {"inference_precision_hint": ["f32", "f16"]},
             "inference_precision_hint=f16",
-            "less exact than the default bf16 here; `--allow-precision f16` admits it",
+            "less exact than the default bf16 here; `allow_precision='f16'` admits it",
         ),
         (
             "1x8 avx2",
             {"inference_precision_hint": ["f32", "bf16"]},
             "inference_precision_hint=bf16",
-            "less exact than the default f32 here; `--allow-precision bf16` admits it",
+            "less exact than the default f32 here; `allow_precision='bf16'` admits it",
         ),
         (
             "snc",
             {"distribution_policy": ["tensor_parallel"], "numa_nodes": [2], "split_count": [1, 2]},
             "combination",
-            "split_count=2: the process spans 1 socket(s)",
+            "split_count=2 needs more sockets than the 1 that this process may use",
         ),
     ],
 )
@@ -212,8 +212,8 @@ def test_dropped_combinations_are_counted_apart() -> None:
     census = space.census()
     dropped = {found.reason: found.configs for found in census.dropped}
     assert dropped == {
-        "tensor_parallel with 2 streams: no effect, same as none": 2,
-        "tensor_parallel with 3 streams: no effect, same as none": 2,
+        "with 2 streams tensor_parallel has no effect": 2,
+        "with 3 streams tensor_parallel has no effect": 2,
     }
     assert census.configs + sum(count or 0 for count in dropped.values()) == space.grid.size == 12
     assert census.configs == 8

@@ -36,7 +36,7 @@ def evidence(ruling: Ruling, **given: Any) -> TuningResult:
     baseline = MeasuredConfig(config=HINT, observed=observed(2), metrics={"throughput_per_s": 50.0})
     won = MeasuredConfig(config=F32, observed=observed(4), metrics={"throughput_per_s": 92.0}, gain=GAIN)
     defaults: dict[str, Any] = {
-        "verdict": Verdict(ruling, reason="2 of 6 processes fit into the budget, a longer one holds more"),
+        "verdict": Verdict(ruling, reason="the budget held 2 processes of each config"),
         "selected": won if ruling is Ruling.WIN else baseline,
         "baseline": baseline,
         "noise_floor": 1.012,

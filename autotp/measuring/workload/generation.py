@@ -36,7 +36,8 @@ class GenerationOptions(TypedDict, total=False):
         int | None,
         Flag(
             Form.COUNT,
-            "Language models: tokens in each prompt.  [default: the largest of 1024, 512, 256, 128 read in 0.5 s]",
+            "Language models: tokens in each prompt.  [default: the longest of 1024, 512, 256 and 128 that takes "
+            "at most 0.5 s to read, or else 128]",
             "N",
             of_workload=True,
         ),

@@ -26,8 +26,7 @@ class WorkloadOptions(ClosedLoopOptions, OpenLoopOptions, GenerationOptions, tot
         int,
         Flag(
             Form.SEED,
-            "Seed for random inputs, proposed configs and the order of blocks.",
-            default=0,
+            "Seed of inputs, proposals and order.  [default: 0; compare: that of a tuned.yaml]",
             of_workload=True,
         ),
     ]

@@ -67,7 +67,7 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
         if shapes:
             raise ModelError(
                 f"{files.path.name} is a language model, which takes prompts of any length: its shapes can't be "
-                "set; set how many tokens its prompts have and how many prompts it reads at once."
+                f"set. Use {spell('prompt_tokens')} and {spell('batch')}."
             )
         return model
     if shapes:

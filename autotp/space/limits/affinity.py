@@ -103,5 +103,7 @@ def _on_sockets(split_count: int, machine: Machine, cpus: Mask) -> Mask:
     """Return those of `cpus` on the first `split_count` sockets, as OpenVINO counts sockets."""
     places = split_places(machine, cpus)
     if split_count > len(places):
-        raise SpaceError(f"split_count={split_count}: the process spans {len(places)} socket(s)")
+        raise SpaceError(
+            f"split_count={split_count} needs more sockets than the {len(places)} that this process may use"
+        )
     return tuple(sorted(cpu for place in places[:split_count] for cpu in place))

@@ -4,6 +4,7 @@ The defaults: `src/plugins/intel_cpu/src/config.{h,cpp}`. Less exact values can 
 so they need the user's permission; more exact ones are always allowed.
 """
 
+from autotp.options import spell
 from autotp.space.knobs.config import Config
 from autotp.space.knobs.table import KNOBS, Value
 from autotp.topology.hardware.machine import Machine
@@ -42,7 +43,7 @@ def precision_dropped(knob: str, value: Value, machine: Machine, allowed: tuple[
     default = _more_exact(knob, value, machine)
     if default is None or word in allowed:
         return None
-    return f"less exact than the default {default} here; `--allow-precision {word}` admits it"
+    return f"less exact than the default {default} here; `{spell('allow_precision', word)}` admits it"
 
 
 def _more_exact(knob: str, value: Value, machine: Machine) -> Value | None:

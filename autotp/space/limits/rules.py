@@ -70,11 +70,11 @@ def config_dropped(config: Config, void_knobs: Mapping[str, str] = {}) -> str | 
     streams = config.count("num_streams")
     if config.tensor_parallel:
         if streams is not None and streams > 1:
-            return f"tensor_parallel with {streams} streams: no effect, same as none"
+            return f"with {streams} streams tensor_parallel has no effect"
         if streams is None and config.get("performance_hint") == "throughput":
-            return "tensor_parallel with the THROUGHPUT hint's streams: no effect, same as none"
+            return "with the streams of the THROUGHPUT hint tensor_parallel has no effect"
     if config.get("split_min_weights") is not None and config.graph_split is None:
-        return "split_min_weights without a split in the graph: no effect"
+        return "split_min_weights has no effect without a split in the graph"
     return None
 
 
@@ -97,10 +97,10 @@ def _policy_dropped(value: Value, topology: Topology) -> str | None:
     if len(split_places(machine, cpus)) > 1 and (splits(processors) if processors else nodes > 1):
         return None
     if sockets > 1 and nodes < 2:
-        return f"no NUMA nodes separate the {sockets} sockets, so the policy does nothing: same as none"
+        return f"no NUMA nodes separate the {sockets} sockets, so the policy would do nothing"
     if sockets > 1:
-        return f"OpenVINO sees the {sockets} sockets as one, so the policy does nothing: same as none"
-    return f"the process spans {sockets} socket(s), so the policy does nothing: same as none"
+        return f"OpenVINO sees the {sockets} sockets as one, so the policy would do nothing"
+    return f"this process may use {sockets} socket(s), so the policy would do nothing"
 
 
 def _nodes_dropped(value: Value, topology: Topology) -> str | None:

@@ -102,7 +102,7 @@ def parse_space(data: object, source: str) -> Space:
     """
     file = to_type(data, _File, source, SpaceError)
     if not file.knobs:
-        raise SpaceError(f"{source}: knobs is empty; name at least one knob to vary.")
+        raise SpaceError(f"{source}: `knobs` is empty; name at least one knob to vary.")
     try:
         specs = [_spec(name, entry) for name, entry in file.knobs.items()]
         return Space(file.name or Path(source).stem, _in_order(specs))
@@ -134,9 +134,12 @@ def _multiple(knob: Knob, entry: _MultipleOf) -> KnobSpec:
     base = knob_named(entry.multiple_of)
     for counted in (knob, base):
         if counted.kind is not Kind.COUNT:
-            raise SpaceError(f"{knob.name}: multiple_of needs knobs that are counts; {counted.name} isn't one.")
+            raise SpaceError(
+                f"{knob.name}: `multiple_of` works only with knobs that take whole numbers from 1 up; "
+                f"{counted.name} isn't one."
+            )
     if any(isinstance(factor, str) for factor in entry.by):
-        raise SpaceError(f"{knob.name}: by takes whole numbers, 1 or more, not words.")
+        raise SpaceError(f"{knob.name}: `by` takes whole numbers, 1 or more, not words.")
     return KnobSpec(knob=knob, items=_items(knob, entry.by), multiple_of=base.name)
 
 

@@ -23,7 +23,7 @@ def siblings_outside(inspection: Inspection) -> Advice | None:
     cores = len({cpu.core for cpu in others})
     return Advice(
         id="smt_siblings_outside",
-        seen=f"{cores} of {len(ours)} cores have a sibling CPU outside of the envelope: "
+        seen=f"{cores} of {len(ours)} cores have a second hardware thread that this process may not use: "
         f"CPUs {format_cpulist(cpu.id for cpu in others)}",
         why="a process there takes up to half of a core that is measured, and autotp can't see it",
         do="give this process whole cores (the host's cpuset), or keep those CPUs idle",
@@ -38,7 +38,7 @@ def siblings_inside(inspection: Inspection) -> Advice | None:
     threads = len(inspection.allowed)
     return Advice(
         id="smt_siblings_inside",
-        seen=f"the envelope has {threads} CPUs on {len(first)} cores",
+        seen=f"this process may use {threads} CPUs, which are on only {len(first)} cores",
         why="a config is slower at times when the scheduler happens to put two of its threads on one core",
         do=f"to measure on one CPU of each core: taskset -c {format_cpulist(first.values())} autotp ...",
     )

@@ -32,7 +32,8 @@ def using_storage(url: str) -> Iterator[None]:
             warnings.filterwarnings("ignore", message="Heartbeat of storage")
             yield
     except sqlalchemy.exc.NoSuchModuleError as error:
-        raise InputError(f"The storage URL {public_url(url)} names a database that SQLAlchemy lacks.") from error
+        message = f"The storage URL {public_url(url)} names a kind of database that SQLAlchemy doesn't know."
+        raise InputError(message) from error
     except sqlalchemy.exc.ArgumentError as error:
         raise InputError("The storage URL given can't be understood; sqlite:////data/x.db is one.") from error
     except ImportError as error:

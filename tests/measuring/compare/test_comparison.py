@@ -147,7 +147,7 @@ def test_too_little_proves_nothing() -> None:
     few = _conclude(waves_of(0.010, 0.012, processes=5), METRICS["throughput"], sides())
     assert (few.verdict, few.reason) == (
         Ruling.UNKNOWN,
-        "5 of 6 processes fit into the budget, a longer one holds more",
+        "a verdict needs 6 processes of each config and the budget held 5: give a longer one",
     )
     none = _conclude(waves_of(0.010, 0.012, processes=0), METRICS["throughput"], sides())
     assert (none.verdict, none.low, none.high, none.noise_floor) == (Ruling.UNKNOWN, 0.0, inf, None)
@@ -156,7 +156,7 @@ def test_too_little_proves_nothing() -> None:
     assert failed.reason.startswith("A failed in one of the processes: ")
     assert (failed.a.metrics, bool(failed.b.metrics)) == ({}, True)
     p99 = _conclude(waves_of(0.010, 0.012), METRICS["latency_p99"], sides())
-    assert (p99.verdict, "latency_p99 needs 500 samples" in p99.reason) == (Ruling.UNKNOWN, True)
+    assert (p99.verdict, "latency_p99 needs 500 latencies in each process" in p99.reason) == (Ruling.UNKNOWN, True)
 
 
 def test_the_twin_is_that_of_b() -> None:

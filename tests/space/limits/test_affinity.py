@@ -137,7 +137,7 @@ def test_each_instance_may_be_split_over_sockets_of_its_own() -> None:
     """Two instances on four sockets have two each to split over."""
     assert split(topology("4x4"), 2, instances=2) == (tuple(range(8)), tuple(range(8, 16)))
     assert split(topology("4x4"), 1, instances=2) == (tuple(range(4)), tuple(range(8, 12)))
-    with pytest.raises(SpaceError, match="split_count=3: the process spans 2 socket"):
+    with pytest.raises(SpaceError, match="split_count=3 needs more sockets than the 2 that"):
         split(topology("4x4"), 3, instances=2)
 
 
@@ -147,9 +147,13 @@ def test_each_instance_may_be_split_over_sockets_of_its_own() -> None:
         ("4x4", {"instances": 3}, "instances=3: 4 NUMA nodes can't be shared out evenly"),
         ("1x8", {"instances": 3}, "instances=3: their parts of the machine would have different numbers of cores"),
         ("2x1", {"instances": 4}, "a node has 1 core(s) for 2 instances"),
-        ("2x6", {"split_count": 3}, "split_count=3: the process spans 2 socket(s)"),
-        ("1x8", {"split_count": 2}, "split_count=2: the process spans 1 socket(s)"),
-        ("snc", {"split_count": 2, "numa_nodes": 2}, "split_count=2: the process spans 1 socket(s)"),
+        ("2x6", {"split_count": 3}, "split_count=3 needs more sockets than the 2 that this process may use"),
+        ("1x8", {"split_count": 2}, "split_count=2 needs more sockets than the 1 that this process may use"),
+        (
+            "snc",
+            {"split_count": 2, "numa_nodes": 2},
+            "split_count=2 needs more sockets than the 1 that this process may use",
+        ),
         ("snc", {"numa_nodes": 5}, "numa_nodes=5: the process may use 4 of them"),
         ("2 sockets in one node", {"numa_nodes": 2}, "numa_nodes=2: the process may use 1 of them"),
         ("2x6", {"numa_nodes": [0, 2]}, "numa_nodes=[0, 2]: the process may not use node 2"),
@@ -168,7 +172,7 @@ def test_the_envelope_decides_what_there_is() -> None:
     for nodes in ({"numa_nodes": 3}, {"numa_nodes": [2]}):
         with pytest.raises(SpaceError, match="the process may"):
             masks(here, **nodes)
-    with pytest.raises(SpaceError, match="spans 2 socket"):
+    with pytest.raises(SpaceError, match="split_count=3 needs more sockets than the 2"):
         split(here, 3)
 
 

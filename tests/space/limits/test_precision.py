@@ -24,13 +24,13 @@ from tests.support.named_machines import topology
     ],
 )
 def test_less_than_the_default_has_to_be_asked_for(knob: str, value: Value, exact: bool) -> None:
-    """On a CPU with bf16: f16, a cache of four bits, and larger groups; the flag that admits it is named."""
+    """On a CPU with bf16: f16, a cache of four bits, and larger groups; the option that admits it is named."""
     machine = topology("1x8").machine
     reason = precision_dropped(knob, value, machine, ())
     assert (reason is None) is exact
     assert lossy(Config.of({knob: value}), machine) is not exact
     if reason is not None:
-        (word,) = (word for word in ALLOWABLE if f"`--allow-precision {word}`" in reason)
+        (word,) = (word for word in ALLOWABLE if f"`allow_precision={word!r}`" in reason)
         assert precision_dropped(knob, value, machine, (word,)) is None
 
 

@@ -151,7 +151,7 @@ def test_a_bad_knob_is_refused(knobs: dict[str, Any], reason: str) -> None:
         (None, "null isn't a mapping"),
         ([], "a list isn't a mapping"),
         ({}, "key 'knobs' is missing"),
-        ({"knobs": {}}, "knobs is empty; name at least one knob to vary."),
+        ({"knobs": {}}, "`knobs` is empty; name at least one knob to vary."),
         ({"knobs": []}, "knobs: a list isn't a mapping"),
         ({"knobs": None}, "knobs: null isn't a mapping"),
         ({"knobs": {"nireq": [1]}, "name": 3}, "name: 3 isn't text or null"),

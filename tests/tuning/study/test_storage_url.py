@@ -77,9 +77,9 @@ def test_checking_a_missing_file_names_it(tmp_path: Path) -> None:
 def test_errors_are_for_people() -> None:
     """Every error about a URL is one sentence on one line."""
     for url, words in (
-        ("foo://x", "The storage URL foo://x names a database that SQLAlchemy lacks"),
+        ("foo://x", "The storage URL foo://x names a kind of database that SQLAlchemy"),
         ("nonsense", "The storage URL given can't be understood"),
-        ("sqlite+nodriver:///x.db", r"The storage URL sqlite\+nodriver:///x\.db names a database that"),
+        ("sqlite+nodriver:///x.db", r"The storage URL sqlite\+nodriver:///x\.db names a kind of database that"),
     ):
         with pytest.raises(InputError, match=rf"^{words}[^\n]*\.$"):
             study_names(url)
