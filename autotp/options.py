@@ -5,7 +5,7 @@ keys as keyword arguments. Error messages name an option with `spell`: users of 
 callers from Python `rate_per_s`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -61,6 +61,14 @@ class Flag:
 
 NoWait = Annotated[
     bool, Flag(Form.SWITCH, "Fail instead of waiting if another autotp measures on this machine.", default=False)
+]
+AllowPrecision = Annotated[
+    Sequence[str],
+    Flag(
+        Form.WORDS,
+        "Allow values less exact than OpenVINO's default: bf16, u4, ... or dynamic_quantization_group_size.",
+        "LIST",
+    ),
 ]
 
 

@@ -1,28 +1,33 @@
 """`autotp space`: a search space as it applies to this machine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
+from autotp.cli.options import DeclaredCommand
 from autotp.cli.output import echo_json, show
-from autotp.cli.param_types import Words
+from autotp.options import AllowPrecision
 
 if TYPE_CHECKING:
     from autotp.space.schema.choices import BoundKnob
 
 
-@click.command("space", epilog="Example: autotp space tensor_parallel --explain")
+class SpaceOptions(TypedDict, total=False):
+    """The option that `space` shares with `tune`."""
+
+    allow_precision: AllowPrecision
+
+
+@click.command(
+    "space",
+    cls=DeclaredCommand,
+    declared="autotp.cli.space:SpaceOptions",
+    epilog="Example: autotp space tensor_parallel --explain",
+)
 @click.argument("space", metavar="[NAME|FILE]", default="default")
 @click.option(
     "--sysroot", type=click.Path(path_type=Path), metavar="DIR", help="Use the machine recorded in DIR instead."
-)
-@click.option(
-    "--allow-precision",
-    type=Words(),
-    default=(),
-    metavar="LIST",
-    help="Allow values less exact than OpenVINO's default: bf16, u4, ... or dynamic_quantization_group_size.",
 )
 @click.option(
     "--explain",
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    space: str, sysroot: Path | None, allow_precision: tuple[str, ...], explain: bool, as_json: bool
+    space: str, sysroot: Path | None, explain: bool, as_json: bool, allow_precision: tuple[str, ...] | None
 ) -> None:
     """Show a search space as it applies to this machine.
 
@@ -41,7 +46,7 @@ def command(
     from autotp.space.schema.space_file import load_space
     from autotp.topology.probe import probe
 
-    bound = bind(load_space(space), probe(sysroot), allow_precision)
+    bound = bind(load_space(space), probe(sysroot), allow_precision or ())
     census = bound.census()
     if as_json:
         effective = [config.to_dict() for config in bound.effective()] if explain else None

@@ -38,8 +38,7 @@ class CompareOptions(JobOptions, total=False):
         str | None,
         Flag(
             Form.TEXT,
-            "What to compare: an objective of `autotp tune`.  [default: the tuned.yaml's, else throughput or "
-            "second_token_latency]",
+            "What to compare: an objective of `autotp tune`.  [default: the tuned.yaml's, else as for tune]",
             "M",
         ),
     ]

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from autotp.findings.metric import objectives_of
 from autotp.measuring.options import JobOptions
 from autotp.measuring.workload.registry import WORKLOADS
-from autotp.options import Flag, Form
+from autotp.measuring.workload.workload import Workload
+from autotp.options import AllowPrecision, Flag, Form, flag_of
 
 BUDGET_S = 300.0
 
@@ -21,12 +22,24 @@ def _by_model() -> str:
     return f"{first[0]}; for {' or '.join(f'{title} {names}' for names, title in others)}"
 
 
+def _usual() -> str:
+    """Return the default objective of each workload as text."""
+    usual = (f"{workload.usual_objective}{_when(workload)}" for workload in WORKLOADS)
+    return f"[default: {', '.join(usual)}]"
+
+
+def _when(workload: type[Workload]) -> str:
+    if workload.option_needed is not None:
+        return f" with {flag_of(workload.option_needed)}"
+    return "" if workload is WORKLOADS[0] else f" for {workload.title}"
+
+
 class TuneOptions(JobOptions, total=False):
     """Options of `tune`."""
 
     objectives: Annotated[
         str | Sequence[str],
-        Flag(Form.TEXTS, f"What to optimise: {_by_model()}. If repeated, the first one decides.", "M"),
+        Flag(Form.TEXTS, f"What to optimise: {_by_model()}. If repeated, the first one decides.  {_usual()}", "M"),
     ]
     constraints: Annotated[
         str | Sequence[str],
@@ -55,14 +68,7 @@ class TuneOptions(JobOptions, total=False):
     trials: Annotated[int | None, Flag(Form.COUNT, "Largest number of configs to measure in the search.")]
     cpus: Annotated[Sequence[int] | None, Flag(Form.CPUS, "Use only these CPUs, for example 0-3.", "LIST")]
     tolerance: Annotated[float | None, Flag(Form.NUMBER, "Largest accepted absolute error of outputs.")]
-    allow_precision: Annotated[
-        Sequence[str],
-        Flag(
-            Form.WORDS,
-            "Allow values less exact than OpenVINO's default: bf16, u4, ... or dynamic_quantization_group_size.",
-            "LIST",
-        ),
-    ]
+    allow_precision: AllowPrecision
     out: Annotated[
         str | Path | None, Flag(Form.PATH, "Folder for the study and tuned.yaml.  [default: results/STUDY]", "DIR")
     ]
