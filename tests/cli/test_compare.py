@@ -114,7 +114,7 @@ def test_two_shapes_want_a_third(tuned: Path, tmp_path: Path) -> None:
         (("hint:none", "hint:none", "--objective", "speed"), "no objective 'speed'"),
         (("hint:none", "hint:none", "--shape", "x=[3]"), "x=[3]"),
         (("hint:none", "hint:none", "--data", "gone.npz"), "gone.npz"),
-        (("hint:none", "hint:none", "--rate", "5"), "latency_p99"),
+        (("hint:none", "hint:none", "--rate", "5", "--objective", "throughput"), "latency_p99"),
         (("hint:none", "hint:none", "--rate", "0"), "rate must be"),
         (("hint:none", "numa_nodes=[77]"), "numa_nodes"),
     ],
