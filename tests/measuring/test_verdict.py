@@ -101,7 +101,8 @@ def test_fewer_than_six_processes_tell_nothing() -> None:
     """Five processes are too few, however clear they are; the reason counts them."""
     verdict = ruled(candidate({"hint": around(2.0)[:5]}), processes=5)
     assert verdict.ruling is Ruling.UNKNOWN
-    assert "5 of 6" in verdict.reason
+    assert "needs 6 processes" in verdict.reason
+    assert "held 5" in verdict.reason
 
 
 @pytest.mark.parametrize(("name", "enough"), [("latency_p95", 100), ("latency_p99", 500), ("latency_p999", 5000)])
@@ -109,7 +110,7 @@ def test_a_rare_quantile_needs_samples_of_each_process(name: str, enough: int) -
     """With fewer than 500 latencies in a process, p99 can't be judged; others need more, fewer or any number."""
     best, metric = candidate({"hint": around(1.5)}), METRICS[name]
     assert ruled(best, metric=metric, samples=enough - 1).ruling is Ruling.UNKNOWN
-    assert f"{name} needs {enough} samples" in ruled(best, metric=metric, samples=enough - 1).reason
+    assert f"{name} needs {enough} latencies" in ruled(best, metric=metric, samples=enough - 1).reason
     assert ruled(best, metric=metric, samples=enough).ruling is Ruling.WIN
     assert ruled(best, metric=METRICS["latency_p90"], samples=1).ruling is Ruling.WIN
 
