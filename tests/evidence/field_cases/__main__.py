@@ -1,0 +1,62 @@
+"""Replays the faults that people in this field have met, each on the command line in a fresh folder.
+
+    python -m tests.evidence.field_cases [--only 3,7a] [--out results/reference/field_cases.json]
+
+Exit 0: every case ended as it should. Exit 1: one didn't; the outcome says which, and what was seen.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from tests.evidence.field_cases.case import Case, Desk, NotAsExpected
+from tests.evidence.outcomes import keep
+
+MODULES: tuple[tuple[Case, ...], ...] = ()
+
+
+def replay(case: Case) -> dict[str, Any]:
+    """Replay `case` in a fresh folder; return what is written down."""
+    began = monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            right, seen = True, case.replay(Desk(Path(folder).resolve()))
+        except NotAsExpected as different:
+            right, seen = False, str(different).replace(folder, "FOLDER")
+    print(f"{case.number} {case.title}: {'right' if right else 'WRONG'}: {seen}", flush=True)
+    return {
+        "case": case.number,
+        "title": case.title,
+        "before": case.before,
+        "after": seen,
+        "right": right,
+        "test": case.test,
+        "seconds": round(monotonic() - began, 1),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replay the cases, write the JSON, print the summary."""
+    parser = argparse.ArgumentParser(description="Replay faults that people in this field have met.")
+    parser.add_argument("--only", help="numbers of cases, separated by commas; 7 takes 7a and 7b, too")
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args(arguments)
+    only = set(chosen.only.split(",")) if chosen.only else None
+    cases = [
+        case
+        for module in MODULES
+        for case in module
+        if only is None or {case.number, case.number.rstrip("abcdefgh")} & only
+    ]
+    outcomes = [replay(case) for case in cases]
+    wrong = [outcome["case"] for outcome in outcomes if not outcome["right"]]
+    keep({"cases": outcomes, "wrong": wrong}, chosen.out)
+    return 1 if wrong or not outcomes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
