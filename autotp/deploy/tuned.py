@@ -41,7 +41,8 @@ class TunedWorkload(_Part, frozen=True):
     """How the model was driven when measured.
 
     `nireq` is applied by `load` (null: OpenVINO's optimum). `inputs` is `seeded` or the name of a data file.
-    `options` holds settings that only this kind of workload has.
+    `data_dependent` is whether the model's time depends on its inputs; if so, every arm ran whole passes over the
+    same `sample_count` samples. `options` holds settings that only this kind of workload has.
     """
 
     kind: str
@@ -53,6 +54,8 @@ class TunedWorkload(_Part, frozen=True):
     new_tokens: int | None = None
     batch: int | None = None
     attention_backend: Attention | None = None
+    data_dependent: bool | msgspec.UnsetType = msgspec.UNSET
+    sample_count: int | msgspec.UnsetType = msgspec.UNSET
     options: dict[str, int | float | str] | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -67,7 +67,7 @@ class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 class Chosen(msgspec.Struct, frozen=True, tag=True):
     """The answer to Choose: values by name of the workload's field."""
 
-    values: dict[str, int | float | str]
+    values: dict[str, bool | int | float | str]
 
 
 class ThreadActivity(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -53,5 +53,5 @@ def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
     sentence = f"A is {found.ratio:.3f} times as fast as B in {found.objective} ({measured})"
     if not found.processes:
         sentence = "A and B could not be compared"
-    lines = [f"{sentence}: {found.verdict.upper()}", *([found.reason] if found.reason else [])]
+    lines = [f"{sentence}: {found.verdict.upper()}", *filter(None, (found.reason, found.workload.description))]
     return Group(table, *(Text(line) for line in lines))

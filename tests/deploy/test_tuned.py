@@ -90,6 +90,8 @@ COMPLETE = tuned(
         prompt_tokens=512,
         new_tokens=64,
         batch=1,
+        data_dependent=True,
+        sample_count=8,
         options={"turns": 3},
     ),
     objective=Objective(metrics=("throughput", "latency_p99"), constraints=("latency_p99<20ms",)),
@@ -178,7 +180,8 @@ def test_the_format_is_the_one_promised() -> None:
     assert {name: " ".join(part) for name, part in found.items()} == {
         "top": "autotp model workload objective profiles study",
         "model": "path kind graph_sha256 weights_bytes shapes",
-        "workload": "kind nireq inputs seed rate_per_s prompt_tokens new_tokens batch attention_backend options",
+        "workload": "kind nireq inputs seed rate_per_s prompt_tokens new_tokens batch attention_backend "
+        "data_dependent sample_count options",
         "objective": "metrics constraints",
         "profile": "machine config properties result affinity effective proof pareto",
         "machine": "fingerprint hard soft",
@@ -191,7 +194,7 @@ def test_the_format_is_the_one_promised() -> None:
         "study": "name storage trials rounds seed started duration_s autotp openvino kept",
     }
     plain = msgspec.to_builtins(tuned())
-    assert PLAIN["workload"].keys() - plain["workload"].keys() == {"options"}
+    assert PLAIN["workload"].keys() - plain["workload"].keys() == {"data_dependent", "sample_count", "options"}
     assert PLAIN["study"].keys() - plain["study"].keys() == {"kept"}
     result, little = profile["result"], plain["profiles"][0]["result"]
     assert result.keys() - little.keys() == {"reason", "others", "left_out"}
@@ -216,7 +219,8 @@ def test_properties_are_strings(tmp_path: Path) -> None:
         (("model",), "path, kind, graph_sha256, weights_bytes, shapes"),
         (
             ("workload",),
-            "kind, nireq, inputs, seed, rate_per_s, prompt_tokens, new_tokens, batch, attention_backend, options",
+            "kind, nireq, inputs, seed, rate_per_s, prompt_tokens, new_tokens, batch, attention_backend, "
+            "data_dependent, sample_count, options",
         ),
         (("objective",), "metrics, constraints"),
         (("profiles", 1), "machine, config, properties, result, affinity, effective, proof, pareto"),

@@ -42,12 +42,17 @@ class Arm:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is the same for every arm of a race."""
+    """What is the same for every arm of a race.
+
+    A block lasts `block_s`, or, with a file of `samples`, is so many `passes` over them.
+    """
 
     model: Path
     shapes: dict[str, list[int]]
     block_s: float
     seed: int
+    samples: Path | None = None
+    passes: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Worker:
     """One arm's process, idle between blocks."""
 
     def __init__(self, arm: Arm, rules: Rules) -> None:
+        self._block = {"passes": rules.passes} if rules.samples else {"seconds": rules.block_s}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
         self._process = subprocess.Popen(
             [sys.executable, str(WORKER)],
@@ -87,6 +93,7 @@ class Worker:
                 "nireq": arm.nireq,
                 "cpus": arm.cpus,
                 "seed": rules.seed,
+                "samples": str(rules.samples) if rules.samples else None,
             }
         )
 
@@ -101,9 +108,9 @@ class Worker:
         reply: dict[str, Any] = json.loads(line)
         return reply
 
-    def rate_per_s(self, block_s: float) -> float:
+    def rate_per_s(self) -> float:
         """Inferences per second of one block."""
-        self._send({"seconds": block_s})
+        self._send(self._block)
         block = self.receive()
         return float(block["count"] / block["elapsed_s"])
 
@@ -139,7 +146,7 @@ def race(arms: Sequence[Arm], rules: Rules, rounds: int, order: random.Random) -
         rates: dict[str, list[float]] = {name: [] for name in facts}
         for _ in range(WARM_UP_ROUNDS + rounds):
             for name in order.sample(list(facts), len(facts)):
-                rates[name].append(workers[name].rate_per_s(rules.block_s))
+                rates[name].append(workers[name].rate_per_s())
     return Wave({n: np.array(r[WARM_UP_ROUNDS:]) for n, r in rates.items()}, facts, failures)
 
 

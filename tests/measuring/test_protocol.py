@@ -52,7 +52,7 @@ PORT = Port("x", "f32", (1, 3))
         Compile(Plan(files=FILES, shapes={}, properties={}), ClosedLoop()),
         Run(duration_s=0.05),
         Run(duration_s=1 / 3, lead_in_s=0.1, begin_s=1e5 / 3, seed=1 << 31, flat_out=True),
-        Run(number=7, bursts=1 << 62),
+        Run(number=7, amount=1 << 62, offset=0.5),
         Compile(PLAN, Generation(prompt_tokens=8, batch=2, timed=(Samples.FIRST_TOKENS,))),
         Choose(),
         Watch(),

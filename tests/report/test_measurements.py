@@ -69,13 +69,14 @@ def test_a_comparison_says_what_it_proves() -> None:
         "processes": 6,
         "rounds": 60,
         "noise_floor": 1.01,
+        "workload": ClosedLoop(data_dependent=True, sample_count=8),
         "a": sides[0],
         "b": sides[1],
     }
     found = printed(comparison_view("mine", "hint:THROUGHPUT", Comparison(**facts)))
     words = ["A: mine", "B: hint:THROUGHPUT", "120/s", "100/s", "memory", "0.001", "6 processes each"]
     sentence = "A is 1.200 times as fast as B in throughput (95 % interval 1.190 to 1.210"
-    assert missing([*words, sentence, "here 1.010): WIN"], found) == []
+    assert missing([*words, sentence, "here 1.010): WIN", "passes over the same 8 samples"], found) == []
     none = {**facts, "processes": 0, "high": float("inf"), "verdict": Ruling.UNKNOWN, "reason": "B failed"}
     found = printed(comparison_view("mine", "hint:THROUGHPUT", Comparison(**none)))
     assert missing(["A and B could not be compared: UNKNOWN", "B failed"], found) == []

@@ -54,6 +54,51 @@ def counting_model(folder: Path, name: str = "counting", grows: bool = False) ->
     return _save(ov.Model([ops.result(y)], [ops.assign(after, "past")], [x], name), folder, name)
 
 
+def branching_model(folder: Path, name: str = "branching", width: int = 512, layers: int = 8) -> Path:
+    """Write an IR whose time depends on `flag`, boolean [1]: y is 2 x if it is set, else `layers` layers of x."""
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    flag, x = ops.parameter([1], np.bool_, name="flag"), ops.parameter([1, width], np.float32, name="x")
+    for parameter in (flag, x):
+        parameter.output(0).set_names({parameter.friendly_name})
+    cheap, costly = (ops.parameter([1, width], np.float32) for _ in range(2))
+    layered: Any = costly
+    for layer in range(layers):
+        layered = ops.relu(ops.matmul(layered, ops.constant(_weights(width, seed=layer)), False, False))
+    branch = ops.if_op(flag)
+    for body, inner, set_body in (
+        (ops.multiply(cheap, ops.constant(np.float32(2.0))), cheap, branch.set_then_body),
+        (layered, costly, branch.set_else_body),
+    ):
+        set_body(ov.Model([ops.result(body)], [inner], "branch"))
+    branch.set_input(x.output(0), cheap, costly)
+    y = branch.set_output(branch.get_function(0).get_results()[0], branch.get_function(1).get_results()[0])
+    y.set_names({"y"})
+    return _save(ov.Model([ops.result(y)], [flag, x], name), folder, name)
+
+
+def looping_model(folder: Path, name: str = "looping", width: int = 256) -> Path:
+    """Write an IR that applies a layer to `x`, f32 [1, width], as many times as `trips`, i64 [1], says."""
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    trips, x = ops.parameter([1], np.int64, name="trips"), ops.parameter([1, width], np.float32, name="x")
+    for parameter in (trips, x):
+        parameter.output(0).set_names({parameter.friendly_name})
+    before = ops.parameter([1, width], np.float32)
+    after = ops.relu(ops.matmul(before, ops.constant(_weights(width, seed=0)), False, False))
+    go_on = ops.result(ops.constant(np.array([True])))
+    body = ov.Model([ops.result(after), go_on], [before], "trip")
+    loop = ops.loop(trips, ops.constant(np.array([True])))
+    loop.set_function(body)
+    loop.set_special_body_ports([-1, 1])
+    loop.set_merged_input(before, x.output(0), body.get_results()[0].output(0).get_node().input_value(0))
+    y = loop.get_iter_value(body.get_results()[0].output(0).get_node().input_value(0), -1)
+    y.set_names({"y"})
+    return _save(ov.Model([ops.result(y)], [trips, x], name), folder, name)
+
+
 def chaotic_model(folder: Path, name: str = "chaotic", width: int = 256, turns: int = 8) -> Path:
     """Write an IR, `x` and `y` f32 [1, width], that doubles any error `turns` times: a logistic map."""
     import openvino as ov

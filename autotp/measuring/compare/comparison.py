@@ -19,7 +19,7 @@ from autotp.findings.metric import Metric
 from autotp.findings.ruling import Ruling
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.bench import WorkerBench
-from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.job import HINTS, Job
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
@@ -29,13 +29,13 @@ from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, plan_wa
 from autotp.measuring.samples.metrics import samples_of
 from autotp.measuring.samples.statistics import t_interval
 from autotp.measuring.verdict import Candidate, Verdict, judge
+from autotp.measuring.workload.registry import AnyWorkload
 from autotp.runtime.compile import Plan
 from autotp.space.aliases.effective import Effective
 from autotp.space.aliases.predictor import Predictor
 from autotp.space.knobs.config import Config
 
 A, B = "A", "B"
-HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput"))
 ARMS = 3  # that run side by side: A, B, and the second copy of B
 
 
@@ -49,7 +49,10 @@ class SideResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """How many times better A is than B, with the 95 % interval over processes, and the verdict."""
+    """How many times better A is than B, with the 95 % interval over processes, and the verdict.
+
+    `workload` is how both were driven.
+    """
 
     ratio: float
     low: float
@@ -60,6 +63,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     processes: int
     rounds: int
     noise_floor: float | None
+    workload: AnyWorkload
     a: SideResult
     b: SideResult
 
@@ -105,7 +109,7 @@ def compare_arms(
         rounds = RoundCounts.of(pilot.blocks).enough_for(metric, pilot.samples)
         schedule = plan_waves(end - monotonic(), ARMS, pilot.start_s, pilot.block_s, rounds)
         waves.run(schedule, end, last, lambda: None)
-        return _conclude(waves, metric, pilot.sides)
+        return _conclude(waves, metric, pilot.sides, job.workload)
     finally:
         bench.close()
 
@@ -183,7 +187,7 @@ def _started(bench: WorkerBench, job: Job, contenders: Sequence[Contender]) -> I
         stop_all(arms)
 
 
-def _conclude(waves: Waves, metric: Metric, sides: Mapping[str, SideResult]) -> Comparison:
+def _conclude(waves: Waves, metric: Metric, sides: Mapping[str, SideResult], workload: AnyWorkload) -> Comparison:
     gains = waves.log_gains(A, B)
     floor = waves.noise_floor if AA not in waves.failures and len(gains) > 1 else None
     interval = t_interval(gains, REPORTED_CONFIDENCE)
@@ -202,6 +206,7 @@ def _conclude(waves: Waves, metric: Metric, sides: Mapping[str, SideResult]) -> 
         processes=len(waves.waves),
         rounds=sum(len(wave.get(B, ())) for wave in waves.waves),
         noise_floor=floor,
+        workload=workload,
         a=measured[A],
         b=measured[B],
     )

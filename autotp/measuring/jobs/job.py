@@ -22,7 +22,7 @@ from autotp.space.limits.rules import config_dropped
 from autotp.topology.probe import Topology
 
 REFERENCE_PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
-LATENCY_HINT = Config.of({"performance_hint": "latency"})
+HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput"))
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,10 +101,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         properties = {**REFERENCE_PROPERTIES, **self.workload.reference_properties}
         return ArmSpec(plans=(self._plan(properties),), workload=self.workload, outputs=Outputs(path, save=True))
 
-    def hint(self) -> ArmSpec:
-        """Return the arm of OpenVINO's LATENCY hint with a single request, on the CPUs that the user chose."""
+    def hints(self) -> tuple[ArmSpec, ...]:
+        """Return an arm with a single request for each of OpenVINO's hints, on the CPUs that the user chose.
+
+        The LATENCY hint comes first.
+        """
         mask = self.topology.envelope.cpus if self.narrowed else None
-        return ArmSpec(plans=(self._plan(LATENCY_HINT.properties(), mask, nireq=1),), workload=self.workload)
+        plans = [self._plan(hint.properties(), mask, nireq=1) for hint in HINTS]
+        return tuple(ArmSpec(plans=(plan,), workload=self.workload) for plan in plans)
 
     def control(self, config: Config) -> Control:
         """Return the control run for `config`, which has the distribution policy: the same config without it.

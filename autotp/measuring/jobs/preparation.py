@@ -61,17 +61,22 @@ def record_reference(workers: Workers, spec: ArmSpec) -> None:
 def choose_open_fields(workers: Workers, job: Job) -> Job:
     """Return `job` with values for its workload's open fields, chosen by running OpenVINO's LATENCY hint.
 
+    If that hint can't be run, the THROUGHPUT hint is.
+
     Raises:
-        EnvironmentFailure: the hint can't be run.
+        EnvironmentFailure: neither can be run.
     """
     if not job.workload.open_fields:
         return job
-    arm = WorkerArm(job.hint(), workers)
-    try:
-        arm.launch()
-        arm.await_start()
-        return msgspec.structs.replace(job, workload=arm.choose())
-    except ArmFailure as failure:
-        raise failure.as_error("OpenVINO's own hint failed here", EnvironmentFailure) from failure
-    finally:
-        arm.stop()
+    failures = []
+    for hint in job.hints():
+        arm = WorkerArm(hint, workers)
+        try:
+            arm.launch()
+            arm.await_start()
+            return msgspec.structs.replace(job, workload=arm.choose())
+        except ArmFailure as failure:
+            failures.append(failure)
+        finally:
+            arm.stop()
+    raise failures[0].as_error("OpenVINO's own hints failed here", EnvironmentFailure) from failures[0]

@@ -14,7 +14,7 @@ import msgspec
 
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.workload import BLOCK_S, Run, Workload
+from autotp.measuring.workload.workload import BLOCK_S, BlockUnit, Run, Workload
 from autotp.topology.envelope.envelope import Envelope
 
 LONGEST_BLOCK_SHARE = 1 / 300  # of a budget: a slow model must get enough rounds, too
@@ -30,24 +30,29 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
         duration_s: seconds that are timed.
         lead_in_s: untimed seconds before, beyond one turn of the requests: a period of the CPU quota, if any.
         usual_s: how long blocks of the workload usually are.
-        by_count: whether a block is an amount of work (`bursts`) instead of a number of seconds.
-        bursts: the amount of work in a block.
+        unit: what the length of a block is counted in.
+        amount: how many bursts or passes a block is, if it isn't measured in seconds.
     """
 
     duration_s: float = BLOCK_S
     lead_in_s: float = 0.0
     usual_s: float = BLOCK_S
-    by_count: bool = False
-    bursts: int = 1
+    unit: BlockUnit = BlockUnit.SECONDS
+    amount: int = 1
 
     @classmethod
     def within(cls, envelope: Envelope, workload: Workload) -> "BlockSettings":
         """Return the settings for `workload` in `envelope`, which may have a CPU quota."""
-        usual_s, by_count = workload.block_s, workload.by_count
+        usual_s, unit = workload.block_s, workload.unit
         if envelope.cpu_quota is None or envelope.cpu_quota >= len(envelope.cpus):
-            return cls(duration_s=usual_s, usual_s=usual_s, by_count=by_count)
+            return cls(duration_s=usual_s, usual_s=usual_s, unit=unit)
         duration_s = max(usual_s, PERIODS_PER_BLOCK * QUOTA_PERIOD_S)
-        return cls(duration_s=duration_s, lead_in_s=QUOTA_PERIOD_S, usual_s=usual_s, by_count=by_count)
+        return cls(duration_s=duration_s, lead_in_s=QUOTA_PERIOD_S, usual_s=usual_s, unit=unit)
+
+    @property
+    def by_count(self) -> bool:
+        """Whether a block is an amount of work, the same for every arm, instead of a number of seconds."""
+        return self.unit is not BlockUnit.SECONDS
 
     @property
     def first_look(self) -> "BlockSettings":
@@ -61,17 +66,19 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def all_work(self) -> "BlockSettings":
-        """The same, but a block that is an amount of work does all the work that there is."""
-        return msgspec.structs.replace(self, bursts=sys.maxsize)
+        """The same, but a block of bursts is a whole generation."""
+        return msgspec.structs.replace(self, amount=sys.maxsize) if self.unit is BlockUnit.BURSTS else self
 
     def fit(self, turn_s: float, longest_s: float) -> "BlockSettings":
         """Return settings with time for four turns of all requests in flight, but at most `longest_s`.
 
-        A block that is an amount of work gets as many bursts of `turn_s` as fill the periods of a quota.
+        A block of passes gets as many of `turn_s` each as fill its usual length, at least one. A block of bursts
+        gets as many as fill the periods of a quota, without one a single burst.
         """
         if self.by_count:
-            bursts = ceil(self.duration_s / turn_s) if self.lead_in_s else 1
-            return msgspec.structs.replace(self, bursts=max(self.bursts, bursts))
+            fills = self.unit is BlockUnit.PASSES or self.lead_in_s > 0.0
+            amount = ceil(self.duration_s / turn_s) if fills else 1
+            return msgspec.structs.replace(self, amount=max(self.amount, amount))
         wanted_s = min(TURNS_PER_BLOCK * turn_s, longest_s)
         if self.lead_in_s:
             wanted_s = ceil(wanted_s / self.lead_in_s) * self.lead_in_s
@@ -99,7 +106,7 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
                 number=number,
                 duration_s=self.duration_s,
                 lead_in_s=self.lead_in_s,
-                bursts=self.bursts,
+                amount=self.amount,
                 seed=seed,
             )
         )

@@ -129,7 +129,7 @@ class WorkerArm:
         begin_s = monotonic() + BARRIER_S if instances > 1 else None
         for number, worker in enumerate(self._workers):
             seed = run.seed * instances + number  # each worker has its own arrivals
-            worker.send(msgspec.structs.replace(run, begin_s=begin_s, seed=seed))
+            worker.send(msgspec.structs.replace(run, begin_s=begin_s, seed=seed, offset=number / instances))
         requested_s = self.spec.workload.run_seconds(run, instances)
         return _sum(self._gather(Block, phase, requested_s, self._in_flight))
 

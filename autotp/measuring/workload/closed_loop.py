@@ -9,6 +9,9 @@ Streams that run side by side finish at about the same time, in a rhythm. A rate
 begins and ends at the same point of the rhythm. So both ends are completions that end a turn: the number of
 inferences after which the streams are at the same point again (Requests.turn). The clock is read once per turn.
 Latencies are those that OpenVINO reports, without the copies that Python's `infer` makes.
+
+All that holds for a model that takes the same time for every input. Whether it does is decided once, by running
+OpenVINO's hint, before anything is compared. Otherwise blocks are whole passes over the samples (`passes`).
 """
 
 import hashlib
@@ -22,16 +25,25 @@ from autotp.findings.loop import Loop
 from autotp.findings.metric import Metric, Samples
 from autotp.measuring.outputs.reference import NamedOutputs
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.workload import Driver, Run, Wanted, Workload
+from autotp.measuring.workload.passes import Burst, drive_one_by_one, drive_passes, measure_data_effect
+from autotp.measuring.workload.workload import BlockUnit, Driver, Run, Wanted, Workload
 from autotp.options import Flag, Form, spell
 from autotp.runtime.compile import Compiled
-from autotp.runtime.inference.inputs import make_samples
-from autotp.runtime.inference.requests import Requests, copy_seconds, create_requests, infer_outputs, reset_states
+from autotp.runtime.inference.inputs import CHECKED_SAMPLES, MOST_SAMPLES, make_samples
+from autotp.runtime.inference.requests import (
+    Requests,
+    SampleTensors,
+    copy_seconds,
+    create_requests,
+    infer_outputs,
+    reset_states,
+)
 from autotp.runtime.models.model_files import ModelFiles, ModelKind
 from autotp.runtime.models.read import ModelInfo
 from autotp.space.knobs.config import Config
 
-Burst = tuple[int, float, tuple[float, ...]]
+OPEN_FIELDS = ("data_dependent", "sample_count")
+PASS_WITHIN_S = 1.0  # at one sample after the other
 
 
 class ClosedLoopOptions(TypedDict, total=False):
@@ -49,9 +61,15 @@ class ClosedLoopOptions(TypedDict, total=False):
 
 
 class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
-    """A new inference starts when one is done. Inputs are samples from `data` (.npz), or made from `seed`."""
+    """A new inference starts when one is done. Inputs are samples from `data` (.npz), or made from `seed`.
+
+    `data_dependent` is whether the model's time depends on its inputs, and `sample_count` how many are
+    driven. If they are None, they are still to be found out.
+    """
 
     data: Path | None = None
+    data_dependent: bool | None = None
+    sample_count: int | None = None
 
     title: ClassVar[str] = "a model that isn't a language model"
     options: ClassVar[type] = ClosedLoopOptions
@@ -63,6 +81,22 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
     @classmethod
     def of(cls, files: ModelFiles, wanted: Wanted, given: Mapping[str, Any]) -> Self:
         return cls(seed=given.get("seed", 0), data=data_file(given.get("data")))
+
+    @property
+    def open_fields(self) -> tuple[str, ...]:
+        return OPEN_FIELDS if self.data_dependent is None else ()
+
+    @property
+    def unit(self) -> BlockUnit:
+        return BlockUnit.PASSES if self.data_dependent else BlockUnit.SECONDS
+
+    @property
+    def description(self) -> str | None:
+        if not self.data_dependent:
+            return None
+        return (
+            f"its time depends on its inputs: each block is whole passes over the same {self.sample_count} samples"
+        )
 
     def nireq(self, config: Config, objectives: Sequence[Metric]) -> int | None:
         if (nireq := config.count("nireq")) is not None:
@@ -86,7 +120,7 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
         return InferenceDriver(compiled, self)
 
     def turn_s(self, block: Block, in_flight: int) -> float:
-        return block.elapsed_s * in_flight / block.count
+        return block.elapsed_s / block.count * (self.sample_count or 1 if self.data_dependent else in_flight)
 
     def identity(self) -> dict[str, Any]:
         data = None if self.data is None else hashlib.sha256(self.data.read_bytes()).hexdigest()
@@ -97,19 +131,22 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
 
     def facts(self) -> dict[str, Any]:
         inputs = {} if self.data is None else {"inputs": self.data.name}
-        return {"seed": self.seed, **inputs}
+        known = {name: value for name in OPEN_FIELDS if (value := getattr(self, name)) is not None}
+        return {"seed": self.seed, **inputs, **known}
 
 
 class InferenceDriver:
-    """Drives inference requests whose input tensors are set once."""
+    """Drives inference requests, whose input tensors are set once if the model's time doesn't depend on them."""
 
     deciding: Collection[str] | None = None
 
     def __init__(self, compiled: Compiled, workload: ClosedLoop) -> None:
         self._compiled = compiled
-        samples = make_samples(compiled.info, workload.seed, workload.data, compiled.nireq)
+        self._workload = workload
+        samples = make_samples(compiled.info, workload.seed, workload.data, workload.sample_count or MOST_SAMPLES)
         self._checked = samples.checked
         self._requests = create_requests(compiled, samples.driven)
+        self._sequence = SampleTensors(samples.driven) if workload.data_dependent else None
 
     @property
     def copy_s(self) -> float:
@@ -119,6 +156,8 @@ class InferenceDriver:
         return infer_outputs(self._compiled, self._checked)
 
     def infer(self, seconds: float) -> int:
+        if self._sequence is not None:
+            return drive_one_by_one(self._requests, self._sequence, seconds)
         return drive(self._requests, one_at_a_time=True, duration_s=seconds)[0]
 
     def block(self, run: Run) -> Block:
@@ -127,9 +166,25 @@ class InferenceDriver:
         return Block(count=count, elapsed_s=elapsed_s, latencies_s=latencies_s)
 
     def choose(self) -> Mapping[str, Any]:
-        return {}
+        """Return how many samples a block can run, and whether the time depends on them."""
+        compiled, seed, data = self._compiled, self._workload.seed, self._workload.data
+        most = max(CHECKED_SAMPLES, int(PASS_WITHIN_S / self._seconds_each()))
+        samples = make_samples(compiled.info, seed, data, most).driven
+        if len(samples) == 1:
+            return {"data_dependent": False, "sample_count": 1}
+        effect = measure_data_effect(self._requests, SampleTensors(samples), seed)
+        return {"data_dependent": effect.exists, "sample_count": len(samples)}
+
+    def _seconds_each(self) -> float:
+        """Return how long an inference takes; the first is slower."""
+        request = self._requests.requests[0]
+        for _ in range(2):
+            request.infer(share_outputs=True)
+        return float(request.latency) / 1e3
 
     def _burst(self, run: Run) -> Burst:
+        if self._sequence is not None:
+            return drive_passes(self._requests, self._sequence, run.amount, run.lead_in_s, run.offset)
         one_at_a_time = len(self._requests.requests) == 1
         return drive(self._requests, one_at_a_time, run.duration_s, run.lead_in_s)
 

@@ -16,7 +16,7 @@ from autotp.findings.loop import Loop
 from autotp.findings.metric import METRICS, Metric, Samples
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.token_driver import PROMPTS, TokenBlock, TokenDriver
-from autotp.measuring.workload.workload import Driver, Run, Wanted, Workload
+from autotp.measuring.workload.workload import BlockUnit, Driver, Run, Wanted, Workload
 from autotp.options import Flag, Form, spell
 from autotp.runtime.compile import Compiled
 from autotp.runtime.models.language import Attention, context_limit
@@ -90,7 +90,6 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         {"kv_cache_precision", "key_cache_group_size", "value_cache_group_size", "batch"}
     )
     void_knobs: ClassVar[Mapping[str, str]] = {"nireq": "a language model generates in one request"}
-    by_count: ClassVar[bool] = True
     exact_when_lossy: ClassVar[bool] = True
     reference_properties: ClassVar[Mapping[str, str]] = {
         "KV_CACHE_PRECISION": "f32",
@@ -115,6 +114,10 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
     @property
     def open_fields(self) -> tuple[str, ...]:
         return ("prompt_tokens",) if self.prompt_tokens is None else ()
+
+    @property
+    def unit(self) -> BlockUnit:
+        return BlockUnit.BURSTS
 
     @property
     def attention(self) -> Attention:
@@ -195,7 +198,7 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
         is slower in the step after a prompt, which occurs once per generation. So later blocks run that step
         untimed; else every burst would include one.
         """
-        prompt, tokens = self.prompt_tokens or 0, min(BURST_TOKENS * run.bursts, self.new_tokens)
+        prompt, tokens = self.prompt_tokens or 0, min(BURST_TOKENS * run.amount, self.new_tokens)
         done = tokens * (run.number % (self.new_tokens // tokens))
         first_s, lead_in_s = (0.0, 0.0) if run.flat_out else (run.duration_s, run.lead_in_s)
         amid = min(done, 1)

@@ -29,11 +29,12 @@ from autotp.errors import InputError
 from autotp.findings.loop import Loop
 from autotp.findings.metric import Metric
 from autotp.measuring.samples.block import Block
-from autotp.measuring.workload.closed_loop import Burst, ClosedLoop, InferenceDriver, data_file
+from autotp.measuring.workload.closed_loop import ClosedLoop, InferenceDriver, data_file
+from autotp.measuring.workload.passes import Burst
 from autotp.measuring.workload.workload import Driver, Run, Wanted
 from autotp.options import Flag, Form, spell
 from autotp.runtime.compile import Compiled
-from autotp.runtime.inference.requests import Requests
+from autotp.runtime.inference.requests import Requests, SampleTensors
 from autotp.runtime.models.model_files import ModelFiles
 from autotp.space.knobs.config import Config
 
@@ -99,10 +100,13 @@ class OpenLoop(ClosedLoop, frozen=True, kw_only=True, tag="open_loop"):
         """Return how long arrivals come, and as long again for a queue to drain."""
         if run.flat_out:
             return run.lead_in_s + run.duration_s
-        return 2 * (run.lead_in_s + run.duration_s) + 2 * ARRIVALS_PER_TURN * instances / self.rate_per_s
+        counted_s = run.duration_s
+        if self.data_dependent:
+            counted_s = max(counted_s, run.amount * (self.sample_count or 1) * instances / self.rate_per_s)
+        return 2 * (run.lead_in_s + counted_s) + 2 * ARRIVALS_PER_TURN * instances / self.rate_per_s
 
     def turn_s(self, block: Block, in_flight: int) -> float:
-        return ARRIVALS_PER_TURN / self.rate_per_s
+        return (self.sample_count or 1 if self.data_dependent else ARRIVALS_PER_TURN) / self.rate_per_s
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "rate": self.rate_per_s}
@@ -124,9 +128,13 @@ class _ArrivalDriver(InferenceDriver):
     def _burst(self, run: Run) -> Burst:
         if run.flat_out:
             return super()._burst(run)
-        return drive_open(
-            self._requests, Arrivals.poisson(self._rate_per_s, run.duration_s, run.lead_in_s, run.seed)
-        )
+        if self._sequence is None:
+            arrivals = Arrivals.poisson(self._rate_per_s, run.duration_s, run.lead_in_s, run.seed)
+            return drive_open(self._requests, arrivals)
+        count = run.amount * len(self._sequence)
+        arrivals = Arrivals.counted(self._rate_per_s, count, run.lead_in_s, run.seed)
+        first = int(run.offset * len(self._sequence)) - arrivals.untimed
+        return drive_open(self._requests, arrivals, self._sequence, first)
 
 
 def check_rate(rate_per_s: float) -> None:
@@ -162,16 +170,33 @@ class Arrivals(msgspec.Struct, frozen=True):
 
     @classmethod
     def poisson(cls, rate_per_s: float, duration_s: float, lead_in_s: float, seed: int) -> "Arrivals":
-        """Return untimed arrivals over `lead_in_s`, then timed ones over `duration_s`; at least one of each."""
+        """Return a Poisson process: untimed arrivals over `lead_in_s`, then timed ones over `duration_s`.
+
+        There is at least one of each.
+        """
         random = Random(seed)
         arrivals = _arrivals(random, rate_per_s, 0.0, max(lead_in_s, LEAD_IN_SHARE * duration_s))
         timed = _arrivals(random, rate_per_s, arrivals[-1], arrivals[-1] + duration_s)
         within = timed[:-1] or timed
         return cls((*arrivals, *within), len(arrivals), max(within[-1], arrivals[-1] + duration_s))
 
+    @classmethod
+    def counted(cls, rate_per_s: float, count: int, lead_in_s: float, seed: int) -> "Arrivals":
+        """Return a Poisson process: untimed arrivals over `lead_in_s`, at least one, then `count` timed ones."""
+        random = Random(seed)
+        arrivals = _arrivals(random, rate_per_s, 0.0, max(lead_in_s, LEAD_IN_SHARE * count / rate_per_s))
+        untimed = len(arrivals)
+        for _ in range(count):
+            arrivals.append(arrivals[-1] + random.expovariate(rate_per_s))
+        return cls(tuple(arrivals), untimed, arrivals[-1])
 
-def drive_open(requests: Requests, arrivals: Arrivals) -> Burst:
+
+def drive_open(
+    requests: Requests, arrivals: Arrivals, samples: SampleTensors | None = None, first: int = 0
+) -> Burst:
     """Start an inference at each arrival of `arrivals`, or when the next request becomes idle.
+
+    If `samples` are given, arrival n takes sample `first` + n of them.
 
     Returns:
         How many inferences of the window were done, in how many seconds, and the latency in seconds of each
@@ -180,7 +205,7 @@ def drive_open(requests: Requests, arrivals: Arrivals) -> Burst:
     _wake_on_time()
     untimed, window_s = arrivals.untimed, arrivals.ends_s - arrivals.arrivals_s[arrivals.untimed - 1]
     give_up_s = arrivals.ends_s + window_s
-    latencies_s = _serve(requests, arrivals, give_up_s)
+    latencies_s = _serve(requests, arrivals, give_up_s, samples, first)
     done_s = [arrival + took for arrival, took in zip(arrivals.arrivals_s, latencies_s, strict=False)]
     given_up = [give_up_s - arrival for arrival in arrivals.arrivals_s[max(untimed, len(done_s)) :]]
     first = untimed if len(done_s) > untimed else 0  # if not even the lead-in was done, count that
@@ -188,7 +213,9 @@ def drive_open(requests: Requests, arrivals: Arrivals) -> Burst:
     return len(done_s) - first, max(window_s, max(done_s) - began_s), (*latencies_s[untimed:], *given_up)
 
 
-def _serve(requests: Requests, arrivals: Arrivals, give_up_s: float) -> list[float]:
+def _serve(
+    requests: Requests, arrivals: Arrivals, give_up_s: float, samples: SampleTensors | None, first: int
+) -> list[float]:
     """Return the latency of each arrival until one is given up; the first arrival is never given up."""
     queue, in_queue = requests.queue, requests.requests
     latencies_s: list[float] = []
@@ -209,6 +236,8 @@ def _serve(requests: Requests, arrivals: Arrivals, give_up_s: float) -> list[flo
             break
         running[index] = number
         latencies_s.append(now_s - arrival_s)
+        if samples is not None:
+            samples.set(in_queue[index], first + number)
         queue.start_async()
     queue.wait_all()
     for index in tuple(running):

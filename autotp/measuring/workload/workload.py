@@ -6,6 +6,7 @@ tuned.yaml records of it. No other code depends on which workload it is.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -24,6 +25,14 @@ BLOCK_S = 0.05  # the usual length
 WARM_UP_BLOCK_S = 0.05
 
 
+class BlockUnit(StrEnum):
+    """What the length of a block is counted in. All but seconds are an amount of work, the same for every arm."""
+
+    SECONDS = "seconds"
+    BURSTS = "bursts"
+    PASSES = "passes"
+
+
 class Run(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The request for one block.
 
@@ -31,19 +40,21 @@ class Run(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         number: the number of the block in its process, from 0; all blocks of a round have the same number.
         duration_s: how long to time; it goes on to the end of a turn, and is at least one turn.
         lead_in_s: how long to run untimed before; likewise.
-        bursts: the amount of work, if the block isn't measured in seconds.
+        amount: how many bursts of tokens, or passes over the samples, if the block isn't measured in seconds.
         seed: for what is random in the block.
         flat_out: whether to warm up: run as fast as possible, without waiting for arrivals.
         begin_s: when to begin, on the monotonic clock that all processes share; None: at once.
+        offset: where in the samples' sequence a pass begins, as a share of it; each instance has its own.
     """
 
     number: int = 0
     duration_s: float = 0.0
     lead_in_s: float = 0.0
-    bursts: int = 1
+    amount: int = 1
     seed: int = 0
     flat_out: bool = False
     begin_s: float | None = None
+    offset: float = 0.0
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -100,7 +111,6 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         own_knobs: knobs that have a meaning for this workload alone.
         void_knobs: knobs that have no meaning for it, with the reason.
         block_s: the usual length of a block.
-        by_count: whether a block is an amount of work, the same for every arm, instead of a number of seconds.
         exact_when_lossy: whether a config that is less exact than OpenVINO's default must give exactly the
             reference's whole numbers.
         reference_properties: properties for computing the reference outputs, besides f32 on one stream.
@@ -118,7 +128,6 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
     own_knobs: ClassVar[frozenset[str]] = frozenset()
     void_knobs: ClassVar[Mapping[str, str]] = {}
     block_s: ClassVar[float] = BLOCK_S
-    by_count: ClassVar[bool] = False
     exact_when_lossy: ClassVar[bool] = False
     reference_properties: ClassVar[Mapping[str, str]] = {}
 
@@ -151,6 +160,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
     def open_fields(self) -> tuple[str, ...]:
         """The fields without a value yet; a driver chooses one before anything is compared."""
         return ()
+
+    @property
+    def unit(self) -> BlockUnit:
+        """What the length of its blocks is counted in."""
+        return BlockUnit.SECONDS
 
     @property
     def attention(self) -> Attention:
@@ -206,7 +220,10 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         return run.lead_in_s + run.duration_s
 
     def turn_s(self, block: Block, in_flight: int) -> float:
-        """Return how long one turn of all `in_flight` requests takes, estimated from `block`."""
+        """Return how long one turn of all `in_flight` requests takes, estimated from `block`.
+
+        If blocks aren't measured in seconds, it is how long one of their bursts or passes takes.
+        """
         raise NotImplementedError
 
     def at_risk(self, metrics: Sequence[Metric]) -> tuple[Metric, ...]:

@@ -16,7 +16,9 @@ from autotp.runtime.models.read import ModelInfo, Port
 Sample = dict[str, NDArray[Any]]
 CHECKED_SAMPLES = 4
 MOST_CHECKED_SAMPLES = 16  # of a data file; more would delay the start of every arm
-MOST_SAMPLE_BYTES = 64 << 20  # takes 0.2 s to generate; above it requests share samples
+SEEDED_SAMPLES = 8
+MOST_SAMPLES = 64  # of a data file; more would make a pass over them too long for a block
+MOST_SAMPLE_BYTES = 64 << 20  # takes 0.2 s to generate
 NUMBERS = "biuf"
 
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -35,29 +37,29 @@ class InputSamples(msgspec.Struct, frozen=True):
     checked: tuple[Sample, ...]
 
 
-def make_samples(info: ModelInfo, seed: int, data: Path | None, requests: int = CHECKED_SAMPLES) -> InputSamples:
-    """Return samples for `requests` requests: those of the file `data`, or random ones if it is None.
+def make_samples(info: ModelInfo, seed: int, data: Path | None, most: int = MOST_SAMPLES) -> InputSamples:
+    """Return at most `most` samples to drive: those of the file `data`, or random ones if it is None.
 
     Raises:
         ModelError: as `npz_samples` and `seeded_samples`.
     """
     if data is not None:
-        return npz_samples(data, info, requests)
-    samples = seeded_samples(info, seed, requests)
-    return InputSamples(driven=samples, checked=samples[:CHECKED_SAMPLES])
+        return npz_samples(data, info, most)
+    samples = seeded_samples(info, seed)
+    return InputSamples(driven=samples[:most], checked=samples[:CHECKED_SAMPLES])
 
 
-def seeded_samples(info: ModelInfo, seed: int, requests: int = CHECKED_SAMPLES) -> tuple[Sample, ...]:
-    """Return random samples for `requests` requests: floats are standard normal, integers are 0 or 1.
+def seeded_samples(info: ModelInfo, seed: int, most: int = SEEDED_SAMPLES) -> tuple[Sample, ...]:
+    """Return `most` random samples: floats are standard normal, integers are 0 or 1.
 
-    Sample i depends on `seed` and i only. There is one for each request, but at least `CHECKED_SAMPLES`, and above
-    that no more than fit into `MOST_SAMPLE_BYTES`. 0 and 1 are valid token ids, masks and type ids for any
-    vocabulary; realistic values need a data file.
+    Sample i depends on `seed` and i only. There are fewer if they don't fit into `MOST_SAMPLE_BYTES`, but at least
+    `CHECKED_SAMPLES`. 0 and 1 are valid token ids, masks and type ids for any vocabulary; realistic values need a
+    data file.
 
     Raises:
         ModelError: an input's element type has no numpy counterpart.
     """
-    count = max(CHECKED_SAMPLES, min(requests, _most_that_fit(info)))
+    count = max(CHECKED_SAMPLES, min(most, _most_that_fit(info)))
     return tuple(_seeded(info, np.random.default_rng((seed, index))) for index in range(count))
 
 
@@ -69,28 +71,43 @@ def _most_that_fit(info: ModelInfo) -> int:
     return MOST_SAMPLE_BYTES // max(1, sum(_dtype(port).itemsize * prod(port.shape) for port in info.inputs))
 
 
-def npz_samples(path: Path, info: ModelInfo, requests: int = CHECKED_SAMPLES) -> InputSamples:
+def npz_samples(path: Path, info: ModelInfo, most: int = MOST_SAMPLES) -> InputSamples:
     """Read one array for each input; an additional leading dimension is the number of samples.
 
-    The first `requests` samples are driven. The checked ones are spread evenly over the file, from its first to
-    its last sample: at most `MOST_CHECKED_SAMPLES`, and no more than fit into `MOST_SAMPLE_BYTES`, but at least
+    An input of which there is a single array has that one in all samples. Those to drive are spread evenly over
+    the file, from its first to its last sample: at most `most`. So are those to check, at most
+    `MOST_CHECKED_SAMPLES`. There are no more of either than fit into `MOST_SAMPLE_BYTES`, but at least
     `CHECKED_SAMPLES`. The others aren't kept in memory.
 
     Raises:
-        ModelError: the file can't be read, an input is missing, or a shape or a value doesn't fit.
+        ModelError: the file can't be read, an input is missing, a shape or a value doesn't fit, or inputs have
+            different numbers of samples.
     """
     arrays = _arrays(path)
     stacked = {port.name: _stack(path, port, arrays) for port in info.inputs}
     del arrays
-    count = min(len(array) for array in stacked.values())
-    checked = min(count, max(CHECKED_SAMPLES, min(MOST_CHECKED_SAMPLES, _most_that_fit(info))))
-    spread = [round(index) for index in np.linspace(0, count - 1, checked)]
-    first = range(min(count, requests))
+    count, fitting = _sample_count(path, stacked), max(CHECKED_SAMPLES, _most_that_fit(info))
+    driven = _spread(count, min(most, MOST_SAMPLES, fitting))
+    checked = _spread(count, min(MOST_CHECKED_SAMPLES, fitting))
     taken = {
-        index: {name: np.array(array[index], order="C") for name, array in stacked.items()}
-        for index in {*first, *spread}
+        index: {name: np.array(array[index % len(array)], order="C") for name, array in stacked.items()}
+        for index in {*driven, *checked}
     }
-    return InputSamples(tuple(taken[index] for index in first), tuple(taken[index] for index in spread))
+    return InputSamples(tuple(taken[index] for index in driven), tuple(taken[index] for index in checked))
+
+
+def _sample_count(path: Path, stacked: dict[str, NDArray[Any]]) -> int:
+    counts = {name: len(array) for name, array in stacked.items()}
+    count = max(counts.values(), default=1)
+    if any(found not in (1, count) for found in counts.values()):
+        held = ", ".join(f"{found} of {name!r}" for name, found in counts.items())
+        raise ModelError(f"{path} holds {held}: every input needs as many samples, or one for all.")
+    return count
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Return at most `most` of `count` indices, spread evenly from the first to the last."""
+    return [round(index) for index in np.linspace(0, count - 1, min(count, most))]
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -36,6 +36,25 @@ class Requests(msgspec.Struct, frozen=True):
     turn: int
 
 
+class SampleTensors:
+    """A sequence of samples as OpenVINO's tensors, so that a request gets another sample without a copy."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        import openvino as ov
+
+        self._tensors = tuple(
+            tuple((name, ov.Tensor(array)) for name, array in sample.items()) for sample in samples
+        )
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def set(self, request: "ov.InferRequest", number: int) -> None:
+        """Make sample `number` of the sequence, which is repeated without end, the input of `request`."""
+        for name, tensor in self._tensors[number % len(self._tensors)]:
+            request.set_tensor(name, tensor)
+
+
 def create_requests(compiled: Compiled, samples: Sequence[Sample]) -> Requests:
     """Create `compiled.nireq` requests; request i has the inputs of sample i modulo the number of samples."""
     import openvino as ov

@@ -13,10 +13,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from tests.evidence.field_cases import false_win
 from tests.evidence.field_cases.case import Case, Desk, NotAsExpected
 from tests.evidence.outcomes import keep
 
-MODULES: tuple[tuple[Case, ...], ...] = ()
+MODULES: tuple[tuple[Case, ...], ...] = (false_win.CASES,)
 
 
 def replay(case: Case) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A case: what was once seen, what is right, the test that holds it, and how to replay it as a user would."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import msgspec
 
@@ -46,6 +48,18 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
         if missing := [word for word in words if word not in said]:
             raise NotAsExpected(f"{self.command}: doesn't say {missing}: {said.strip()[-500:]}")
         return self
+
+
+def last_json(done: Done) -> Any:
+    """Return the last line that a command printed, read as JSON.
+
+    Raises:
+        NotAsExpected: it isn't JSON.
+    """
+    try:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        raise NotAsExpected(f"{done.command}: printed no JSON: {done.stdout.strip()[-200:]}") from error
 
 
 class Desk:

@@ -29,6 +29,7 @@ from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.waves import AA, Waves, WaveSchedule
+from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime.compile import Plan
 from autotp.runtime.models.model_files import locate
 from autotp.space.aliases.effective import Effective
@@ -77,7 +78,7 @@ def test_the_verdict_is_that_of_a_over_b(
     a_s: float, b_s: float, verdict: Ruling, ratio: float, metric: Metric
 ) -> None:
     """Faster is a ratio above 1, whichever way the metric goes; a proof in either direction, else a tie."""
-    found = _conclude(waves_of(a_s, b_s, metric=metric), metric, sides())
+    found = _conclude(waves_of(a_s, b_s, metric=metric), metric, sides(), ClosedLoop())
     assert (found.verdict, found.reason) == (verdict, "")
     assert found.ratio == pytest.approx(ratio, abs=0.02)
     assert found.low <= found.ratio <= found.high
@@ -96,7 +97,7 @@ def test_the_verdict_is_that_of_a_over_b(
 )
 def test_wrong_outputs_cannot_win(a: str | None, b: str | None, verdict: Ruling, words: str) -> None:
     """However much faster A is, with wrong outputs it's a loss; B's don't keep a proven A from winning."""
-    found = _conclude(waves_of(0.010, 0.012), METRICS["throughput"], sides(a, b))
+    found = _conclude(waves_of(0.010, 0.012), METRICS["throughput"], sides(a, b), ClosedLoop())
     assert (found.verdict, found.reason) == (verdict, words)
 
 
@@ -138,24 +139,24 @@ def test_hints_that_cannot_run_are_a_failure_of_the_environment(
 
 def test_a_slower_a_only_ties_with_wrong_outputs() -> None:
     """B is faster, but wrong: it can't win."""
-    found = _conclude(waves_of(0.012, 0.010), METRICS["throughput"], sides(b="too far"))
+    found = _conclude(waves_of(0.012, 0.010), METRICS["throughput"], sides(b="too far"), ClosedLoop())
     assert (found.verdict, found.reason) == (Ruling.TIE, "B's outputs are wrong, so it can't win: too far")
 
 
 def test_too_little_proves_nothing() -> None:
     """Fewer than six processes, a side that fails, too few samples for a p99: UNKNOWN, with the reason."""
-    few = _conclude(waves_of(0.010, 0.012, processes=5), METRICS["throughput"], sides())
+    few = _conclude(waves_of(0.010, 0.012, processes=5), METRICS["throughput"], sides(), ClosedLoop())
     assert (few.verdict, few.reason) == (
         Ruling.UNKNOWN,
         "a verdict needs 6 processes of each config and the budget held 5: give a longer one",
     )
-    none = _conclude(waves_of(0.010, 0.012, processes=0), METRICS["throughput"], sides())
+    none = _conclude(waves_of(0.010, 0.012, processes=0), METRICS["throughput"], sides(), ClosedLoop())
     assert (none.verdict, none.low, none.high, none.noise_floor) == (Ruling.UNKNOWN, 0.0, inf, None)
-    failed = _conclude(waves_of(0.010, 0.012, failing=True), METRICS["throughput"], sides())
+    failed = _conclude(waves_of(0.010, 0.012, failing=True), METRICS["throughput"], sides(), ClosedLoop())
     assert failed.verdict is Ruling.UNKNOWN
     assert failed.reason.startswith("A failed in one of the processes: ")
     assert (failed.a.metrics, bool(failed.b.metrics)) == ({}, True)
-    p99 = _conclude(waves_of(0.010, 0.012), METRICS["latency_p99"], sides())
+    p99 = _conclude(waves_of(0.010, 0.012), METRICS["latency_p99"], sides(), ClosedLoop())
     assert (p99.verdict, "latency_p99 needs 500 latencies in each process" in p99.reason) == (Ruling.UNKNOWN, True)
 
 
@@ -163,7 +164,7 @@ def test_the_twin_is_that_of_b() -> None:
     """What could be proved here is read from B against itself."""
     waves = waves_of(0.010, 0.020)
     assert [sorted(wave) for wave in waves.waves] == [sorted([A, B, AA])] * 6
-    assert _conclude(waves, METRICS["throughput"], sides()).noise_floor == waves.noise_floor < 1.1
+    assert _conclude(waves, METRICS["throughput"], sides(), ClosedLoop()).noise_floor == waves.noise_floor < 1.1
 
 
 def compared(workers: Workers, model: Path, a: Mapping[str, str] = {}, budget_s: float = 3.0) -> Comparison:

@@ -106,13 +106,15 @@ def test_the_reference_is_exact_and_saves_its_outputs() -> None:
     assert job().reference("r.npz").outputs == Outputs("r.npz", save=True)
 
 
-def test_the_hint_that_chooses_has_one_request_on_the_users_cpus() -> None:
-    """Where the user chose none it isn't bound."""
-    (plan,) = job(files=LANGUAGE, workload=PAGED).hint().plans
+def test_the_hints_that_choose_have_one_request_on_the_users_cpus() -> None:
+    """LATENCY first; where the user chose no CPUs it isn't bound."""
+    first, second = job(files=LANGUAGE, workload=PAGED).hints()
+    (plan,), (other,) = first.plans, second.plans
+    assert (other.properties, other.nireq) == ({"PERFORMANCE_HINT": "THROUGHPUT"}, 1)
     assert (plan.properties, plan.nireq, plan.mask) == ({"PERFORMANCE_HINT": "LATENCY"}, 1, None)
     assert plan.attention is Attention.PA
-    (bound,) = job(narrow(topology("2x6"), (1, 2)), narrowed=True).hint().plans
-    assert bound.mask == (1, 2)
+    for hint in job(narrow(topology("2x6"), (1, 2)), narrowed=True).hints():
+        assert [plan.mask for plan in hint.plans] == [(1, 2)]
 
 
 def test_a_policy_is_held_against_the_same_config_without_it() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from autotp.errors import EnvironmentFailure, ModelError
@@ -15,13 +16,14 @@ from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.options import Spelling, spelled_for
 from autotp.runtime.compile import Plan
+from autotp.runtime.inference.inputs import SEEDED_SAMPLES
 from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
 from autotp.runtime.models.read import ModelInfo, Port
 from autotp.space.knobs.config import Config
 from autotp.space.knobs.graph_split import FullyConnected
 from tests.support.jobs import job_for
 from tests.support.language_models import language_model
-from tests.support.models import WIDTH, dynamic_model, matmul_model
+from tests.support.models import WIDTH, branching_model, dynamic_model, matmul_model
 
 
 def test_a_model_is_inspected_in_a_process_of_its_own(tmp_path: Path, workers: Workers) -> None:
@@ -72,16 +74,35 @@ def test_a_prompt_is_chosen_by_running_the_hint(tmp_path: Path, workers: Workers
 
 
 def test_what_is_known_is_not_chosen(tmp_path: Path, workers: Workers) -> None:
-    """A length that was asked for stays, and another model has none; neither is started."""
+    """A length that was asked for stays, and so does what a study found out earlier; nothing is started."""
     asked = job_for(language_model(tmp_path), prompt_tokens=77)
-    gone = ModelFiles(Path("gone.xml"), ModelKind.LLM)
-    for job in (msgspec.structs.replace(asked, files=gone), job_for(matmul_model(tmp_path))):
-        assert choose_open_fields(workers, job) is job
+    found = job_for(matmul_model(tmp_path))
+    found = msgspec.structs.replace(found, workload=ClosedLoop(data_dependent=False, sample_count=8))
+    for job, kind in ((asked, ModelKind.LLM), (found, ModelKind.IR)):
+        gone = msgspec.structs.replace(job, files=ModelFiles(Path("gone.xml"), kind))
+        assert choose_open_fields(workers, gone) is gone
+
+
+@pytest.mark.parametrize("rate_per_s", [None, 100.0], ids=["closed", "open"])
+def test_a_branch_on_the_input_is_found_out(tmp_path: Path, workers: Workers, rate_per_s: float | None) -> None:
+    """Both sides are among the samples from the seed, and one takes a hundred times as long as the other."""
+    job = job_for(branching_model(tmp_path, width=1024, layers=16), rate_per_s=rate_per_s)
+    workload = choose_open_fields(workers, job).workload
+    assert isinstance(workload, ClosedLoop)
+    assert (workload.data_dependent, workload.sample_count) == (True, SEEDED_SAMPLES)
+
+
+def test_a_single_sample_is_no_question(tmp_path: Path, workers: Workers) -> None:
+    """Nothing can depend on which sample runs."""
+    np.savez(tmp_path / "one.npz", x=np.zeros((1, WIDTH), np.float32))
+    workload = choose_open_fields(workers, job_for(matmul_model(tmp_path), data=tmp_path / "one.npz")).workload
+    assert isinstance(workload, ClosedLoop)
+    assert (workload.data_dependent, workload.sample_count) == (False, 1)
 
 
 def test_a_hint_that_cannot_run_fails_the_environment(tmp_path: Path, workers: Workers) -> None:
     """As the baseline couldn't run, either."""
     job = job_for(language_model(tmp_path))
     job.files.path.write_text('<net name="beam_idx" type="ReadValue"/>')
-    with pytest.raises(EnvironmentFailure, match="OpenVINO's own hint failed here"):
+    with pytest.raises(EnvironmentFailure, match="OpenVINO's own hints failed here"):
         choose_open_fields(workers, job)

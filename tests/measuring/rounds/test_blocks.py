@@ -124,10 +124,39 @@ def test_under_a_quota_they_are_as_many_bursts_as_periods_take() -> None:
     assert SECOND.burst(asked[-1]) == TokenBlock(prompt=64 + 31, steps=1, tokens=32, lead_in_s=0.1)
 
 
+@pytest.mark.parametrize(("pass_s", "passes"), [(0.001, 50), (0.04, 2), (0.05, 1), (3.0, 1)])
+def test_blocks_of_passes_fill_their_usual_length(pass_s: float, passes: int) -> None:
+    """As many passes over the samples as fill 50 ms, and at least one of a slow model, whatever the bound."""
+    blocks = limited(None, ClosedLoop(data_dependent=True, sample_count=8))
+    fitted = blocks.fit(pass_s, 0.001)
+    assert (blocks.first_look, fitted.amount, fitted.fixed_length) == (blocks, passes, True)
+    assert fitted.all_work == fitted
+
+
+def test_the_arm_with_the_shortest_pass_decides_how_many_there_are() -> None:
+    """All arms of a round run equally many."""
+    blocks = limited(None, ClosedLoop(data_dependent=True, sample_count=8))
+    assert blocks.fit(0.02, 1.0).fit(0.005, 1.0).fit(0.01, 1.0).amount == 10
+
+
+def test_under_a_quota_passes_fill_whole_periods() -> None:
+    """After a period that isn't timed, as many passes as take three."""
+    blocks = limited(1.0, ClosedLoop(data_dependent=True, sample_count=8))
+    fitted = blocks.fit(0.11, 1.0)
+    assert (blocks.first_look.lead_in_s, fitted.lead_in_s, fitted.amount) == (0.1, 0.1, 3)
+
+
+def test_at_a_rate_passes_fill_the_longer_blocks() -> None:
+    """Four samples that arrive fifty times a second are a pass of 80 ms, of which seven fill half a second."""
+    loop = OpenLoop(rate_per_s=50.0, data_dependent=True, sample_count=4)
+    turn_s = loop.turn_s(Block(count=4, elapsed_s=9.0, latencies_s=(1.0,) * 4), in_flight=3)
+    assert limited(None, loop).fit(turn_s, 1.0).amount == 7
+
+
 def test_all_tokens_make_a_whole_block() -> None:
     """One config on its own is measured by whole generations; blocks of seconds stay as they are."""
     asked: list[Run] = []
     limited(None, SECOND).all_work.run(Recorded(asked, SECOND), number=5)
     assert [SECOND.burst(run) for run in asked] == [TokenBlock(prompt=64, tokens=64, first=True)]
-    assert asked[0].bursts == sys.maxsize
+    assert asked[0].amount == sys.maxsize
     assert BlockSettings(duration_s=0.3).all_work.duration_s == 0.3

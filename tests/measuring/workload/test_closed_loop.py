@@ -13,7 +13,7 @@ from autotp.findings.loop import Loop
 from autotp.findings.metric import METRICS
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import ClosedLoop, InferenceDriver, drive
-from autotp.measuring.workload.workload import Run, Wanted
+from autotp.measuring.workload.workload import BlockUnit, Run, Wanted
 from autotp.options import Spelling, spelled_for
 from autotp.runtime.compile import Plan, compile_plan
 from autotp.runtime.inference.inputs import seeded_samples
@@ -68,6 +68,26 @@ def test_a_turn_is_one_inference_of_each_request() -> None:
     assert ClosedLoop().turn_s(Block(count=10, elapsed_s=1.0), in_flight=4) == pytest.approx(0.4)
 
 
+def test_blocks_are_passes_where_the_time_depends_on_the_inputs() -> None:
+    """What counts as a turn is then a pass, whatever is in flight, and reports say so."""
+    varying, steady = (ClosedLoop(data_dependent=known, sample_count=5) for known in (True, False))
+    assert (varying.unit, steady.unit, ClosedLoop().unit) == (
+        BlockUnit.PASSES, BlockUnit.SECONDS, BlockUnit.SECONDS
+    )  # fmt: skip
+    assert varying.turn_s(Block(count=10, elapsed_s=1.0), in_flight=4) == pytest.approx(0.5)
+    assert varying.description is not None
+    assert "5 samples" in varying.description
+    assert steady.description is None
+
+
+def test_whether_it_depends_on_them_is_open_at_first() -> None:
+    """Once it is known it stays."""
+    loop = ClosedLoop()
+    chosen = loop.with_chosen({"data_dependent": True, "sample_count": 8})
+    assert loop.open_fields == ("data_dependent", "sample_count")
+    assert (chosen.data_dependent, chosen.sample_count, chosen.open_fields) == (True, 8, ())
+
+
 def test_one_request_is_run_synchronously() -> None:
     """A single request in flight is the sync loop; several, or OpenVINO's optimum, are the async one."""
     assert [ClosedLoop().kind(nireq) for nireq in (1, 2, None)] == [Loop.SYNC, Loop.ASYNC, Loop.ASYNC]
@@ -83,6 +103,8 @@ def test_figures_are_comparable_where_the_data_are_the_same(tmp_path: Path) -> N
     assert identities[0] not in identities[2:]
     assert ClosedLoop(seed=2, data=one).facts() == {"seed": 2, "inputs": "one.npz"}
     assert ClosedLoop(seed=2).facts() == {"seed": 2}
+    known = ClosedLoop(seed=2, data_dependent=False, sample_count=8)
+    assert known.facts() == {"seed": 2, "data_dependent": False, "sample_count": 8}
 
 
 def test_a_driver_runs_the_samples_of_the_data(tmp_path: Path) -> None:
@@ -96,7 +118,7 @@ def test_a_driver_runs_the_samples_of_the_data(tmp_path: Path) -> None:
     assert driver.infer(0.0) == 1
     block = driver.block(Run(duration_s=0.005))
     assert block.count == len(block.latencies_s) >= 2
-    assert driver.choose() == {}
+    assert driver.choose()["sample_count"] == 3
 
 
 def test_each_block_begins_with_a_reset_state(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def burst(
     generation: Generation, number: int, *, bursts: int = 1, first_s: float = 0.0, lead_in_s: float = 0.0
 ) -> TokenBlock:
     """Block `number` of `generation`."""
-    return generation.burst(Run(number=number, bursts=bursts, duration_s=first_s, lead_in_s=lead_in_s))
+    return generation.burst(Run(number=number, amount=bursts, duration_s=first_s, lead_in_s=lead_in_s))
 
 
 def test_blocks_of_further_tokens_follow_one_another() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean, median, quantiles
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -18,7 +19,7 @@ from autotp.measuring.workload.workload import BLOCK_S, Run, Wanted
 from autotp.options import Spelling, spelled_for
 from autotp.runtime.compile import Plan, compile_plan
 from autotp.runtime.inference.inputs import seeded_samples
-from autotp.runtime.inference.requests import Requests, create_requests
+from autotp.runtime.inference.requests import Requests, SampleTensors, create_requests
 from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
 from autotp.space.knobs.config import Config
 from tests.support.models import wide_model
@@ -137,6 +138,44 @@ def test_a_window_has_arrivals_before_it_and_in_it(duration_s: float, lead_in_s:
         assert arrivals.ends_s >= opens_s + duration_s
         assert list(arrivals.arrivals_s) == sorted(arrivals.arrivals_s)
         assert arrivals.arrivals_s[-1] <= arrivals.ends_s
+
+
+@pytest.mark.parametrize("lead_in_s", [0.0, 1.5])
+def test_a_window_may_hold_so_many_arrivals(lead_in_s: float) -> None:
+    """Exactly as many as whole passes take, after at least one that is untimed; the last one ends the window."""
+    for seed in range(20):
+        arrivals = Arrivals.counted(10.0, 16, lead_in_s, seed)
+        assert len(arrivals.arrivals_s) - arrivals.untimed == 16
+        assert arrivals.arrivals_s[arrivals.untimed - 1] >= lead_in_s
+        assert list(arrivals.arrivals_s) == sorted(arrivals.arrivals_s)
+        assert arrivals.ends_s == arrivals.arrivals_s[-1]
+
+
+class Recorded(SampleTensors):
+    """Samples that note in which order they are taken."""
+
+    taken: tuple[int, ...] = ()
+
+    def set(self, request: Any, number: int) -> None:
+        """Note which sample it is."""
+        self.taken += (number % len(self),)
+        super().set(request, number)
+
+
+def test_an_arrival_takes_the_sample_of_its_number(served: Requests) -> None:
+    """The first one of the window takes the one that was asked for, those before it the ones before."""
+    samples = Recorded([{"x": np.zeros((512, 512), np.float32)}] * 3)
+    arrivals = Arrivals.counted(50.0, 6, 0.0, seed=1)
+    count, _, latencies_s = drive_open(served, arrivals, samples, first=1 - arrivals.untimed)
+    assert count == len(latencies_s) == 6
+    assert samples.taken[-6:] == (1, 2, 0, 1, 2, 0)
+    assert samples.taken[-7] == 0
+
+
+def test_passes_take_as_long_as_their_arrivals() -> None:
+    """Of every process, whose arrivals are as many and come less often; and as long again for a backlog."""
+    loop = OpenLoop(rate_per_s=50.0, data_dependent=True, sample_count=10)
+    assert loop.run_seconds(Run(amount=5), instances=2) == pytest.approx(2 * 2.0 + 2 * 5 * 2 / 50)
 
 
 @pytest.mark.parametrize("utilization", [0.8, 2.0])

@@ -28,7 +28,7 @@ def test_what_can_be_tuned_for_depends_on_the_workload() -> None:
 
 def test_nothing_is_open_that_has_one_answer() -> None:
     """What a workload leaves to nobody has nothing to be chosen, and no config changes it."""
-    loop = ClosedLoop(seed=3)
+    loop = ClosedLoop(seed=3, data_dependent=False, sample_count=8)
     assert loop.open_fields == ()
     assert loop.with_chosen({}) == loop
     assert loop.for_config(Config.of({"num_streams": 2})) is loop

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from autotp.errors import ModelError
 from autotp.runtime.inference import inputs
-from autotp.runtime.inference.inputs import CHECKED_SAMPLES, MOST_CHECKED_SAMPLES, npz_samples, seeded_samples
+from autotp.runtime.inference.inputs import (
+    CHECKED_SAMPLES,
+    MOST_CHECKED_SAMPLES,
+    MOST_SAMPLES,
+    SEEDED_SAMPLES,
+    npz_samples,
+    seeded_samples,
+)
 from autotp.runtime.models.read import ModelInfo, Port
 
 FLOATS = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
@@ -40,7 +47,7 @@ def test_a_seed_fixes_the_samples() -> None:
 
     assert flat(3) == flat(3)
     assert flat(3) != flat(4)
-    assert len({tuple(sample) for sample in flat(3)}) == CHECKED_SAMPLES
+    assert len({tuple(sample) for sample in flat(3)}) == SEEDED_SAMPLES
 
 
 def test_each_request_has_a_sample_that_its_number_fixes() -> None:
@@ -97,11 +104,27 @@ def test_one_array_for_each_input_is_one_sample(tmp_path: Path) -> None:
 
 
 def test_a_leading_dimension_holds_samples(tmp_path: Path) -> None:
-    """Stacked arrays are as many samples as the shortest of them has."""
-    path = save(tmp_path / "d.npz", x=np.stack([X, X + 1, X + 2]), ids=np.stack([IDS, IDS * 2]))
+    """Sample i of a file is the i-th of each array."""
+    path = save(tmp_path / "d.npz", x=np.stack([X, X + 1]), ids=np.stack([IDS, IDS * 2]))
     first, second = npz_samples(path, INFO).driven
     assert (first["x"][0, 0], second["x"][0, 0]) == (0.0, 1.0)
     assert (first["ids"][3], second["ids"][3]) == (3, 6)
+
+
+@pytest.mark.parametrize("ids", [IDS, IDS[np.newaxis]])
+def test_a_single_array_goes_with_all_samples(tmp_path: Path, ids: np.ndarray[Any, Any]) -> None:
+    """One row of ids, with or without a leading dimension, is that of every sample of the other input."""
+    found = npz_samples(save(tmp_path / "d.npz", x=np.stack([X + number for number in range(8)]), ids=ids), INFO)
+    for samples in (found.driven, found.checked):
+        assert [int(sample["x"][0, 0]) for sample in samples] == list(range(8))
+        assert all(sample["ids"].tolist() == IDS.tolist() for sample in samples)
+
+
+def test_other_numbers_of_samples_are_refused(tmp_path: Path) -> None:
+    """Eight of one input and three of another don't fit together; the text says how many there are of each."""
+    path = save(tmp_path / "d.npz", x=np.stack([X] * 8), ids=np.stack([IDS] * 3))
+    with pytest.raises(ModelError, match="holds 8 of 'x', 3 of 'ids': every input needs as many samples"):
+        npz_samples(path, INFO)
 
 
 def checked(path: Path, requests: int = CHECKED_SAMPLES) -> list[int]:
@@ -116,16 +139,16 @@ def numbered(path: Path, count: int) -> Path:
     )
 
 
-def test_of_a_large_file_some_samples_are_checked_and_the_first_driven(tmp_path: Path) -> None:
-    """Checked are sixteen from the first to the last, whatever the requests; driven is one for each request."""
+def test_of_a_large_file_some_samples_are_checked_and_driven(tmp_path: Path) -> None:
+    """Both are spread from the first to the last; checked are sixteen, however few are driven."""
     path = numbered(tmp_path / "d.npz", 1000)
     found = checked(path)
     assert (found[0], found[-1], len(set(found))) == (0, 999, MOST_CHECKED_SAMPLES)
     assert {66, 67} >= {later - earlier for earlier, later in pairwise(found)}
     assert checked(path, 1) == checked(path, 500) == found
-    for requests in (1, 3, 500):
-        driven = npz_samples(path, INFO, requests).driven
-        assert [int(sample["x"][0, 0]) for sample in driven] == list(range(requests))
+    for most, count in ((1, 1), (3, 3), (500, MOST_SAMPLES)):
+        driven = [int(sample["x"][0, 0]) for sample in npz_samples(path, INFO, most).driven]
+        assert (len(set(driven)), driven[0], driven[-1]) == (count, 0, 999 if count > 1 else 0)
 
 
 def test_all_samples_of_a_small_file_are_checked(tmp_path: Path) -> None:
