@@ -184,7 +184,8 @@ class InferenceDriver:
 
     def _burst(self, run: Run) -> Burst:
         if self._sequence is not None:
-            return drive_passes(self._requests, self._sequence, run.amount, run.lead_in_s, run.offset)
+            warm_up_s = run.duration_s if run.flat_out else 0.0
+            return drive_passes(self._requests, self._sequence, run.amount, run.lead_in_s + warm_up_s, run.offset)
         one_at_a_time = len(self._requests.requests) == 1
         return drive(self._requests, one_at_a_time, run.duration_s, run.lead_in_s)
 

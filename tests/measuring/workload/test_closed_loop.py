@@ -121,6 +121,19 @@ def test_a_driver_runs_the_samples_of_the_data(tmp_path: Path) -> None:
     assert driver.choose()["sample_count"] == 3
 
 
+@pytest.mark.parametrize("nireq", [1, 3])
+def test_a_driver_runs_passes_where_the_time_depends_on_the_inputs(tmp_path: Path, nireq: int) -> None:
+    """As many as the block says, of each sample once; a warm-up runs them for as long as it was asked to."""
+    plan = Plan(files=locate(matmul_model(tmp_path)), shapes={}, properties={"NUM_STREAMS": "1"}, nireq=nireq)
+    driver = InferenceDriver(compile_plan(plan), ClosedLoop(data_dependent=True, sample_count=5))
+    block = driver.block(Run(amount=3))
+    assert block.count == len(block.latencies_s) == 15
+    assert driver.infer(0.0) == 1
+    began = perf_counter()
+    assert driver.block(Run(duration_s=0.05, flat_out=True)).count == 5
+    assert perf_counter() - began >= 0.05
+
+
 def test_each_block_begins_with_a_reset_state(tmp_path: Path) -> None:
     """A state that grows would make each block slower than the one before: it holds this block's steps alone."""
     plan = Plan(files=locate(counting_model(tmp_path, grows=True)), shapes={}, properties={}, nireq=1)
