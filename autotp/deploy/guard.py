@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from autotp.deploy.tuned import Profile, Tuned, TunedModel
+from autotp.files.links import as_given
 from autotp.findings.metric import METRICS
 from autotp.runtime.models.model_files import Digest, ModelFiles, digest
 from autotp.space.knobs.config import Config
@@ -30,6 +31,11 @@ class Decision(msgspec.Struct, frozen=True):
     applied: bool
     reason: str
     differences: tuple[Difference, ...] = ()
+
+    @property
+    def same_model(self) -> bool:
+        """Whether the model is the tuned one."""
+        return not {difference.fact for difference in self.differences} & set(Digest.__struct_fields__)
 
 
 def decide(tuned: Tuned, files: ModelFiles, topology: Topology) -> tuple[Decision, Profile]:
@@ -72,7 +78,7 @@ def _missing_cpus(profile: Profile, topology: Topology) -> list[int]:
 
 
 def _digest_facts(model: TunedModel | Digest) -> dict[str, Any]:
-    return {"graph_sha256": model.graph_sha256, "weights_bytes": model.weights_bytes}
+    return {fact: getattr(model, fact) for fact in Digest.__struct_fields__}
 
 
 def _differences(tuned: dict[str, Any], here: dict[str, Any]) -> tuple[Difference, ...]:
@@ -83,5 +89,11 @@ def _differences(tuned: dict[str, Any], here: dict[str, Any]) -> tuple[Differenc
 
 
 def model_files_path(tuned: Tuned, tuned_path: Path) -> Path:
-    """Return the path of the model; in the file it is relative to the folder of the file."""
-    return (tuned_path.parent / tuned.model.path).resolve()
+    """Return the path of the model; links in it are kept.
+
+    In the file it is relative to the folder of the file. If the file itself is a link and the model isn't in the
+    folder of that link, the path is relative to the folder of the file that the link leads to.
+    """
+    folders = tuned_path.parent, tuned_path.resolve().parent
+    paths = [as_given(folder / tuned.model.path) for folder in folders]
+    return next((path for path in paths if path.exists()), paths[0])

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from autotp.deploy.guard import Decision, Difference, decide, fallback_properties, model_files_path
 from autotp.deploy.plans import tuned_plans
 from autotp.deploy.targets.autotp_load import TARGET
@@ -19,7 +21,7 @@ from autotp.deploy.tuned import Profile, Tuned, read_tuned
 from autotp.errors import InputError, TunedError
 from autotp.runtime.compile import Compiled, Plan, compile_plan
 from autotp.runtime.inference.requests import create_queue, named_outputs
-from autotp.runtime.models.model_files import ModelFiles, locate
+from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
 from autotp.topology.probe import Topology, probe
 
 if TYPE_CHECKING:
@@ -76,7 +78,8 @@ def load(tuned: str | Path, model: str | Path | None = None, instance: int | Non
     """Compile the tuned model as `tuned` (a tuned.yaml) says, if that is valid here.
 
     If the machine's hard facts, the model's graph or the size of its weights aren't the tuned ones, OpenVINO's own
-    hint is applied instead, and `.decision` says why. Call this once, before the process creates any other
+    hint is applied instead, and `.decision` says why. Another model than the tuned one is compiled as it is: the
+    tuned shapes aren't set, and its inputs may be dynamic. Call this once, before the process creates any other
     OpenVINO Core: OpenVINO reads the CPU mask only then. If the mask comes too late and OpenVINO therefore runs
     the config differently, the hint is applied. If the config splits the graph, the file of the weights stays
     mapped until the process ends, so don't load such a config repeatedly in one process.
@@ -107,7 +110,10 @@ def load(tuned: str | Path, model: str | Path | None = None, instance: int | Non
             return Loaded(compiled.compiled_model, compiled.nireq, decision)
         reason = "OpenVINO runs the config differently here than when it was tuned"
         decision = Decision(False, reason, decision.differences + changed)
-    compiled = compile_plan(_fallback_plan(content, profile, files))
+    elif content.model.shapes and not decision.same_model:
+        reason = f"{decision.reason}, so it keeps its own input shapes"
+        decision = Decision(False, reason, decision.differences)
+    compiled = compile_plan(_fallback_plan(content, profile, files, decision))
     return Loaded(compiled.compiled_model, compiled.nireq, decision)
 
 
@@ -132,10 +138,15 @@ def _instance(profile: Profile, instance: int | None) -> int:
     return instance or 0
 
 
-def _fallback_plan(content: Tuned, profile: Profile, files: ModelFiles) -> Plan:
+def _fallback_plan(content: Tuned, profile: Profile, files: ModelFiles, decision: Decision) -> Plan:
+    """Return the plan of the hint: for the tuned model in its tuned shapes, for any other one as that is."""
     mask = _process_topology().envelope.cpus if profile.affinity else None  # undo a tuned mask
     properties = fallback_properties(content, profile)
-    return Plan(files=files, shapes=content.model.shapes, properties=properties, mask=mask)
+    if decision.same_model:
+        return Plan(files=files, shapes=content.model.shapes, properties=properties, mask=mask)
+    if content.model.kind is not ModelKind.LLM and files.is_language_model:
+        files = msgspec.structs.replace(files, kind=ModelKind.IR)  # all its logits: nothing was said of the last
+    return Plan(files=files, shapes=None, properties=properties, mask=mask)
 
 
 def _effective_differences(profile: Profile, compiled: Compiled) -> tuple[Difference, ...]:

@@ -28,7 +28,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class TunedModel(_Part, frozen=True):
-    """The model that was tuned; `path` is relative to the folder of the file where possible."""
+    """The model that was tuned; `path` is as it was given, relative to the folder of the file where possible."""
 
     path: str
     kind: ModelKind

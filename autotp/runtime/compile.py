@@ -18,7 +18,7 @@ from autotp.runtime.graph.paged_attention import page_attention
 from autotp.runtime.graph.split_fc import count_split, fully_connected, split_fc
 from autotp.runtime.models.language import Attention, keep_last_logits
 from autotp.runtime.models.model_files import ModelFiles
-from autotp.runtime.models.read import ModelInfo, Shape, describe, read_model, reason
+from autotp.runtime.models.read import ModelInfo, Shape, describe, ports_of, read_model, reason
 from autotp.space.aliases.effective import Effective
 from autotp.space.knobs.graph_split import GraphSplit
 from autotp.space.limits.affinity import Mask
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides how a model runs: files, input shapes, OpenVINO's properties, CPU mask, requests.
 
-    `nireq` None means OpenVINO's optimum. `split` is applied to the graph before the compile; `attention` is where
-    a language model keeps its context.
+    `shapes` None leaves the inputs as they are, and runs a model that autotp couldn't tune, too. `nireq` None
+    means OpenVINO's optimum. `split` is applied to the graph before the compile; `attention` is where a language
+    model keeps its context.
     """
 
     files: ModelFiles
-    shapes: dict[str, Shape]
+    shapes: dict[str, Shape] | None
     properties: dict[str, str]
     mask: Mask | None = None
     nireq: int | None = None
@@ -66,7 +67,7 @@ def compile_plan(plan: Plan) -> Compiled:
         set_process_mask(plan.mask)
     core = ov.Core()
     model = read_model(core, plan.files, plan.shapes)
-    info = describe(model, plan.files)
+    info = ports_of(model) if plan.shapes is None else describe(model, plan.files)
     if plan.files.is_language_model:
         (page_attention if plan.attention is Attention.PA else keep_last_logits)(model)
     if plan.split is not None:

@@ -1,11 +1,13 @@
 """What the user requests of a tuning, checked before anything is written or measured."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
 from autotp.errors import InputError
+from autotp.files.links import as_given
 from autotp.findings.metric import Metric
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.workload.registry import (
@@ -159,5 +161,22 @@ def _study_name(study: str | None, files: ModelFiles, metrics: Sequence[Metric])
 
 
 def _model_name(files: ModelFiles) -> str:
-    folder_model = files.path.name == "openvino_model.xml"
-    return files.path.resolve().parent.name if folder_model else files.path.stem
+    """Return a name after the path that was given, whatever links lead to.
+
+    It is the folder's name for a file with the usual name, else the file's. In a model hub's cache it holds the
+    snapshot, too, for there folders and files of many models have the same names.
+    """
+    path = as_given(files.path)
+    named = path.parent if path.name == "openvino_model.xml" else path.with_suffix("")
+    return "-".join(_in_snapshot(named)) or (named.resolve() if named.name == ".." else named).name
+
+
+def _in_snapshot(path: Path) -> tuple[str, ...]:
+    """Return the last part of `path`, from the snapshot on, if it lies in the cache of a hub; else nothing.
+
+    The layout of that cache: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+    """
+    for index, (folder, inner) in enumerate(pairwise(path.parts)):
+        if folder.startswith("models--") and inner == "snapshots":
+            return path.parts[index + 2 :]
+    return ()

@@ -170,3 +170,25 @@ def test_the_model_s_path_is_relative_to_the_file(tmp_path: Path) -> None:
 
     assert found("../model.xml") == tmp_path / "model.xml"
     assert found("/srv/model.xml") == Path("/srv/model.xml")
+
+
+def test_a_file_that_is_a_link_finds_the_model_on_either_side(tmp_path: Path) -> None:
+    """The model lies beside the link, as in a hub's cache, or else where the file itself says."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/tuned.yaml").touch()
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/tuned.yaml").symlink_to("../results/tuned.yaml")
+    content = tuned(model=msgspec.structs.replace(tuned().model, path="model.xml"))
+    (tmp_path / "results/model.xml").touch()
+    assert model_files_path(content, tmp_path / "deploy/tuned.yaml") == tmp_path / "results/model.xml"
+    (tmp_path / "deploy/model.xml").touch()
+    assert model_files_path(content, tmp_path / "deploy/tuned.yaml") == tmp_path / "deploy/model.xml"
+
+
+def test_links_on_the_way_to_the_model_are_kept(tmp_path: Path) -> None:
+    """What a link is called decides the file's kind, and what it points to may change."""
+    (tmp_path / "blob").touch()
+    (tmp_path / "model.xml").symlink_to("blob")
+    content = tuned(model=msgspec.structs.replace(tuned().model, path="../model.xml"))
+    (tmp_path / "results").mkdir()
+    assert model_files_path(content, tmp_path / "results/tuned.yaml") == tmp_path / "model.xml"

@@ -13,7 +13,7 @@ import pytest
 
 import autotp
 from autotp.deploy.load import load
-from autotp.deploy.tuned import Profile, TunedMachine, TunedWorkload, write_tuned
+from autotp.deploy.tuned import Profile, TunedMachine, TunedWorkload, read_tuned, write_tuned
 from autotp.errors import InputError, ModelError, TunedError
 from autotp.findings.loop import Loop
 from autotp.runtime.compile import reported_properties
@@ -22,9 +22,10 @@ from autotp.runtime.models.language import Attention
 from autotp.space.aliases.effective import Effective
 from autotp.topology.probe import probe
 from tests.support import rig
+from tests.support.hub_cache import cached
 from tests.support.language_models import language_model
 from tests.support.loaded_modules import modules_of
-from tests.support.models import WIDTH, dynamic_model, expected, matmul_model
+from tests.support.models import WIDTH, counting_model, dynamic_model, expected, matmul_model
 from tests.support.named_machines import topology
 from tests.support.trees import Described
 from tests.support.tuned_files import ALLOWED, ROW, SETTINGS, STREAMS, content, here, ship
@@ -140,6 +141,113 @@ def test_a_dynamic_model_gets_the_tuned_shape(tmp_path: Path) -> None:
     loaded = load(ship(dynamic_model(tmp_path), shapes={"x": (5, WIDTH)}))
     assert loaded.decision.applied
     assert loaded.infer({"x": np.repeat(ROW, 5, axis=0)})["y"].shape == (5, WIDTH)
+
+
+def other_model(folder: Path, kind: str) -> Path:
+    """A model that isn't the tuned one, in a folder of its own: static, with another input, or dynamic."""
+    folder = folder / "other"
+    folder.mkdir()
+    if kind == "static":
+        return matmul_model(folder, width=2 * WIDTH)
+    if kind == "dynamic":
+        return dynamic_model(folder, width=2 * WIDTH)
+    return counting_model(folder) if kind == "state" else language_model(folder) / "openvino_model.xml"
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs"),
+    [
+        ("static", {"x": f"[1,{2 * WIDTH}]"}),
+        ("dynamic", {"x": f"[?,{2 * WIDTH}]"}),
+        ("state", {"x": "[1,4]"}),
+        ("language", {"input_ids": "[?,?]"}),
+    ],
+)
+def test_another_model_gets_the_hint_as_it_is(tmp_path: Path, kind: str, inputs: dict[str, str]) -> None:
+    """The tuned shape isn't set in another model, whatever its inputs are; the reason says both."""
+    path = ship(dynamic_model(tmp_path), shapes={"x": (5, WIDTH)})
+    loaded = load(path, model=other_model(tmp_path, kind))
+    assert not loaded.decision.applied
+    assert loaded.decision.reason.endswith("not the model that was tuned, so it keeps its own input shapes")
+    assert "graph_sha256" in {difference.fact for difference in loaded.decision.differences}
+    found = {port.any_name: str(port.partial_shape) for port in loaded.compiled_model.inputs}
+    assert {name: found[name] for name in inputs} == inputs
+    assert reported_properties(loaded.compiled_model)["PERFORMANCE_HINT"] == "LATENCY"
+
+
+def test_a_model_with_other_inputs_gets_the_hint(tmp_path: Path) -> None:
+    """A tuned shape for an input that the model doesn't have is no error."""
+    path = ship(dynamic_model(tmp_path), shapes={"x": (5, WIDTH)})
+    content_of = read_tuned(path)
+    renamed = msgspec.structs.replace(content_of.model, shapes={"pixels": (5, WIDTH)}, weights_bytes=1)
+    write_tuned(path, msgspec.structs.replace(content_of, model=renamed), "A test.")
+    loaded = load(path)
+    assert not loaded.decision.applied
+    assert loaded.infer({"x": np.repeat(ROW, 3, axis=0)})["y"].shape == (3, WIDTH)
+
+
+def test_a_dynamic_model_is_no_error_where_a_static_one_was_tuned(model: Path, tmp_path: Path) -> None:
+    """It takes inputs of any size with the hint."""
+    loaded = load(ship(model), model=dynamic_model(tmp_path, width=2 * WIDTH))
+    assert not loaded.decision.applied
+    assert loaded.infer({"x": np.ones((3, 2 * WIDTH), np.float32)})["y"].shape == (3, 2 * WIDTH)
+
+
+def test_a_language_model_answers_for_every_position_where_none_was_tuned(tmp_path: Path) -> None:
+    """As it is means all of its logits; only where a language model was tuned, the last ones are expected."""
+    inputs = {
+        "input_ids": np.array([[3, 5, 8]]),
+        "attention_mask": np.ones((1, 3), np.int64),
+        "position_ids": np.arange(3)[np.newaxis],
+        "beam_idx": np.zeros(1, np.int32),
+    }
+    other = other_model(tmp_path, "language")
+    assert load(ship(matmul_model(tmp_path)), model=other).infer(inputs)["logits"].shape[1] == 3
+    path = ship(other)
+    other.write_text(other.read_text() + "\n")
+    loaded = load(path)
+    assert not loaded.decision.applied
+    assert loaded.infer(inputs)["logits"].shape[1] == 1
+
+
+def test_the_tuned_model_keeps_the_tuned_shape_on_another_machine(tmp_path: Path) -> None:
+    """The hint runs the same model in the shape that was tuned."""
+    other = topology("4x4").fingerprint
+    machine = TunedMachine(fingerprint=other.id, hard=dict(other.hard), soft=dict(other.soft))
+    loaded = load(ship(dynamic_model(tmp_path), here(machine=machine), shapes={"x": (5, WIDTH)}))
+    assert not loaded.decision.applied
+    assert loaded.infer({"x": np.repeat(ROW, 5, axis=0)})["y"].shape == (5, WIDTH)
+
+
+def test_a_model_in_a_hub_s_cache_is_loaded(tmp_path: Path) -> None:
+    """Its graph and weights are links to files without a suffix."""
+    folder = cached(matmul_model(tmp_path), tmp_path / "hub")
+    loaded = load(ship(folder / "openvino_model.xml"))
+    assert loaded.decision.applied
+    np.testing.assert_allclose(loaded.infer({"x": ROW})["y"], expected(ROW), atol=1e-5)
+
+
+def test_what_a_link_points_to_now_is_loaded(tmp_path: Path) -> None:
+    """After `current` was pointed to other weights of the same graph, those answer."""
+    for version, seed in (("v1", 0), ("v2", 1)):
+        (tmp_path / version).mkdir()
+        matmul_model(tmp_path / version, seed=seed)
+    (tmp_path / "v2/model.xml").write_bytes((tmp_path / "v1/model.xml").read_bytes())
+    link = tmp_path / "current"
+    link.symlink_to("v1")
+    path = tmp_path / "tuned.yaml"
+    tuned = content(link / "model.xml")
+    write_tuned(
+        path,
+        msgspec.structs.replace(tuned, model=msgspec.structs.replace(tuned.model, path="current/model.xml")),
+        "A test.",
+    )
+    for version, seed in (("v1", 0), ("v2", 1)):
+        link.unlink()
+        link.symlink_to(version)
+        loaded = load(path)
+        assert loaded.decision.applied
+        np.testing.assert_allclose(loaded.infer({"x": ROW})["y"], expected(ROW, seed=seed), atol=1e-5)
 
 
 def test_another_machine_gets_the_hint(model: Path) -> None:

@@ -37,6 +37,45 @@ def test_a_folder_model_gives_its_own_name(tmp_path: Path) -> None:
     assert built(folder / "openvino_model.xml").name == "llama-throughput"
 
 
+def test_a_link_gives_its_own_name(tmp_path: Path) -> None:
+    """A folder or file that is a link, or holds links, gives the name that was given, not what is behind it."""
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "v1/openvino_model.xml").write_text("<net/>")
+    (tmp_path / "current").symlink_to("v1")
+    (tmp_path / "latest.xml").symlink_to("v1/openvino_model.xml")
+    assert built(tmp_path / "current").name == "current-throughput"
+    assert built(tmp_path / "latest.xml").name == "latest-throughput"
+
+
+def test_models_in_a_hub_s_cache_do_not_share_a_name(tmp_path: Path) -> None:
+    """Each is named after its snapshot, also where folders or files in it have the same names."""
+    names: list[str] = []
+    for revision in ("4f1c", "77aa"):
+        snapshot = tmp_path / f"models--org--{revision}" / "snapshots" / revision
+        for file in ("openvino_model.xml", "openvino/openvino_model.xml", "onnx/model.onnx"):
+            blob = tmp_path / f"{len(names)}"
+            blob.write_text("<net/>")
+            (snapshot / file).parent.mkdir(parents=True, exist_ok=True)
+            (snapshot / file).symlink_to(blob)
+            names.append(built(snapshot / file).name)
+    found = [
+        f"{revision}{inner}-throughput"
+        for revision in ("4f1c", "77aa")
+        for inner in ("", "-openvino", "-onnx-model")
+    ]
+    assert names == found
+
+
+def test_the_current_folder_gives_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.` and a path that goes up behind a link give the name of the folder that they lead to."""
+    (tmp_path / "llama/inner").mkdir(parents=True)
+    (tmp_path / "llama/openvino_model.xml").write_text("<net/>")
+    (tmp_path / "link").symlink_to("llama/inner")
+    monkeypatch.chdir(tmp_path / "llama")
+    assert built(Path()).name == "llama-throughput"
+    assert built(tmp_path / "link/..").name == "llama-throughput"
+
+
 def test_objectives_keep_their_order_without_repeats(model: Path) -> None:
     """The first objective decides; one named twice counts once."""
     request = built(model, objectives=["latency_p90", "throughput", "latency_p90"])

@@ -164,11 +164,15 @@ def contender(side: Side, job: Job) -> tuple[Contender, tuple[str, ...]]:
     decision, profile = decide(side.tuned, job.files, job.topology)
     plans = tuned_plans(side.tuned, profile, job.files, job.shapes, job.workload.attention)
     found = Contender(config=Config.of(profile.config), plans=plans)
-    return found, (*_elsewhere(side, decision), *_other_inputs(side, side.tuned, job))
+    return found, (*_elsewhere(side, decision, job), *_other_inputs(side, side.tuned, job))
 
 
-def _elsewhere(side: Side, decision: Decision) -> list[str]:
-    return [] if decision.applied else [f"{side.text}: {decision.reason}; it is compared all the same"]
+def _elsewhere(side: Side, decision: Decision, job: Job) -> list[str]:
+    if decision.applied:
+        return []
+    wanted = ", ".join(f"{name}={list(shape)}" for name, shape in job.shapes.items())
+    shapes = f" with the input {wanted}" if wanted and not decision.same_model else ""
+    return [f"{side.text}: {decision.reason}; it is compared all the same{shapes}"]
 
 
 def _other_inputs(side: Side, tuned: Tuned, job: Job) -> list[str]:

@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Annotated, Any, ClassVar, Self, TypedDict
 
 from autotp.errors import InputError
+from autotp.files.links import as_given
 from autotp.findings.loop import Loop
 from autotp.findings.metric import Metric, Samples
 from autotp.measuring.outputs.reference import NamedOutputs
@@ -201,7 +202,7 @@ def data_file(data: str | Path | None) -> Path | None:
     path = Path(data)
     if not path.is_file():
         raise InputError(f"{spell('data')}: there is no file {path}.")
-    return path.resolve()
+    return as_given(path)
 
 
 def drive(requests: Requests, one_at_a_time: bool, duration_s: float, lead_in_s: float = 0.0) -> Burst:

@@ -56,13 +56,17 @@ def open_model(core: "ov.Core", files: ModelFiles) -> "ov.Model":
     return model
 
 
-def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) -> "ov.Model":
+def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape] | None) -> "ov.Model":
     """Read the model and set the shapes of the inputs named in `shapes`; those of a language model stay dynamic.
+
+    With `shapes` None the model stays as it is, dynamic inputs included.
 
     Raises:
         ModelError: it can't be read, has no such input, the shapes don't fit, or some stay dynamic.
     """
     model = open_model(core, files)
+    if shapes is None:
+        return model
     if files.is_language_model:
         if shapes:
             raise ModelError(
@@ -77,17 +81,21 @@ def read_model(core: "ov.Core", files: ModelFiles, shapes: Mapping[str, Shape]) 
     return model
 
 
+def ports_of(model: "ov.Model") -> ModelInfo:
+    """Return the inputs and outputs of `model`."""
+    return ModelInfo(inputs=tuple(map(_port, model.inputs)), outputs=tuple(map(_port, model.outputs)))
+
+
 def describe(model: "ov.Model", files: ModelFiles) -> ModelInfo:
     """Return the inputs and outputs of `model`, which was read from `files`, and its limits if a language model.
 
     Raises:
         ModelError: it is a language model that autotp can't run, or its limits can't be read.
     """
-    return ModelInfo(
-        inputs=tuple(map(_port, model.inputs)),
-        outputs=tuple(map(_port, model.outputs)),
-        language=describe_language(model, context_limit(files.path)) if files.is_language_model else None,
-    )
+    info = ports_of(model)
+    if not files.is_language_model:
+        return info
+    return msgspec.structs.replace(info, language=describe_language(model, context_limit(files.path)))
 
 
 def port_name(port: "ov.Output") -> str:

@@ -1,6 +1,5 @@
 """Builds the content of tuned.yaml from what a tuning found."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from autotp.deploy.tuned import (
     TunedStudy,
     TunedWorkload,
 )
+from autotp.files.links import as_given, relative_to_folder
 from autotp.findings.interval import UNITY, Interval
 from autotp.findings.metric import Metric
 from autotp.measuring.jobs.observed import Observed
@@ -109,7 +109,7 @@ def build_tuned(
 def _model(request: TuneRequest) -> TunedModel:
     found = digest(request.files)
     return TunedModel(
-        path=_relative(request.files.path, request.out),
+        path=_stored(request.files.path, request.out),
         kind=request.files.kind,
         graph_sha256=found.graph_sha256,
         weights_bytes=found.weights_bytes,
@@ -117,11 +117,9 @@ def _model(request: TuneRequest) -> TunedModel:
     )
 
 
-def _relative(path: Path, folder: Path) -> str:
-    try:
-        return os.path.relpath(path.resolve(), folder.resolve())
-    except ValueError:
-        return str(path.resolve())
+def _stored(path: Path, folder: Path) -> str:
+    """Return how tuned.yaml in `folder` names the model at `path`: links are kept, for they may change."""
+    return str(relative_to_folder(path, folder) or as_given(path))
 
 
 def _workload(request: TuneRequest, selected: MeasuredConfig) -> TunedWorkload:

@@ -36,6 +36,8 @@ def test_what_is_asked_is_what_drives(tmp_path: Path, monkeypatch: pytest.Monkey
     Path("d.npz").write_bytes(b"")
     assert asked(seed=3, data="d.npz") == ClosedLoop(seed=3, data=tmp_path / "d.npz")
     assert asked() == ClosedLoop(seed=0, data=None)
+    (tmp_path / "linked.npz").symlink_to("d.npz")
+    assert asked(data="linked.npz").facts()["inputs"] == "linked.npz"
 
 
 def test_data_that_are_not_there_are_bad_input() -> None:

@@ -13,6 +13,7 @@ from autotp.findings.metric import METRICS
 from autotp.findings.ruling import Ruling
 from autotp.measuring.verdict import Verdict
 from autotp.measuring.workload.closed_loop import ClosedLoop
+from autotp.runtime.models.model_files import locate
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology, probe
 from autotp.tuning.result.pareto import Point
@@ -92,6 +93,17 @@ def test_the_model_is_named_relative_to_the_file(tmp_path: Path, topology: Topol
     """Moving the folder with model and study together keeps the path right."""
     tuned = build_tuned(request_in(tmp_path), topology, evidence(Ruling.TIE), VERSIONS)
     assert tuned.model.path == "../../rec.xml"
+
+
+def test_from_a_linked_folder_the_model_is_named_in_full(tmp_path: Path, topology: Topology) -> None:
+    """A relative path would start at the folder behind the link; the link to the model itself is kept."""
+    (tmp_path / "deep/down").mkdir(parents=True)
+    (tmp_path / "far").symlink_to("deep/down")
+    request = request_in(tmp_path, out=tmp_path / "far")
+    (tmp_path / "current.xml").symlink_to(request.files.path.name)
+    request = msgspec.structs.replace(request, files=locate(tmp_path / "current.xml"))
+    tuned = build_tuned(request, topology, evidence(Ruling.TIE), VERSIONS)
+    assert tuned.model.path == str(tmp_path / "current.xml")
 
 
 def test_the_storage_is_named_without_secrets(tmp_path: Path, topology: Topology) -> None:
