@@ -53,7 +53,8 @@ def run(model: Path, as_json: bool, options: dict[str, Any]) -> int:
         elif isinstance(event, VerdictReached):
             import msgspec
 
-            echo_json({"event": "verdict", **msgspec.to_builtins(event.tuned)})
+            kept = {} if event.kept is None else {"kept": event.kept}
+            echo_json({"event": "verdict", **msgspec.to_builtins({**msgspec.structs.asdict(event.tuned), **kept})})
         else:
             echo_json(event)
 

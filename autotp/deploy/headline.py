@@ -39,6 +39,12 @@ def proof_words(proof: Proof) -> str:
     return f"tensor parallelism is INERT: the policy is set but did nothing ({threads})"
 
 
+def cannot_tell(tuned: Tuned, result: Result) -> str:
+    """Return that `result` (one of `tuned`) is inconclusive, without a full stop."""
+    baseline = "your own settings" if result.baseline.own else "OpenVINO's best hint"
+    return f"Can't tell whether anything is faster in {tuned.objective.metrics[0]} than {baseline}"
+
+
 def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
     """Return the result and the evidence for it, a line each."""
     gain, metric = result.gain, tuned.objective.metrics[0]
@@ -58,8 +64,7 @@ def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
         if result.noise_floor is None:
             return found, "The noise is unknown, so no gain could have been proven here."
         return found, f"Gains below {(result.noise_floor - 1) * 100:.2g} % could not have been proven here."
-    found = f"Can't tell whether anything is faster in {metric} than {baseline}, so {ships}."
-    return found, f"Why: {result.reason or 'the file does not say'}."
+    return f"{cannot_tell(tuned, result)}, so {ships}.", f"Why: {result.reason or 'the file does not say'}."
 
 
 def _other_gains(gains: dict[str, Interval]) -> str:

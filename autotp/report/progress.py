@@ -1,10 +1,14 @@
 """The events of a tuning as lines of text."""
 
 from functools import singledispatch
+from pathlib import Path
 
-from autotp.deploy.headline import headline, proof_words
+from autotp.deploy.guard import model_files_path
+from autotp.deploy.headline import cannot_tell, headline, proof_words
+from autotp.deploy.tuned import Tuned
 from autotp.findings.interval import Interval
 from autotp.findings.proof import ProofState
+from autotp.findings.ruling import Ruling
 from autotp.report.units import BRIEF, metric_name, spell_metric, spell_seconds
 from autotp.space.knobs.config import spell_config
 from autotp.tuning.events import (
@@ -20,6 +24,7 @@ from autotp.tuning.events import (
     Waiting,
     WeatherCounted,
 )
+from autotp.tuning.study.owner import spell_time
 
 MEANINGLESS = 100.0  # ratio of an interval's ends, from which on it says nothing
 
@@ -109,8 +114,20 @@ def _(event: FinalsEnded) -> list[str]:
 @describe_event.register
 def _(event: VerdictReached) -> list[str]:
     result = event.tuned.profiles[0].result
+    if event.kept is not None:
+        found = f"{result.verdict.upper()}: {cannot_tell(event.tuned, result)}."
+        return ["", found, f"     Why: {result.reason}.", f"     {_stays(event.path, event.kept)}"]
     found, evidence, _ = headline(event.tuned).splitlines()
     return ["", f"{result.verdict.upper()}: {found}", f"     {evidence}", f"     Written to {event.path}."]
+
+
+def _stays(path: str, kept: Tuned) -> str:
+    """Return that the tuned.yaml at `path` keeps its proven content, and whose that is."""
+    proven = next(p.result.verdict for p in kept.profiles if p.result.verdict is not Ruling.UNKNOWN)
+    wanted = ", ".join((*kept.objective.metrics, *kept.objective.constraints))
+    began, model = spell_time(kept.study.started), model_files_path(kept, Path(path))
+    whose = f"the {proven.upper()} of study {kept.study.name!r} (of {model}, begun {began}) for {wanted}"
+    return f"{path} stays as it was, until there is a new WIN or TIE: {whose}."
 
 
 def _times(gain: Interval) -> str:

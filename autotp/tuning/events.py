@@ -126,10 +126,18 @@ class WeatherCounted(Event, frozen=True, tag="weather"):
 
 
 class VerdictReached(Event, frozen=True, tag="verdict"):
-    """tuned.yaml has been written, with this content, to `path`."""
+    """The tuning has ended with the result `tuned`.
+
+    Attributes:
+        tuned: the content that was written to `path`, unless `kept`.
+        path: that of tuned.yaml.
+        kept: the proven result of an earlier study, which `path` held before and still holds, because `tuned` is
+            inconclusive; else None.
+    """
 
     tuned: Tuned
     path: str
+    kept: Tuned | None = None
 
 
 Listener = Callable[[Event], None]

@@ -26,7 +26,8 @@ from autotp.tuning.propose.tpe import TpeProposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session
 from autotp.tuning.study.optuna_study import OptunaStudy
-from autotp.tuning.study.storage_url import study_names
+from autotp.tuning.study.owner import BEGAN, owner_facts, owner_in
+from autotp.tuning.study.storage_url import public_url, study_names
 from autotp.tuning.study.study import Study
 
 
@@ -71,8 +72,8 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
     identity = _identity(request, info, topology)
     writable_folder(request.out)
     study = OptunaStudy.open(request, identity, proposer)
-    if request.fresh:
-        (request.out / "tuned.yaml").unlink(missing_ok=True)
+    if study.noted(BEGAN) is None:
+        study.note(**owner_facts(request, budget.started))
     job = _settled(job, study, workers)
     request = msgspec.structs.replace(request, workload=job.workload)
     bench = WorkerBench(job, space.predictor, workers, request.tolerance)
@@ -120,16 +121,19 @@ def refuse_existing(request: TuneRequest) -> None:
     names = study_names(request.storage_url)
     if not names or request.fresh:
         return
+    resume, fresh, study, out = spell("resume", True), spell("fresh", True), spell("study"), spell("out")
     if request.name in names:
         if not request.resume:
+            where = request.out if request.storage is None else f"the storage {public_url(request.storage)}"
             raise StudyError(
-                f"Study {request.name!r} exists in {request.out}: "
-                f"use {spell('resume', True)} to go on with it or {spell('fresh', True)} to replace it."
+                f"Study {request.name!r}{owner_in(request.storage_url, request.name)} exists in {where}: "
+                f"use {resume} to go on with it or {fresh} to replace it; another {study} leaves it alone."
             )
     elif request.storage is None:
         raise StudyError(
-            f"{request.out} holds study {names[0]!r}, not {request.name!r}: use {spell('fresh', True)} to replace "
-            f"it, {spell('resume', True)} with its name to go on with it, or another {spell('out')}."
+            f"{request.out} holds study {names[0]!r}{owner_in(request.storage_url, names[0])}, not "
+            f"{request.name!r}: use {fresh} to replace it, {resume} with its name to go on with it, "
+            f"or another {out}."
         )
 
 

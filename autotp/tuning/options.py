@@ -77,4 +77,11 @@ class TuneOptions(JobOptions, total=False):
     resume: Annotated[
         bool, Flag(Form.SWITCH, "Continue the tuning that was stopped in this folder.", default=False)
     ]
-    fresh: Annotated[bool, Flag(Form.SWITCH, "Replace the tuning in this folder.", default=False)]
+    fresh: Annotated[
+        bool,
+        Flag(
+            Form.SWITCH,
+            "Replace the tuning in this folder; its tuned.yaml stays until there is a new WIN or TIE.",
+            default=False,
+        ),
+    ]

@@ -22,6 +22,7 @@ from autotp.tuning.events import Listener, VerdictReached, Waiting, WeatherCount
 from autotp.tuning.opening import Tuning, first_event, open_tuning, refuse_existing, versions
 from autotp.tuning.race.racer import Baselines
 from autotp.tuning.request import TuneRequest
+from autotp.tuning.result.kept import proven_in
 from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult, build_tuned
 from autotp.tuning.session import Session
@@ -203,7 +204,10 @@ def _likely_hint(request: TuneRequest) -> Config:
 
 
 def _write_result(tuning: Tuning, found: TuningResult) -> None:
-    """Write tuned.yaml: with this call's result, or, if that is UNKNOWN, with what an earlier call proved."""
+    """Write tuned.yaml: with this call's result, or, if that is UNKNOWN, with what an earlier call proved.
+
+    If neither this study nor this call proved anything, a result of another study that was proven stays.
+    """
     session, request = tuning.session, tuning.session.request
     tuned, path = build_tuned(request, tuning.topology, found, versions()), request.out / "tuned.yaml"
     if found.verdict.ruling is not Ruling.UNKNOWN:
@@ -211,6 +215,9 @@ def _write_result(tuning: Tuning, found: TuningResult) -> None:
     elif earlier := _earlier(session, tuned):
         study = msgspec.structs.replace(earlier.study, kept=found.verdict.reason)
         tuned = msgspec.structs.replace(earlier, study=study)
+    elif session.study.noted("tuned") is None and (kept := proven_in(path)):
+        session.emit(VerdictReached(tuned=tuned, path=str(path), kept=kept))
+        return
     write_tuned(path, tuned, headline(tuned))
     session.emit(VerdictReached(tuned=tuned, path=str(path)))
 

@@ -11,7 +11,8 @@ import pytest
 from optuna.trial import TrialState
 
 import autotp as package
-from autotp.deploy.tuned import read_tuned
+from autotp.deploy.tuned import read_tuned, write_tuned
+from autotp.findings.ruling import Ruling
 from autotp.tuning.events import Event, TuningBegan
 from autotp.tuning.study.block_columns import decode_blocks
 from tests.support import rig
@@ -122,6 +123,26 @@ def test_an_existing_study_is_refused_with_both_flags_named(done: Done) -> None:
     assert "--resume" in err
     assert "--fresh" in err
     assert {path.name: path.read_bytes() for path in done.out.iterdir()} == before
+
+
+def test_a_fresh_study_that_proves_nothing_leaves_what_is_proven(tmp_path: Path) -> None:
+    """Exit code 3 and the verdict of this call; `kept` is what tuned.yaml still holds."""
+    model = matmul_model(tmp_path)
+    asked = ("tune", str(model), "--out", str(tmp_path), "--budget", "0.5s")
+    assert autotp(*asked)[0] == EXIT_CODES["unknown"]
+    content = read_tuned(tmp_path / "tuned.yaml")
+    (shipped,) = content.profiles
+    won = msgspec.structs.replace(shipped, result=msgspec.structs.replace(shipped.result, verdict=Ruling.WIN))
+    write_tuned(tmp_path / "tuned.yaml", msgspec.structs.replace(content, profiles=(won,)), "It was proven.")
+    written = (tmp_path / "tuned.yaml").read_bytes()
+    code, out, _ = autotp(*asked, "--fresh", "--json")
+    verdict = json.loads(out.splitlines()[-1])
+    assert (code, verdict["profiles"][0]["result"]["verdict"]) == (EXIT_CODES["unknown"], "unknown")
+    assert verdict["kept"]["profiles"][0]["result"]["verdict"] == "win"
+    code, out, _ = autotp(*asked, "--fresh")
+    assert code == EXIT_CODES["unknown"]
+    assert "stays as it was" in out
+    assert (tmp_path / "tuned.yaml").read_bytes() == written
 
 
 def test_an_interrupted_resume_keeps_what_was_proven(done: Done) -> None:

@@ -1,9 +1,10 @@
 """The events of a tuning as lines of text."""
 
+import msgspec
 import pytest
 
 from autotp.deploy.tuned import Result, TunedBaseline
-from autotp.findings.interval import Interval
+from autotp.findings.interval import UNITY, Interval
 from autotp.findings.proof import Proof, ProofState
 from autotp.findings.ruling import Ruling
 from autotp.measuring.lock import Holder
@@ -139,6 +140,20 @@ def test_the_verdict_is_described_with_its_evidence() -> None:
     assert lines[1].startswith("WIN: 1.841 times as fast in throughput")
     assert "95 % interval" in lines[2]
     assert "results/s/tuned.yaml" in lines[3]
+
+
+def test_what_stays_proven_is_described_with_whose_it_is() -> None:
+    """Where nothing new was proven, the lines say why, and what the file still holds, and of what."""
+    unknown = Result(
+        verdict=Ruling.UNKNOWN, gain=UNITY, baseline=TunedBaseline(config={}), reason="the budget was too short"
+    )
+    kept = tuned(profile(F32, result=msgspec.structs.replace(unknown, verdict=Ruling.WIN)))
+    event = VerdictReached(tuned=tuned(profile(result=unknown)), path="/srv/out/tuned.yaml", kept=kept)
+    _, found, why, stays = describe_event(event)
+    assert found == "UNKNOWN: Can't tell whether anything is faster in throughput than OpenVINO's best hint."
+    assert why.strip() == "Why: the budget was too short."
+    assert "/srv/out/tuned.yaml stays as it was" in stays
+    assert "WIN of study 'model-throughput' (of /srv/out/model.xml, begun 2026-07-30 12:00 UTC)" in stays
 
 
 def test_an_unknown_event_is_a_mistake_of_ours() -> None:

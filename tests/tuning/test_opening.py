@@ -1,5 +1,6 @@
 """Opening a tuning: bad input is refused before anything is written."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,44 @@ def test_a_shared_storage_holds_several_studies(model: Path) -> None:
     opened(built(model, storage=url, objectives=["latency_p50"]))
     with pytest.raises(StudyError, match=r"resume=True.*fresh=True"):
         opened(built(model, storage=url))
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {},
+        {"objectives": ["latency_p50"]},
+        {"study": "model-throughput", "objectives": ["latency_p50"], "resume": True},
+        {"storage": "sqlite:///shared.db"},
+    ],
+)
+def test_who_may_replace_a_study_learns_whose_it_is(model: Path, again: dict[str, Any]) -> None:
+    """The model's path and the date stand beside the advice, whichever of the refusals it is."""
+    opened(built(model, out=Path("out"), storage=again.get("storage")))
+    with pytest.raises(StudyError, match=r"fresh=True") as raised:
+        opened(built(model, out=Path("out"), **again))
+    year = datetime.now(UTC).year
+    assert f"'model-throughput' (of {model}, begun {year}-" in str(raised.value)
+
+
+def test_an_owner_stays_until_the_study_is_replaced(model: Path, tmp_path: Path) -> None:
+    """Who goes on with a study doesn't make it theirs, who replaces it does."""
+    (tmp_path / "link.xml").symlink_to(model)
+    (tmp_path / "link.bin").symlink_to(model.with_suffix(".bin"))
+    opened(built(model, out=Path("out"), study="s"))
+    opened(built(tmp_path / "link.xml", out=Path("out"), study="s", resume=True))
+    url = "sqlite:///out/study.db"
+    assert optuna.load_study(study_name="s", storage=url).user_attrs["model"] == str(model)
+    opened(built(tmp_path / "link.xml", out=Path("out"), study="s", fresh=True))
+    assert optuna.load_study(study_name="s", storage=url).user_attrs["model"] == str(tmp_path / "link.xml")
+
+
+def test_a_fresh_study_leaves_the_file_of_the_old_one(model: Path) -> None:
+    """A tuning that is killed before it proves anything has replaced nothing that ships."""
+    opened(built(model, out=Path("out")))
+    Path("out/tuned.yaml").write_text("what was proven")
+    opened(built(model, out=Path("out"), fresh=True))
+    assert Path("out/tuned.yaml").read_text() == "what was proven"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 import autotp
-from autotp.deploy.tuned import Tuned, read_tuned
+from autotp.deploy.tuned import Tuned, read_tuned, write_tuned
 from autotp.errors import EnvironmentFailure, InputError, StudyError
 from autotp.findings.ruling import Ruling
 from autotp.measuring.failure import ArmFailure, Phase, Status
@@ -22,6 +22,8 @@ from autotp.tuning.opening import Tuning
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.simulated import SimulatedStudy, candidates, simulated_tuning
+from tests.support.tuned_files import profile
+from tests.support.tuned_files import tuned as tuned_of
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +133,9 @@ def test_an_existing_study_is_refused_before_anybody_waits(
         autotp.tune(model, budget_s=0.5, out=tmp_path)
 
 
-def simulated(model: Path, out: Path, speed: float = 1.2) -> Tuning:
+def simulated(model: Path, out: Path, speed: float = 1.2, budget_s: float = 60.0) -> Tuning:
     """A tuning on quiet rounds whose only candidate is `speed` times as fast."""
-    return simulated_tuning(made_up(0.01), {candidates(1)[0]: speed}, model, out, seed=1, budget_s=60.0)
+    return simulated_tuning(made_up(0.01), {candidates(1)[0]: speed}, model, out, seed=1, budget_s=budget_s)
 
 
 def test_where_every_candidate_fails_nothing_is_claimed(
@@ -196,3 +198,73 @@ def test_an_interrupt_writes_the_file_before_it_tidies_the_study(
     with pytest.raises(EnvironmentFailure):
         tuner.run_stages(tuning)
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
+
+
+def proven_before(out: Path, verdict: Ruling = Ruling.WIN) -> bytes:
+    """Write a tuned.yaml with this verdict, of another study, into `out`, and return its bytes."""
+    shipped = profile(result=msgspec.structs.replace(profile().result, verdict=verdict))
+    write_tuned(out / "tuned.yaml", tuned_of(shipped), "What an earlier study proved.")
+    return (out / "tuned.yaml").read_bytes()
+
+
+def ended(tuning: Tuning) -> VerdictReached:
+    """Run the stages of `tuning` and return its last event."""
+    events: list[Event] = []
+    tuning.session.emit = events.append
+    tuner.run_stages(tuning)
+    assert isinstance(events[-1], VerdictReached)
+    return events[-1]
+
+
+@pytest.mark.parametrize("before", [Ruling.WIN, Ruling.TIE])
+def test_what_another_study_proved_stays_where_this_one_cannot_tell(
+    model: Path, tmp_path: Path, before: Ruling
+) -> None:
+    """The file isn't touched; the last event says what this call found and what the file holds."""
+    written = proven_before(tmp_path, before)
+    last = ended(simulated(model, tmp_path, budget_s=0.5))
+    assert (tmp_path / "tuned.yaml").read_bytes() == written
+    assert last.tuned.profiles[0].result.verdict is Ruling.UNKNOWN
+    assert last.kept == read_tuned(tmp_path / "tuned.yaml")
+
+
+@pytest.mark.parametrize("speed", [1.2, 1.0])
+def test_a_new_win_or_tie_replaces_it(model: Path, tmp_path: Path, speed: float) -> None:
+    """As soon as something is proven, that ships."""
+    proven_before(tmp_path)
+    last = ended(simulated(model, tmp_path, speed))
+    assert last.kept is None
+    assert last.tuned.profiles[0].result.verdict is not Ruling.UNKNOWN
+    assert read_tuned(tmp_path / "tuned.yaml") == last.tuned
+
+
+def test_an_inconclusive_result_is_replaced_by_a_newer_one(model: Path, tmp_path: Path) -> None:
+    """Of two that prove nothing, the newer one is in the file."""
+    proven_before(tmp_path, Ruling.UNKNOWN)
+    last = ended(simulated(model, tmp_path, budget_s=0.5))
+    assert last.kept is None
+    assert read_tuned(tmp_path / "tuned.yaml") == last.tuned
+
+
+def test_an_interrupt_leaves_what_another_study_proved(model: Path, tmp_path: Path) -> None:
+    """Ctrl-C in a study that has proven nothing yet doesn't touch the file."""
+    written = proven_before(tmp_path)
+    tuning = simulated(model, tmp_path)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, ArmEnded):
+            raise KeyboardInterrupt
+
+    tuning.session.emit = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        tuner.run_stages(tuning)
+    assert (tmp_path / "tuned.yaml").read_bytes() == written
+
+
+def test_replacing_a_study_keeps_what_it_proved_until_more_is(model: Path, tmp_path: Path) -> None:
+    """`fresh` and later `resume`, both inconclusive, leave the file as it was."""
+    autotp.tune(model, budget_s=0.5, out=tmp_path)
+    written = proven_before(tmp_path)
+    autotp.tune(model, budget_s=0.5, out=tmp_path, fresh=True)
+    autotp.tune(model, budget_s=0.5, out=tmp_path, resume=True)
+    assert (tmp_path / "tuned.yaml").read_bytes() == written

@@ -24,6 +24,7 @@ from autotp.tuning.constraints import violations
 from autotp.tuning.propose.tpe import TpeProposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import Row, encode_blocks
+from autotp.tuning.study.owner import owner
 from autotp.tuning.study.storage_url import HEARTBEAT_S, open_storage, using_storage
 from autotp.tuning.study.study import PastTrial, Role, Trial
 
@@ -70,7 +71,7 @@ class OptunaStudy:
             )
             before = study.user_attrs.get("identity")
             if before is not None and before != identity:
-                raise StudyError(_difference(request.name, before, identity))
+                raise StudyError(_difference(study, identity))
             fail_stale_trials(study)
             _fail_waiting_trials(study)
             study.set_metric_names([str(metric) for metric in request.objectives])
@@ -224,9 +225,11 @@ def _record_heartbeats(storage: RDBStorage, trials: Iterable[OptunaTrial]) -> No
         storage.record_heartbeat(trial._trial_id)
 
 
-def _difference(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _difference(study: optuna.Study, now: Mapping[str, Any]) -> str:
+    before = study.user_attrs["identity"]
     facts = [fact for fact in now if before.get(fact) != now[fact]]
     return (
-        f"Study {name!r} differs in its {' and '.join(facts)} from what is requested now; "
+        f"Study {study.study_name!r}{owner(study.user_attrs)} differs in its {' and '.join(facts)} "
+        "from what is requested now; "
         f"use {spell('fresh', True)} to replace it or another {spell('study')} for a study of its own."
     )
