@@ -124,10 +124,11 @@ def refuse_existing(request: TuneRequest) -> None:
     resume, fresh, study, out = spell("resume", True), spell("fresh", True), spell("study"), spell("out")
     if request.name in names:
         if not request.resume:
-            where = request.out if request.storage is None else f"the storage {public_url(request.storage)}"
+            shared = request.storage and f"the storage {public_url(request.storage)}"
+            where, other = (shared, study) if shared else (request.out, out)
             raise StudyError(
                 f"Study {request.name!r}{owner_in(request.storage_url, request.name)} exists in {where}: "
-                f"use {resume} to go on with it or {fresh} to replace it; another {study} leaves it alone."
+                f"use {resume} to go on with it or {fresh} to replace it; another {other} leaves it alone."
             )
     elif request.storage is None:
         raise StudyError(
