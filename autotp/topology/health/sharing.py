@@ -1,16 +1,31 @@
-"""Checks for shared cores, CPU quotas, and the kernel's management of memory.
+"""Checks for CPUs that aren't listed, shared cores, CPU quotas, and the kernel's management of memory.
 
 Sources: Documentation/admin-guide/{mm/transhuge,sysctl/kernel,cgroup-v2}.rst and
 Documentation/scheduler/sched-bwc.rst in the kernel's tree.
 """
 
 from autotp.topology.envelope.envelope import quota_folders
+from autotp.topology.hardware.online import CPU_FOLDER, ONLINE, listed_cpus
 from autotp.topology.health.advice import Advice, Inspection
 from autotp.topology.privacy import public_path, public_text
 from autotp.topology.tree.cpulist import format_cpulist
 
 _HUGE_PAGES = "sys/kernel/mm/transparent_hugepage/enabled"
 _NUMA_BALANCING = "proc/sys/kernel/numa_balancing"
+
+
+def other_cpus_listed(inspection: Inspection) -> Advice | None:
+    """Advise if this process runs on CPUs that the machine's files don't list as online."""
+    if inspection.topology.machine.listed:
+        return None
+    return Advice(
+        id="other_cpus_listed",
+        seen=f"this process may run on CPUs {format_cpulist(inspection.topology.envelope.cpus)}, but /{ONLINE} "
+        f"lists {format_cpulist(listed_cpus(inspection.tree))}; autotp takes the former as the machine's CPUs",
+        why="OpenVINO reads that file: it uses only CPUs that both name, and can't compile if there are none",
+        do="let the container see the host's CPUs: LXCFS without --enable-cfs, or no mount of it over "
+        f"/{CPU_FOLDER} and /proc/stat",
+    )
 
 
 def siblings_outside(inspection: Inspection) -> Advice | None:

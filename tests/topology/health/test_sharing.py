@@ -10,6 +10,14 @@ from tests.support.health_advice import advice
 BOX = "sys/fs/cgroup/box"
 
 
+def test_a_mask_beyond_the_listed_cpus_is_reported(tmp_path: Path) -> None:
+    """The advice names both sets of CPUs; a mask within the list needs none."""
+    seen = advice(tmp_path, {f"{CPU}/online": "0-3", "proc/self/status": "Cpus_allowed_list: 2-5"})
+    assert "may run on CPUs 2-5" in seen["other_cpus_listed"].seen
+    assert "online lists 0-3;" in seen["other_cpus_listed"].seen
+    assert "other_cpus_listed" not in advice(tmp_path, {"proc/self/status": "Cpus_allowed_list: 2-3"})
+
+
 @pytest.mark.parametrize(
     ("allowed", "words"),
     [
