@@ -11,7 +11,7 @@ from tests.support.trees import Described, build
 
 
 def test_a_machine_that_its_files_do_not_list_is_not_predicted() -> None:
-    """OpenVINO reads the files, so what it makes of other CPUs is unknown; the real sockets stand in for its own."""
+    """OpenVINO reads the files, so what it makes of other CPUs is unknown, and real sockets stand in."""
     with in_memory() as folder:
         machine = probe(build(Described(sockets=2, cores_per_node=2), Path(folder) / "root")).machine
     unlisted = msgspec.structs.replace(machine, listed=False)
