@@ -98,9 +98,11 @@ def quota(inspection: Inspection) -> Advice | None:
         return None
     return Advice(
         id="cpu_quota",
-        seen=f"a quota of {envelope.cpu_quota:g} CPU(s) on {len(envelope.cpus)} CPUs, "
-        f"set by {public_path(envelope.reasons.cpu_quota_folder or '', {})}",
-        why="OpenVINO ignores the quota: if more threads run, all are stopped for a part of each period",
+        seen=f"a quota of {envelope.cpu_quota:g} CPU(s) on {len(envelope.cpus)} CPUs, set by "
+        f"{public_path(envelope.reasons.cpu_quota_folder or '', {})}, "
+        f"in periods of {envelope.cpu_quota_period_s:g} s",
+        why="OpenVINO ignores the quota: if more threads run, all are stopped for a part of each period; and as "
+        "blocks last whole periods, after one that isn't timed, long periods need long budgets",
         do="give whole CPUs instead of a share (docker run --cpuset-cpus, a Kubernetes static CPU policy), "
         "or raise the quota on the host",
     )
