@@ -3,13 +3,13 @@
 Only this room prints or configures logging; `main` turns every AutotpError into a message and an exit code.
 """
 
-import io
-import os
 import sys
 from importlib import import_module
 
 import click
 
+from autotp.cli.signals import FIRST_CODE, stopped_by_signals
+from autotp.cli.streams import lasting_streams
 from autotp.errors import AutotpError, EnvironmentFailure
 from autotp.options import Spelling, spelled_for
 
@@ -40,8 +40,19 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with the outcome's exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    with lasting_streams() as stdout:
+        with stopped_by_signals() as signals:
+            code = _run()
+        if signals:
+            code = FIRST_CODE + signals[0]
+        sys.stdout.flush()
+        if failure := stdout and stdout.failure:
+            code = _complain(f"Can't write the output: {failure.strerror}.", EnvironmentFailure.exit_code)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line and return the exit code; what went wrong is printed."""
     try:
         code = cli.main(standalone_mode=False)
     except AutotpError as error:
@@ -56,27 +67,13 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         code = _complain("stopped.", INTERRUPTED)
     except Exception as error:
-        code = _report_unwritable_output(error) or _report_bug(error)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = _report_bug(error)
+    return code if isinstance(code, int) else 0
 
 
 def _complain(sentence: str, code: int) -> int:
     click.echo(f"autotp: {sentence}", err=True)
     return code
-
-
-def _report_unwritable_output(error: Exception) -> int | None:
-    """Report that stdout can't be written to and return the exit code; None if `error` has another cause."""
-    if not isinstance(error, OSError) or error.filename is not None:
-        return None
-    try:
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-    except OSError:
-        # Python would try to write the rest again when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _complain(f"Can't write the output: {error.strerror or error}.", EnvironmentFailure.exit_code)
-    return None
 
 
 def _report_bug(error: Exception) -> int:

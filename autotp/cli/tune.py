@@ -34,14 +34,12 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
 def run(model: Path, as_json: bool, options: dict[str, Any]) -> int:
     """Tune, print the events, and return the exit code of the verdict."""
     import logging
-    import signal
 
     from autotp.report.progress import describe_event
     from autotp.tuning.api import tune
     from autotp.tuning.events import Event, VerdictReached
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop ends like Ctrl-C
     verdicts: list[str] = []
 
     def listen(event: Event) -> None:

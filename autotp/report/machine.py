@@ -75,7 +75,10 @@ def _envelope_lines(envelope: Envelope) -> list[str]:
     cpus = " ".join(filter(None, (_CPUS_REASONS[reasons.cpus], reasons.cpuset_folder)))
     return [
         f"these CPUs: {cpus}",
-        "no CPU quota" if quota is None else f"quota of {quota:g} CPU(s), set by {reasons.cpu_quota_folder}",
+        "no CPU quota"
+        if quota is None
+        else f"quota of {quota:g} CPU(s), set by {reasons.cpu_quota_folder}, "
+        f"in periods of {envelope.cpu_quota_period_s:g} s",
         "no memory limit"
         if limit is None
         else f"memory limit {spell_bytes(limit)}, set by {reasons.memory_limit_folder}",

@@ -62,7 +62,9 @@ def _read_machine(tree: Tree, model: CpuModel) -> Machine:
         Cpu(id=cpu, core=layout.core_of[cpu], socket=layout.socket_of[cpu], node=home[cpu], kind=kinds[cpu])
         for cpu in layout.online
     )
-    return Machine(cpus=cpus, nodes=nodes, caches=caches, isa=model.isa, model_name=model.name)
+    return Machine(
+        cpus=cpus, nodes=nodes, caches=caches, isa=model.isa, model_name=model.name, listed=layout.listed
+    )
 
 
 def narrow(topology: Topology, cpus: tuple[int, ...]) -> Topology:

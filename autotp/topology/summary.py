@@ -34,6 +34,7 @@ def summary(topology: Topology, brand: str | None = None) -> dict[str, object]:
         "envelope": {
             "cpus": list(envelope.cpus),
             "cpu_quota": envelope.cpu_quota,
+            "cpu_quota_period_s": envelope.cpu_quota_period_s,
             "memory_limit_bytes": envelope.memory_limit_bytes,
             "reasons": _reasons(envelope.reasons),
         },

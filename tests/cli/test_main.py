@@ -1,8 +1,10 @@
 """The command line as a whole: help, exit codes, and that errors are caught once."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from autotp.cli import COMMANDS
 from tests.support.command_line import autotp
+from tests.support.interrupts import receive
 
 
 def test_help_names_every_command() -> None:
@@ -78,6 +81,23 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autotp.topology.probe.probe", interrupted)
     code, _, err = autotp("probe")
     assert (code, err.strip()) == (130, "autotp: stopped.")
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("is_swallowed", [False, True])
+def test_other_signals_end_with_their_own_code(
+    number: int, expected: int, is_swallowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that a signal ended says so by its exit code, also where a server takes it for its usual end."""
+
+    def signalled(sysroot: object) -> tuple[object, ...]:
+        with suppress(*([KeyboardInterrupt] if is_swallowed else [])):
+            receive(number)
+        return ()
+
+    monkeypatch.setattr("autotp.topology.health.health.health", signalled)
+    code, _, err = autotp("health", "--json")
+    assert (code, err.strip()) == (expected, "" if is_swallowed else "autotp: stopped.")
 
 
 def test_the_module_is_the_command() -> None:

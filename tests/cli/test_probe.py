@@ -43,7 +43,8 @@ def test_json_has_the_agreed_keys(tmp_path: Path) -> None:
     node = {"id": 1, "sockets": [1], "cpus": [2, 3, 6, 7], "memory_bytes": 64 * 2**30, "distances": [21, 10]}
     assert found["nodes"][1] == node
     reasons = found["envelope"].pop("reasons")
-    assert found["envelope"] == {"cpus": list(range(8)), "cpu_quota": None, "memory_limit_bytes": None}
+    limits = dict.fromkeys(("cpu_quota", "cpu_quota_period_s", "memory_limit_bytes"))
+    assert found["envelope"] == {"cpus": list(range(8)), **limits}
     assert reasons["cpus"] == "every"
     assert set(found["fingerprint"]) == {"id", "hard", "soft"}
     assert set(found["cpu"]) == {"brand", "isa"}
@@ -78,7 +79,7 @@ def test_the_group_that_limits_is_named(tmp_path: Path) -> None:
     _, out, _ = autotp("probe", "--sysroot", root)
     for line in (
         "these CPUs: the cpuset of /sys/fs/cgroup/alice",
-        "quota of 1.5 CPU(s), set by /sys/fs/cgroup/alice",
+        "quota of 1.5 CPU(s), set by /sys/fs/cgroup/alice, in periods of 0.1 s",
         "memory limit 1 GiB, set by /sys/fs/cgroup/alice/job",
     ):
         assert line in out

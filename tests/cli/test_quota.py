@@ -45,6 +45,14 @@ def test_probe_sees_the_quota(group: Group, job: Job) -> None:
     assert (len(envelope["cpus"]), envelope["cpu_quota"]) == (CPUS, QUOTA)
 
 
+@pytest.mark.parametrize("period_us", [10_000, 1_000_000])
+def test_probe_sees_the_period(period_us: int, job: Job) -> None:
+    """Blocks follow the period that the group really has."""
+    with cpu_quota(QUOTA, period_us) as group:
+        envelope = json.loads(autotp(group, job, "probe", "--json").stdout)["envelope"]
+    assert (envelope["cpu_quota"], envelope["cpu_quota_period_s"]) == (QUOTA, period_us / 1e6)
+
+
 def test_the_space_holds_the_threads_that_fit(group: Group, job: Job) -> None:
     """One thread is all that the latency space offers, and it names the quota for what it left out."""
     found = json.loads(autotp(group, job, "space", "latency", "--json").stdout)

@@ -62,3 +62,23 @@ def test_a_broken_space_is_bad_input(
     code, out, err = autotp("space", str(path))
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert words in err
+
+
+@pytest.mark.parametrize("allowed", ["4-7", "2-5"])
+@pytest.mark.parametrize("command", ["space", "probe", "health"])
+def test_the_cpus_of_a_mask_beyond_the_list_are_the_machine(tmp_path: Path, command: str, allowed: str) -> None:
+    """Where a container numbers its CPUs anew, the machine is described by those that the process runs on."""
+    root = build(Described(cores_per_node=8), tmp_path)
+    (root / "sys/devices/system/cpu/online").write_text("0-3\n")
+    (root / "proc/self/status").write_text(f"Cpus_allowed_list:\t{allowed}\n")
+    code, out, err = autotp(command, "--json", "--sysroot", str(root))
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    first = int(allowed[0])
+    if command == "probe":
+        assert (found["logical_cpus"], found["envelope"]["cpus"]) == (4, list(range(first, first + 4)))
+    elif command == "health":
+        assert f"CPUs {allowed}," in found["advice"][0]["seen"]
+    else:
+        (streams,) = (knob["values"] for knob in found["knobs"] if knob["name"] == "num_streams")
+        assert max(value for value in streams if isinstance(value, int)) == 4

@@ -191,6 +191,40 @@ def test_ctrl_c_leaves_a_study_that_resume_continues(tmp_path: Path) -> None:
     assert "search" in [trial.user_attrs["role"] for trial in after[len(before) :]]
 
 
+def test_a_terminal_that_closes_leaves_a_study_and_a_file(tmp_path: Path) -> None:
+    """SIGHUP, which comes twice and after the output has gone: exit code 129, `unknown` in tuned.yaml."""
+    model, out = matmul_model(tmp_path), tmp_path / "out"
+    argv = [*TUNE, str(model), "--out", str(out), "--trials", "1", "--budget", "20s"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("baseline "):
+            pass
+        process.stdout.close()
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 129
+    assert read_tuned(out / "tuned.yaml").profiles[0].result.verdict == "unknown"
+    assert not [trial for trial in trials_of(out, "model-throughput") if not trial.state.is_finished()]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_reader_that_leaves_does_not_end_a_tuning(form: tuple[str, ...], tmp_path: Path) -> None:
+    """`autotp tune … | head -1`, and under nohup a terminal that closes: on to the verdict and its exit code."""
+    model, out = matmul_model(tmp_path), tmp_path / "out"
+    argv = ["nohup", *TUNE, str(model), "--out", str(out), "--trials", "1", "--budget", "4s", *form]
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        process.send_signal(signal.SIGHUP)
+        err = process.communicate(timeout=60)[1]
+    tuned = read_tuned(out / "tuned.yaml")
+    assert (process.returncode, err) == (EXIT_CODES[tuned.profiles[0].result.verdict], "")
+    assert "was stopped" not in (out / "tuned.yaml").read_text()
+
+
 @rig.requires_rig(shim=False)
 def test_two_sockets_run_a_native_split(tmp_path: Path) -> None:
     """On the pretended 2x1 machine the space `tensor_parallel` proves two sub-streams: 2 threads, 1 without."""

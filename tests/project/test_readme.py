@@ -38,7 +38,7 @@ COMMAND_LINES = sorted(set(re.findall(rf"(?:`|^ {{4}}|^\$ )(autotp (?:{NAMES})\b
 LONE_FLAGS = sorted(set(re.findall(r"`(--[a-z][a-z-]*)[^`]*`", EVERYWHERE)))
 PYTHON = re.findall(r"```python\n(.*?)```", EVERYWHERE, re.S)
 EXAMPLE_SPACES = re.findall(r"```yaml\n(name: .*?)```", EVERYWHERE, re.S)
-EXITS_WITHOUT_ERROR = {0, 1, 70, 130}  # done, the answer is no, a bug, stopped
+EXITS_WITHOUT_ERROR = {0, 1, 70, 129, 130, 143}  # done, the answer is no, a bug, stopped
 
 
 def flags_of(name: str) -> set[str]:

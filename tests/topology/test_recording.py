@@ -73,6 +73,15 @@ def _check(root: Path, folder: Path) -> None:
     assert _contents(folder.with_name("again")) == _contents(folder)
 
 
+@pytest.mark.parametrize("allowed", ["4-7", "2-5", "0-7"])
+def test_cpus_that_are_not_listed_are_recorded(allowed: str, tmp_path: Path) -> None:
+    """Where the list and the mask name other CPUs, the recording shows the same machine and the same advice."""
+    numbers = {"sys/devices/system/cpu/online": "0-3", "proc/self/status": f"Cpus_allowed_list: {allowed}"}
+    root = write(tmp_path / "root", files(two_sockets()) | numbers)
+    _check(root, tmp_path / "recording")
+    assert health(tmp_path / "recording") == health(root)
+
+
 def _contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

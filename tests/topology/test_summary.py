@@ -36,6 +36,7 @@ def test_the_summary_is_json_with_the_promised_keys(tmp_path: Path) -> None:
         "envelope": {
             "cpus": list(range(8)),
             "cpu_quota": 1.5,
+            "cpu_quota_period_s": 0.1,
             "memory_limit_bytes": None,
             "reasons": {
                 "cpus": "every",

@@ -4,7 +4,9 @@ Blocks are short, but not under a CPU quota. The kernel grants CPU time once per
 used up its share until the next period (Documentation/scheduler/sched-bwc.rst). A short block with an unused share
 would never be stopped, although the arm's users would be; and a block after a greedier arm would be stopped
 because of that arm. So under a quota, each arm first runs untimed for one period, and its blocks last whole
-periods.
+periods: wherever it begins, a block of one period holds all of the running and standing still that repeats. Three
+are timed, so that the untimed one takes only a quarter of the time, but fewer long ones (a period is a second at
+most): within a budget, several rounds tell more than a long block.
 """
 
 import sys
@@ -21,6 +23,7 @@ LONGEST_BLOCK_SHARE = 1 / 300  # of a budget: a slow model must get enough round
 TURNS_PER_BLOCK = 4  # turns of all requests in flight; the lead-in is one more, the drain at most one
 QUOTA_PERIOD_S = 0.1  # the kernel's default (sched-bwc.rst), which Docker and Kubernetes keep
 PERIODS_PER_BLOCK = 3
+ENOUGH_PERIODS_S = 0.3  # no further periods are added to a block for their number's sake
 
 
 class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,8 +49,9 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
         usual_s, unit = workload.block_s, workload.unit
         if envelope.cpu_quota is None or envelope.cpu_quota >= len(envelope.cpus):
             return cls(duration_s=usual_s, usual_s=usual_s, unit=unit)
-        duration_s = max(usual_s, PERIODS_PER_BLOCK * QUOTA_PERIOD_S)
-        return cls(duration_s=duration_s, lead_in_s=QUOTA_PERIOD_S, usual_s=usual_s, unit=unit)
+        period_s = envelope.cpu_quota_period_s or QUOTA_PERIOD_S
+        duration_s = _shortest_s(usual_s, period_s)
+        return cls(duration_s=duration_s, lead_in_s=period_s, usual_s=usual_s, unit=unit)
 
     @property
     def by_count(self) -> bool:
@@ -81,7 +85,7 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(self, amount=max(self.amount, amount))
         wanted_s = min(TURNS_PER_BLOCK * turn_s, longest_s)
         if self.lead_in_s:
-            wanted_s = ceil(wanted_s / self.lead_in_s) * self.lead_in_s
+            wanted_s = _periods(wanted_s, self.lead_in_s) * self.lead_in_s
         return msgspec.structs.replace(self, duration_s=max(self.duration_s, wanted_s))
 
     def rounds(self, usual: int) -> int:
@@ -89,10 +93,10 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
 
         Blocks that are longer because the model is slow don't reduce the number.
         """
+        if self.lead_in_s:
+            return ceil(usual * BLOCK_S / _shortest_s(self.usual_s, self.lead_in_s))
         if self.usual_s > BLOCK_S:
             return ceil(usual * BLOCK_S / self.usual_s)
-        if self.lead_in_s:
-            return ceil(usual * BLOCK_S / (PERIODS_PER_BLOCK * self.lead_in_s))
         return ceil(usual * BLOCK_S / min(self.duration_s, BLOCK_S))
 
     def run(self, arm: Arm, seed: int = 0, number: int = 0) -> Block:
@@ -110,3 +114,14 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
                 seed=seed,
             )
         )
+
+
+def _shortest_s(usual_s: float, period_s: float) -> float:
+    """Return the length of the shortest blocks under a quota: whole periods that take `usual_s` or longer."""
+    enough = min(PERIODS_PER_BLOCK, _periods(ENOUGH_PERIODS_S, period_s))
+    return max(enough, _periods(usual_s, period_s)) * period_s
+
+
+def _periods(seconds: float, period_s: float) -> int:
+    """Return how many periods take `seconds` or longer."""
+    return ceil(round(seconds / period_s, 6))

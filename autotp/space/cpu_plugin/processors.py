@@ -144,8 +144,11 @@ def read_machine(machine: Machine) -> Reading | None:
     """Return what OpenVINO reads about `machine`, None if that can't be predicted.
 
     That is so if OpenVINO misreads sysfs or guesses from /proc/cpuinfo: without caches, with more than two threads
-    per core, with E-cores outside of every third-level cache, or with nodes whose list of CPUs it misreads.
+    per core, with E-cores outside of every third-level cache, with nodes whose list of CPUs it misreads, or where
+    sysfs lists other CPUs as online than those that this process runs on.
     """
+    if not machine.listed:
+        return None
     caches, type_of, nodes = _sockets(machine), _types(machine), _nodes(machine)
     if caches is None or type_of is None:
         return None

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from autotp.topology.envelope.envelope import quota_folders
-from autotp.topology.tree.ticks import read_ticks
+from autotp.topology.tree.ticks import read_ticks, ticks_of
 from autotp.topology.tree.tree import Tree
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -49,7 +49,7 @@ class UsageReader:
 
     def read(self) -> Usage:
         """Return the usage so far."""
-        ticks = [ticks for cpu, ticks in read_ticks(self._tree).items() if cpu in self._cpus]
+        ticks = ticks_of(self._cpus, read_ticks(self._tree)).values()
         steal = sum(cpu.steal or 0 for cpu in ticks)
         return Usage(
             busy_s=TICK_S * (sum(cpu.total - cpu.idle for cpu in ticks) - steal),

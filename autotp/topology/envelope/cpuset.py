@@ -54,13 +54,18 @@ def read_allowed(tree: Tree, online: tuple[int, ...]) -> Allowed:
         cpusets = _cpusets(tree, online)
         cpus = _recorded_cpus(tree, online, cpusets)
     else:
-        cpus = tuple(sorted(os.sched_getaffinity(0)))
+        cpus = read_mask(tree) or online
         cpusets = () if cpus == online else _cpusets_if_sound(tree, online)
     return _explained(tree, cpus, frozenset(online), cpusets)
 
 
+def read_mask(tree: Tree) -> tuple[int, ...]:
+    """Return the CPUs of the process's mask; in a recording also offline ones, and none if it isn't known."""
+    return tree.parse(STATUS, _mask) or () if tree.recorded else tuple(sorted(os.sched_getaffinity(0)))
+
+
 def _recorded_cpus(tree: Tree, online: tuple[int, ...], cpusets: tuple[_Cpuset, ...]) -> tuple[int, ...]:
-    mask = tree.parse(STATUS, _mask) or online
+    mask = read_mask(tree) or online
     cpus = frozenset(online).intersection(mask, *(cpuset.cpus for cpuset in cpusets))
     if not cpus:
         raise tree.error(STATUS, f"it and the cpuset leave none of the online CPUs {format_cpulist(online)}")

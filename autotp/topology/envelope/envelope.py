@@ -34,11 +34,15 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process may use: `cpus` by id, `cpu_quota` in CPUs (1.5: 150 ms in each 100 ms). None: no limit."""
+    """What a process may use: `cpus` by id, `cpu_quota` in CPUs (1.5: 150 ms in each 100 ms). None: no limit.
+
+    `cpu_quota_period_s` is the period of the group that sets the quota.
+    """
 
     cpus: tuple[int, ...]
     cpu_quota: float | None
     memory_limit_bytes: int | None
+    cpu_quota_period_s: float | None = None
     reasons: Reasons = Reasons()
 
 
@@ -54,6 +58,7 @@ def read_envelope(tree: Tree, online: tuple[int, ...]) -> Envelope:
         cpus=allowed.cpus,
         cpu_quota=quota,
         memory_limit_bytes=limit,
+        cpu_quota_period_s=None if quota_folder is None else _period_s(tree, quota_folder),
         reasons=Reasons(
             cpus=allowed.reason,
             cpuset_folder=_shown(allowed.cpuset_folder),
@@ -94,18 +99,29 @@ def _tightest(
 
 
 def _quota(tree: Tree, folder: str) -> float | None:
-    quota = tree.parse(f"{folder}/cpu.max", _cpu_max)
+    bandwidth = _bandwidth_us(tree, folder)
+    return bandwidth and bandwidth[0] / bandwidth[1]
+
+
+def _period_s(tree: Tree, folder: str) -> float | None:
+    bandwidth = _bandwidth_us(tree, folder)
+    return bandwidth and bandwidth[1] / 1e6
+
+
+def _bandwidth_us(tree: Tree, folder: str) -> tuple[int, int] | None:
+    """Return the CPU time that a group may use in each period, and the period, in microseconds."""
+    bandwidth = tree.parse(f"{folder}/cpu.max", _cpu_max)
     quota_us = tree.number(f"{folder}/cpu.cfs_quota_us")
-    if quota is not None or quota_us is None or quota_us <= 0:
-        return quota
-    return quota_us / (tree.parse(f"{folder}/cpu.cfs_period_us", _period) or _DEFAULT_PERIOD_US)
+    if bandwidth is not None or quota_us is None or quota_us <= 0:
+        return bandwidth
+    return quota_us, tree.parse(f"{folder}/cpu.cfs_period_us", _period) or _DEFAULT_PERIOD_US
 
 
-def _cpu_max(text: str) -> float | None:
+def _cpu_max(text: str) -> tuple[int, int] | None:
     quota_us, _, period_us = text.partition(" ")
     if quota_us == "max":
         return None
-    return _positive(quota_us) / (_period(period_us.strip()) if period_us else _DEFAULT_PERIOD_US)
+    return _positive(quota_us), _period(period_us.strip()) if period_us else _DEFAULT_PERIOD_US
 
 
 def _positive(text: str) -> int:

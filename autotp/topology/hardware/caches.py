@@ -5,8 +5,9 @@ As in hwloc, a cache whose mask is empty (ia64) belongs to its core, and an inde
 
 import re
 
-from autotp.topology.hardware.layout import CPU_FOLDER, Layout
+from autotp.topology.hardware.layout import Layout
 from autotp.topology.hardware.machine import Cache
+from autotp.topology.hardware.online import CPU_FOLDER
 from autotp.topology.tree.cpulist import parse_cpulist, parse_cpumask
 from autotp.topology.tree.tree import Tree, parse_integer
 

@@ -8,8 +8,9 @@ smaller first-level data cache, which identifies them in a recording without the
 
 from itertools import pairwise
 
-from autotp.topology.hardware.layout import CPU_FOLDER, Layout
+from autotp.topology.hardware.layout import Layout
 from autotp.topology.hardware.machine import Cache, CoreKind
+from autotp.topology.hardware.online import CPU_FOLDER
 from autotp.topology.tree.cpulist import parse_cpulist
 from autotp.topology.tree.tree import Tree, parse_integer
 

@@ -1,4 +1,4 @@
-"""Which CPUs are online, and which of them form a core or a socket.
+"""Which of the online CPUs form a core or a socket.
 
 The rules are hwloc's (`look_sysfscpu` in hwloc/topology-linux.c): groups come from the sibling masks of
 Documentation/admin-guide/cputopology.rst rather than from ids, because ids repeat (s390 books, several dies)
@@ -6,21 +6,17 @@ or are -1 (old arm64 and powerpc kernels). Newer file names are tried first, and
 kernels cut off at a page. Ids, from sysfs or else from /proc/cpuinfo, are used only for CPUs that have no mask.
 """
 
-import re
 from collections.abc import Iterator
 
 import msgspec
 
 from autotp.topology.hardware.cpuinfo import CpuModel, CpuPlace, read_cpu_places
-from autotp.topology.tree.cpulist import MAX_ID, parse_cpulist, parse_cpumask
-from autotp.topology.tree.ticks import read_ticks
+from autotp.topology.hardware.online import CPU_FOLDER, read_online
+from autotp.topology.tree.cpulist import parse_cpulist, parse_cpumask
 from autotp.topology.tree.tree import Tree
-
-CPU_FOLDER = "sys/devices/system/cpu"
 
 _CORE_FILES = ("core_cpus", "core_cpus_list", "thread_siblings", "thread_siblings_list")
 _SOCKET_FILES = ("package_cpus", "package_cpus_list", "core_siblings", "core_siblings_list")
-_CPU_NAME = re.compile(r"cpu[0-9]{1,5}", re.ASCII)
 _MAX_SOCKET_ID = 2**31 - 1
 
 # Bulldozer and Jaguar list the cores of a compute unit as thread siblings, each with a core id of its own.
@@ -30,16 +26,20 @@ CpuSet = frozenset[int]
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """The online CPUs, and for each of them its core (counted from 0) and its socket's id."""
+    """The online CPUs, and for each of them its core (counted from 0) and its socket's id.
+
+    `listed` is False if the machine's own files list other CPUs as online.
+    """
 
     online: tuple[int, ...]
+    listed: bool = True
     core_of: dict[int, int]
     socket_of: dict[int, int]
 
 
 def read_layout(tree: Tree, model: CpuModel) -> Layout:
     """Return the layout of the online CPUs; TopologyError if there are none."""
-    online = _online(tree)
+    online, listed = read_online(tree)
     sockets = list(_by_mask(tree, online, _SOCKET_FILES))
     cores = list(_by_mask(tree, online, _CORE_FILES))
     places = _places(tree, _left_out(online, sockets) | _left_out(online, cores))
@@ -48,25 +48,7 @@ def read_layout(tree: Tree, model: CpuModel) -> Layout:
         cores = [part for group in cores for part in _by_core_id(tree, group)]
     cores += _by_place({cpu: places[cpu] for cpu in _left_out(online, cores)}, socket_of)
     core_of = {cpu: core for core, group in enumerate(sorted(cores, key=min)) for cpu in group}
-    return Layout(online=online, core_of=core_of, socket_of=socket_of)
-
-
-def _online(tree: Tree) -> tuple[int, ...]:
-    folders = (int(name.removeprefix("cpu")) for name in tree.names(CPU_FOLDER, _CPU_NAME))
-    online = (
-        tree.parse(f"{CPU_FOLDER}/online", parse_cpulist)
-        or [cpu for cpu in folders if cpu <= MAX_ID and _is_online(tree, cpu)]
-        or [cpu for cpu in read_cpu_places(tree) if cpu <= MAX_ID]
-        or [cpu for cpu in read_ticks(tree) if cpu <= MAX_ID]
-    )
-    if not online:
-        raise tree.error(f"{CPU_FOLDER}/online", "neither this nor proc/cpuinfo or proc/stat names a CPU")
-    return tuple(sorted(online))
-
-
-def _is_online(tree: Tree, cpu: int) -> bool:
-    # A CPU that can't be taken offline, mostly cpu0, has no such file.
-    return tree.number(f"{CPU_FOLDER}/cpu{cpu}/online") != 0
+    return Layout(online=online, listed=listed, core_of=core_of, socket_of=socket_of)
 
 
 def _by_mask(tree: Tree, online: tuple[int, ...], names: tuple[str, ...]) -> Iterator[CpuSet]:

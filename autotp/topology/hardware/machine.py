@@ -45,13 +45,17 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The online part of a machine. CPUs and nodes are sorted by id, caches by level, kind and CPUs."""
+    """The online part of a machine. CPUs and nodes are sorted by id, caches by level, kind and CPUs.
+
+    `listed` is False if the machine's own files, which OpenVINO reads, list other CPUs as online.
+    """
 
     cpus: tuple[Cpu, ...]
     nodes: tuple[Node, ...]
     caches: tuple[Cache, ...]
     isa: tuple[str, ...]
     model_name: str | None
+    listed: bool = True
 
     @property
     def sockets(self) -> int:

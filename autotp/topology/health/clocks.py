@@ -6,7 +6,7 @@ are those of arch/x86/kernel/cpu/mce/therm_throt.c.
 
 from collections import Counter
 
-from autotp.topology.hardware.layout import CPU_FOLDER
+from autotp.topology.hardware.online import CPU_FOLDER
 from autotp.topology.health.advice import Advice, Inspection
 from autotp.topology.privacy import public_text
 

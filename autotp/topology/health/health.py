@@ -13,6 +13,7 @@ from autotp.topology.health.other_load import begin_steal_sample, other_load, vi
 from autotp.topology.health.sharing import (
     huge_pages,
     numa_balancing,
+    other_cpus_listed,
     quota,
     quota_throttling,
     siblings_inside,
@@ -29,6 +30,7 @@ _CHECKS: tuple[Callable[[Inspection], Advice | None], ...] = (
     governor,
     turbo,
     thermal,
+    other_cpus_listed,
     siblings_outside,
     siblings_inside,
     quota,

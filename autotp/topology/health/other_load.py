@@ -9,7 +9,7 @@ import time
 
 from autotp.topology.hardware.cpuinfo import read_cpu_model
 from autotp.topology.health.advice import Advice, Inspection, StealSample
-from autotp.topology.tree.ticks import Ticks, read_ticks
+from autotp.topology.tree.ticks import Ticks, read_ticks, ticks_of
 from autotp.topology.tree.tree import Tree
 
 # Advice is given if processes waited for a CPU in 1 % of the last 10 s, or if a tenth of the CPUs were busy in the
@@ -88,9 +88,10 @@ def _finish(inspection: Inspection, steal_sample: StealSample) -> tuple[float | 
 def _stolen(inspection: Inspection, before: dict[int, Ticks], after: dict[int, Ticks]) -> float | None:
     """Return the stolen share of the allowed CPUs' time between two readings; None if no CPU's is known."""
     stolen = total = 0
-    for cpu in inspection.allowed:
-        now = after.get(cpu.id, _AT_BOOT)
-        then = before.get(cpu.id, _AT_BOOT)
+    allowed = [cpu.id for cpu in inspection.allowed]
+    ended, began = ticks_of(allowed, after), ticks_of(allowed, before)
+    for cpu in allowed:
+        now, then = ended.get(cpu, _AT_BOOT), began.get(cpu, _AT_BOOT)
         if now.steal is not None and then.steal is not None:
             stolen += max(0, now.steal - then.steal)
             total += max(0, now.total - then.total)

@@ -1,16 +1,31 @@
-"""Checks for shared cores, CPU quotas, and the kernel's management of memory.
+"""Checks for CPUs that aren't listed, shared cores, CPU quotas, and the kernel's management of memory.
 
 Sources: Documentation/admin-guide/{mm/transhuge,sysctl/kernel,cgroup-v2}.rst and
 Documentation/scheduler/sched-bwc.rst in the kernel's tree.
 """
 
 from autotp.topology.envelope.envelope import quota_folders
+from autotp.topology.hardware.online import CPU_FOLDER, ONLINE, listed_cpus
 from autotp.topology.health.advice import Advice, Inspection
 from autotp.topology.privacy import public_path, public_text
 from autotp.topology.tree.cpulist import format_cpulist
 
 _HUGE_PAGES = "sys/kernel/mm/transparent_hugepage/enabled"
 _NUMA_BALANCING = "proc/sys/kernel/numa_balancing"
+
+
+def other_cpus_listed(inspection: Inspection) -> Advice | None:
+    """Advise if this process runs on CPUs that the machine's files don't list as online."""
+    if inspection.topology.machine.listed:
+        return None
+    return Advice(
+        id="other_cpus_listed",
+        seen=f"this process may run on CPUs {format_cpulist(inspection.topology.envelope.cpus)}, but /{ONLINE} "
+        f"lists {format_cpulist(listed_cpus(inspection.tree))}; autotp takes the former as the machine's CPUs",
+        why="OpenVINO reads that file: it uses only CPUs that both name, and can't compile if there are none",
+        do="let the container see the host's CPUs: LXCFS without --enable-cfs, or no mount of it over "
+        f"/{CPU_FOLDER} and /proc/stat",
+    )
 
 
 def siblings_outside(inspection: Inspection) -> Advice | None:
@@ -83,9 +98,11 @@ def quota(inspection: Inspection) -> Advice | None:
         return None
     return Advice(
         id="cpu_quota",
-        seen=f"a quota of {envelope.cpu_quota:g} CPU(s) on {len(envelope.cpus)} CPUs, "
-        f"set by {public_path(envelope.reasons.cpu_quota_folder or '', {})}",
-        why="OpenVINO ignores the quota: if more threads run, all are stopped for a part of each period",
+        seen=f"a quota of {envelope.cpu_quota:g} CPU(s) on {len(envelope.cpus)} CPUs, set by "
+        f"{public_path(envelope.reasons.cpu_quota_folder or '', {})}, "
+        f"in periods of {envelope.cpu_quota_period_s:g} s",
+        why="OpenVINO ignores the quota: if more threads run, all are stopped for a part of each period; and as "
+        "blocks last whole periods, after one that isn't timed, long periods need long budgets",
         do="give whole CPUs instead of a share (docker run --cpuset-cpus, a Kubernetes static CPU policy), "
         "or raise the quota on the host",
     )

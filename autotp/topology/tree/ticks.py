@@ -1,9 +1,11 @@
 """How each CPU spent its time since boot: lines `cpuN` of /proc/stat (Documentation/filesystems/proc.rst, 1.7).
 
-Offline CPUs have no line, and container runtimes such as LXCFS hide the CPUs of others.
+Offline CPUs have no line, and container runtimes such as LXCFS hide the CPUs of others. LXCFS also counts those of
+the container from 0, in their order (`proc_stat_read` in its src/proc_fuse.c).
 """
 
 import re
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -30,6 +32,17 @@ class Ticks(msgspec.Struct, frozen=True, kw_only=True):
 def read_ticks(tree: Tree) -> dict[int, Ticks]:
     """Return the ticks of each CPU that has a line, by CPU id."""
     return {int(cpu): _ticks(columns) for cpu, columns in _LINE.findall(tree.text("proc/stat") or "")}
+
+
+def ticks_of(cpus: Collection[int], ticks: Mapping[int, Ticks]) -> dict[int, Ticks]:
+    """Return those of `ticks` that are of `cpus`, by CPU id.
+
+    As many lines as `cpus`, but with other ids, are the same CPUs renumbered.
+    """
+    wanted = set(cpus)
+    if len(ticks) == len(wanted) and set(ticks) != wanted:
+        return {cpu: ticks[line] for cpu, line in zip(sorted(wanted), sorted(ticks), strict=True)}
+    return {cpu: found for cpu, found in ticks.items() if cpu in wanted}
 
 
 def _ticks(columns: str) -> Ticks:

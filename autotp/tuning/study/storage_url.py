@@ -18,13 +18,15 @@ from autotp.errors import EnvironmentFailure, InputError, StudyError
 HEARTBEAT_S = 10
 GRACE_S = 30
 
+_DEFERRED = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)  # as far as they have handlers
+
 
 @contextmanager
 def using_storage(url: str) -> Iterator[None]:
     """Turn errors of SQLAlchemy and Optuna into an AutotpError that names the storage without its password.
 
     Optuna warns of experimental features that this project uses on purpose (heartbeats with ask and tell, metric
-    names); these warnings are silenced here. Ctrl-C takes effect at the end, so that no write is interrupted.
+    names); these warnings are silenced here. Interrupts take effect at the end, so that no write is interrupted.
     """
     try:
         with _interrupts_deferred(), warnings.catch_warnings():
@@ -45,25 +47,28 @@ def using_storage(url: str) -> Iterator[None]:
 
 @contextmanager
 def _interrupts_deferred() -> Iterator[None]:
-    """Defer a first SIGINT to the end; a second one interrupts at once, in case the storage hangs."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    held: list[FrameType | None] = []
+    """Defer a first interrupt to the end; Ctrl-C after it interrupts at once, in case the storage hangs."""
+    handlers = {number: signal.getsignal(number) for number in _DEFERRED}
+    before = {int(number): handler for number, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        before.clear()
+    held: list[tuple[int, FrameType | None]] = []
 
-    def hold(_signal: int, frame: FrameType | None) -> None:
-        if held:
+    def hold(number: int, frame: FrameType | None) -> None:
+        if held and number == signal.SIGINT:
             raise KeyboardInterrupt
-        held.append(frame)
+        held.append((number, frame))
 
-    signal.signal(signal.SIGINT, hold)
+    for number in before:
+        signal.signal(number, hold)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if held:
-            before(signal.SIGINT, held[0])
+            first, frame = held[0]
+            before[first](first, frame)
 
 
 def public_url(url: str) -> str:

@@ -18,9 +18,10 @@ from tests.support.workerless import Workerless
 SECOND = Generation(prompt_tokens=64, new_tokens=64, timed=(Samples.SECOND_TOKENS,))
 
 
-def limited(quota: float | None, workload: Workload | None = None, cpus: int = 2) -> BlockSettings:
-    """How blocks are made on that many CPUs under that quota."""
-    envelope = Envelope(cpus=tuple(range(cpus)), cpu_quota=quota, memory_limit_bytes=None)
+def limited(quota: float | None, workload: Workload | None = None, period_s: float = 0.1) -> BlockSettings:
+    """How blocks are made on two CPUs under that quota."""
+    period = None if quota is None else period_s
+    envelope = Envelope(cpus=(0, 1), cpu_quota=quota, memory_limit_bytes=None, cpu_quota_period_s=period)
     return BlockSettings.within(envelope, workload or ClosedLoop())
 
 
@@ -71,6 +72,34 @@ def test_long_blocks_need_fewer_rounds() -> None:
     """One block of 0.3 s is worth six of the usual ones, and stays so where a slow model makes it longer."""
     assert [limited(1.5).rounds(usual) for usual in (10, 25, 100)] == [2, 5, 17]
     assert limited(1.5).fit(1.0, 2.0).rounds(100) == 17
+
+
+@pytest.mark.parametrize(
+    ("period_s", "block_s", "slow_s", "rounds"),
+    [
+        (0.001, 0.05, 0.5, 100),
+        (0.01, 0.05, 0.5, 100),
+        (0.04, 0.12, 0.52, 42),
+        (0.2, 0.4, 0.6, 13),
+        (1.0, 1.0, 1.0, 5),
+    ],
+)
+def test_blocks_follow_the_period_of_the_quota(
+    period_s: float, block_s: float, slow_s: float, rounds: int
+) -> None:
+    """An untimed period, then whole ones: three, more if they are short, one or two if they are long."""
+    blocks = limited(1.0, period_s=period_s)
+    assert [blocks.lead_in_s, blocks.duration_s] == pytest.approx([period_s, block_s])
+    assert blocks.fit(0.125, 0.5).duration_s == pytest.approx(slow_s)
+    assert blocks.rounds(100) == rounds
+
+
+@pytest.mark.parametrize(("period_s", "block_s", "rounds"), [(0.01, 0.5, 10), (0.3, 0.6, 9), (1.0, 1.0, 5)])
+def test_at_a_rate_blocks_follow_the_period_as_well(period_s: float, block_s: float, rounds: int) -> None:
+    """They last half a second or longer, in whole periods."""
+    blocks = limited(1.0, OpenLoop(rate_per_s=50.0), period_s)
+    assert [blocks.lead_in_s, blocks.duration_s] == pytest.approx([period_s, block_s])
+    assert blocks.rounds(100) == rounds
 
 
 def test_at_a_rate_blocks_hold_twenty_arrivals() -> None:

@@ -18,7 +18,7 @@ V1 = {
 def test_only_the_cpus_asked_for_count(tmp_path: Path) -> None:
     """Busy is what is neither idle nor stolen, in seconds, over the CPUs of the reader."""
     stat = "cpu0 10 0 5 100 7 0 0 3\ncpu1 1000 0 0 0 0 0 0 0\ncpu2 1 0 0 0 0 0 0 1\n"
-    usage = UsageReader([0, 2, 9], Tree(write(tmp_path, {"proc/stat": stat}))).read()
+    usage = UsageReader([0, 2], Tree(write(tmp_path, {"proc/stat": stat}))).read()
     assert (usage.busy_s, usage.steal_s, usage.throttled_s) == pytest.approx((16 * TICK_S, 4 * TICK_S, 0.0))
 
 

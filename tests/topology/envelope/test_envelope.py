@@ -38,16 +38,42 @@ def test_the_tightest_ancestor_counts(tmp_path: Path) -> None:
     }
     envelope = _envelope(tmp_path, files)
     assert (envelope.cpu_quota, envelope.memory_limit_bytes) == (1.5, 2**32)
+    assert envelope.cpu_quota_period_s == 0.05
 
 
 @pytest.mark.parametrize(
-    ("quota", "period", "cpus"), [("150000", "100000", 1.5), ("-1", "100000", None), ("50000", "", 0.5)]
+    ("quota", "period", "expected"),
+    [
+        ("150000", "100000", (1.5, 0.1)),
+        ("1500000", "1000000", (1.5, 1.0)),
+        ("5000", "10000", (0.5, 0.01)),
+        ("-1", "100000", (None, None)),
+        ("50000", "", (0.5, 0.1)),
+    ],
 )
-def test_quotas_of_v1(tmp_path: Path, quota: str, period: str, cpus: float | None) -> None:
+def test_quotas_of_v1(
+    tmp_path: Path, quota: str, period: str, expected: tuple[float | None, float | None]
+) -> None:
     """Version 1 has quota and period in files of their own, and -1 for no quota."""
     files = {"proc/self/cgroup": "2:cpu,cpuacct:/box\n", f"{TOP}/cpu,cpuacct/box/cpu.cfs_quota_us": quota}
     files[f"{TOP}/cpu,cpuacct/box/cpu.cfs_period_us"] = period
-    assert _envelope(tmp_path, files).cpu_quota == cpus
+    envelope = _envelope(tmp_path, files)
+    assert (envelope.cpu_quota, envelope.cpu_quota_period_s) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1000000 1000000", (1.0, 1.0)),
+        ("10000 10000", (1.0, 0.01)),
+        ("50000", (0.5, 0.1)),
+        ("max 1000000", (None, None)),
+    ],
+)
+def test_quotas_of_v2(tmp_path: Path, text: str, expected: tuple[float | None, float | None]) -> None:
+    """Version 2 has both in one file; without a period it is the kernel's default."""
+    envelope = _envelope(tmp_path, {f"{TOP}/outer/inner/cpu.max": text})
+    assert (envelope.cpu_quota, envelope.cpu_quota_period_s) == expected
 
 
 @pytest.mark.parametrize(("text", "limit"), [("9223372036854771712", None), ("1073741824", 2**30)])

@@ -10,6 +10,14 @@ from tests.support.health_advice import advice
 BOX = "sys/fs/cgroup/box"
 
 
+def test_a_mask_beyond_the_listed_cpus_is_reported(tmp_path: Path) -> None:
+    """The advice names both sets of CPUs; a mask within the list needs none."""
+    seen = advice(tmp_path, {f"{CPU}/online": "0-3", "proc/self/status": "Cpus_allowed_list: 2-5"})
+    assert "may run on CPUs 2-5" in seen["other_cpus_listed"].seen
+    assert "online lists 0-3;" in seen["other_cpus_listed"].seen
+    assert "other_cpus_listed" not in advice(tmp_path, {"proc/self/status": "Cpus_allowed_list: 2-3"})
+
+
 @pytest.mark.parametrize(
     ("allowed", "words"),
     [
@@ -68,7 +76,8 @@ def test_a_quota_below_the_cpus(tmp_path: Path, cpu_max: str, is_advised: bool) 
     """A quota of fewer CPUs than there are is reported with its group; a larger one isn't."""
     found = advice(tmp_path, {"proc/self/cgroup": "0::/box", f"{BOX}/cpu.max": cpu_max})
     assert ("cpu_quota" in found) == is_advised
-    assert not is_advised or "1.5 CPU(s) on 8 CPUs, set by /sys/fs/cgroup/group-1" in found["cpu_quota"].seen
+    seen = "1.5 CPU(s) on 8 CPUs, set by /sys/fs/cgroup/group-1, in periods of 0.1 s"
+    assert not is_advised or seen in found["cpu_quota"].seen
 
 
 def test_the_group_that_was_stopped_most_is_told(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from autotp.topology.tree.ticks import Ticks, read_ticks
+import pytest
+
+from autotp.topology.tree.ticks import Ticks, read_ticks, ticks_of
 from autotp.topology.tree.tree import Tree
 from tests.support.recorded_files import write
 
@@ -25,3 +27,10 @@ def test_old_kernels_tell_no_steal(tmp_path: Path) -> None:
 def test_damaged_lines_are_passed_over(tmp_path: Path) -> None:
     """Lines that aren't the kernel's say nothing."""
     assert _ticks(tmp_path, "cpu1 x y\ncpu 1\ncpu123456 1\n\0\n") == {}
+
+
+@pytest.mark.parametrize(("cpus", "seen"), [((0, 1), {0: 1, 1: 2}), ((8, 4), {4: 1, 8: 2}), ((1, 4, 8), {1: 2})])
+def test_renumbered_lines_are_those_of_the_cpus_in_order(cpus: tuple[int, ...], seen: dict[int, int]) -> None:
+    """Lines with other ids are known by their order if there are as many; else those of the same id count."""
+    ticks = {1: Ticks(total=2, idle=0, steal=0), 0: Ticks(total=1, idle=0, steal=0)}
+    assert {cpu: found.total for cpu, found in ticks_of(cpus, ticks).items()} == seen

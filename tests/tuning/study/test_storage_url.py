@@ -8,7 +8,7 @@ import pytest
 
 from autotp.errors import EnvironmentFailure, InputError, StudyError
 from autotp.tuning.study.storage_url import check_storage, open_storage, public_url, study_names, using_storage
-from tests.support.interrupts import press_ctrl_c
+from tests.support.interrupts import press_ctrl_c, receive
 
 SECRETS = (
     "postgresql://ann:hunter2@host:5432/db",
@@ -115,6 +115,21 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
         press_ctrl_c()
         steps.append("second")
     assert steps == ["first"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_other_signals_wait_however_many_come(number: int) -> None:
+    """They are sent twice at times, and a write isn't interrupted by the second one either."""
+    steps, before = [], signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), using_storage("sqlite://"):
+            receive(number)
+            receive(number)
+            steps.append("end")
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    assert steps == ["end"]
 
 
 def test_storages_are_used_from_other_threads(tmp_path: Path) -> None:
