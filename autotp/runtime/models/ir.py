@@ -10,11 +10,7 @@ import re
 
 from autotp.runtime.models.language import Signature, SignedPort
 
-_LISTS_AND_PORTS = re.compile(
-    rb'(?P<begin><layers>)|(?P<end></layers>)|<layer (?P<layer>[^>]*\btype="(?P<type>Parameter|Result)"[^>]*)>'
-    rb"(?P<ports>.*?)</layer>",
-    re.DOTALL,
-)
+_PORT = re.compile(rb'type="(Parameter|Result)"')
 _NAMES = re.compile(rb' names="([^"]*)"')
 _NAME = re.compile(rb'\bname="([^"]*)"')
 _OUTPUT_NAMES = re.compile(rb' output_names="([^"]*)"')
@@ -24,12 +20,15 @@ _SIZE = re.compile(rb"<dim>(-?\d+)</dim>")
 def read_signature(graph: bytes) -> Signature:
     """Return the inputs and outputs of the IR whose XML is `graph`."""
     ports: dict[bytes, list[SignedPort]] = {b"Parameter": [], b"Result": []}
-    levels = 0
-    for found in _LISTS_AND_PORTS.finditer(graph):
-        if found["type"] is None:
-            levels += 1 if found["begin"] else -1
-        elif levels == 1:
-            ports[found["type"]].append(_port(found["layer"], found["ports"]))
+    levels = position = 0
+    for found in _PORT.finditer(graph):
+        begin, end = graph.rfind(b"<layer ", position, found.start()), graph.find(b"</layer>", found.end())
+        if begin < 0 or end < 0:
+            continue
+        levels += graph.count(b"<layers>", position, begin) - graph.count(b"</layers>", position, begin)
+        position = begin
+        if levels == 1:
+            ports[found[1]].append(_port(*graph[begin:end].partition(b">")[::2]))
     return Signature(inputs=tuple(ports[b"Parameter"]), outputs=tuple(ports[b"Result"]))
 
 
