@@ -1,9 +1,14 @@
 """Printing for the commands: JSON, text that rich renders, and notices on stderr."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 
+_STDERR = 2
 _LEAST_WIDTH = 120
 _WIDEST = 1_000_000
 
@@ -29,3 +34,23 @@ def show(renderable: Any) -> None:
         console.width = _WIDEST
         console.width = max(_LEAST_WIDTH, console.measure(renderable).maximum)
     console.print(renderable, soft_wrap=True)
+
+
+@contextmanager
+def without_library_logs() -> Iterator[None]:
+    """Drop what libraries log to stderr from C++ within the `with` block; errors are still raised.
+
+    OpenVINO tries one format after the other, and protobuf logs why a file isn't in each of them.
+    """
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:  # the process was started without one
+        yield
+        return
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)

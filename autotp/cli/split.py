@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from autotp.cli.output import without_library_logs
+
 
 @click.command("split", epilog="Example: autotp split openvino_model.xml --count 2 --min-weights 0 -o split.xml")
 @click.argument("model", type=click.Path(path_type=Path))
@@ -26,5 +28,6 @@ def command(model: Path, count: int, min_weights: int | None, out: Path) -> None
     from autotp.space.knobs.graph_split import MIN_WEIGHTS, GraphSplit
 
     split = GraphSplit(count, MIN_WEIGHTS if min_weights is None else min_weights)
-    layers = save_split(locate(model), split, out)
+    with without_library_logs():
+        layers = save_split(locate(model), split, out)
     click.echo(f"{layers} fully connected layer(s) of {model} split into {count} parts each: {out}")

@@ -24,7 +24,8 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
 
     The settings must beat the best of OpenVINO's hints in measurements of their own after the search.
 
-    MODEL is an IR .xml, an .onnx, or a folder that holds openvino_model.xml.
+    MODEL is a file that OpenVINO reads, such as an IR's .xml, an .onnx, .pb, .tflite or .pdmodel, or a folder
+    that holds openvino_model.xml or TensorFlow's saved_model.pb.
     """
     from autotp.tuning.options import TuneOptions
 

@@ -8,7 +8,8 @@ import msgspec
 from autotp.deploy.tuned import Profile, Tuned, TunedModel
 from autotp.files.links import as_given
 from autotp.findings.metric import METRICS
-from autotp.runtime.models.model_files import Digest, ModelFiles, digest
+from autotp.runtime.models.digest import Digest, digest
+from autotp.runtime.models.model_files import ModelFiles
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
 from autotp.topology.tree.cpulist import format_cpulist, parse_cpulist

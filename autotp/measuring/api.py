@@ -40,7 +40,8 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
     A single request runs synchronously, several are kept in flight.
 
     Args:
-        model: an IR `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
+        model: a file that OpenVINO reads, such as an IR's `.xml`, an `.onnx`, a `.tflite` or a `.pdmodel`, or a
+            folder that holds `openvino_model.xml` or TensorFlow's `saved_model.pb`.
         notice: is called with a sentence if this has to wait for another measurement on the machine.
         **options: as `MeasureOptions` describes them.
 

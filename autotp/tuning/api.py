@@ -20,7 +20,8 @@ def tune(model: str | Path, *, listener: Listener = _ignore, **options: Unpack[T
     """Tune `model` on this machine and write `tuned.yaml` into the study's folder.
 
     Args:
-        model: an IR `.xml`, an `.onnx`, or a folder that holds `openvino_model.xml`.
+        model: a file that OpenVINO reads, such as an IR's `.xml`, an `.onnx`, a `.tflite` or a `.pdmodel`, or a
+            folder that holds `openvino_model.xml` or TensorFlow's `saved_model.pb`.
         listener: called with each event as it happens.
         **options: those that `TuneOptions` describes.
 

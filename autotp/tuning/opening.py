@@ -13,7 +13,7 @@ from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.preparation import choose_open_fields, read_model
 from autotp.measuring.parent.pool import Workers
 from autotp.options import spell
-from autotp.runtime.models.model_files import digest
+from autotp.runtime.models.digest import digest
 from autotp.runtime.models.read import ModelInfo
 from autotp.space.bound_space import BoundSpace, bind
 from autotp.topology.health.health import health

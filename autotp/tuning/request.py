@@ -163,11 +163,12 @@ def _study_name(study: str | None, files: ModelFiles, metrics: Sequence[Metric])
 def _model_name(files: ModelFiles) -> str:
     """Return a name after the path that was given, whatever links lead to.
 
-    It is the folder's name for a file with the usual name, else the file's. In a model hub's cache it holds the
-    snapshot, too, for there folders and files of many models have the same names.
+    It is the folder's name for a file with the usual name, and for a model that is a folder, else the file's. In
+    a model hub's cache it holds the snapshot, too, for there folders and files of many models have the same names.
     """
     path = as_given(files.path)
-    named = path.parent if path.name == "openvino_model.xml" else path.with_suffix("")
+    in_folder = path.parent if path.name == "openvino_model.xml" else path
+    named = in_folder if in_folder.is_dir() else path.with_suffix("")
     return "-".join(_in_snapshot(named)) or (named.resolve() if named.name == ".." else named).name
 
 

@@ -1,12 +1,15 @@
 """`autotp measure`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support import other_formats
 from tests.support.command_line import autotp
+from tests.support.language_models import HIDDEN, embeddings_language_model, sentence_encoder, speech_decoder
 from tests.support.models import WIDTH, dynamic_model, matmul_model
 
 
@@ -58,6 +61,40 @@ def test_text_shows_the_same(tmp_path: Path) -> None:
     assert code == 0
     words = ("throughput", "latency_p99", "memory", "copies", "precision")
     assert [word for word in words if word not in out] == []
+
+
+@pytest.mark.parametrize("name", other_formats.NAMES)
+def test_a_model_of_any_format_is_measured(name: str, tmp_path: Path) -> None:
+    """What OpenVINO reads is a model, whatever its suffix."""
+    path = other_formats.write_all(tmp_path)[name]
+    code, out, err = autotp("measure", str(path), "--budget", "0.1s", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["workload"]["workload"] == "closed_loop"
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [
+        (speech_decoder, ("input_ids=[2,4]", f"encoder_hidden_states=[2,9,{HIDDEN}]", "beam_idx=[2]")),
+        (
+            embeddings_language_model,
+            (f"inputs_embeds=[1,4,{HIDDEN}]", "attention_mask=[1,4]", "position_ids=[1,4]", "beam_idx=[1]"),
+        ),
+        (sentence_encoder, ("input_ids=[1,4]", "attention_mask=[1,4]", "position_ids=[1,4]", "beam_idx=[1]")),
+    ],
+)
+def test_a_decoder_is_measured_with_shapes(
+    make: Callable[[Path], Path], shapes: tuple[str, ...], tmp_path: Path
+) -> None:
+    """One that isn't fed with tokens alone is a model with state; without shapes the flags are named."""
+    model = str(make(tmp_path / "model"))
+    flags = [part for shape in shapes for part in ("--shape", shape)]
+    code, out, err = autotp("measure", model, *flags, "--budget", "0.1s", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["workload"]["workload"] == "closed_loop"
+    code, _, err = autotp("measure", model)
+    assert code == 2
+    assert all(f"--shape '{shape.split('=')[0]}=[" in err for shape in shapes)
 
 
 def test_a_policy_that_does_nothing_is_told(model: str) -> None:

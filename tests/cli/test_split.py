@@ -1,5 +1,7 @@
 """`autotp split`."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import openvino as ov
@@ -35,6 +37,27 @@ def test_what_can_not_be_split_is_one_sentence(arguments: tuple[str, ...], sente
     assert (code, said) == (2, "")
     assert sentence in err
     assert not out.exists()
+
+
+def test_a_file_that_is_no_model_is_one_sentence(tmp_path: Path) -> None:
+    """What OpenVINO's libraries log while they try one format after the other isn't shown."""
+    path = tmp_path / "notes.txt"
+    path.write_text("hello")
+    command = [
+        sys.executable,
+        "-m",
+        "autotp",
+        "split",
+        str(path),
+        "--count",
+        "2",
+        "-o",
+        str(tmp_path / "split.xml"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"autotp: OpenVINO can't read {path}: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".bin"])

@@ -267,7 +267,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("code", "model", "options", "words"),
     [
         (2, "gone.xml", (), "gone.xml doesn't exist"),
-        (2, "text.txt", (), "neither an OpenVINO .xml"),
+        (2, "text.txt", (), "OpenVINO can't read text.txt"),
         (2, ".", (), "holds no openvino_model.xml"),
         (2, "broken.xml", (), "broken.xml"),
         (2, "empty.xml", (), "empty.xml"),

@@ -10,7 +10,8 @@ from autotp.deploy.tuned import Profile, Result, Tuned, TunedBaseline, TunedMach
 from autotp.errors import ModelError
 from autotp.findings.interval import UNITY
 from autotp.findings.ruling import Ruling
-from autotp.runtime.models.model_files import ModelFiles, digest, locate
+from autotp.runtime.models.digest import digest
+from autotp.runtime.models.model_files import ModelFiles, locate
 from autotp.topology.probe import Topology, narrow
 from tests.support.named_machines import topology
 from tests.support.tuned_files import profile, tuned

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import autotp
-from autotp.deploy.load import load
+from autotp.deploy.load import Loaded, load
 from autotp.deploy.tuned import Profile, TunedMachine, TunedWorkload, read_tuned, write_tuned
 from autotp.errors import InputError, ModelError, TunedError
 from autotp.findings.loop import Loop
@@ -21,12 +21,13 @@ from autotp.runtime.graph.split_fc import count_split
 from autotp.runtime.models.language import Attention
 from autotp.space.aliases.effective import Effective
 from autotp.topology.probe import probe
-from tests.support import rig
+from tests.support import other_formats, rig
 from tests.support.hub_cache import cached
-from tests.support.language_models import language_model
+from tests.support.language_models import HIDDEN, language_model, speech_decoder
 from tests.support.loaded_modules import modules_of
 from tests.support.models import WIDTH, counting_model, dynamic_model, expected, matmul_model
 from tests.support.named_machines import topology
+from tests.support.onnx_bytes import WIDTH as SIDE
 from tests.support.trees import Described
 from tests.support.tuned_files import ALLOWED, ROW, SETTINGS, STREAMS, content, here, ship
 
@@ -57,6 +58,44 @@ def test_infer_answers_by_name(model: Path) -> None:
     for answer, factor in zip(answers, (1, -2), strict=True):
         assert list(answer) == ["y"]
         np.testing.assert_allclose(answer["y"], expected(ROW * factor), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", other_formats.NAMES)
+def test_a_model_of_any_format_is_loaded(name: str, tmp_path: Path) -> None:
+    """The config is applied, new weights of the same size are the same model, another graph is another one."""
+    path = ship(other_formats.write_all(tmp_path)[name])
+    row = np.linspace(-1, 1, SIDE, dtype=np.float32)[None]
+    for seed in (0, 1):
+        other_formats.write_all(tmp_path, other_formats.weights(seed))
+        with load(path) as loaded:
+            assert loaded.decision.applied
+            (answer,) = loaded.infer(dict.fromkeys(_inputs(loaded), row)).values()
+        np.testing.assert_allclose(answer, other_formats.expected(row, seed), atol=1e-5)
+    other_formats.write_all(tmp_path, activation=other_formats.TANH)
+    with load(path) as loaded:
+        assert not loaded.decision.applied
+        assert "is not the model that was tuned" in loaded.decision.reason
+        (answer,) = loaded.infer(dict.fromkeys(_inputs(loaded), row)).values()
+    assert answer.min() < 0  # of tanh, not of relu
+
+
+def test_a_decoder_fed_by_an_encoder_is_loaded_with_its_state(tmp_path: Path) -> None:
+    """With its shapes it is a model with state: it goes on from one inference to the next, until the reset."""
+    shapes = {"input_ids": (1, 2), "encoder_hidden_states": (1, 5, HIDDEN), "beam_idx": (1,)}
+    inputs = {
+        "input_ids": np.array([[3, 5]]),
+        "encoder_hidden_states": np.ones((1, 5, HIDDEN), np.float32),
+        "beam_idx": np.zeros(1, np.int32),
+    }
+    path = ship(speech_decoder(tmp_path) / "openvino_model.xml", shapes=shapes)
+    with load(path) as loaded:
+        assert loaded.decision.applied
+        first, second = (loaded.infer(inputs)["logits"] for _ in range(2))
+        loaded.reset()
+        again = loaded.infer(inputs)["logits"]
+    assert first.shape[1] == 2  # a decoder's logits are those of all positions
+    assert np.abs(second - first).max() > 0.1
+    np.testing.assert_array_equal(again, first)
 
 
 def test_paged_attention_is_for_genai(tmp_path: Path) -> None:
@@ -460,3 +499,8 @@ def test_a_split_runs_on_the_sockets_of_its_mask(model: Path, tmp_path: Path) ->
     applied, threads, answer = json.loads(done.stdout.splitlines()[-1])
     assert (applied, threads) == (True, 8)
     np.testing.assert_allclose(answer, expected(ROW), atol=1e-5)
+
+
+def _inputs(loaded: Loaded) -> list[str]:
+    """The names of the model's inputs."""
+    return [port.any_name for port in loaded.compiled_model.inputs]

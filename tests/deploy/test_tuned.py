@@ -274,7 +274,7 @@ def test_an_unknown_key_is_named_with_those_allowed(
             "result.verdict: 'lose' isn't one of win, tie, unknown",
         ),
         (("workload", "nireq"), 0, "workload.nireq: 0 isn't a whole number of at least 1 or null"),
-        (("model", "kind"), "tflite", "model.kind: 'tflite' isn't one of ir, onnx"),
+        (("model", "kind"), "caffe", "model.kind: 'caffe' isn't one of ir, onnx"),
         (("model", "shapes"), {"x": ["1"]}, "model.shapes.x[0]: '1' isn't a whole number"),
     ],
 )

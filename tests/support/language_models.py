@@ -109,6 +109,59 @@ def build_attentive(vocabulary: int = VOCABULARY) -> ov.Model:
     return ov.Model([ops.result(logits, name="logits")], kept, [tokens, mask, positions, beams], "attentive")
 
 
+def speech_decoder(folder: Path) -> Path:
+    """Write a decoder that is fed by an encoder into `folder`, as optimum-intel would, and return the folder.
+
+    It adds to its context what the encoder heard. Its inputs are tokens, the encoder's states [?, ?, HIDDEN] and
+    beams.
+    """
+    model = build()
+    _, mask, positions, _ = model.get_parameters()
+    heard = ops.parameter([-1, -1, HIDDEN], np.float32, name="encoder_hidden_states")
+    heard.output(0).set_names({"encoder_hidden_states"})
+    (tanh,) = (node for node in model.get_ops() if node.get_type_name() == "Tanh")
+    both = ops.add(tanh.input_value(0), ops.reduce_mean(heard, ops.constant([1]), keep_dims=True))
+    tanh.input(0).replace_source_output(both.output(0))
+    for parameter, value in ((mask, 1), (positions, 0)):
+        parameter.output(0).replace(ops.constant(np.array([[value]])).output(0))
+        model.remove_parameter(parameter)
+    model.add_parameters([heard])
+    return _written(model, folder)
+
+
+def embeddings_language_model(folder: Path) -> Path:
+    """Write a language model that takes embeddings [?, ?, HIDDEN] for tokens, as a seeing model has one."""
+    model = build()
+    tokens = model.get_parameters()[0]
+    embedded = ops.parameter([-1, -1, HIDDEN], np.float32, name="inputs_embeds")
+    embedded.output(0).set_names({"inputs_embeds"})
+    for read in tokens.output(0).get_target_inputs():
+        if read.get_node().get_type_name() == "Gather":
+            read.get_node().output(0).replace(embedded.output(0))
+        else:
+            read.replace_source_output(embedded.output(0))
+    model.remove_parameter(tokens)
+    model.add_parameters([embedded])
+    return _written(model, folder)
+
+
+def sentence_encoder(folder: Path) -> Path:
+    """Write a model with state and beams that gives one vector for each sequence, not logits."""
+    model = build()
+    result = model.get_results()[0]
+    vector = ops.reduce_mean(result.input_value(0), ops.constant([1]))
+    vector.output(0).set_names({"sentence_embedding"})
+    return _written(ov.Model([ops.result(vector)], model.get_sinks(), model.get_parameters(), "encoder"), folder)
+
+
+def _written(model: ov.Model, folder: Path) -> Path:
+    model.validate_nodes_and_infer_types()
+    folder.mkdir(parents=True, exist_ok=True)
+    ov.save_model(model, folder / "openvino_model.xml", compress_to_fp16=False)
+    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 448, "model_type": "toy"}))
+    return folder
+
+
 def _parameters() -> tuple[ov.Node, ov.Node, ov.Node, ov.Node]:
     """Return the inputs, under their names: tokens, mask, positions, beams."""
     tokens, mask, positions = (

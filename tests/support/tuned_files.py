@@ -22,7 +22,8 @@ from autotp.deploy.tuned import (
 from autotp.findings.interval import UNITY
 from autotp.findings.loop import Loop
 from autotp.findings.ruling import Ruling
-from autotp.runtime.models.model_files import ModelKind, digest, locate
+from autotp.runtime.models.digest import digest
+from autotp.runtime.models.model_files import ModelKind, locate
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import probe
 from tests.support.models import WIDTH

@@ -37,6 +37,16 @@ def test_a_folder_model_gives_its_own_name(tmp_path: Path) -> None:
     assert built(folder / "openvino_model.xml").name == "llama-throughput"
 
 
+def test_a_saved_model_gives_its_folder_s_whole_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dot in the name of a folder begins no suffix; the folder may be the current one."""
+    folder = tmp_path / "net_v1.5"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"")
+    monkeypatch.chdir(folder)
+    for path in (folder, Path(), folder / "saved_model.pb", Path("saved_model.pb")):
+        assert built(path).name == "net_v1.5-throughput"
+
+
 def test_a_link_gives_its_own_name(tmp_path: Path) -> None:
     """A folder or file that is a link, or holds links, gives the name that was given, not what is behind it."""
     (tmp_path / "v1").mkdir()

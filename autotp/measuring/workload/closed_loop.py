@@ -74,7 +74,7 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
 
     title: ClassVar[str] = "a model that isn't a language model"
     options: ClassVar[type] = ClosedLoopOptions
-    kinds: ClassVar[frozenset[ModelKind]] = frozenset({ModelKind.IR, ModelKind.ONNX})
+    kinds: ClassVar[frozenset[ModelKind]] = frozenset(ModelKind) - {ModelKind.LLM}
     samples: ClassVar[tuple[Samples, ...]] = (Samples.LATENCIES,)
     usual_objective: ClassVar[str] = "throughput"
     usual_space: ClassVar[str] = "default"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotp.errors import ModelError
+from autotp.runtime.models.language import BEAMS
 from autotp.runtime.models.read import ModelInfo, Port
 
 Sample = dict[str, NDArray[Any]]
@@ -123,6 +124,8 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def _random(port: Port, rng: np.random.Generator) -> NDArray[Any]:
     dtype = _dtype(port)
+    if port.name == BEAMS:  # rows of the state, so that 1 is none where there is a single row
+        return np.arange(prod(port.shape)).reshape(port.shape).astype(dtype)
     if np.issubdtype(dtype, np.floating):
         return np.asarray(rng.standard_normal(port.shape, np.float32)).astype(dtype)
     return np.asarray(rng.integers(0, 2, port.shape, np.uint8)).astype(dtype)

@@ -23,6 +23,7 @@ LOGITS = "logits"
 INPUTS = frozenset({TOKENS, MASK, POSITIONS, BEAMS})
 _EACH_POSITION = frozenset({"Convert", "Add", "Multiply", "Divide", "Tanh"})  # bias, soft capping of logits
 _LAST, _END = -1, 2**31 - 1
+_DYNAMIC = -1
 
 
 class Attention(StrEnum):
@@ -30,6 +31,20 @@ class Attention(StrEnum):
 
     SDPA = "SDPA"
     PA = "PA"
+
+
+class SignedPort(msgspec.Struct, frozen=True):
+    """An input or output: all its names, and its sizes, of which -1 is dynamic (empty if their number is)."""
+
+    names: frozenset[str]
+    sizes: tuple[int, ...]
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """The inputs and outputs of a model, read from its file or from OpenVINO."""
+
+    inputs: tuple[SignedPort, ...]
+    outputs: tuple[SignedPort, ...]
 
 
 class Language(msgspec.Struct, frozen=True):
@@ -67,25 +82,41 @@ class _Limits(msgspec.Struct, frozen=True):
 
 
 def describe_language(model: "ov.Model", context: int | None = None) -> Language:
-    """Return the vocabulary of `model`, with its `context` in tokens, and check its inputs.
+    """Return the vocabulary of `model`, with its `context` in tokens.
 
     Raises:
-        ModelError: it has an input that autotp can't fill, or the size of its vocabulary is unknown.
+        ModelError: it isn't a language model that autotp can generate with.
     """
-    names = [set(port.get_names()) for port in model.inputs]
-    if unknown := [min(known) for known in names if not known & INPUTS]:
-        raise ModelError(
-            f"The language model has an input {unknown[0]!r}, which autotp can't fill: "
-            f"it knows {', '.join(sorted(INPUTS))}."
-        )
-    if not any(TOKENS in known for known in names):
-        raise ModelError(f"The language model has no input {TOKENS!r}, so it can't read tokens.")
-    shape = logits_port(model).partial_shape
-    if shape.rank.is_dynamic or len(shape) != 3 or shape[2].is_dynamic:
-        raise ModelError(
-            f"The language model's logits have the shape {shape}, so the size of its vocabulary is unknown."
-        )
-    return Language(shape[2].get_length(), context)
+    signature = signature_of(model)
+    if reason := why_not_generating(signature):
+        raise ModelError(f"The language model can't be driven: {reason}.")
+    return Language(_logits(signature.outputs).sizes[2], context)
+
+
+def why_not_generating(signature: Signature) -> str | None:
+    """Return why a model with beams and state can't be given prompts of tokens; None if it can.
+
+    Decoders that are fed by an encoder, such as those of speech models, and language models that take embeddings,
+    such as those behind pictures, have state and beams, too.
+    """
+    if unknown := [
+        min(port.names, default="without a name") for port in signature.inputs if not port.names & INPUTS
+    ]:
+        return f"it has an input {unknown[0]!r}, which autotp can't fill: it knows {', '.join(sorted(INPUTS))}"
+    tokens = [port.sizes for port in signature.inputs if TOKENS in port.names]
+    if not tokens:
+        return f"it has no input {TOKENS!r}, so it can't read tokens"
+    if len(tokens[0]) == 2 and tokens[0][1] != _DYNAMIC:
+        return f"its {TOKENS} have the shape {_shown(tokens[0])}, so the length of prompts is fixed"
+    logits = _logits(signature.outputs).sizes if signature.outputs else ()
+    if len(logits) != 3 or logits[2] == _DYNAMIC:
+        return f"its logits have the shape {_shown(logits)}, so the size of its vocabulary is unknown"
+    return None
+
+
+def signature_of(model: "ov.Model") -> Signature:
+    """Return the inputs and outputs of `model`."""
+    return Signature(inputs=tuple(map(_signed, model.inputs)), outputs=tuple(map(_signed, model.outputs)))
 
 
 def keep_last_logits(model: "ov.Model") -> None:
@@ -133,3 +164,18 @@ def logits_port(model: "ov.Model | ov.CompiledModel") -> "ov.Output":
     """Return the output called `logits`, or the first output if none is."""
     named = [port for port in model.outputs if LOGITS in port.get_names()]
     return (named or model.outputs)[0]
+
+
+def _logits(outputs: tuple[SignedPort, ...]) -> SignedPort:
+    """Return the output that `logits_port` takes."""
+    return next((port for port in outputs if LOGITS in port.names), outputs[0])
+
+
+def _signed(port: "ov.Output") -> SignedPort:
+    shape = port.partial_shape
+    sizes = () if shape.rank.is_dynamic else tuple(_DYNAMIC if d.is_dynamic else d.get_length() for d in shape)
+    return SignedPort(frozenset(port.get_names()), sizes)
+
+
+def _shown(sizes: tuple[int, ...]) -> str:
+    return f"[{','.join('?' if size == _DYNAMIC else str(size) for size in sizes)}]"

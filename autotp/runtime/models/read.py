@@ -2,14 +2,23 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from autotp.errors import ModelError
 from autotp.options import spell
-from autotp.runtime.models.language import Language, context_limit, describe_language
+from autotp.runtime.models.language import (
+    BEAMS,
+    Language,
+    context_limit,
+    describe_language,
+    signature_of,
+    why_not_generating,
+)
 from autotp.runtime.models.model_files import ModelFiles, ModelKind
+from autotp.runtime.models.state import settle_states
 from autotp.space.knobs.graph_split import FullyConnected
 
 if TYPE_CHECKING:
@@ -48,10 +57,7 @@ def open_model(core: "ov.Core", files: ModelFiles) -> "ov.Model":
     try:
         model = core.read_model(files.path)
     except RuntimeError as error:
-        weights = files.path.with_suffix(".bin").name
-        lost = files.kind is not ModelKind.ONNX and files.weights is None
-        hint = f" {weights}, which should hold its weights, isn't beside it." if lost else ""
-        raise ModelError(f"OpenVINO can't read {files.path}: {reason(error)}.{hint}") from error
+        raise ModelError(f"OpenVINO can't read {files.path}: {reason(error)}.{_hint(files)}") from error
     _name_ports(model)
     return model
 
@@ -111,6 +117,28 @@ def reason(error: Exception) -> str:
     return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :!")
 
 
+def _hint(files: ModelFiles) -> str:
+    """Return a sentence on what may help if OpenVINO can't read `files`, empty if none is known."""
+    if files.kind in (ModelKind.IR, ModelKind.LLM) and files.weights is None:
+        return f" {files.path.with_suffix('.bin').name}, which should hold its weights, isn't beside it."
+    if files.kind in (ModelKind.TF, ModelKind.OTHER) and not _is_recognised(files.path):
+        return (
+            " If it is a model of another framework, convert it there with openvino.convert_model and write it "
+            "with openvino.save_model: autotp takes the .xml."
+        )
+    return ""
+
+
+def _is_recognised(path: Path) -> bool:
+    """Whether one of OpenVINO's frontends takes `path` for a model of its format."""
+    from openvino.frontend import FrontEndManager
+
+    try:
+        return FrontEndManager().load_by_model(str(path)) is not None
+    except RuntimeError:
+        return True  # it was recognised, and is incomplete
+
+
 def _port(port: "ov.Output") -> Port:
     shape = tuple(port.shape) if port.partial_shape.is_static else ()
     return Port(port_name(port), port.element_type.get_type_name(), shape)
@@ -129,6 +157,7 @@ def _reshape(model: "ov.Model", shapes: Mapping[str, Shape]) -> None:
         raise ModelError(f"The model has no input {unknown[0]!r}; its inputs are {_inputs(model)}.")
     try:
         model.reshape({known[name]: list(shape) for name, shape in shapes.items()})
+        settle_states(model)
     except RuntimeError as error:
         wanted = ", ".join(f"{name}={list(shape)}" for name, shape in shapes.items())
         raise ModelError(f"The model can't take the shape {wanted}: {reason(error)}.") from error
@@ -143,8 +172,18 @@ def _dynamic_advice(model: "ov.Model") -> str:
         port_name(port): _example(port.partial_shape) for port in model.inputs if port.partial_shape.is_dynamic
     }
     return (
-        f"The model is dynamic; its inputs are {_inputs(model)}. "
+        f"The model is dynamic; its inputs are {_inputs(model)}. {_about_beams(model)}"
         f"Give the shape to tune for, for example with {spell('shapes', shapes)} (your sizes in place of the 1s)."
+    )
+
+
+def _about_beams(model: "ov.Model") -> str:
+    """Return a sentence on why `model` isn't taken as a language model, empty if it doesn't look like one."""
+    if not any(BEAMS in port.get_names() for port in model.inputs) or not model.get_variables():
+        return ""
+    why = why_not_generating(signature_of(model))
+    return (
+        f"Though it keeps state and has an input {BEAMS!r}, autotp can't give it prompts: {why}. " if why else ""
     )
 
 

@@ -25,7 +25,7 @@ from autotp.findings.interval import UNITY, Interval
 from autotp.findings.metric import Metric
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.verdict import Verdict
-from autotp.runtime.models.model_files import digest
+from autotp.runtime.models.digest import digest
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
 from autotp.topology.tree.cpulist import format_cpulist

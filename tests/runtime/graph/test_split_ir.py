@@ -11,8 +11,10 @@ from autotp.errors import InputError, ModelError
 from autotp.runtime.graph.split_ir import save_split
 from autotp.runtime.models.model_files import locate
 from autotp.space.knobs.graph_split import GraphSplit
+from tests.support import other_formats
 from tests.support.compiled_graphs import multiplications, outputs
 from tests.support.models import matmul_model
+from tests.support.onnx_bytes import WIDTH as SIDE
 
 VOCABULARY, WIDTH = 1024, 64
 
@@ -51,6 +53,16 @@ def test_what_is_there_is_kept_where_it_can_not_be_split(tmp_path: Path) -> None
         save_split(locate(path), GraphSplit(2000, 0), target)
     assert target.read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", other_formats.NAMES)
+def test_a_model_of_any_format_becomes_an_ir(name: str, tmp_path: Path) -> None:
+    """Its layer is split, and it answers as before."""
+    target = tmp_path / "split.xml"
+    assert save_split(locate(other_formats.write_all(tmp_path)[name]), GraphSplit(2, 0), target) == 1
+    split = ov.Core().compile_model(target, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    row = np.linspace(-1, 1, SIDE, dtype=np.float32)[None]
+    np.testing.assert_allclose(split(row)[0], other_formats.expected(row), atol=1e-5)
 
 
 def test_a_target_that_can_not_be_is_refused(tmp_path: Path) -> None:

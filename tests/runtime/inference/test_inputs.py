@@ -50,6 +50,15 @@ def test_a_seed_fixes_the_samples() -> None:
     assert len({tuple(sample) for sample in flat(3)}) == SEEDED_SAMPLES
 
 
+def test_beams_stay_where_they_are() -> None:
+    """Each sequence goes on from its own state: other numbers may be of sequences that there aren't."""
+    info = ModelInfo((Port("beam_idx", "i32", (3,)), Port("input_ids", "i64", (3, 9))), ())
+    for sample in seeded_samples(info, 0):
+        assert sample["beam_idx"].tolist() == [0, 1, 2]
+        assert sample["beam_idx"].dtype == np.int32
+        assert set(sample["input_ids"].ravel().tolist()) == {0, 1}
+
+
 def test_each_request_has_a_sample_that_its_number_fixes() -> None:
     """As many different samples as requests, and at least four; sample i is the same however many there are."""
     many, few = seeded_samples(INFO, 0, 40), seeded_samples(INFO, 0, 1)

@@ -9,7 +9,8 @@ from autotp.runtime.compile import Plan, compile_plan, inspect_model
 from autotp.runtime.inference.inputs import seeded_samples
 from autotp.runtime.inference.requests import infer_outputs
 from autotp.runtime.models.demo import build_demo_model
-from autotp.runtime.models.model_files import digest, locate
+from autotp.runtime.models.digest import digest
+from autotp.runtime.models.model_files import locate
 from autotp.runtime.models.read import Port
 
 

@@ -11,7 +11,15 @@ from autotp.errors import ModelError
 from autotp.runtime.compile import inspect_model
 from autotp.runtime.models.language import Language, context_limit, describe_language, keep_last_logits
 from autotp.runtime.models.model_files import ModelKind, locate
-from tests.support.language_models import HIDDEN, VOCABULARY, build, language_model
+from tests.support.language_models import (
+    HIDDEN,
+    VOCABULARY,
+    build,
+    embeddings_language_model,
+    language_model,
+    sentence_encoder,
+    speech_decoder,
+)
 from tests.support.models import matmul_model
 
 
@@ -55,6 +63,25 @@ def test_a_model_without_token_ids_is_refused() -> None:
     model.inputs[0].get_tensor().set_names({"position_ids"})
     with pytest.raises(ModelError, match="no input 'input_ids'"):
         describe_language(model)
+
+
+def test_a_model_that_may_be_fed_otherwise_says_why_it_is_no_language_model(tmp_path: Path) -> None:
+    """Without shapes, a decoder with beams and state is told why it gets no prompts, and what to give instead."""
+    for make, why in (
+        (speech_decoder, "an input 'encoder_hidden_states', which autotp can't fill"),
+        (embeddings_language_model, "an input 'inputs_embeds', which autotp can't fill"),
+        (sentence_encoder, "so the size of its vocabulary is unknown"),
+    ):
+        with pytest.raises(ModelError, match=f"{why}.* Give the shape to tune for, for example with shapes="):
+            inspect_model(locate(make(tmp_path / make.__name__)), {})
+
+
+def test_with_shapes_a_decoder_is_a_model_with_state(tmp_path: Path) -> None:
+    """Its inputs are static then, and it is no language model, though a config.json lies beside it."""
+    shapes = {"input_ids": (1, 2), "encoder_hidden_states": (1, 5, HIDDEN), "beam_idx": (1,)}
+    info = inspect_model(locate(speech_decoder(tmp_path)), shapes)
+    assert info.language is None
+    assert {port.name: port.shape for port in info.inputs} == shapes
 
 
 def test_a_vocabulary_that_is_not_told_is_refused() -> None:

@@ -15,6 +15,7 @@ from autotp.runtime.compile import inspect_model
 from autotp.runtime.models.model_files import locate
 from autotp.runtime.models.read import ModelInfo, Port, Shape, reason
 from autotp.space.knobs.graph_split import FullyConnected
+from tests.support import other_formats
 from tests.support.models import WIDTH, dynamic_model, matmul_model
 from tests.support.real_models import real_model_or_skip
 
@@ -172,6 +173,29 @@ def test_weights_missing_or_cut_short_are_one_sentence(tmp_path: Path, keep_byte
     assert text.endswith(f" {weights.name}, which should hold its weights, isn't beside it.") == (
         keep_bytes is None
     )
+
+
+@pytest.mark.parametrize(("name", "content"), [("notes.txt", b"hello"), ("net.pt", b"PK\3\4"), ("net.h5", b"")])
+def test_a_file_that_no_frontend_recognises_is_refused_with_a_way(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    """OpenVINO says what it reads, and the sentence how a model of another framework becomes that."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    text = refusal(path)
+    assert text.startswith(f"OpenVINO can't read {path}: ")
+    assert "openvino.convert_model" in text
+
+
+def test_a_recognised_model_that_is_incomplete_is_refused_without_that(tmp_path: Path) -> None:
+    """Converting wouldn't help where the weights are missing, or an operation is unknown."""
+    other_formats.write_all(tmp_path)
+    (tmp_path / "model.pdiparams").unlink()
+    (tmp_path / "frozen.pb").write_bytes(other_formats.graph_def(other_formats.weights(), "nonsense"))
+    for name in ("model.pdmodel", "frozen.pb"):
+        text = refusal(tmp_path / name)
+        assert text.startswith(f"OpenVINO can't read {tmp_path / name}: ")
+        assert "convert_model" not in text
 
 
 def test_a_cut_onnx_is_one_sentence(tmp_path: Path) -> None:
