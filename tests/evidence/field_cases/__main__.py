@@ -13,11 +13,16 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from tests.evidence.field_cases import false_win
+from tests.evidence.field_cases import false_win, kinds_of_models, machine_and_signals, wrong_model
 from tests.evidence.field_cases.case import Case, Desk, NotAsExpected
 from tests.evidence.outcomes import keep
 
-MODULES: tuple[tuple[Case, ...], ...] = (false_win.CASES,)
+MODULES: tuple[tuple[Case, ...], ...] = (
+    false_win.CASES,
+    wrong_model.CASES,
+    machine_and_signals.CASES,
+    kinds_of_models.CASES,
+)
 
 
 def replay(case: Case) -> dict[str, Any]:
