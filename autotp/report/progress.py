@@ -14,6 +14,7 @@ from autotp.space.knobs.config import spell_config
 from autotp.tuning.events import (
     ArmEnded,
     BaselinesRaced,
+    BudgetTooShort,
     Event,
     FinalsBegan,
     FinalsEnded,
@@ -64,6 +65,12 @@ def _(event: BaselinesRaced) -> list[str]:
     concerns = [*event.beyond_tolerance, *((config, proof_words(proof)) for config, proof in event.unproven)]
     warnings = [f"warning   {spell_config(config)}: {concern}" for config, concern in concerns]
     return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}", *warnings]
+
+
+@describe_event.register
+def _(event: BudgetTooShort) -> list[str]:
+    given, shortest = spell_seconds(event.budget_s), spell_seconds(event.shortest_s)
+    return [f"budget    {given} is too short for a verdict here: give at least {shortest}"]
 
 
 @describe_event.register

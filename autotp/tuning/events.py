@@ -66,6 +66,18 @@ class BaselinesRaced(Event, frozen=True, tag="baselined"):
     unproven: tuple[tuple[dict[str, Any], Proof], ...] = ()
 
 
+class BudgetTooShort(Event, frozen=True, tag="short_budget"):
+    """The budget can't hold a verdict, by how long starts and blocks of the baselines took.
+
+    Attributes:
+        budget_s: the budget.
+        shortest_s: about the shortest one that would do.
+    """
+
+    budget_s: float
+    shortest_s: float
+
+
 class NoiseMeasured(Event, frozen=True, tag="noise"):
     """The best baseline has been run against itself in new processes; without `noise`, `reason` says why not.
 

@@ -80,6 +80,7 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
     driver = request.workload.driver(compiled)
+    began = monotonic()
     output_error = _check(request.outputs, driver)
     started = Started(
         effective=compiled.effective,
@@ -88,6 +89,7 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
         copy_s=driver.copy_s,
         memory_bytes=peak_memory_bytes(),
         output_error=output_error,
+        check_s=monotonic() - began,
     )
     return started, _runner(driver, process_cpus, compiled.effective.threads or 0)
 

@@ -33,7 +33,8 @@ class Bench(Protocol):
     """Makes arms from configs.
 
     Attributes:
-        arm_start_s: the longest time that an arm needed so far to start and warm up.
+        arm_start_s: the longest time that an arm needed so far to start and warm up, without comparing outputs,
+            which those of the finals don't.
     """
 
     arm_start_s: float
@@ -161,7 +162,8 @@ class WorkerBench:
         arms = [self.arm(config) for config in configs]
         failures = start_together(arms)
         if arms:
-            self.arm_start_s = max(self.arm_start_s, (monotonic() - began) / len(arms))
+            checks_s = max((started.check_s for arm in arms for started in arm.started), default=0.0)
+            self.arm_start_s = max(self.arm_start_s, (monotonic() - began - checks_s) / len(arms))
         outcomes: list[tuple[Arm, Outcome]] = []
         for index, (config, arm) in enumerate(zip(configs, arms, strict=True)):
             outcome: Outcome = failures[index] if index in failures else self._observe(config, arm)

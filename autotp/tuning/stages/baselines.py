@@ -11,6 +11,7 @@ from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.failure import ArmFailure, Status
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.space.knobs.config import Config
+from autotp.tuning.deadlines import before_search
 from autotp.tuning.events import ArmEnded, BaselinesRaced
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
@@ -18,6 +19,7 @@ from autotp.tuning.study.study import Role
 
 HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput", "none"))
 OPENING_ROUNDS = 20
+OPENING_SHARE = 0.3  # of the budget at most
 
 
 def race_baselines(session: Session) -> Baselines:
@@ -34,9 +36,7 @@ def race_baselines(session: Session) -> Baselines:
     except ArmFailure as failure:
         raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
     racers, aliases, unproven = _start(session)
-    _fail(session, session.race.fit_blocks())
-    _fail(session, session.race.run(1, inf))  # even if the budget is too short: the result needs figures
-    _fail(session, session.race.run(_opening_rounds(session) - 1, session.budget.at(0.3)))
+    _run_opening_rounds(session)
     racers = [racer for racer in racers if racer.failure is None]
     if not racers:
         raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
@@ -142,8 +142,18 @@ def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[tuple[dict
     return tuple((config.to_dict(), failure.message) for config, failure in found if failure is not None)
 
 
-def _opening_rounds(session: Session) -> int:
-    return max(session.race.rounds_to_judge, session.race.blocks.rounds(OPENING_ROUNDS))
+def _run_opening_rounds(session: Session) -> None:
+    """Run the rounds that choose the best baseline: enough to drop slow ones, and more if the finals allow it.
+
+    Each baseline that is dropped makes the finals shorter.
+    """
+    race, latest = session.race, session.budget.at(OPENING_SHARE)
+    _fail(session, race.fit_blocks())
+    _fail(session, race.run(1, inf))  # even if the budget is too short: the result needs figures
+    _fail(session, race.run(race.rounds_to_judge - 1, latest))
+    if running := list(race.live.values()):
+        more = race.blocks.rounds(OPENING_ROUNDS) - race.rounds_to_judge
+        _fail(session, race.run(more, min(latest, before_search(session, running))))
 
 
 def _rank(session: Session, racer: Racer) -> tuple[bool, float]:

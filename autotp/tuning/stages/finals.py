@@ -8,13 +8,14 @@ import msgspec
 
 from autotp.findings.metric import Metric
 from autotp.findings.ruling import Ruling
-from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, WaveSchedule, plan_waves
+from autotp.measuring.rounds.waves import AA, GRACE, Waves, WaveSchedule, plan_waves
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
 from autotp.measuring.verdict import Candidate, Verdict, judge
 from autotp.tuning.constraints import broken
+from autotp.tuning.deadlines import rounds_wanted
 from autotp.tuning.events import FinalsBegan, FinalsEnded
-from autotp.tuning.race.race import BEHIND_CONFIDENCE, Race, best_in, may_be_best
+from autotp.tuning.race.race import BEHIND_CONFIDENCE, best_in, may_be_best
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
@@ -86,11 +87,6 @@ def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baselin
             gain = finals.gain(key, baseline, metric).median
             values[metric.key] = metric.improved(reference[metric.key], gain)
     return values
-
-
-def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> RoundCounts:
-    """Return how many rounds each process of `racers` should run for enough samples of `objective`."""
-    return RoundCounts.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
 
 
 def _choose_finalists(

@@ -7,6 +7,7 @@ from autotp.measuring.jobs.observed import Observed
 from autotp.space.cpu_plugin.processors import split_places
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
+from autotp.tuning.deadlines import ARMS_AT_ONCE, judged_until
 from autotp.tuning.events import ArmEnded
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.race.race import ROUNDS_TO_SCREEN
@@ -15,7 +16,6 @@ from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, keep_baselines
 from autotp.tuning.study.study import PastTrial, Role, Trial
 
-ARMS_AT_ONCE = 3
 PAST_LEADERS = 3
 
 
@@ -51,9 +51,9 @@ class Search:
         """
         session = self._session
         while session.budget.now() < until:
-            self._start_some()
+            self._start_some(until)
             if not self._live:
-                if self._nothing_left:
+                if self._nothing_left or not self._in_time(until):
                     break
                 continue
             failed = self._race(until)
@@ -97,9 +97,11 @@ class Search:
             return True
         return not self._first and self._proposer.exhausted
 
-    def _start_some(self) -> None:
+    def _start_some(self, until: float) -> None:
+        """Start as many candidates as there is room for and can be judged until the time `until`."""
         entries: list[tuple[Trial, Config]] = []
-        most = min(ARMS_AT_ONCE - len(self._live), max(self._session.bench.room, not self._live))
+        room = max(self._session.bench.room, not self._live)
+        most = min(ARMS_AT_ONCE - len(self._live), room, self._in_time(until))
         while len(entries) < most and not self._nothing_left:
             entries.append(self._next())
         outcomes = self._session.bench.start([config for _, config in entries])
@@ -112,6 +114,10 @@ class Search:
                 self._alias(trial, config, outcome)
             else:
                 self._enter(Racer(f"trial {trial.number}", config, outcome, arm, trial))
+
+    def _in_time(self, until: float) -> int:
+        """Return how many more candidates can be judged until the time `until`; at least one in all is tried."""
+        return max(judged_until(self._session, self._baselines.sound, until), not self._begun)
 
     def _next(self) -> tuple[Trial, Config]:
         session = self._session

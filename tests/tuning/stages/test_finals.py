@@ -14,9 +14,10 @@ from autotp.measuring.workload.workload import Run
 from autotp.space.aliases.effective import Effective
 from autotp.space.knobs.config import Config
 from autotp.tuning.constraints import parse_constraint
+from autotp.tuning.deadlines import rounds_wanted
 from autotp.tuning.race.race import Race
 from autotp.tuning.race.racer import Baselines, Racer
-from autotp.tuning.stages.finals import FinalsResult, _decide, final_metrics, rounds_wanted
+from autotp.tuning.stages.finals import FinalsResult, _decide, final_metrics
 from autotp.tuning.study.study import Trial
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model

@@ -1,0 +1,83 @@
+"""When each stage must end: the finals decide, so the other stages leave them the time that a verdict needs.
+
+How long starts and blocks take is known once the baselines have run. A budget that can't hold a verdict is
+reported then, with the shortest one that can.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from autotp.findings.metric import Metric
+from autotp.measuring.rounds.waves import SPARE_TIME, RoundCounts, seconds_needed
+from autotp.tuning.events import BudgetTooShort
+from autotp.tuning.race.race import Race
+from autotp.tuning.race.racer import Racer
+from autotp.tuning.session import Session
+
+SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest
+ARMS_AT_ONCE = 3  # candidates that run side by side in the search and the play-off
+LEAST_SEARCH_SHARE = 0.3  # of the budget left after the baselines, if the finals can do with the rest
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """How many seconds the rest of a tuning takes.
+
+    Attributes:
+        candidate_s: the search of a single candidate, until it has enough rounds to be judged.
+        finals_s: finals with one candidate that are just long enough for a verdict.
+        good_finals_s: the same with enough rounds for a narrow interval.
+    """
+
+    candidate_s: float
+    finals_s: float
+    good_finals_s: float
+
+
+def needs(session: Session, baselines: Sequence[Racer]) -> Needs:
+    """Return what a tuning against `baselines` needs, which must have run a block."""
+    race, start_s = session.race, session.bench.arm_start_s
+    block_s = race.seconds_a_block(baselines)
+    wanted = rounds_wanted(race, session.request.objective, baselines)
+    arms = len(baselines) + 2  # with a candidate and the second process of the best baseline
+    return Needs(
+        candidate_s=start_s + race.rounds_to_judge * (len(baselines) + 1) * block_s,
+        finals_s=seconds_needed(arms, start_s, block_s, wanted.fewest),
+        good_finals_s=seconds_needed(arms, start_s, block_s, wanted.enough),
+    )
+
+
+def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> RoundCounts:
+    """Return how many rounds each process of `racers` should run for enough samples of `objective`."""
+    return RoundCounts.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
+
+
+def before_search(session: Session, baselines: Sequence[Racer]) -> float:
+    """Return when the search must begin at the latest to leave time for one candidate and for the finals."""
+    needed = needs(session, baselines)
+    return session.budget.at(1.0) - needed.finals_s - needed.candidate_s
+
+
+def judged_until(session: Session, baselines: Sequence[Racer], until: float) -> int:
+    """Return how many candidates, of those that run side by side, can be started and judged until `until`."""
+    return int(min(ARMS_AT_ONCE, (until - session.budget.now()) / needs(session, baselines).candidate_s))
+
+
+def search_until(session: Session, baselines: Sequence[Racer]) -> float:
+    """Return when the search must end.
+
+    It gets a share of the budget, less if the finals need more, and more than the finals can do without only for
+    its first candidate.
+    """
+    needed, budget = needs(session, baselines), session.budget
+    now, end = budget.now(), budget.at(1.0)
+    share = max(now + LEAST_SEARCH_SHARE * (end - now), min(budget.at(SEARCH_SHARE), end - needed.good_finals_s))
+    return min(end, max(now + needed.candidate_s, min(share, end - needed.finals_s)))
+
+
+def check_budget(session: Session, baselines: Sequence[Racer]) -> None:
+    """Report it if the rest of the budget is too short for a verdict against `baselines`."""
+    needed = needs(session, baselines)
+    shortest_s = session.budget.elapsed_s() + SPARE_TIME * (needed.candidate_s + needed.finals_s)
+    if shortest_s > SPARE_TIME * session.budget.total_s:
+        session.emit(BudgetTooShort(budget_s=session.budget.total_s, shortest_s=shortest_s))
