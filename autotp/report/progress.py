@@ -64,6 +64,7 @@ def _(event: BaselinesRaced) -> list[str]:
     aliases = "".join(f"; {spell_config(alias)} is the same here as another hint" for alias in event.aliases)
     concerns = [*event.beyond_tolerance, *((config, proof_words(proof)) for config, proof in event.unproven)]
     warnings = [f"warning   {spell_config(config)}: {concern}" for config, concern in concerns]
+    warnings += [f"warning   output {name} isn't checked: it {why}" for name, why in event.unchecked.items()]
     return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}", *warnings]
 
 

@@ -16,6 +16,7 @@ from autotp.tuning.race.racer import Racer
 from autotp.tuning.session import Session
 
 SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest
+HOPELESS = 1.5  # times the time left: finals that are estimated to take longer won't be done
 ARMS_AT_ONCE = 3  # candidates that run side by side in the search and the play-off
 LEAST_SEARCH_SHARE = 0.3  # of the budget left after the baselines, if the finals can do with the rest
 
@@ -24,14 +25,21 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """How many seconds the rest of a tuning takes.
 
     Attributes:
-        candidate_s: the search of a single candidate, until it has enough rounds to be judged.
+        rounds_s: the baselines' blocks in the rounds after which candidates can be judged.
+        candidate_s: a candidate's start, and its blocks in these rounds.
         finals_s: finals with one candidate that are just long enough for a verdict.
         good_finals_s: the same with enough rounds for a narrow interval.
     """
 
+    rounds_s: float
     candidate_s: float
     finals_s: float
     good_finals_s: float
+
+    @property
+    def least_search_s(self) -> float:
+        """The search of a single candidate."""
+        return self.rounds_s + self.candidate_s
 
 
 def needs(session: Session, baselines: Sequence[Racer]) -> Needs:
@@ -41,7 +49,8 @@ def needs(session: Session, baselines: Sequence[Racer]) -> Needs:
     wanted = rounds_wanted(race, session.request.objective, baselines)
     arms = len(baselines) + 2  # with a candidate and the second process of the best baseline
     return Needs(
-        candidate_s=start_s + race.rounds_to_judge * (len(baselines) + 1) * block_s,
+        rounds_s=race.rounds_to_judge * len(baselines) * block_s,
+        candidate_s=start_s + race.rounds_to_judge * block_s,
         finals_s=seconds_needed(arms, start_s, block_s, wanted.fewest),
         good_finals_s=seconds_needed(arms, start_s, block_s, wanted.enough),
     )
@@ -55,29 +64,33 @@ def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> Rou
 def before_search(session: Session, baselines: Sequence[Racer]) -> float:
     """Return when the search must begin at the latest to leave time for one candidate and for the finals."""
     needed = needs(session, baselines)
-    return session.budget.at(1.0) - needed.finals_s - needed.candidate_s
+    return session.budget.at(1.0) - needed.finals_s - needed.least_search_s
 
 
 def judged_until(session: Session, baselines: Sequence[Racer], until: float) -> int:
     """Return how many candidates, of those that run side by side, can be started and judged until `until`."""
-    return int(min(ARMS_AT_ONCE, (until - session.budget.now()) / needs(session, baselines).candidate_s))
+    needed = needs(session, baselines)
+    left_s = until - session.budget.now() - needed.rounds_s
+    return max(0, int(min(ARMS_AT_ONCE, left_s / needed.candidate_s)))
 
 
 def search_until(session: Session, baselines: Sequence[Racer]) -> float:
     """Return when the search must end.
 
-    It gets a share of the budget, less if the finals need more, and more than the finals can do without only for
-    its first candidate.
+    It gets a share of the budget, or less if the finals need more, but enough for one candidate. If the finals
+    can't be done in any case, the search keeps its share: a later call can resume from what it finds.
     """
     needed, budget = needs(session, baselines), session.budget
     now, end = budget.now(), budget.at(1.0)
     share = max(now + LEAST_SEARCH_SHARE * (end - now), min(budget.at(SEARCH_SHARE), end - needed.good_finals_s))
-    return min(end, max(now + needed.candidate_s, min(share, end - needed.finals_s)))
+    if needed.least_search_s + needed.finals_s < HOPELESS * (end - now):
+        share = max(now + needed.least_search_s, min(share, end - needed.finals_s))
+    return min(end, share)
 
 
 def check_budget(session: Session, baselines: Sequence[Racer]) -> None:
     """Report it if the rest of the budget is too short for a verdict against `baselines`."""
     needed = needs(session, baselines)
-    shortest_s = session.budget.elapsed_s() + SPARE_TIME * (needed.candidate_s + needed.finals_s)
+    shortest_s = session.budget.elapsed_s() + SPARE_TIME * (needed.least_search_s + needed.finals_s)
     if shortest_s > SPARE_TIME * session.budget.total_s:
         session.emit(BudgetTooShort(budget_s=session.budget.total_s, shortest_s=shortest_s))

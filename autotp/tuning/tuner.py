@@ -1,7 +1,5 @@
 """Runs a whole tuning, stage by stage, and writes the result to the study and to tuned.yaml."""
 
-from collections.abc import Sequence
-
 import msgspec
 import optuna
 
@@ -10,7 +8,6 @@ from autotp.deploy.tuned import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files.yaml_loader import to_type
 from autotp.findings.interval import UNITY
-from autotp.findings.metric import Metric
 from autotp.findings.ruling import Ruling
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.parent.pool import Workers
@@ -148,29 +145,28 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
         )
         for key, metrics in measured.items()
     ]
-    return _with_study(session, result.verdict, selected, baseline, result.noise_floor, points, result.left_out)
+    in_finals = [(r.config, str(finals.failures[r.key])) for r in baselines.sound if r.key in finals.failures]
+    return msgspec.structs.replace(
+        _with_study(session, result.verdict, selected, baseline),
+        noise_floor=result.noise_floor,
+        points=points,
+        left_out=result.left_out,
+        unmeasured=(*baselines.unmeasured, *in_finals),
+    )
 
 
 def _with_study(
-    session: Session,
-    verdict: Verdict,
-    selected: MeasuredConfig,
-    baseline: MeasuredConfig,
-    noise_floor: float | None = None,
-    points: Sequence[Point] = (),
-    left_out: Sequence[Metric] = (),
+    session: Session, verdict: Verdict, selected: MeasuredConfig, baseline: MeasuredConfig
 ) -> TuningResult:
     return TuningResult(
         verdict=verdict,
         selected=selected,
         baseline=baseline,
-        noise_floor=noise_floor,
-        points=points,
-        left_out=left_out,
         trials=session.study.trial_count,
         rounds=session.race.rounds,
         started=session.budget.started,
         duration_s=session.budget.elapsed_s(),
+        unchecked=session.bench.unchecked,
     )
 
 
@@ -184,7 +180,8 @@ def _write_interrupted(tuning: Tuning, baselines: Baselines | None) -> None:
         gain=UNITY,
     )
     verdict = Verdict(Ruling.UNKNOWN, reason="the tuning was stopped before the finals were done")
-    _write_result(tuning, _with_study(session, verdict, selected, selected))
+    found = _with_study(session, verdict, selected, selected)
+    _write_result(tuning, msgspec.structs.replace(found, unmeasured=baselines.unmeasured if baselines else ()))
 
 
 def _likely_hint(request: TuneRequest) -> Config:

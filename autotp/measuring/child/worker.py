@@ -17,7 +17,7 @@ from autotp.errors import AutotpError
 from autotp.measuring.child.cpu_weather import CpuWeather
 from autotp.measuring.child.thread_activity import watch
 from autotp.measuring.failure import Status
-from autotp.measuring.outputs.error import OutputError, compare_outputs
+from autotp.measuring.outputs.error import OutputError, compare_outputs, unrepeated
 from autotp.measuring.outputs.reference import Outputs, save_outputs
 from autotp.measuring.protocol import (
     Choose,
@@ -128,7 +128,8 @@ def _check(outputs: Outputs | None, driver: Driver) -> OutputError | None:
         return None
     path = Path(outputs.path)
     if outputs.save:
-        save_outputs(path, driver.outputs(None))
+        saved = driver.outputs(None)
+        save_outputs(path, saved, unrepeated(saved, driver.outputs(None)))
         return None
     return compare_outputs(path, driver.outputs(path), driver.deciding)
 

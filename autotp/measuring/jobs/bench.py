@@ -47,6 +47,10 @@ class Bench(Protocol):
     def room(self) -> int:
         """How many more arms fit into the free memory, if each takes as much as the largest so far."""
 
+    @property
+    def unchecked(self) -> Mapping[str, str]:
+        """The outputs whose values aren't judged, each with the reason; known once the hints are accepted."""
+
     def record_reference(self) -> None:
         """Compute the reference outputs once.
 
@@ -126,6 +130,11 @@ class WorkerBench:
     def room(self) -> int:
         """How many more arms fit into the free memory, if each takes as much as the largest so far."""
         return self._workers.room
+
+    @property
+    def unchecked(self) -> Mapping[str, str]:
+        """The outputs whose values aren't judged, each with the reason; known once the hints are accepted."""
+        return self.gate.unchecked
 
     def check_room(self, arms: int) -> None:
         """Check that so many arms fit into the free memory.

@@ -131,7 +131,7 @@ def test_hints_that_cannot_run_are_a_failure_of_the_environment(
     failure = ArmFailure(Status.CRASHED, Phase.COMPILE, "it crashed")
     monkeypatch.setattr(bench, "start", lambda configs, gated: [(Pretended(0.01, 0.0), failure) for _ in configs])
     assert _judge_outputs(bench, entered(), sides()) == sides()
-    broken = msgspec.structs.replace(EXACT, finite=False)
+    broken = msgspec.structs.replace(EXACT, finite=False, misplaced={"y": 0.1})
     infinite = {key: msgspec.structs.replace(side, output_error=broken) for key, side in sides().items()}
     with pytest.raises(EnvironmentFailure, match=r"hint \(performance_hint=latency\) can't be measured"):
         _judge_outputs(bench, entered(), infinite)
