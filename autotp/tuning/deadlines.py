@@ -88,9 +88,14 @@ def search_until(session: Session, baselines: Sequence[Racer]) -> float:
     return min(end, share)
 
 
+def shortest_budget_s(session: Session, baselines: Sequence[Racer]) -> float:
+    """Return about the shortest budget that holds what is done so far and a verdict against `baselines`."""
+    needed = needs(session, baselines)
+    return session.budget.elapsed_s() + SPARE_TIME * (needed.least_search_s + needed.finals_s)
+
+
 def check_budget(session: Session, baselines: Sequence[Racer]) -> None:
     """Report it if the rest of the budget is too short for a verdict against `baselines`."""
-    needed = needs(session, baselines)
-    shortest_s = session.budget.elapsed_s() + SPARE_TIME * (needed.least_search_s + needed.finals_s)
+    shortest_s = shortest_budget_s(session, baselines)
     if shortest_s > SPARE_TIME * session.budget.total_s:
         session.emit(BudgetTooShort(budget_s=session.budget.total_s, shortest_s=shortest_s))

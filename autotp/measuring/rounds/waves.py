@@ -111,7 +111,14 @@ def seconds_needed(arms: int, arm_start_s: float, block_s: float, rounds: int) -
 
 
 class Waves:
-    """Runs waves of fresh processes over the same arms, and keeps every block."""
+    """Runs waves of fresh processes over the same arms, and keeps every block.
+
+    Attributes:
+        waves: the blocks of each wave, by arm.
+        failures: the arms that failed.
+        repeats: how many blocks were disturbed.
+        longest_wave_s: how long the longest wave took.
+    """
 
     def __init__(
         self,
@@ -125,6 +132,7 @@ class Waves:
         self.waves: list[Wave] = []
         self.failures: dict[str, ArmFailure] = {}
         self.repeats = RepeatLimit()
+        self.longest_wave_s = 0.0
         self._make = {**make, AA: make[best_baseline]}
         self._best_baseline = best_baseline
         self._metric = metric
@@ -141,15 +149,22 @@ class Waves:
         run fewer rounds. As long as there are too few processes for a verdict, `latest_end` is the deadline
         instead. If failures leave nothing to compare, it ends. `after_wave` is called after each wave.
         """
-        longest = 0.0
         for done in range(schedule.processes):
             started = self._now()
-            if self._nothing_left or started + longest > (deadline if done >= MIN_PROCESSES else latest_end):
+            end = deadline if done >= MIN_PROCESSES else latest_end
+            if self._nothing_left or started + self.longest_wave_s > end:
                 return
             share_s = max(0.0, deadline - started) / (schedule.processes - done)
             self._run_wave(schedule, started + share_s)
             after_wave()
-            longest = max(longest, self._now() - started)
+            self.longest_wave_s = max(self.longest_wave_s, self._now() - started)
+
+    def shortest_budget_s(self, before_s: float) -> float | None:
+        """Return a budget that holds the waves a verdict needs, if `before_s` of it passed before them.
+
+        It is None if no wave has been run.
+        """
+        return before_s + SPARE_TIME * MIN_PROCESSES * self.longest_wave_s if self.waves else None
 
     def log_gains(self, key: str, baseline: str, metric: Metric | None = None) -> list[float]:
         """Return the log-gains of arm `key` against `baseline`, one per process; empty if either failed.

@@ -11,7 +11,7 @@ from autotp.findings.ruling import Ruling
 from autotp.measuring.rounds.waves import AA, GRACE, Waves, WaveSchedule, plan_waves
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
-from autotp.measuring.verdict import Candidate, Verdict, judge
+from autotp.measuring.verdict import Candidate, Measured, Verdict, judge
 from autotp.tuning.constraints import broken
 from autotp.tuning.deadlines import rounds_wanted
 from autotp.tuning.events import FinalsBegan, FinalsEnded
@@ -56,11 +56,12 @@ def run_finals(session: Session, survivors: list[Racer], baselines: Baselines) -
     arms = {racer.key: racer for racer in racers}
     session.emit(_began(finalists, baselines, schedule))
     trials = {key: session.study.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
-    finals = _waves(session, racers)
+    finals, before_s = _waves(session, racers), session.budget.elapsed_s()
     finals.run(schedule, session.budget.at(1.0), session.budget.at(GRACE), session.study.heartbeat)
     best_in_others = _best_in_others(session, survivors)
     left_out = tuple(metric for metric, racer in best_in_others.items() if racer not in racers)
-    result = msgspec.structs.replace(_decide(session, finals, finalists, baselines), left_out=left_out)
+    measured = Measured(len(finals.waves), finals.fewest_samples, finals.shortest_budget_s(before_s))
+    result = msgspec.structs.replace(_decide(session, finals, finalists, baselines, measured), left_out=left_out)
     for key, trial in trials.items():
         session.study.describe_observed(trial, arms[key].observed)
         if key in finals.failures:
@@ -134,10 +135,16 @@ def _waves(session: Session, racers: Sequence[Racer]) -> Waves:
     return Waves(makers, racers[0].key, objective, session.race.blocks, seed, session.budget.now)
 
 
-def _decide(session: Session, finals: Waves, finalists: list[Racer], baselines: Baselines) -> FinalsResult:
+def _decide(
+    session: Session, finals: Waves, finalists: list[Racer], baselines: Baselines, measured: Measured
+) -> FinalsResult:
     best = baselines.best.key
     if best in finals.failures or AA in finals.failures or not finals.waves:
-        verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")
+        failure = finals.failures.get(best) or finals.failures.get(AA)
+        reason = (
+            f"the baseline failed in the finals: {failure}" if failure else "the finals didn't fit into the budget"
+        )
+        verdict = Verdict(Ruling.UNKNOWN, reason=reason)
         return FinalsResult(verdict, finals, tuple(finalists), None, baselines.best)
     rivals = [racer for racer in baselines.sound if racer.key not in finals.failures]
     keeping = [rival for rival in rivals if _keeps(session, finals, rival.key)]
@@ -158,9 +165,8 @@ def _decide(session: Session, finals: Waves, finalists: list[Racer], baselines: 
         must_beat=[rival.key for rival in rivals if not _surely_breaks(session, finals, rival.key)],
         baseline_keeps=bool(keeping),
         noise_floor=floor or float("inf"),
-        processes=len(finals.waves),
         metric=session.request.objective,
-        samples=finals.fewest_samples,
+        measured=measured,
     )
     return FinalsResult(verdict, finals, tuple(finalists), floor, _fallback(finals, keeping or rivals, best))
 

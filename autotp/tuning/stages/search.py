@@ -4,10 +4,11 @@ from collections import deque
 
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
+from autotp.measuring.verdict import longer
 from autotp.space.cpu_plugin.processors import split_places
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
-from autotp.tuning.deadlines import ARMS_AT_ONCE, judged_until
+from autotp.tuning.deadlines import ARMS_AT_ONCE, judged_until, shortest_budget_s
 from autotp.tuning.events import ArmEnded
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.race.race import ROUNDS_TO_SCREEN
@@ -88,7 +89,8 @@ class Search:
             return f"every candidate failed; the first: {self.failures[0]}"
         if not self._begun and self._proposer.exhausted:
             return "the space holds nothing besides OpenVINO's hints and what was tried before"
-        return "no candidate could be measured within the budget"
+        shortest_s = shortest_budget_s(self._session, self._baselines.sound)
+        return f"no candidate could be measured within the budget: give {longer(shortest_s)}"
 
     @property
     def _nothing_left(self) -> bool:
