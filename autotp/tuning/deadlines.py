@@ -68,10 +68,14 @@ def before_search(session: Session, baselines: Sequence[Racer]) -> float:
 
 
 def judged_until(session: Session, baselines: Sequence[Racer], until: float) -> int:
-    """Return how many candidates, of those that run side by side, can be started and judged until `until`."""
-    needed = needs(session, baselines)
-    left_s = until - session.budget.now() - needed.rounds_s
-    return max(0, int(min(ARMS_AT_ONCE, left_s / needed.candidate_s)))
+    """Return how many candidates, of those that run side by side, can be started and judged until `until`.
+
+    If the finals can't be done in any case, nothing is lost by starting as many as can run side by side.
+    """
+    needed, left_s = needs(session, baselines), until - session.budget.now()
+    if _is_hopeless(session, needed):
+        return ARMS_AT_ONCE if left_s > 0 else 0
+    return max(0, int(min(ARMS_AT_ONCE, (left_s - needed.rounds_s) / needed.candidate_s)))
 
 
 def search_until(session: Session, baselines: Sequence[Racer]) -> float:
@@ -83,9 +87,13 @@ def search_until(session: Session, baselines: Sequence[Racer]) -> float:
     needed, budget = needs(session, baselines), session.budget
     now, end = budget.now(), budget.at(1.0)
     share = max(now + LEAST_SEARCH_SHARE * (end - now), min(budget.at(SEARCH_SHARE), end - needed.good_finals_s))
-    if needed.least_search_s + needed.finals_s < HOPELESS * (end - now):
+    if not _is_hopeless(session, needed):
         share = max(now + needed.least_search_s, min(share, end - needed.finals_s))
     return min(end, share)
+
+
+def _is_hopeless(session: Session, needed: Needs) -> bool:
+    return needed.finals_s > HOPELESS * (session.budget.at(1.0) - session.budget.now())
 
 
 def shortest_budget_s(session: Session, baselines: Sequence[Racer]) -> float:

@@ -40,8 +40,10 @@ def reference_folder() -> "tempfile.TemporaryDirectory[str]":
 def save_outputs(path: Path, outputs: NamedOutputs, unchecked: Mapping[str, str] | None = None) -> None:
     """Write the outputs of each sample to `path` (.npz), and the `unchecked` ones by name with the reason."""
     arrays = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
+    if unchecked:
+        arrays[_UNCHECKED] = np.array(json.dumps(dict(unchecked)))
     with path.open("wb") as file:
-        np.savez(file, **{_UNCHECKED: np.array(json.dumps(unchecked or {}))}, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_outputs(path: Path) -> dict[str, NDArray[Any]]:
@@ -53,5 +55,5 @@ def load_outputs(path: Path) -> dict[str, NDArray[Any]]:
 def load_unchecked(path: Path) -> dict[str, str]:
     """Return the names of the outputs at `path` that nothing can be compared with, each with the reason."""
     with np.load(path, allow_pickle=False) as archive:
-        found: dict[str, str] = json.loads(str(archive[_UNCHECKED]))
+        found: dict[str, str] = json.loads(str(archive[_UNCHECKED])) if _UNCHECKED in archive else {}
         return found

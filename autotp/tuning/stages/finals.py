@@ -11,9 +11,9 @@ from autotp.findings.ruling import Ruling
 from autotp.measuring.rounds.waves import AA, GRACE, Waves, WaveSchedule, plan_waves
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
-from autotp.measuring.verdict import Candidate, Measured, Verdict, judge
+from autotp.measuring.verdict import Candidate, Measured, Verdict, judge, longer
 from autotp.tuning.constraints import broken
-from autotp.tuning.deadlines import rounds_wanted
+from autotp.tuning.deadlines import rounds_wanted, shortest_budget_s
 from autotp.tuning.events import FinalsBegan, FinalsEnded
 from autotp.tuning.race.race import BEHIND_CONFIDENCE, best_in, may_be_best
 from autotp.tuning.race.racer import Baselines, Racer
@@ -140,10 +140,11 @@ def _decide(
 ) -> FinalsResult:
     best = baselines.best.key
     if best in finals.failures or AA in finals.failures or not finals.waves:
-        failure = finals.failures.get(best) or finals.failures.get(AA)
-        reason = (
-            f"the baseline failed in the finals: {failure}" if failure else "the finals didn't fit into the budget"
-        )
+        if failure := finals.failures.get(best) or finals.failures.get(AA):
+            reason = f"the baseline failed in the finals: {failure}"
+        else:
+            shortest_s = shortest_budget_s(session, baselines.sound)
+            reason = f"the finals didn't fit into the budget: give {longer(shortest_s)}"
         verdict = Verdict(Ruling.UNKNOWN, reason=reason)
         return FinalsResult(verdict, finals, tuple(finalists), None, baselines.best)
     rivals = [racer for racer in baselines.sound if racer.key not in finals.failures]

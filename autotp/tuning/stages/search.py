@@ -42,6 +42,7 @@ class Search:
             proposer.take(config)
         self._live: list[Racer] = []
         self._begun = 0
+        self._raced = False
         self._first = deque(_first_configs(session, proposer, topology))
 
     def run(self, until: float) -> None:
@@ -118,8 +119,8 @@ class Search:
                 self._enter(Racer(f"trial {trial.number}", config, outcome, arm, trial))
 
     def _in_time(self, until: float) -> int:
-        """Return how many more candidates can be judged until the time `until`; at least one in all is tried."""
-        return max(judged_until(self._session, self._baselines.sound, until), not self._begun)
+        """Return how many more candidates can be judged until the time `until`; one is raced in any case."""
+        return max(judged_until(self._session, self._baselines.sound, until), not self._raced)
 
     def _next(self) -> tuple[Trial, Config]:
         session = self._session
@@ -133,6 +134,7 @@ class Search:
         return trial, config
 
     def _enter(self, racer: Racer) -> None:
+        self._raced = True
         self._session.known[racer.observed.key] = racer.trial.number
         self._session.study.describe_observed(racer.trial, racer.observed)
         self._session.race.enter(racer)
