@@ -47,7 +47,7 @@ def replay_a_failing_hint(desk: Desk) -> str:
     shown = desk.autotp("show", "out/tuned.yaml").ended_with(0)
     shown.says("Not measured: performance_hint=latency", "no latency today")
     (lost,) = _result(desk)["unmeasured"]
-    return f"the verdict is about {_quoted(done, 'the best of')}; tuned.yaml has {lost['config']} as unmeasured"
+    return f"{_quoted(done, 'the best of')} tuned.yaml has {lost['config']} as unmeasured"
 
 
 def replay_random_outputs(desk: Desk) -> str:
