@@ -44,18 +44,21 @@ def proof_words(proof: Proof) -> str:
 
 def cannot_tell(tuned: Tuned, result: Result) -> str:
     """Return that `result` (one of `tuned`) is inconclusive, without a full stop."""
-    baseline = "your own settings" if result.baseline.own else "OpenVINO's best hint"
-    return f"Can't tell whether anything is faster in {tuned.objective.metrics[0]} than {baseline}"
+    return f"Can't tell whether anything is faster in {tuned.objective.metrics[0]} than {_baseline(result)}"
+
+
+def _baseline(result: Result) -> str:
+    """Return what the gain is relative to."""
+    if result.baseline.own:
+        return "your own settings"
+    return "the best of OpenVINO's hints that could be measured" if result.unmeasured else "OpenVINO's best hint"
 
 
 def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
     """Return the result and the evidence for it, a line each."""
     gain, metric = result.gain, tuned.objective.metrics[0]
-    baseline, ships, is_ = "OpenVINO's best hint", "the hint ships", "is"
-    if result.unmeasured:
-        baseline = "the best of OpenVINO's hints that could be measured"
-    if result.baseline.own:
-        baseline, ships, is_ = "your own settings", "they ship", "are"
+    baseline = _baseline(result)
+    ships, is_ = ("they ship", "are") if result.baseline.own else ("the hint ships", "is")
     checked = outputs_words(result.outputs)
     interval = f"95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, {checked}"
     times = f"{gain.median:.4g} times as fast in {metric} as {baseline} ({Config.of(result.baseline.config)})"
