@@ -6,12 +6,14 @@ It is computed from the file's content alone, so that programs can read everythi
 from collections.abc import Sequence
 
 from autotp.deploy.targets.registry import ways_to_deploy
-from autotp.deploy.tuned import ParetoPoint, Profile, Result, Tuned
+from autotp.deploy.tuned import ParetoPoint, Profile, Result, Tuned, TunedOutputs
 from autotp.findings.interval import Interval
 from autotp.findings.metric import METRICS, Metric
 from autotp.findings.proof import Proof, ProofState
 from autotp.findings.ruling import Ruling
 from autotp.space.knobs.config import Config
+
+MOST_NAMED = 2  # outputs that weren't checked
 
 
 def headline(tuned: Tuned, profile: Profile | None = None) -> str:
@@ -22,6 +24,7 @@ def headline(tuned: Tuned, profile: Profile | None = None) -> str:
         found = "This is what an earlier call proved; the last one was inconclusive."
         return f"{found}\nWhy: {tuned.study.kept}.\n{deploy}"
     found, why = _verdict(tuned, profile.result)
+    why += _unmeasured(profile.result)
     more = _other_gains(profile.result.others or {}) + _split_warning(profile.proof)
     more += _pareto_costs(profile.pareto, tuned.objective.metrics) + _left_out(profile.result.left_out or ())
     return f"{found}\n{why}{more}\n{deploy}"
@@ -41,17 +44,23 @@ def proof_words(proof: Proof) -> str:
 
 def cannot_tell(tuned: Tuned, result: Result) -> str:
     """Return that `result` (one of `tuned`) is inconclusive, without a full stop."""
-    baseline = "your own settings" if result.baseline.own else "OpenVINO's best hint"
-    return f"Can't tell whether anything is faster in {tuned.objective.metrics[0]} than {baseline}"
+    return f"Can't tell whether anything is faster in {tuned.objective.metrics[0]} than {_baseline(result)}"
+
+
+def _baseline(result: Result) -> str:
+    """Return what the gain is relative to."""
+    if result.baseline.own:
+        return "your own settings"
+    return "the best of OpenVINO's hints that could be measured" if result.unmeasured else "OpenVINO's best hint"
 
 
 def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
     """Return the result and the evidence for it, a line each."""
     gain, metric = result.gain, tuned.objective.metrics[0]
-    baseline, ships, is_ = "OpenVINO's best hint", "the hint ships", "is"
-    if result.baseline.own:
-        baseline, ships, is_ = "your own settings", "they ship", "are"
-    interval = f"95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, outputs checked"
+    baseline = _baseline(result)
+    ships, is_ = ("they ship", "are") if result.baseline.own else ("the hint ships", "is")
+    checked = outputs_words(result.outputs)
+    interval = f"95 % interval {gain.low:.4g} to {gain.high:.4g}, fresh processes, {checked}"
     times = f"{gain.median:.4g} times as fast in {metric} as {baseline} ({Config.of(result.baseline.config)})"
     if result.verdict is Ruling.WIN and gain.low > 1.0:
         return f"{times}.", f"Proven: {interval}."
@@ -65,6 +74,26 @@ def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
             return found, "The noise is unknown, so no gain could have been proven here."
         return found, f"Gains below {(result.noise_floor - 1) * 100:.2g} % could not have been proven here."
     return f"{cannot_tell(tuned, result)}, so {ships}.", f"Why: {result.reason or 'the file does not say'}."
+
+
+def outputs_words(outputs: TunedOutputs | None) -> str:
+    """Return whether outputs were checked, and which ones not and why."""
+    if outputs is None or not outputs.unchecked:
+        return "outputs checked"
+    named = [f"{name} {why}" for name, why in outputs.unchecked.items()]
+    shown, more = named[:MOST_NAMED], len(named) - MOST_NAMED
+    missing = " and ".join(shown) + (f", and {more} more" if more > 0 else "")
+    return f"outputs checked except that {missing}" if outputs.checked else f"outputs not checked ({missing})"
+
+
+def _unmeasured(result: Result) -> str:
+    """Return which hints weren't measured and, unless the evidence says so, which outputs weren't checked."""
+    words = ""
+    if result.verdict is not Ruling.WIN and result.outputs is not None and result.outputs.unchecked:
+        words += f" {outputs_words(result.outputs).capitalize()}."
+    for hint in result.unmeasured or ():
+        words += f" Not measured: {Config.of(hint.config)} ({hint.reason.rstrip('.')})."
+    return words
 
 
 def _other_gains(gains: dict[str, Interval]) -> str:

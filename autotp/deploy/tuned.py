@@ -83,19 +83,32 @@ class TunedBaseline(_Part, frozen=True):
 
 
 class TunedOutputs(_Part, frozen=True):
-    """The largest errors of the outputs against the reference: the tuned config's and the baseline's."""
+    """The largest errors of the outputs against the reference: the tuned config's and the baseline's.
+
+    If some outputs couldn't be checked, `unchecked` holds the reason by name, and `checked` names the others.
+    """
 
     max_abs_error: float
     baseline_max_abs_error: float
     reference: str = "f32, one stream, no split"
+    checked: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    unchecked: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class UnmeasuredHint(_Part, frozen=True):
+    """One of OpenVINO's hints that failed, so that nothing is known of its speed."""
+
+    config: dict[str, Any]
+    reason: str
 
 
 class Result(_Part, frozen=True):
     """The verdict and the evidence for it.
 
-    `verdict` is never LOSE. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline. The last three
+    `verdict` is never LOSE. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline. The last four
     keys are optional: `reason` says why the verdict isn't clearer, `others` holds the gains in metrics that are no
-    objectives, and `left_out` lists objectives whose best candidate wasn't in the finals.
+    objectives, `left_out` lists objectives whose best candidate wasn't in the finals, and `unmeasured` the hints
+    that the verdict doesn't cover because they failed.
     """
 
     verdict: Ruling
@@ -107,6 +120,7 @@ class Result(_Part, frozen=True):
     reason: str | msgspec.UnsetType = msgspec.UNSET
     others: dict[str, Interval] | msgspec.UnsetType = msgspec.UNSET
     left_out: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    unmeasured: tuple[UnmeasuredHint, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ParetoPoint(_Part, frozen=True):

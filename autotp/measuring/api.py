@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Unpack
 
-from autotp.measuring.compare.comparison import A, B, Comparison, compare_arms
+from autotp.measuring.compare.comparison import compare_arms
+from autotp.measuring.compare.result import A, B, Comparison
 from autotp.measuring.compare.sides import (
     contender,
     model_of,
@@ -111,7 +112,7 @@ def compare(
         for side in sides:
             if side.tuned is None:
                 job.check(side.config, layers)
-        return compare_arms(workers, choose_open_fields(workers, job), contenders, metric, budget_s)
+        return compare_arms(workers, choose_open_fields(workers, job), contenders, metric, budget_s, notice)
 
 
 def _workload_options(options: Mapping[str, Any]) -> dict[str, Any]:

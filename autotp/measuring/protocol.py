@@ -62,6 +62,7 @@ class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     copy_s: float | None
     memory_bytes: int
     output_error: OutputError | None = None
+    check_s: float = 0.0
 
 
 class Chosen(msgspec.Struct, frozen=True, tag=True):

@@ -5,6 +5,7 @@ floor. TIE: enough was measured, but nothing wins. UNKNOWN: too little was measu
 """
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 import msgspec
 
@@ -44,6 +45,20 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Measured(msgspec.Struct, frozen=True):
+    """How much was measured.
+
+    Attributes:
+        processes: how many fresh processes each arm ran in.
+        samples: the smallest number of latencies that an arm has in one process.
+        shortest_s: about the shortest budget with enough processes; None if that isn't known.
+    """
+
+    processes: int
+    samples: int
+    shortest_s: float | None = None
+
+
 def judge(
     candidates: Sequence[Candidate],
     *,
@@ -51,9 +66,8 @@ def judge(
     must_beat: Sequence[str],
     baseline_keeps: bool,
     noise_floor: float,
-    processes: int,
     metric: Metric,
-    samples: int,
+    measured: Measured,
 ) -> Verdict:
     """Rule on candidates measured against baselines in fresh processes.
 
@@ -64,11 +78,10 @@ def judge(
         baseline_keeps: whether some baseline keeps the constraints by its measured figures, so that it is a TIE if
             nothing wins.
         noise_floor: the smallest ratio that could be proven, from A/A.
-        processes: how many fresh processes each arm ran in.
         metric: the objective that decides.
-        samples: the smallest number of latencies that an arm has in one process.
+        measured: how much was measured.
     """
-    if reason := too_little(processes, metric, samples):
+    if reason := too_little(metric, measured):
         return Verdict(Ruling.UNKNOWN, reason=reason)
     winners = [candidate for candidate in candidates if candidate.wins(must_beat, noise_floor, len(candidates))]
     if not winners:
@@ -77,15 +90,20 @@ def judge(
     return Verdict(Ruling.WIN, min(_as_good_as(best, winners, best_baseline), key=_complexity))
 
 
-def too_little(processes: int, metric: Metric, samples: int) -> str | None:
+def too_little(metric: Metric, measured: Measured) -> str | None:
     """Return why so few processes, or samples per process, can't prove a gain in `metric`; None if they can."""
-    if processes < MIN_PROCESSES:
+    if measured.processes < MIN_PROCESSES:
         needed = f"a verdict needs {MIN_PROCESSES} processes of each config"
-        return f"{needed} and the budget held {processes}: give a longer one"
-    if samples < metric.min_samples:
+        return f"{needed} and the budget held {measured.processes}: give {longer(measured.shortest_s)}"
+    if measured.samples < metric.min_samples:
         needed = f"{metric} needs {metric.min_samples} latencies in each process"
-        return f"{needed}, and the fewest were {samples}: give a longer budget"
+        return f"{needed}, and the fewest were {measured.samples}: give a longer budget"
     return None
+
+
+def longer(shortest_s: float | None) -> str:
+    """Return which budget to give instead of one that was too short."""
+    return "a longer one" if shortest_s is None else f"at least {ceil(shortest_s)} s"
 
 
 def _nothing_to_select(candidates: Sequence[Candidate]) -> Verdict:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from autotp.deploy.headline import proof_words
 from autotp.findings.metric import METRICS
-from autotp.measuring.compare.comparison import Comparison
+from autotp.measuring.compare.result import Comparison
 from autotp.measuring.measurement import Measurement
 from autotp.report.units import BRIEF, metric_name, spell_metric
 from autotp.space.knobs.config import spell_config
@@ -54,4 +54,5 @@ def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
     if not found.processes:
         sentence = "A and B could not be compared"
     lines = [f"{sentence}: {found.verdict.upper()}", *filter(None, (found.reason, found.workload.description))]
+    lines += [f"output {name} wasn't checked: it {why}" for name, why in found.unchecked.items()]
     return Group(table, *(Text(line) for line in lines))

@@ -14,6 +14,7 @@ from autotp.space.knobs.config import spell_config
 from autotp.tuning.events import (
     ArmEnded,
     BaselinesRaced,
+    BudgetTooShort,
     Event,
     FinalsBegan,
     FinalsEnded,
@@ -63,7 +64,14 @@ def _(event: BaselinesRaced) -> list[str]:
     aliases = "".join(f"; {spell_config(alias)} is the same here as another hint" for alias in event.aliases)
     concerns = [*event.beyond_tolerance, *((config, proof_words(proof)) for config, proof in event.unproven)]
     warnings = [f"warning   {spell_config(config)}: {concern}" for config, concern in concerns]
+    warnings += [f"warning   output {name} isn't checked: it {why}" for name, why in event.unchecked.items()]
     return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}", *warnings]
+
+
+@describe_event.register
+def _(event: BudgetTooShort) -> list[str]:
+    given, shortest = spell_seconds(event.budget_s), spell_seconds(event.shortest_s)
+    return [f"budget    {given} is too short for a verdict here: give at least {shortest}"]
 
 
 @describe_event.register

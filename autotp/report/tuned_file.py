@@ -44,6 +44,7 @@ def _found(tuned: Tuned, profile: Profile) -> list[str]:
         lines.append(
             f"largest output error {ours:.3g}, the baseline's {theirs:.3g} (against {result.outputs.reference})"
         )
+        lines += [f"output {name} not checked: it {why}" for name, why in (result.outputs.unchecked or {}).items()]
     return [*lines, deploy]
 
 

@@ -57,6 +57,7 @@ class BaselinesRaced(Event, frozen=True, tag="baselined"):
         aliases: configs that OpenVINO treats as another baseline.
         beyond_tolerance: configs whose output error is larger than the user's tolerance, each with the reason.
         unproven: configs whose tensor parallelism isn't active, each with the proof.
+        unchecked: outputs that can't be checked, each with the reason.
     """
 
     baseline: dict[str, Any]
@@ -64,6 +65,19 @@ class BaselinesRaced(Event, frozen=True, tag="baselined"):
     aliases: tuple[dict[str, Any], ...] = ()
     beyond_tolerance: tuple[tuple[dict[str, Any], str], ...] = ()
     unproven: tuple[tuple[dict[str, Any], Proof], ...] = ()
+    unchecked: dict[str, str] = {}
+
+
+class BudgetTooShort(Event, frozen=True, tag="short_budget"):
+    """The budget can't hold a verdict, by how long starts and blocks of the baselines took.
+
+    Attributes:
+        budget_s: the budget.
+        shortest_s: about the shortest one that would do.
+    """
+
+    budget_s: float
+    shortest_s: float
 
 
 class NoiseMeasured(Event, frozen=True, tag="noise"):

@@ -1,7 +1,5 @@
 """Runs a whole tuning, stage by stage, and writes the result to the study and to tuned.yaml."""
 
-from collections.abc import Sequence
-
 import msgspec
 import optuna
 
@@ -10,14 +8,13 @@ from autotp.deploy.tuned import Tuned, write_tuned
 from autotp.errors import TunedError
 from autotp.files.yaml_loader import to_type
 from autotp.findings.interval import UNITY
-from autotp.findings.metric import Metric
 from autotp.findings.ruling import Ruling
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.rounds.waves import seconds_needed
 from autotp.measuring.samples.weather import RepeatLimit
 from autotp.measuring.verdict import Verdict
 from autotp.space.knobs.config import Config
+from autotp.tuning.deadlines import check_budget, search_until
 from autotp.tuning.events import Listener, VerdictReached, Waiting, WeatherCounted
 from autotp.tuning.opening import Tuning, first_event, open_tuning, refuse_existing, versions
 from autotp.tuning.race.racer import Baselines
@@ -27,13 +24,10 @@ from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult, build_tuned
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, race_baselines, retire_baseline
-from autotp.tuning.stages.finals import FinalsResult, final_metrics, rounds_wanted, run_finals, skip_finals
+from autotp.tuning.stages.finals import FinalsResult, final_metrics, run_finals, skip_finals
 from autotp.tuning.stages.noise import measure_noise
 from autotp.tuning.stages.playoff import play_off
 from autotp.tuning.stages.search import Search
-
-SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest
-LEAST_SEARCH_SHARE = 0.3  # at least, of the budget left after the baselines
 
 
 def run(request: TuneRequest, listener: Listener) -> optuna.Study:
@@ -76,7 +70,8 @@ def run_stages(tuning: Tuning) -> FinalsResult:
     try:
         session.emit(first_event(tuning))
         baselines = race_baselines(session)
-        measure_noise(session, baselines.best)
+        check_budget(session, baselines.sound)
+        measure_noise(session, baselines)
         session.bench.clock.tighten()
         result = _search_and_decide(tuning, baselines)
         session.emit(_weather_counts(session.race.repeats, result.finals.repeats))
@@ -94,7 +89,7 @@ def _search_and_decide(tuning: Tuning, baselines: Baselines) -> FinalsResult:
     """Search for configs faster than `baselines`, then measure the best of them in the finals."""
     session = tuning.session
     search = Search(session, tuning.proposer, tuning.space.topology, baselines)
-    until = _search_until(session, baselines)
+    until = search_until(session, baselines.sound)
     search.run(until)
     survivors = play_off(session, search.survivors, baselines, until)
     for racer in baselines.sound:
@@ -114,16 +109,6 @@ def _weather_counts(*parts: RepeatLimit) -> WeatherCounted:
         repeated=sum(part.repeated for part in parts),
         kept=sum(part.kept for part in parts),
     )
-
-
-def _search_until(session: Session, baselines: Baselines) -> float:
-    """Return when the search must end to leave the finals enough time for one finalist and the A/A copy."""
-    sound, budget = baselines.sound, session.budget
-    block_s = session.race.seconds_a_block(sound)
-    wanted = rounds_wanted(session.race, session.request.objective, sound)
-    needed_s = seconds_needed(len(sound) + 2, session.bench.arm_start_s, block_s, wanted)
-    now, end = budget.now(), budget.at(1.0)
-    return max(now + LEAST_SEARCH_SHARE * (end - now), min(budget.at(SEARCH_SHARE), end - needed_s))
 
 
 def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> TuningResult:
@@ -160,29 +145,28 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
         )
         for key, metrics in measured.items()
     ]
-    return _with_study(session, result.verdict, selected, baseline, result.noise_floor, points, result.left_out)
+    in_finals = [(r.config, str(finals.failures[r.key])) for r in baselines.sound if r.key in finals.failures]
+    return msgspec.structs.replace(
+        _with_study(session, result.verdict, selected, baseline),
+        noise_floor=result.noise_floor,
+        points=points,
+        left_out=result.left_out,
+        unmeasured=(*baselines.unmeasured, *in_finals),
+    )
 
 
 def _with_study(
-    session: Session,
-    verdict: Verdict,
-    selected: MeasuredConfig,
-    baseline: MeasuredConfig,
-    noise_floor: float | None = None,
-    points: Sequence[Point] = (),
-    left_out: Sequence[Metric] = (),
+    session: Session, verdict: Verdict, selected: MeasuredConfig, baseline: MeasuredConfig
 ) -> TuningResult:
     return TuningResult(
         verdict=verdict,
         selected=selected,
         baseline=baseline,
-        noise_floor=noise_floor,
-        points=points,
-        left_out=left_out,
         trials=session.study.trial_count,
         rounds=session.race.rounds,
         started=session.budget.started,
         duration_s=session.budget.elapsed_s(),
+        unchecked=session.bench.unchecked,
     )
 
 
@@ -196,7 +180,8 @@ def _write_interrupted(tuning: Tuning, baselines: Baselines | None) -> None:
         gain=UNITY,
     )
     verdict = Verdict(Ruling.UNKNOWN, reason="the tuning was stopped before the finals were done")
-    _write_result(tuning, _with_study(session, verdict, selected, selected))
+    found = _with_study(session, verdict, selected, selected)
+    _write_result(tuning, msgspec.structs.replace(found, unmeasured=baselines.unmeasured if baselines else ()))
 
 
 def _likely_hint(request: TuneRequest) -> Config:

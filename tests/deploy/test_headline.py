@@ -15,7 +15,9 @@ from autotp.deploy.tuned import (
     Result,
     Tuned,
     TunedBaseline,
+    TunedOutputs,
     TunedWorkload,
+    UnmeasuredHint,
     read_tuned,
     write_tuned,
 )
@@ -106,6 +108,35 @@ def test_a_win_says_what_it_costs_that_nobody_asked_for() -> None:
         lines = headline(shipping(of=result(others={"first_token_latency": gain}))).splitlines()
         assert len(lines) == 3
         assert lines[1].endswith(f"outputs checked.{words}")
+
+
+@pytest.mark.parametrize(
+    ("checked", "unchecked", "words"),
+    [
+        (("y",), {"z": "is empty"}, "outputs checked except that z is empty"),
+        ((), {"z": "is empty"}, "outputs not checked (z is empty)"),
+        ((), {"a": "is empty", "b": "is empty", "c": "is empty"}, "(a is empty and b is empty, and 1 more)"),
+    ],
+)
+def test_outputs_that_were_not_checked_are_named(
+    checked: tuple[str, ...], unchecked: dict[str, str], words: str
+) -> None:
+    """Whatever the verdict, outputs that couldn't be checked aren't said to be, and the reason is given."""
+    outputs = TunedOutputs(max_abs_error=0.0, baseline_max_abs_error=0.0, checked=checked, unchecked=unchecked)
+    for verdict in Ruling.WIN, Ruling.TIE, Ruling.UNKNOWN:
+        lines = headline(shipping(of=result(verdict, outputs=outputs))).splitlines()
+        assert len(lines) == 3
+        assert words in lines[1].replace("Outputs", "outputs")
+        assert "outputs checked." not in lines[1]
+
+
+def test_hints_that_failed_are_named() -> None:
+    """The verdict covers the hints that ran, and says why the others aren't among them."""
+    gone = UnmeasuredHint(config={"performance_hint": "latency"}, reason="CRASHED in compile: gone.")
+    for verdict in Ruling.WIN, Ruling.TIE, Ruling.UNKNOWN:
+        lines = headline(shipping(of=result(verdict, unmeasured=(gone,)))).splitlines()
+        assert "the best of OpenVINO's hints that could be measured" in lines[0]
+        assert lines[1].endswith("Not measured: performance_hint=latency (CRASHED in compile: gone).")
 
 
 def test_each_end_of_the_front_says_what_it_costs() -> None:

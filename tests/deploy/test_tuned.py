@@ -235,12 +235,15 @@ def test_properties_are_strings(tmp_path: Path) -> None:
         ),
         (
             ("profiles", 0, "result"),
-            "verdict, gain, baseline, metrics, noise_floor, outputs, reason, others, left_out",
+            "verdict, gain, baseline, metrics, noise_floor, outputs, reason, others, left_out, unmeasured",
         ),
         (("profiles", 0, "result", "others", "latency_p50"), "median, low, high, confidence"),
         (("profiles", 0, "result", "gain"), "median, low, high, confidence"),
         (("profiles", 0, "result", "baseline"), "config, metrics, own"),
-        (("profiles", 0, "result", "outputs"), "max_abs_error, baseline_max_abs_error, reference"),
+        (
+            ("profiles", 0, "result", "outputs"),
+            "max_abs_error, baseline_max_abs_error, reference, checked, unchecked",
+        ),
         (("profiles", 0, "pareto", 0), "config, metrics, costs"),
         (("study",), "name, storage, trials, rounds, seed, started, duration_s, autotp, openvino, kept"),
     ],

@@ -37,7 +37,7 @@ from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.waves import GRACE, RoundCounts, Waves, plan_waves
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.measuring.samples.statistics import MIN_PROCESSES, t_interval
-from autotp.measuring.verdict import Candidate, judge
+from autotp.measuring.verdict import Candidate, Measured, judge
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.runtime.compile import Plan
 from autotp.runtime.models.model_files import locate
@@ -87,9 +87,8 @@ def race(workers: Workers, models: Mapping[str, Path], seconds: float, seed: int
             must_beat=[baseline],
             baseline_keeps=True,
             noise_floor=waves.noise_floor,
-            processes=len(waves.waves),
             metric=METRICS["throughput"],
-            samples=waves.fewest_samples,
+            measured=Measured(len(waves.waves), waves.fewest_samples),
         )
         rulings[baseline] = verdict.winner.key if verdict.winner else str(verdict.ruling)
         for name in others:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from autotp.findings.metric import METRICS
 from autotp.findings.ruling import Ruling
-from autotp.measuring.verdict import Candidate, Verdict, judge
+from autotp.measuring.verdict import Candidate, Measured, Verdict, judge
 from autotp.space.knobs.config import Config
+
+MUCH: dict[str, Any] = {"processes": 6, "samples": 10_000, "shortest_s": None}
 
 
 def around(gain: float, spread: float = 0.002) -> list[float]:
@@ -33,11 +35,10 @@ def ruled(*candidates: Candidate, **given: Any) -> Verdict:
         "must_beat": ["hint"],
         "baseline_keeps": True,
         "noise_floor": 1.01,
-        "processes": 6,
         "metric": METRICS["throughput"],
-        "samples": 10_000,
     }
-    return judge(candidates, **{**defaults, **given})
+    measured = Measured(*(given.pop(name, usual) for name, usual in MUCH.items()))
+    return judge(candidates, measured=measured, **{**defaults, **given})
 
 
 def test_a_clear_gain_wins() -> None:
@@ -102,7 +103,9 @@ def test_fewer_than_six_processes_tell_nothing() -> None:
     verdict = ruled(candidate({"hint": around(2.0)[:5]}), processes=5)
     assert verdict.ruling is Ruling.UNKNOWN
     assert "needs 6 processes" in verdict.reason
-    assert "held 5" in verdict.reason
+    assert verdict.reason.endswith("held 5: give a longer one")
+    known = ruled(candidate({"hint": around(2.0)[:5]}), processes=5, shortest_s=33.2)
+    assert known.reason.endswith("held 5: give at least 34 s")
 
 
 @pytest.mark.parametrize(("name", "enough"), [("latency_p95", 100), ("latency_p99", 500), ("latency_p999", 5000)])

@@ -4,7 +4,7 @@ from typing import Any
 
 from autotp.findings.proof import Proof, ProofState
 from autotp.findings.ruling import Ruling
-from autotp.measuring.compare.comparison import Comparison, SideResult
+from autotp.measuring.compare.result import Comparison, SideResult
 from autotp.measuring.measurement import Measurement
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.workload.closed_loop import ClosedLoop

@@ -15,6 +15,7 @@ from autotp.topology.health.advice import Advice
 from autotp.tuning.events import (
     ArmEnded,
     BaselinesRaced,
+    BudgetTooShort,
     Event,
     FinalsBegan,
     FinalsEnded,
@@ -72,6 +73,14 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
                 "latency_p50 20 ms",
                 "performance_hint=none is the same",
             ],
+        ),
+        (
+            BaselinesRaced(baseline={}, metrics={}, unchecked={"y": "differs from run to run"}),
+            ["warning   output y isn't checked: it differs from run to run"],
+        ),
+        (
+            BudgetTooShort(budget_s=20.0, shortest_s=33.24),
+            ["budget    20 s is too short for a verdict here: give at least 33.2 s"],
         ),
         (
             ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="active", reason="breaks x"),

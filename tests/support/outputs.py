@@ -24,6 +24,7 @@ def error_of(
         max_abs_error=max_abs_error,
         max_abs_reference=max_abs_reference,
         finite=finite,
+        misplaced={} if finite else {"y": 0.1},
         relative_errors={"y": max_abs_error / max_abs_reference},
         differing={"ids": differing},
     )

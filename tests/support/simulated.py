@@ -77,6 +77,11 @@ class SimulatedBench:
         """How many arms fit into memory: as many as were recorded."""
         return self._recording.arms
 
+    @property
+    def unchecked(self) -> Mapping[str, str]:
+        """Nothing: simulated arms have no outputs."""
+        return {}
+
     def _start(self, config: Config) -> tuple[Arm, Outcome]:
         arm = self._replayed(config, self._search)
         arm.launch()

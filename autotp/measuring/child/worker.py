@@ -17,7 +17,7 @@ from autotp.errors import AutotpError
 from autotp.measuring.child.cpu_weather import CpuWeather
 from autotp.measuring.child.thread_activity import watch
 from autotp.measuring.failure import Status
-from autotp.measuring.outputs.error import OutputError, compare_outputs
+from autotp.measuring.outputs.error import OutputError, compare_outputs, unrepeated
 from autotp.measuring.outputs.reference import Outputs, save_outputs
 from autotp.measuring.protocol import (
     Choose,
@@ -80,6 +80,7 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
     driver = request.workload.driver(compiled)
+    began = monotonic()
     output_error = _check(request.outputs, driver)
     started = Started(
         effective=compiled.effective,
@@ -88,6 +89,7 @@ def _compile(request: Compile) -> tuple[Started, Runner]:
         copy_s=driver.copy_s,
         memory_bytes=peak_memory_bytes(),
         output_error=output_error,
+        check_s=monotonic() - began,
     )
     return started, _runner(driver, process_cpus, compiled.effective.threads or 0)
 
@@ -126,7 +128,8 @@ def _check(outputs: Outputs | None, driver: Driver) -> OutputError | None:
         return None
     path = Path(outputs.path)
     if outputs.save:
-        save_outputs(path, driver.outputs(None))
+        saved = driver.outputs(None)
+        save_outputs(path, saved, unrepeated(saved, driver.outputs(None)))
         return None
     return compare_outputs(path, driver.outputs(path), driver.deciding)
 

@@ -33,7 +33,8 @@ class Bench(Protocol):
     """Makes arms from configs.
 
     Attributes:
-        arm_start_s: the longest time that an arm needed so far to start and warm up.
+        arm_start_s: the longest time that an arm needed so far to start and warm up, without comparing outputs,
+            which those of the finals don't.
     """
 
     arm_start_s: float
@@ -45,6 +46,10 @@ class Bench(Protocol):
     @property
     def room(self) -> int:
         """How many more arms fit into the free memory, if each takes as much as the largest so far."""
+
+    @property
+    def unchecked(self) -> Mapping[str, str]:
+        """The outputs whose values aren't judged, each with the reason; known once the hints are accepted."""
 
     def record_reference(self) -> None:
         """Compute the reference outputs once.
@@ -126,6 +131,11 @@ class WorkerBench:
         """How many more arms fit into the free memory, if each takes as much as the largest so far."""
         return self._workers.room
 
+    @property
+    def unchecked(self) -> Mapping[str, str]:
+        """The outputs whose values aren't judged, each with the reason; known once the hints are accepted."""
+        return self.gate.unchecked
+
     def check_room(self, arms: int) -> None:
         """Check that so many arms fit into the free memory.
 
@@ -161,7 +171,8 @@ class WorkerBench:
         arms = [self.arm(config) for config in configs]
         failures = start_together(arms)
         if arms:
-            self.arm_start_s = max(self.arm_start_s, (monotonic() - began) / len(arms))
+            checks_s = max((started.check_s for arm in arms for started in arm.started), default=0.0)
+            self.arm_start_s = max(self.arm_start_s, (monotonic() - began - checks_s) / len(arms))
         outcomes: list[tuple[Arm, Outcome]] = []
         for index, (config, arm) in enumerate(zip(configs, arms, strict=True)):
             outcome: Outcome = failures[index] if index in failures else self._observe(config, arm)

@@ -2,21 +2,26 @@
 
 The error of a floating-point output is relative to that output's own size, so that a large output (logits) doesn't
 hide an error in a small one (scores). Of whole numbers and booleans (classes, tokens), what counts is how many
-differ, because the distance between two class numbers means nothing. NaN and Inf must be where the reference has
-them; an output with no other values can't be judged.
+differ, because the distance between two class numbers means nothing. NaN and Inf are expected where the reference
+has them; an output with no other values can't be judged. The size of an output may depend on the data, as the
+number of detections does; values are compared only where sizes are equal. What the reference doesn't repeat
+itself, because it draws random numbers, and what is empty can't be compared at all.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from autotp.measuring.outputs.reference import NamedOutputs, load_outputs
+from autotp.measuring.outputs.reference import NamedOutputs, load_outputs, load_unchecked
 
+REPEATS_WITHIN = 1e-4  # of an output's size: two runs of the reference, which is f32 on one stream
 LEAST_SIZE = 1e-6  # smaller outputs count as zeros; scores over a vocabulary of 200 000 are larger
+
+N = TypeVar("N", int, float)
 
 
 class OutputError(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +34,10 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
         relative_errors: by floating-point output, the largest absolute error divided by that output's size.
         differing: by output of whole numbers or booleans, the share of values that differ from the reference.
         derived: the same for outputs that follow from another output, as tokens follow from logits.
-        mismatch: what else is wrong: an output that is missing, has another shape, or can't be judged.
+        misplaced: by output, the share of values that are NaN or Inf where the reference isn't, or the reverse.
+        resized: by output, by how many elements an axis is longer or shorter than the reference's.
+        unchecked: the outputs that can't be compared, each with the reason.
+        mismatch: what else is wrong: an output that is missing, has another rank, or can't be judged.
     """
 
     max_abs_error: float
@@ -38,7 +46,15 @@ class OutputError(msgspec.Struct, frozen=True, kw_only=True):
     relative_errors: dict[str, float] = {}
     differing: dict[str, float] = {}
     derived: dict[str, float] = {}
+    misplaced: dict[str, float] = {}
+    resized: dict[str, int] = {}
+    unchecked: dict[str, str] = {}
     mismatch: str | None = None
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The names of the outputs whose values were compared."""
+        return (*self.relative_errors, *self.differing, *self.derived)
 
 
 def worst_error(errors: Iterable[OutputError]) -> OutputError:
@@ -51,14 +67,39 @@ def worst_error(errors: Iterable[OutputError]) -> OutputError:
         relative_errors=_largest(error.relative_errors for error in known),
         differing=_largest(error.differing for error in known),
         derived=_largest(error.derived for error in known),
+        misplaced=_largest(error.misplaced for error in known),
+        resized=_largest(error.resized for error in known),
+        unchecked={name: why for error in known for name, why in error.unchecked.items()},
         mismatch=next((error.mismatch for error in known if error.mismatch is not None), None),
     )
 
 
-def _largest(by_output: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    found: dict[str, float] = {}
+def unrepeated(outputs: NamedOutputs, again: NamedOutputs) -> dict[str, str]:
+    """Return the names of outputs that two runs of the same model on the same inputs don't agree in, and why."""
+    first, second = _by_key(outputs), _by_key(again)
+    return {name_of(key): "differs from run to run" for key in first if not _alike(first[key], second[key])}
+
+
+def _alike(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    if one.shape != other.shape:
+        return False
+    distance = _Distance.of(one, other)
+    return not (distance.misplaced or distance.differing) and distance.relative <= REPEATS_WITHIN
+
+
+def name_of(key: str) -> str:
+    """Return the output's name in a key such as `0/logits`, which begins with the sample's index."""
+    return key.partition("/")[2]
+
+
+def _by_key(outputs: NamedOutputs) -> dict[str, NDArray[Any]]:
+    return {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
+
+
+def _largest(by_output: Iterable[Mapping[str, N]]) -> dict[str, N]:
+    found: dict[str, N] = {}
     for values in by_output:
-        found |= {name: max(value, found.get(name, 0.0)) for name, value in values.items()}
+        found |= {name: max(value, found.get(name, value)) for name, value in values.items()}
     return found
 
 
@@ -70,30 +111,43 @@ def compare_outputs(path: Path, outputs: NamedOutputs, deciding: Collection[str]
         outputs: the arm's outputs.
         deciding: names of the outputs that the others follow from; None if each stands for itself.
     """
-    found = {f"{index}/{name}": array for index, sample in enumerate(outputs) for name, array in sample.items()}
-    wanted = load_outputs(path)
+    unchecked = load_unchecked(path)
+    wanted, found = (
+        {key: array for key, array in arrays.items() if name_of(key) not in unchecked}
+        for arrays in (load_outputs(path), _by_key(outputs))
+    )
     mismatch = _mismatch(wanted, found)
+    comparable = wanted if mismatch is None else {}
     by_output: dict[str, list[_Distance]] = {}
-    for key in wanted if mismatch is None else ():
-        by_output.setdefault(key.partition("/")[2], []).append(_Distance.of(wanted[key], found[key]))
+    resized: dict[str, int] = {}
+    for key in comparable:
+        name = name_of(key)
+        if by := _resized(wanted[key], found[key]):
+            resized[name] = max(by, resized.get(name, 0))
+        else:
+            by_output.setdefault(name, []).append(_Distance.of(wanted[key], found[key]))
     worst = {name: _Distance.worst(distances) for name, distances in by_output.items()}
+    empty = {name for name, distance in worst.items() if not distance.elements and name not in resized}
     unjudged = next((name for name, distance in worst.items() if distance.elements and not distance.judged), None)
     if unjudged is not None:
         mismatch = (
             f"output {unjudged} can't be judged, the reference has no finite number there: give it real inputs"
         )
-    whole = {name: d.differing for name, d in worst.items() if d.differing is not None}
+    whole = {name: d.differing for name, d in worst.items() if d.differing is not None and name not in empty}
     counted = {name for name in worst if deciding is None or name in deciding}
     sized = [worst[name] for name in counted]
     return OutputError(
         max_abs_error=max((distance.error for distance in sized), default=0.0),
         max_abs_reference=max((distance.size for distance in sized), default=0.0),
-        finite=all(distance.finite for distance in worst.values()),
+        finite=all(not distance.misplaced for distance in worst.values()),
         relative_errors={
-            name: d.error / max(LEAST_SIZE, d.size) for name, d in worst.items() if d.differing is None
+            name: d.relative for name, d in worst.items() if d.differing is None and name not in empty
         },
         differing={name: share for name, share in whole.items() if name in counted},
         derived={name: share for name, share in whole.items() if name not in counted},
+        misplaced={name: distance.misplaced for name, distance in worst.items() if distance.misplaced},
+        resized=resized,
+        unchecked={**unchecked, **dict.fromkeys(sorted(empty), "is empty for these inputs")},
         mismatch=mismatch,
     )
 
@@ -101,15 +155,21 @@ def compare_outputs(path: Path, outputs: NamedOutputs, deciding: Collection[str]
 class _Distance(msgspec.Struct, frozen=True, kw_only=True):
     """How far one output is off: the largest error, the reference's size, the share of whole numbers that differ.
 
-    `judged` is how many of its elements are finite in the reference.
+    `misplaced` is the share of its elements that are NaN or Inf in only one of both, `judged` how many are finite
+    in the reference.
     """
 
     error: float
     size: float
-    finite: bool
+    misplaced: float
     elements: int
     judged: int
     differing: float | None
+
+    @property
+    def relative(self) -> float:
+        """The largest error divided by the reference's size."""
+        return self.error / max(LEAST_SIZE, self.size)
 
     @classmethod
     def of(cls, wanted: NDArray[Any], found: NDArray[Any]) -> "_Distance":
@@ -117,12 +177,13 @@ class _Distance(msgspec.Struct, frozen=True, kw_only=True):
         differing = float(np.mean(wanted != found)) if whole and wanted.size else (0.0 if whole else None)
         reference, answer = wanted.astype(np.float64), found.astype(np.float64)
         usable = np.isfinite(reference)
-        difference = np.abs(answer[usable] - reference[usable])
-        rest_alike = np.array_equal(answer[~usable], reference[~usable], equal_nan=True)
+        alike = usable & np.isfinite(answer)
+        difference = np.abs(answer[alike] - reference[alike])
+        placed = alike | (answer == reference) | (np.isnan(answer) & np.isnan(reference))
         return cls(
-            error=float(np.max(difference[np.isfinite(difference)], initial=0.0)),
+            error=float(np.max(difference, initial=0.0)),
             size=float(np.max(np.abs(reference[usable]), initial=0.0)),
-            finite=rest_alike and bool(np.isfinite(difference).all()),
+            misplaced=float(np.mean(~placed)) if wanted.size else 0.0,
             elements=wanted.size,
             judged=int(np.count_nonzero(usable)),
             differing=differing,
@@ -135,7 +196,7 @@ class _Distance(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             error=max(distance.error for distance in distances),
             size=max(distance.size for distance in distances),
-            finite=all(distance.finite for distance in distances),
+            misplaced=sum(distance.misplaced for distance in distances) / len(distances),
             elements=sum(distance.elements for distance in distances),
             judged=sum(distance.judged for distance in distances),
             differing=sum(shares) / len(shares) if shares else None,
@@ -143,13 +204,18 @@ class _Distance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _mismatch(wanted: dict[str, NDArray[Any]], found: dict[str, NDArray[Any]]) -> str | None:
-    """Return why the outputs can't be compared: one is missing, unexpected, or of another shape."""
+    """Return why the outputs can't be compared: one is missing, unexpected, or of another rank."""
     for key in [*wanted, *found]:
-        name = key.partition("/")[2]
+        name = name_of(key)
         if key not in found:
             return f"output {name} is missing"
         if key not in wanted:
             return f"output {name} is not one of the reference's"
-        if wanted[key].shape != found[key].shape:
+        if wanted[key].ndim != found[key].ndim:
             return f"output {name} has shape {list(found[key].shape)}, the reference's {list(wanted[key].shape)}"
     return None
+
+
+def _resized(wanted: NDArray[Any], found: NDArray[Any]) -> int:
+    """Return by how many elements an axis of `found` is longer or shorter, at most; 0 if the shapes are equal."""
+    return max((abs(mine - theirs) for mine, theirs in zip(found.shape, wanted.shape, strict=True)), default=0)

@@ -37,6 +37,7 @@ MAX_ROUNDS = 100
 SPARE_SAMPLES = 1.1  # times the samples that a metric needs, as not all blocks have equally many
 AA = "baseline again"
 GRACE = 1.1  # times the budget: how long the processes that a verdict needs may take
+SPARE_TIME = 1.1  # times an estimated time, as starts vary
 
 Wave = dict[str, list[Block]]
 
@@ -45,7 +46,7 @@ class RoundCounts(msgspec.Struct, frozen=True):
     """How many rounds each process runs.
 
     Attributes:
-        fewest: at least so many.
+        fewest: at least so many; fewer allow no verdict.
         enough: with so many, a further process is worth more than further rounds.
         most: at most so many.
     """
@@ -61,15 +62,19 @@ class RoundCounts(msgspec.Struct, frozen=True):
 
     def enough_for(self, metric: Metric, samples: float) -> "RoundCounts":
         """Return these counts, raised if `metric` needs more rounds with so many `samples` per block."""
-        enough = ceil(SPARE_SAMPLES * metric.min_samples / max(1.0, samples))
-        return RoundCounts(self.fewest, max(self.enough, enough), max(self.most, enough))
+        needed = ceil(SPARE_SAMPLES * metric.min_samples / max(1.0, samples))
+        return RoundCounts(*(max(needed, usual) for usual in (self.fewest, self.enough, self.most)))
 
 
 class WaveSchedule(msgspec.Struct, frozen=True):
-    """How many waves there are (each arm gets one process per wave), and how many rounds each process runs."""
+    """How many waves there are (each arm gets one process per wave), and how many rounds each process runs.
+
+    Behind time, a process runs fewer rounds, but at least `fewest`.
+    """
 
     processes: int
     rounds: int
+    fewest: int = MIN_ROUNDS
 
 
 def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: RoundCounts) -> WaveSchedule:
@@ -82,11 +87,11 @@ def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted
         block_s: how long a block takes; with many requests in flight, longer than its timed part.
         wanted: how many rounds a process runs.
     """
-    fitting = [WaveSchedule(MIN_PROCESSES, wanted.fewest)]
+    fitting = [WaveSchedule(MIN_PROCESSES, wanted.fewest, wanted.fewest)]
     for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1):
         rounds = int((seconds / processes - start_s) / (arms * block_s))
         if rounds >= (wanted.fewest if processes == MIN_PROCESSES else wanted.enough):
-            fitting.append(WaveSchedule(processes, min(rounds, wanted.most)))
+            fitting.append(WaveSchedule(processes, min(rounds, wanted.most), wanted.fewest))
     return min(fitting, key=lambda schedule: _width(schedule, wanted))
 
 
@@ -100,13 +105,20 @@ def _width(schedule: WaveSchedule, wanted: RoundCounts) -> float:
     return t_quantile(schedule.processes, DECIDING_CONFIDENCE) * spread
 
 
-def seconds_needed(arms: int, arm_start_s: float, block_s: float, wanted: RoundCounts) -> float:
-    """Return how long the fewest processes with `wanted.enough` rounds each take, for `arms` arms side by side."""
-    return MIN_PROCESSES * arms * (arm_start_s + wanted.enough * block_s)
+def seconds_needed(arms: int, arm_start_s: float, block_s: float, rounds: int) -> float:
+    """Return how long the fewest processes that allow a verdict take, for `arms` arms and `rounds` rounds each."""
+    return MIN_PROCESSES * arms * (arm_start_s + rounds * block_s)
 
 
 class Waves:
-    """Runs waves of fresh processes over the same arms, and keeps every block."""
+    """Runs waves of fresh processes over the same arms, and keeps every block.
+
+    Attributes:
+        waves: the blocks of each wave, by arm.
+        failures: the arms that failed.
+        repeats: how many blocks were disturbed.
+        longest_wave_s: how long the longest wave took.
+    """
 
     def __init__(
         self,
@@ -120,11 +132,11 @@ class Waves:
         self.waves: list[Wave] = []
         self.failures: dict[str, ArmFailure] = {}
         self.repeats = RepeatLimit()
+        self.longest_wave_s = 0.0
         self._make = {**make, AA: make[best_baseline]}
         self._best_baseline = best_baseline
         self._metric = metric
         self._blocks = blocks
-        self._fewest_rounds = RoundCounts.of(blocks).fewest
         self._rng = random.Random(seed)
         self._now = now
 
@@ -137,15 +149,22 @@ class Waves:
         run fewer rounds. As long as there are too few processes for a verdict, `latest_end` is the deadline
         instead. If failures leave nothing to compare, it ends. `after_wave` is called after each wave.
         """
-        longest = 0.0
         for done in range(schedule.processes):
             started = self._now()
-            if self._nothing_left or started + longest > (deadline if done >= MIN_PROCESSES else latest_end):
+            end = deadline if done >= MIN_PROCESSES else latest_end
+            if self._nothing_left or started + self.longest_wave_s > end:
                 return
             share_s = max(0.0, deadline - started) / (schedule.processes - done)
-            self._run_wave(schedule.rounds, started + share_s)
+            self._run_wave(schedule, started + share_s)
             after_wave()
-            longest = max(longest, self._now() - started)
+            self.longest_wave_s = max(self.longest_wave_s, self._now() - started)
+
+    def shortest_budget_s(self, before_s: float) -> float | None:
+        """Return a budget that holds the waves a verdict needs, if `before_s` of it passed before them.
+
+        It is None if no wave has been run.
+        """
+        return before_s + SPARE_TIME * MIN_PROCESSES * self.longest_wave_s if self.waves else None
 
     def log_gains(self, key: str, baseline: str, metric: Metric | None = None) -> list[float]:
         """Return the log-gains of arm `key` against `baseline`, one per process; empty if either failed.
@@ -194,7 +213,7 @@ class Waves:
         pair = {self._best_baseline, AA}
         return bool(self.failures) and not (pair < self._make.keys() - self.failures.keys())
 
-    def _run_wave(self, rounds: int, deadline: float) -> None:
+    def _run_wave(self, schedule: WaveSchedule, deadline: float) -> None:
         keys = [key for key in self._make if key not in self.failures]
         self._rng.shuffle(keys)  # so that the order of starts favours no arm
         arms = {key: self._make[key]() for key in keys}
@@ -202,8 +221,8 @@ class Waves:
             failed = start_together(list(arms.values()))
             self._drop({list(arms)[index]: failure for index, failure in failed.items()}, arms)
             wave: Wave = {key: [] for key in arms}
-            for round_ in range(rounds):
-                if round_ >= self._fewest_rounds and self._now() > deadline:
+            for round_ in range(schedule.rounds):
+                if round_ >= schedule.fewest and self._now() > deadline:
                     break
                 results = run_round(arms, self._blocks, self._rng, self.repeats, round_)
                 self._drop({key: r for key, r in results.items() if isinstance(r, ArmFailure)}, arms)

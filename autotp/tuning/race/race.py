@@ -89,9 +89,10 @@ class Race:
         return max(2 * FEWEST_TO_JUDGE, self._blocks.rounds(ROUNDS_TO_SETTLE))
 
     def seconds_a_block(self, racers: Iterable[Racer]) -> float:
-        """Return how many seconds a block of `racers` takes on average, with the lead-in and the drain."""
+        """Return how many seconds a block of `racers` takes on average, with lead-in, drain and repetitions."""
         blocks, stretch = self._recent(racers)
-        return float(np.mean([stretch * block.elapsed_s + block.untimed_s for block in blocks]))
+        took_s = [(stretch * block.elapsed_s + block.untimed_s) * (1 + block.dropped) for block in blocks]
+        return float(np.mean(took_s))
 
     def samples_a_block(self, racers: Iterable[Racer]) -> float:
         """Return the fewest samples of the first objective in any block of `racers`."""

@@ -19,6 +19,7 @@ from autotp.deploy.tuned import (
     TunedOutputs,
     TunedStudy,
     TunedWorkload,
+    UnmeasuredHint,
 )
 from autotp.files.links import as_given, relative_to_folder
 from autotp.findings.interval import UNITY, Interval
@@ -51,15 +52,18 @@ class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a tuning found.
 
     `selected` is the config that tuned.yaml will hold: the winner, else a baseline.
-    `left_out` are objectives whose best candidate wasn't in the finals.
+    `left_out` are objectives whose best candidate wasn't in the finals, `unmeasured` are hints that failed and
+    `unchecked` outputs that couldn't be checked, each with the reason.
     """
 
     verdict: Verdict
     selected: MeasuredConfig
     baseline: MeasuredConfig
-    noise_floor: float | None
-    points: Sequence[Point]
+    noise_floor: float | None = None
+    points: Sequence[Point] = ()
     left_out: Sequence[Metric] = ()
+    unmeasured: Sequence[tuple[Config, str]] = ()
+    unchecked: Mapping[str, str] = {}
     trials: int
     rounds: int
     started: str
@@ -154,10 +158,12 @@ def _result(request: TuneRequest, result: TuningResult) -> Result:
         ),
         metrics=_metrics(selected),
         noise_floor=result.noise_floor,
-        outputs=_outputs(selected.observed, baseline.observed),
+        outputs=_outputs(selected.observed, baseline.observed, result.unchecked),
         reason=result.verdict.reason or msgspec.UNSET,
         others={str(metric): gain for metric, gain in selected.others.items()} or msgspec.UNSET,
         left_out=tuple(map(str, result.left_out)) or msgspec.UNSET,
+        unmeasured=tuple(UnmeasuredHint(config=config.to_dict(), reason=why) for config, why in result.unmeasured)
+        or msgspec.UNSET,
     )
 
 
@@ -168,12 +174,18 @@ def _metrics(one: MeasuredConfig) -> dict[str, float]:
     return {**one.metrics, "copy_s": one.observed.copy_s}
 
 
-def _outputs(selected: Observed | None, baseline: Observed | None) -> TunedOutputs | None:
+def _outputs(
+    selected: Observed | None, baseline: Observed | None, unchecked: Mapping[str, str]
+) -> TunedOutputs | None:
     if not selected or not baseline or not selected.output_error or not baseline.output_error:
         return None
     return TunedOutputs(
         max_abs_error=selected.output_error.max_abs_error,
         baseline_max_abs_error=baseline.output_error.max_abs_error,
+        checked=tuple(name for name in selected.output_error.compared if name not in unchecked)
+        if unchecked
+        else msgspec.UNSET,
+        unchecked=dict(unchecked) or msgspec.UNSET,
     )
 
 

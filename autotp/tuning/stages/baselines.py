@@ -6,11 +6,14 @@ Baselines that compile to the same thing are one arm. Gains are relative to the 
 from math import inf
 from typing import Any
 
+import msgspec
+
 from autotp.errors import EnvironmentFailure
 from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.failure import ArmFailure, Status
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.space.knobs.config import Config
+from autotp.tuning.deadlines import before_search
 from autotp.tuning.events import ArmEnded, BaselinesRaced
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
@@ -18,6 +21,16 @@ from autotp.tuning.study.study import Role
 
 HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput", "none"))
 OPENING_ROUNDS = 20
+OPENING_SHARE = 0.3  # of the budget at most
+
+
+class _Started(msgspec.Struct, frozen=True):
+    """The baselines that were started, aliases of them, those whose split isn't active, and those that failed."""
+
+    racers: list[Racer]
+    aliases: list[Config]
+    unproven: list[tuple[Config, Proof]]
+    failed: list[tuple[Config, str]]
 
 
 def race_baselines(session: Session) -> Baselines:
@@ -33,11 +46,9 @@ def race_baselines(session: Session) -> Baselines:
         session.bench.record_reference()
     except ArmFailure as failure:
         raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
-    racers, aliases, unproven = _start(session)
-    _fail(session, session.race.fit_blocks())
-    _fail(session, session.race.run(1, inf))  # even if the budget is too short: the result needs figures
-    _fail(session, session.race.run(_opening_rounds(session) - 1, session.budget.at(0.3)))
-    racers = [racer for racer in racers if racer.failure is None]
+    started = _start(session)
+    _run_opening_rounds(session)
+    racers = [racer for racer in started.racers if racer.failure is None]
     if not racers:
         raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
     session.race.choose_baseline(racers[0])
@@ -51,12 +62,15 @@ def race_baselines(session: Session) -> Baselines:
         BaselinesRaced(
             baseline=best.config.to_dict(),
             metrics=metrics,
-            aliases=tuple(alias.to_dict() for alias in aliases),
+            aliases=tuple(alias.to_dict() for alias in started.aliases),
             beyond_tolerance=_beyond_tolerance(session, racers),
-            unproven=tuple((config.to_dict(), proof) for config, proof in unproven),
+            unproven=tuple((config.to_dict(), proof) for config, proof in started.unproven),
+            unchecked=dict(session.bench.unchecked),
         )
     )
-    return Baselines(best, tuple(r for r in racers if r is not best and r.key in session.race.live))
+    crashed = [(racer.config, str(racer.failure)) for racer in started.racers if racer.failure is not None]
+    others = tuple(r for r in racers if r is not best and r.key in session.race.live)
+    return Baselines(best, others, (*started.failed, *crashed))
 
 
 def keep_baselines(session: Session, baselines: Baselines, failed: list[Racer]) -> None:
@@ -103,13 +117,14 @@ def retire_baseline(session: Session, racer: Racer) -> None:
     session.study.complete(racer.trial, metrics, racer.rows)
 
 
-def _start(session: Session) -> tuple[list[Racer], list[Config], list[tuple[Config, Proof]]]:
-    """Start the baselines; return the racers, the aliases, and the configs whose split isn't active."""
+def _start(session: Session) -> _Started:
+    """Start the baselines, and let those that aren't aliases of another enter the race."""
     configs = [*HINTS, *([session.request.baseline] if session.request.baseline else [])]
     outcomes = session.bench.start(configs, gated=False)
     racers: dict[object, Racer] = {}
     aliases: list[Config] = []
     unproven: list[tuple[Config, Proof]] = []
+    failed: list[tuple[Config, str]] = []
     for config, (arm, outcome) in zip(configs, outcomes, strict=True):
         if isinstance(outcome, Observed) and outcome.proof and outcome.proof.state is not ProofState.ACTIVE:
             unproven.append((config, outcome.proof))
@@ -122,6 +137,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[tuple[Conf
             session.fail(trial, config, outcome)
             if config == session.request.baseline:
                 raise EnvironmentFailure(f"Your own settings ({config}) can't be measured: {outcome}.")
+            failed.append((config, str(outcome)))
             continue
         racers[outcome.key] = Racer(f"trial {trial.number}", config, outcome, arm, trial)
         session.known[outcome.key] = trial.number
@@ -133,7 +149,7 @@ def _start(session: Session) -> tuple[list[Racer], list[Config], list[tuple[Conf
         if racer.config not in HINTS and (wrong := session.bench.wrong_output(racer.config, racer.observed)):
             raise EnvironmentFailure(f"Your own settings ({racer.config}) give wrong outputs: {wrong.message}.")
         session.race.enter(racer)
-    return list(racers.values()), aliases, unproven
+    return _Started(list(racers.values()), aliases, unproven, failed)
 
 
 def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[tuple[dict[str, Any], str], ...]:
@@ -142,8 +158,18 @@ def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[tuple[dict
     return tuple((config.to_dict(), failure.message) for config, failure in found if failure is not None)
 
 
-def _opening_rounds(session: Session) -> int:
-    return max(session.race.rounds_to_judge, session.race.blocks.rounds(OPENING_ROUNDS))
+def _run_opening_rounds(session: Session) -> None:
+    """Run the rounds that choose the best baseline: enough to drop slow ones, and more if the finals allow it.
+
+    Each baseline that is dropped makes the finals shorter.
+    """
+    race, latest = session.race, session.budget.at(OPENING_SHARE)
+    _fail(session, race.fit_blocks())
+    _fail(session, race.run(1, inf))  # even if the budget is too short: the result needs figures
+    _fail(session, race.run(race.rounds_to_judge - 1, latest))
+    if running := list(race.live.values()):
+        more = race.blocks.rounds(OPENING_ROUNDS) - race.rounds_to_judge
+        _fail(session, race.run(more, min(latest, before_search(session, running))))
 
 
 def _rank(session: Session, racer: Racer) -> tuple[bool, float]:

@@ -8,13 +8,14 @@ import msgspec
 
 from autotp.findings.metric import Metric
 from autotp.findings.ruling import Ruling
-from autotp.measuring.rounds.waves import AA, GRACE, RoundCounts, Waves, WaveSchedule, plan_waves
+from autotp.measuring.rounds.waves import AA, GRACE, Waves, WaveSchedule, plan_waves
 from autotp.measuring.samples.metrics import all_metrics
 from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
-from autotp.measuring.verdict import Candidate, Verdict, judge
+from autotp.measuring.verdict import Candidate, Measured, Verdict, judge, longer
 from autotp.tuning.constraints import broken
+from autotp.tuning.deadlines import rounds_wanted, shortest_budget_s
 from autotp.tuning.events import FinalsBegan, FinalsEnded
-from autotp.tuning.race.race import BEHIND_CONFIDENCE, Race, best_in, may_be_best
+from autotp.tuning.race.race import BEHIND_CONFIDENCE, best_in, may_be_best
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
@@ -55,11 +56,12 @@ def run_finals(session: Session, survivors: list[Racer], baselines: Baselines) -
     arms = {racer.key: racer for racer in racers}
     session.emit(_began(finalists, baselines, schedule))
     trials = {key: session.study.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
-    finals = _waves(session, racers)
+    finals, before_s = _waves(session, racers), session.budget.elapsed_s()
     finals.run(schedule, session.budget.at(1.0), session.budget.at(GRACE), session.study.heartbeat)
     best_in_others = _best_in_others(session, survivors)
     left_out = tuple(metric for metric, racer in best_in_others.items() if racer not in racers)
-    result = msgspec.structs.replace(_decide(session, finals, finalists, baselines), left_out=left_out)
+    measured = Measured(len(finals.waves), finals.fewest_samples, finals.shortest_budget_s(before_s))
+    result = msgspec.structs.replace(_decide(session, finals, finalists, baselines, measured), left_out=left_out)
     for key, trial in trials.items():
         session.study.describe_observed(trial, arms[key].observed)
         if key in finals.failures:
@@ -86,11 +88,6 @@ def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baselin
             gain = finals.gain(key, baseline, metric).median
             values[metric.key] = metric.improved(reference[metric.key], gain)
     return values
-
-
-def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> RoundCounts:
-    """Return how many rounds each process of `racers` should run for enough samples of `objective`."""
-    return RoundCounts.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
 
 
 def _choose_finalists(
@@ -138,10 +135,17 @@ def _waves(session: Session, racers: Sequence[Racer]) -> Waves:
     return Waves(makers, racers[0].key, objective, session.race.blocks, seed, session.budget.now)
 
 
-def _decide(session: Session, finals: Waves, finalists: list[Racer], baselines: Baselines) -> FinalsResult:
+def _decide(
+    session: Session, finals: Waves, finalists: list[Racer], baselines: Baselines, measured: Measured
+) -> FinalsResult:
     best = baselines.best.key
     if best in finals.failures or AA in finals.failures or not finals.waves:
-        verdict = Verdict(Ruling.UNKNOWN, reason="the baseline failed or didn't fit into the budget in the finals")
+        if failure := finals.failures.get(best) or finals.failures.get(AA):
+            reason = f"the baseline failed in the finals: {failure}"
+        else:
+            shortest_s = shortest_budget_s(session, baselines.sound)
+            reason = f"the finals didn't fit into the budget: give {longer(shortest_s)}"
+        verdict = Verdict(Ruling.UNKNOWN, reason=reason)
         return FinalsResult(verdict, finals, tuple(finalists), None, baselines.best)
     rivals = [racer for racer in baselines.sound if racer.key not in finals.failures]
     keeping = [rival for rival in rivals if _keeps(session, finals, rival.key)]
@@ -162,9 +166,8 @@ def _decide(session: Session, finals: Waves, finalists: list[Racer], baselines: 
         must_beat=[rival.key for rival in rivals if not _surely_breaks(session, finals, rival.key)],
         baseline_keeps=bool(keeping),
         noise_floor=floor or float("inf"),
-        processes=len(finals.waves),
         metric=session.request.objective,
-        samples=finals.fewest_samples,
+        measured=measured,
     )
     return FinalsResult(verdict, finals, tuple(finalists), floor, _fallback(finals, keeping or rivals, best))
 

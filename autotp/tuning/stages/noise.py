@@ -4,23 +4,27 @@ from functools import partial
 
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.rounds import noise
+from autotp.tuning.deadlines import before_search
 from autotp.tuning.events import NoiseMeasured
-from autotp.tuning.race.racer import Racer
+from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 
 NOISE_SHARE = 0.04  # of the budget, without the time to start processes
 MOST_NOISE_SHARE = 0.1  # with that time
 
 
-def measure_noise(session: Session, best: Racer) -> None:
+def measure_noise(session: Session, baselines: Baselines) -> None:
     """Run the best baseline against itself, set the best block length, and report how small a gain can be proven.
 
-    If that takes too much time or memory or fails, the block length stays as it is. The finals include an A/A run
-    of their own, so the verdict doesn't depend on this stage.
+    If that takes too much memory, or time that the finals need, or fails, the block length stays as it is. The
+    finals include an A/A run of their own, so the verdict doesn't depend on this stage.
     """
-    deadline = min(session.budget.now() + MOST_NOISE_SHARE * session.request.budget_s, session.budget.at(0.4))
+    best, budget = baselines.best, session.budget
+    deadline = min(
+        budget.now() + MOST_NOISE_SHARE * budget.total_s, budget.at(0.4), before_search(session, baselines.sound)
+    )
     block_s = session.race.seconds_a_block([best])
-    if session.budget.now() + noise.least_seconds(session.bench.arm_start_s, block_s) > deadline:
+    if budget.now() + noise.least_seconds(session.bench.arm_start_s, block_s) > deadline:
         session.emit(
             NoiseMeasured(reason="running the best baseline against itself would take too much of the budget")
         )

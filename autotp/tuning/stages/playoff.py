@@ -9,13 +9,13 @@ processes, and those that turn out to be behind are dropped (successive eliminat
 from collections.abc import Sequence
 
 from autotp.measuring.failure import ArmFailure
+from autotp.tuning.deadlines import judged_until
 from autotp.tuning.events import PlayOffBegan
 from autotp.tuning.race.race import LOOKS, may_be_best
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import keep_baselines
 from autotp.tuning.stages.finals import MAX_FINALISTS
-from autotp.tuning.stages.search import ARMS_AT_ONCE
 from autotp.tuning.study.study import Role, Trial
 
 
@@ -29,7 +29,7 @@ def play_off(session: Session, survivors: Sequence[Racer], baselines: Baselines,
         EnvironmentFailure: the best of the `baselines` failed twice.
     """
     sound, is_announced = list(survivors), False
-    while session.budget.now() < until and session.bench.room > 0:
+    while (most := min(session.bench.room, judged_until(session, baselines.sound, until))) > 0:
         close = may_be_best(session.race, session.feasible_or_all(sound))
         if len(close) <= MAX_FINALISTS:
             break
@@ -37,7 +37,7 @@ def play_off(session: Session, survivors: Sequence[Racer], baselines: Baselines,
             session.emit(PlayOffBegan(candidates=tuple(racer.config.to_dict() for racer in close)))
             is_announced = True
         fewest = sorted(close, key=lambda racer: len(racer.blocks))
-        failed = _race_again(session, fewest[: min(ARMS_AT_ONCE, session.bench.room)], baselines, until)
+        failed = _race_again(session, fewest[:most], baselines, until)
         sound = [racer for racer in sound if racer not in failed]
     return sound
 

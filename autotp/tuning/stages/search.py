@@ -4,9 +4,11 @@ from collections import deque
 
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
+from autotp.measuring.verdict import longer
 from autotp.space.cpu_plugin.processors import split_places
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
+from autotp.tuning.deadlines import ARMS_AT_ONCE, judged_until, shortest_budget_s
 from autotp.tuning.events import ArmEnded
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.race.race import ROUNDS_TO_SCREEN
@@ -15,7 +17,6 @@ from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, keep_baselines
 from autotp.tuning.study.study import PastTrial, Role, Trial
 
-ARMS_AT_ONCE = 3
 PAST_LEADERS = 3
 
 
@@ -41,6 +42,7 @@ class Search:
             proposer.take(config)
         self._live: list[Racer] = []
         self._begun = 0
+        self._raced = False
         self._first = deque(_first_configs(session, proposer, topology))
 
     def run(self, until: float) -> None:
@@ -51,9 +53,9 @@ class Search:
         """
         session = self._session
         while session.budget.now() < until:
-            self._start_some()
+            self._start_some(until)
             if not self._live:
-                if self._nothing_left:
+                if self._nothing_left or not self._in_time(until):
                     break
                 continue
             failed = self._race(until)
@@ -88,7 +90,8 @@ class Search:
             return f"every candidate failed; the first: {self.failures[0]}"
         if not self._begun and self._proposer.exhausted:
             return "the space holds nothing besides OpenVINO's hints and what was tried before"
-        return "no candidate could be measured within the budget"
+        shortest_s = shortest_budget_s(self._session, self._baselines.sound)
+        return f"no candidate could be measured within the budget: give {longer(shortest_s)}"
 
     @property
     def _nothing_left(self) -> bool:
@@ -97,9 +100,11 @@ class Search:
             return True
         return not self._first and self._proposer.exhausted
 
-    def _start_some(self) -> None:
+    def _start_some(self, until: float) -> None:
+        """Start as many candidates as there is room for and can be judged until the time `until`."""
         entries: list[tuple[Trial, Config]] = []
-        most = min(ARMS_AT_ONCE - len(self._live), max(self._session.bench.room, not self._live))
+        room = max(self._session.bench.room, not self._live)
+        most = min(ARMS_AT_ONCE - len(self._live), room, self._in_time(until))
         while len(entries) < most and not self._nothing_left:
             entries.append(self._next())
         outcomes = self._session.bench.start([config for _, config in entries])
@@ -113,6 +118,10 @@ class Search:
             else:
                 self._enter(Racer(f"trial {trial.number}", config, outcome, arm, trial))
 
+    def _in_time(self, until: float) -> int:
+        """Return how many more candidates can be judged until the time `until`; one is raced in any case."""
+        return max(judged_until(self._session, self._baselines.sound, until), not self._raced)
+
     def _next(self) -> tuple[Trial, Config]:
         session = self._session
         if self._first:
@@ -125,6 +134,7 @@ class Search:
         return trial, config
 
     def _enter(self, racer: Racer) -> None:
+        self._raced = True
         self._session.known[racer.observed.key] = racer.trial.number
         self._session.study.describe_observed(racer.trial, racer.observed)
         self._session.race.enter(racer)

@@ -13,7 +13,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from tests.evidence.field_cases import false_win, kinds_of_models, machine_and_signals, wrong_model
+from tests.evidence.field_cases import (
+    false_win,
+    kinds_of_models,
+    machine_and_signals,
+    verdicts_and_budgets,
+    wrong_model,
+)
 from tests.evidence.field_cases.case import Case, Desk, NotAsExpected
 from tests.evidence.outcomes import keep
 
@@ -22,6 +28,7 @@ MODULES: tuple[tuple[Case, ...], ...] = (
     wrong_model.CASES,
     machine_and_signals.CASES,
     kinds_of_models.CASES,
+    verdicts_and_budgets.CASES,
 )
 
 

@@ -24,6 +24,7 @@ from autotp.space.knobs.graph_split import FullyConnected
 from tests.support.jobs import job_for
 from tests.support.language_models import language_model
 from tests.support.models import WIDTH, branching_model, dynamic_model, matmul_model
+from tests.support.odd_outputs import NEVER, places_model, random_model
 
 
 def test_a_model_is_inspected_in_a_process_of_its_own(tmp_path: Path, workers: Workers) -> None:
@@ -53,6 +54,25 @@ def test_outputs_are_checked_against_the_recorded_reference(tmp_path: Path, work
         assert started.output_error is not None
         assert started.output_error.finite
         assert (started.output_error.max_abs_error < 1e-5) == close
+
+
+def test_a_reference_that_does_not_repeat_itself_is_not_compared(tmp_path: Path, workers: Workers) -> None:
+    """Outputs that are drawn at random or empty are named with the reason; the others are compared."""
+    exact = Config.of({"inference_precision_hint": "f32"})
+    for model, unchecked, compared in (
+        (random_model(tmp_path), {"drawn": "differs from run to run"}, ("steady",)),
+        (places_model(tmp_path, "nowhere", threshold=NEVER), {"places": "is empty for these inputs"}, ()),
+        (places_model(tmp_path), {}, ("places",)),
+    ):
+        job, path = job_for(model), str(tmp_path / "reference.npz")
+        record_reference(workers, job.reference(path))
+        arm = WorkerArm(msgspec.structs.replace(job.spec(exact), outputs=Outputs(path)), workers)
+        arm.launch()
+        (started,) = arm.await_start()
+        arm.stop()
+        error = started.output_error
+        assert error is not None
+        assert (error.unchecked, error.compared, error.mismatch) == (unchecked, compared, None)
 
 
 def test_a_reference_that_cannot_be_run_is_a_failure(tmp_path: Path, workers: Workers) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotp.measuring.outputs.error import LEAST_SIZE, OutputError, compare_outputs, worst_error
+from autotp.measuring.outputs.error import LEAST_SIZE, OutputError, compare_outputs, unrepeated, worst_error
 from autotp.measuring.outputs.reference import save_outputs
 from tests.support.outputs import error_of, two_samples
 
@@ -72,6 +72,43 @@ def test_an_output_of_zeros_may_have_the_least_rounding(tmp_path: Path) -> None:
     save_outputs(tmp_path / "r.npz", [{"y": np.zeros(3)}])
     found = compare_outputs(tmp_path / "r.npz", [{"y": np.array([0.0, 0.0, LEAST_SIZE])}])
     assert found.relative_errors == {"y": 1.0}
+
+
+def test_two_runs_that_differ_are_not_repeated() -> None:
+    """Other numbers, another size, NaN elsewhere, other whole numbers: each is named; a rounding isn't."""
+    one = {"y": np.ones(3), "z": np.zeros(2), "n": np.array([np.nan, 1.0]), "i": np.array([1, 2])}
+    rounded = {**one, "y": np.ones(3) + 1e-6}
+    assert unrepeated([one], [rounded]) == {}
+    others = {"y": np.full(3, 1.1), "z": np.zeros(3), "n": np.array([1.0, np.nan]), "i": np.array([1, 3])}
+    assert unrepeated([one, one], [one, others]) == dict.fromkeys(one, "differs from run to run")
+
+
+def test_what_is_not_repeated_is_not_compared(tmp_path: Path) -> None:
+    """Of an output that the reference doesn't repeat nothing is said, not even if it is missing."""
+    save_outputs(tmp_path / "r.npz", [{"y": np.ones(3), "r": np.ones(3)}], {"r": "differs from run to run"})
+    for answer in ({"y": np.ones(3), "r": np.zeros(7)}, {"y": np.ones(3)}):
+        found = compare_outputs(tmp_path / "r.npz", [answer])
+        assert (found.mismatch, found.relative_errors, found.resized) == (None, {"y": 0.0}, {})
+        assert found.unchecked == {"r": "differs from run to run"}
+        assert found.compared == ("y",)
+
+
+def test_what_is_empty_is_not_said_to_be_compared(tmp_path: Path) -> None:
+    """An output without elements in every sample has no error, and is named; in one sample it may be empty."""
+    nothing, some = np.zeros((2, 0), np.int64), np.zeros((2, 1), np.int64)
+    save_outputs(tmp_path / "r.npz", [{"places": nothing}, {"places": nothing}])
+    found = compare_outputs(tmp_path / "r.npz", [{"places": nothing}, {"places": nothing}])
+    assert (found.compared, found.unchecked) == ((), {"places": "is empty for these inputs"})
+    save_outputs(tmp_path / "r.npz", [{"places": nothing}, {"places": some}])
+    found = compare_outputs(tmp_path / "r.npz", [{"places": nothing}, {"places": some}])
+    assert (found.compared, found.unchecked) == (("places",), {})
+
+
+def test_another_size_is_counted_in_elements(tmp_path: Path) -> None:
+    """Of an output that has one detection more or less, that is said; samples of equal size are compared."""
+    save_outputs(tmp_path / "r.npz", [{"boxes": np.zeros((5, 4))}, {"boxes": np.zeros((3, 4))}])
+    found = compare_outputs(tmp_path / "r.npz", [{"boxes": np.zeros((7, 4))}, {"boxes": np.ones((3, 4))}])
+    assert (found.mismatch, found.resized, found.max_abs_error) == (None, {"boxes": 2}, 1.0)
 
 
 def test_the_worst_is_taken_in_each_respect() -> None:

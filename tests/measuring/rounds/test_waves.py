@@ -70,7 +70,7 @@ def test_no_time_gives_the_least_schedule() -> None:
 
 def test_the_time_needed_gives_rounds_enough() -> None:
     """What `seconds_needed` asks for, `plan_waves` turns into at least 25 rounds of six processes."""
-    needed_s = seconds_needed(arms=3, arm_start_s=0.8, block_s=0.05, wanted=USUAL)
+    needed_s = seconds_needed(arms=3, arm_start_s=0.8, block_s=0.05, rounds=USUAL.enough)
     schedule = plan_waves(needed_s * 1.001, 3, 3 * 0.8, 0.05, USUAL)
     assert schedule.processes == MIN_PROCESSES
     assert schedule.rounds >= 25
@@ -80,14 +80,14 @@ def test_long_blocks_make_short_schedules() -> None:
     """Under a quota a process runs 2, 5, 17 rounds instead of 10, 25, 100: as many seconds as usual."""
     assert RoundCounts.of(PLAIN) == USUAL == RoundCounts(MIN_ROUNDS, 25, MAX_ROUNDS)
     assert RoundCounts.of(QUOTA) == RoundCounts(2, 5, 17)
-    assert plan_waves(50.0, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) == WaveSchedule(MIN_PROCESSES, 4)
-    assert plan_waves(1e4, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) == WaveSchedule(MAX_PROCESSES, 17)
+    assert plan_waves(50.0, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) == WaveSchedule(MIN_PROCESSES, 4, 2)
+    assert plan_waves(1e4, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) == WaveSchedule(MAX_PROCESSES, 17, 2)
 
 
 def test_rounds_enough_can_be_more() -> None:
-    """A p99 may need more rounds than any schedule would have otherwise."""
-    assert RoundCounts(2, 5, 17).enough_for(METRICS["latency_p99"], 120.0) == RoundCounts(2, 5, 17)
-    assert RoundCounts(2, 5, 17).enough_for(METRICS["latency_p99"], 23.0) == RoundCounts(2, 24, 24)
+    """A p99 may need more rounds than any schedule would have otherwise, and no process may have fewer."""
+    assert RoundCounts(2, 5, 17).enough_for(METRICS["latency_p99"], 120.0) == RoundCounts(5, 5, 17)
+    assert RoundCounts(2, 5, 17).enough_for(METRICS["latency_p99"], 23.0) == RoundCounts(24, 24, 24)
     assert RoundCounts(2, 5, 17).enough_for(METRICS["latency_p90"], 22.0) == RoundCounts(2, 5, 17)
 
 
@@ -96,7 +96,7 @@ def test_behind_time_a_process_runs_the_fewest_rounds_of_its_blocks() -> None:
     over = monotonic() - 1.0
     for blocks, expected in ((PLAIN, 10), (QUOTA, 2)):
         finals = finals_of({"baseline": 0.02}, blocks=blocks)
-        finals.run(WaveSchedule(6, 50), over, inf, nothing)
+        finals.run(WaveSchedule(6, 50, RoundCounts.of(blocks).fewest), over, inf, nothing)
         assert {len(found) for wave in finals.waves for found in wave.values()} == {expected}
 
 

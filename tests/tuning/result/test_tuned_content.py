@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from autotp.deploy.headline import headline
-from autotp.deploy.tuned import read_tuned, write_tuned
+from autotp.deploy.tuned import UnmeasuredHint, read_tuned, write_tuned
 from autotp.findings.interval import Interval
 from autotp.findings.metric import METRICS
 from autotp.findings.ruling import Ruling
@@ -49,6 +49,21 @@ def test_a_win_ships_the_winner_with_its_evidence(tmp_path: Path, topology: Topo
     assert profile.result.outputs is not None
     assert profile.machine.fingerprint == topology.fingerprint.id
     assert (tuned.workload.kind, tuned.workload.nireq) == ("async", 4)
+
+
+def test_what_was_not_measured_or_checked_is_written(tmp_path: Path, topology: Topology) -> None:
+    """Hints that failed and outputs that couldn't be checked have keys of their own, and else none."""
+    given = {"unmeasured": [(HINT, "CRASHED in compile: gone")], "unchecked": {"z": "is empty"}}
+    for facts in (given, {}):
+        found = build_tuned(request_in(tmp_path), topology, evidence(Ruling.WIN, **facts), VERSIONS)
+        write_tuned(tmp_path / "tuned.yaml", found, headline(found))
+        result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
+        assert result.outputs is not None
+        if facts:
+            assert result.unmeasured == (UnmeasuredHint(config=HINT.to_dict(), reason="CRASHED in compile: gone"),)
+            assert (result.outputs.checked, result.outputs.unchecked) == ((), {"z": "is empty"})
+        else:
+            assert {result.unmeasured, result.outputs.checked, result.outputs.unchecked} == {msgspec.UNSET}
 
 
 def test_copies_stand_beside_the_metrics(tmp_path: Path, topology: Topology) -> None:

@@ -1,6 +1,7 @@
 """The baselines, on the real OpenVINO, and on recorded rounds for failures."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,19 @@ from optuna.trial import TrialState
 from autotp.errors import EnvironmentFailure
 from autotp.findings.proof import ProofState
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.jobs.observed import Observed
+from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.measuring.parent.pool import Workers
+from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.samples.block import Block
+from autotp.measuring.workload.workload import Run
+from autotp.space.knobs.config import Config
 from autotp.tuning.events import ArmEnded, BaselinesRaced, Event
 from autotp.tuning.opening import open_tuning
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, race_baselines, retire_baseline
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
+from tests.support.replayed import ReplayedArm
 from tests.support.simulated import simulated_tuning
 from tests.support.tune_requests import built
 
@@ -116,6 +122,38 @@ def test_a_hint_that_fails_is_reported(model: Path, tmp_path: Path, monkeypatch:
     baselines = race_baselines(session)
     assert [event.reason for event in events if isinstance(event, ArmEnded)] == ["gone"]
     assert HINTS[0] not in [racer.config for racer in baselines.sound]
+    assert baselines.unmeasured == ((HINTS[0], str(gone)),)
+
+
+def test_a_hint_that_fails_later_is_not_measured_either(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that fails in its first blocks, or twice in the search, is named as well."""
+    session = simulated(model, tmp_path)
+    gone = ArmFailure(Status.CRASHED, Phase.BLOCK, "gone")
+    start, block = session.bench.start, ReplayedArm.block
+    frail: list[Arm] = []
+
+    def starting(configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
+        started = start(configs, gated)
+        frail.extend(arm for config, (arm, _) in zip(configs, started, strict=True) if config == HINTS[0])
+        return started
+
+    def failing(arm: ReplayedArm, run: Run) -> Block:
+        if arm in frail:
+            raise gone
+        return block(arm, run)
+
+    monkeypatch.setattr(session.bench, "start", starting)
+    monkeypatch.setattr(ReplayedArm, "block", failing)
+    assert race_baselines(session).unmeasured == ((HINTS[0], str(gone)),)
+    monkeypatch.undo()
+    session = simulated(model, tmp_path)
+    baselines = race_baselines(session)
+    (other,) = baselines.others
+    assert not baselines.unmeasured
+    other.failure = gone
+    assert baselines.unmeasured == ((other.config, str(gone)),)
 
 
 def test_a_hint_that_is_clearly_slower_is_still_known(model: Path, tmp_path: Path) -> None:

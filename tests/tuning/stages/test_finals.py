@@ -10,13 +10,15 @@ from autotp.findings.ruling import Ruling
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.rounds.waves import AA, RoundCounts, WaveSchedule, plan_waves
 from autotp.measuring.samples.block import Block
+from autotp.measuring.verdict import Measured
 from autotp.measuring.workload.workload import Run
 from autotp.space.aliases.effective import Effective
 from autotp.space.knobs.config import Config
 from autotp.tuning.constraints import parse_constraint
+from autotp.tuning.deadlines import rounds_wanted
 from autotp.tuning.race.race import Race
 from autotp.tuning.race.racer import Baselines, Racer
-from autotp.tuning.stages.finals import FinalsResult, _decide, final_metrics, rounds_wanted
+from autotp.tuning.stages.finals import FinalsResult, _decide, final_metrics
 from autotp.tuning.study.study import Trial
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
@@ -93,7 +95,8 @@ def ruled(
     racers = {key: racer(key, Pretended(latency_s)) for key, latency_s in latencies_s.items()}
     others = [one for key, one in racers.items() if key not in ("hint", "candidate")]
     baselines = Baselines(racers["hint"], tuple(others))
-    return _decide(session, finals, [racers["candidate"]], baselines), baselines
+    measured = Measured(len(finals.waves), finals.fewest_samples)
+    return _decide(session, finals, [racers["candidate"]], baselines, measured), baselines
 
 
 def block(latency_s: float) -> Block:

@@ -1,0 +1,109 @@
+"""When each stage must end: the finals decide, so the other stages leave them the time that a verdict needs.
+
+How long starts and blocks take is known once the baselines have run. A budget that can't hold a verdict is
+reported then, with the shortest one that can.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from autotp.findings.metric import Metric
+from autotp.measuring.rounds.waves import SPARE_TIME, RoundCounts, seconds_needed
+from autotp.tuning.events import BudgetTooShort
+from autotp.tuning.race.race import Race
+from autotp.tuning.race.racer import Racer
+from autotp.tuning.session import Session
+
+SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest
+HOPELESS = 1.5  # times the time left: finals that are estimated to take longer won't be done
+ARMS_AT_ONCE = 3  # candidates that run side by side in the search and the play-off
+LEAST_SEARCH_SHARE = 0.3  # of the budget left after the baselines, if the finals can do with the rest
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """How many seconds the rest of a tuning takes.
+
+    Attributes:
+        rounds_s: the baselines' blocks in the rounds after which candidates can be judged.
+        candidate_s: a candidate's start, and its blocks in these rounds.
+        finals_s: finals with one candidate that are just long enough for a verdict.
+        good_finals_s: the same with enough rounds for a narrow interval.
+    """
+
+    rounds_s: float
+    candidate_s: float
+    finals_s: float
+    good_finals_s: float
+
+    @property
+    def least_search_s(self) -> float:
+        """The search of a single candidate."""
+        return self.rounds_s + self.candidate_s
+
+
+def needs(session: Session, baselines: Sequence[Racer]) -> Needs:
+    """Return what a tuning against `baselines` needs, which must have run a block."""
+    race, start_s = session.race, session.bench.arm_start_s
+    block_s = race.seconds_a_block(baselines)
+    wanted = rounds_wanted(race, session.request.objective, baselines)
+    arms = len(baselines) + 2  # with a candidate and the second process of the best baseline
+    return Needs(
+        rounds_s=race.rounds_to_judge * len(baselines) * block_s,
+        candidate_s=start_s + race.rounds_to_judge * block_s,
+        finals_s=seconds_needed(arms, start_s, block_s, wanted.fewest),
+        good_finals_s=seconds_needed(arms, start_s, block_s, wanted.enough),
+    )
+
+
+def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> RoundCounts:
+    """Return how many rounds each process of `racers` should run for enough samples of `objective`."""
+    return RoundCounts.of(race.blocks).enough_for(objective, race.samples_a_block(racers))
+
+
+def before_search(session: Session, baselines: Sequence[Racer]) -> float:
+    """Return when the search must begin at the latest to leave time for one candidate and for the finals."""
+    needed = needs(session, baselines)
+    return session.budget.at(1.0) - needed.finals_s - needed.least_search_s
+
+
+def judged_until(session: Session, baselines: Sequence[Racer], until: float) -> int:
+    """Return how many candidates, of those that run side by side, can be started and judged until `until`.
+
+    If the finals can't be done in any case, nothing is lost by starting as many as can run side by side.
+    """
+    needed, left_s = needs(session, baselines), until - session.budget.now()
+    if _is_hopeless(session, needed):
+        return ARMS_AT_ONCE if left_s > 0 else 0
+    return max(0, int(min(ARMS_AT_ONCE, (left_s - needed.rounds_s) / needed.candidate_s)))
+
+
+def search_until(session: Session, baselines: Sequence[Racer]) -> float:
+    """Return when the search must end.
+
+    It gets a share of the budget, or less if the finals need more, but enough for one candidate. If the finals
+    can't be done in any case, the search keeps its share: a later call can resume from what it finds.
+    """
+    needed, budget = needs(session, baselines), session.budget
+    now, end = budget.now(), budget.at(1.0)
+    share = max(now + LEAST_SEARCH_SHARE * (end - now), min(budget.at(SEARCH_SHARE), end - needed.good_finals_s))
+    if not _is_hopeless(session, needed):
+        share = max(now + needed.least_search_s, min(share, end - needed.finals_s))
+    return min(end, share)
+
+
+def _is_hopeless(session: Session, needed: Needs) -> bool:
+    return needed.finals_s > HOPELESS * (session.budget.at(1.0) - session.budget.now())
+
+
+def shortest_budget_s(session: Session, baselines: Sequence[Racer]) -> float:
+    """Return about the shortest budget that holds what is done so far and a verdict against `baselines`."""
+    needed = needs(session, baselines)
+    return session.budget.elapsed_s() + SPARE_TIME * (needed.least_search_s + needed.finals_s)
+
+
+def check_budget(session: Session, baselines: Sequence[Racer]) -> None:
+    """Report it if the rest of the budget is too short for a verdict against `baselines`."""
+    shortest_s = shortest_budget_s(session, baselines)
+    if shortest_s > SPARE_TIME * session.budget.total_s:
+        session.emit(BudgetTooShort(budget_s=session.budget.total_s, shortest_s=shortest_s))
