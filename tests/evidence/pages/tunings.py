@@ -50,7 +50,7 @@ def others() -> str:
         "A classifier and the demo",
         "The text-direction classifier of PP-OCR, which answers in a third of a millisecond:",
         ending("cls"),
-        "`autotp demo`, with two hints in the finals because neither was proven slower than the other:",
+        "`autotp demo`:",
         ending("demo"),
     )
 
