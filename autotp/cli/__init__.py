@@ -66,6 +66,10 @@ def _run() -> int:
         code = _complain(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("stopped.", INTERRUPTED)
+    except UnicodeEncodeError as error:
+        from autotp.files.text import not_text
+
+        code = _complain(not_text(error), 2)
     except Exception as error:
         code = _report_bug(error)
     return code if isinstance(code, int) else 0

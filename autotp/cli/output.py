@@ -14,10 +14,27 @@ _WIDEST = 1_000_000
 
 
 def echo_json(value: Any) -> None:
-    """Write `value` (a Struct, or dicts and lists; a path is text) as one line of JSON and flush it."""
+    """Write `value` (a Struct, or dicts and lists; a path is text) as one line of JSON and flush it.
+
+    What isn't UTF-8 in a name is spelled out.
+    """
     import msgspec
 
-    click.echo(msgspec.json.encode(value, enc_hook=str))
+    try:
+        line = msgspec.json.encode(value, enc_hook=str)
+    except UnicodeEncodeError:
+        line = msgspec.json.encode(_writable(msgspec.to_builtins(value, enc_hook=str)))
+    click.echo(line)
+
+
+def _writable(value: Any) -> Any:
+    from autotp.files.text import writable_text
+
+    if isinstance(value, dict):
+        return {_writable(key): _writable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_writable(part) for part in value]
+    return writable_text(value) if isinstance(value, str) else value
 
 
 def notice(sentence: str) -> None:

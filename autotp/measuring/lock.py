@@ -27,6 +27,7 @@ from threading import get_ident
 import msgspec
 
 from autotp.errors import EnvironmentFailure
+from autotp.files.text import writable_text
 from autotp.options import spell
 
 VARIABLE = "AUTOTP_LOCK"
@@ -72,7 +73,7 @@ def machine_lock(command: str, no_wait: bool, waiting: Callable[[Holder], None])
     _held[thread] = file
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        _write(file, Holder(pid=os.getpid(), command=command, since=now))
+        _write(file, Holder(pid=os.getpid(), command=writable_text(command), since=now))
         yield
     finally:
         if _held.pop(thread, None) is not None:  # a fork has closed its copy already

@@ -1,5 +1,8 @@
 """The messages between the parent and a worker: typed JSON, one message a line, over two pipes."""
 
+import os
+from pathlib import Path
+
 import msgspec
 
 from autotp.measuring.failure import Status
@@ -101,6 +104,16 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 Request = Inspect | Compile | Choose | Run | Watch
 Reply = Ready | Inspected | Started | Chosen | Block | ThreadActivity | Failed
 
-encode = msgspec.json.Encoder(enc_hook=str).encode
-decode_request = msgspec.json.Decoder(Request, dec_hook=lambda type_, value: type_(value)).decode
+
+def _to_json(path: Path) -> str:
+    """Return the bytes of `path` as letters of Latin-1: unlike JSON's text, a file's name needn't be UTF-8."""
+    return os.fsencode(path).decode("latin-1")
+
+
+def _from_json(_type: type, letters: str) -> Path:
+    return Path(os.fsdecode(letters.encode("latin-1")))
+
+
+encode = msgspec.json.Encoder(enc_hook=_to_json).encode
+decode_request = msgspec.json.Decoder(Request, dec_hook=_from_json).decode
 decode_reply = msgspec.json.Decoder(Reply).decode

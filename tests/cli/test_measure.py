@@ -35,6 +35,24 @@ def test_json_has_the_agreed_keys(
     assert found["nireq"] == 3
 
 
+def test_a_file_that_is_not_named_in_utf_8_is_measured(tmp_path: Path) -> None:
+    """Model, weights and inputs lie in a folder whose name isn't UTF-8; what is printed is."""
+    folder = tmp_path / "b\udce4d"
+    folder.mkdir()
+    model, data = matmul_model(folder, name="m\udce4"), folder / "real.npz"
+    np.savez(data, x=np.zeros((1, WIDTH), np.float32))
+    code, out, err = autotp("measure", str(model), "--budget", "0.1s", "--json", "--data", str(data))
+    assert (code, err) == (0, "")
+    assert json.loads(out)["workload"]["data"] == f"{tmp_path}/b\\udce4d/real.npz"
+
+
+def test_an_input_that_is_not_named_in_utf_8_is_bad_input(model: str) -> None:
+    """No model has such an input, and no message could hold it: exit code 2, in one sentence."""
+    code, out, err = autotp("measure", model, "--shape", "b\udce4d=[1]")
+    assert (code, out) == (2, "")
+    assert err == "autotp: 'b\\udce4d' isn't UTF-8 text: give it another name.\n"
+
+
 def test_json_names_the_file_of_the_inputs(model: str, tmp_path: Path) -> None:
     """As part of the workload."""
     np.savez(tmp_path / "real.npz", x=np.zeros((1, WIDTH), np.float32))

@@ -37,6 +37,7 @@ from autotp.runtime.models.model_files import ModelFiles, ModelKind
 from autotp.runtime.models.read import ModelInfo, Port
 from autotp.space.aliases.effective import Effective
 
+RAW = Path("b\udce4d/ÿ.xml")  # a name whose bytes aren't UTF-8
 FILES = ModelFiles(Path("/m/a model.xml"), ModelKind.IR, Path("/m/a model.bin"))
 PLAN = Plan(files=FILES, shapes={"x": (1, 3)}, properties={"NUM_STREAMS": "2"}, mask=(0, 1), nireq=4)
 PORT = Port("x", "f32", (1, 3))
@@ -46,6 +47,8 @@ PORT = Port("x", "f32", (1, 3))
     "request_",
     [
         Inspect(FILES, {"x": (1, 3)}),
+        Inspect(ModelFiles(RAW, ModelKind.IR, RAW), {}),
+        Compile(PLAN, ClosedLoop(data=RAW)),
         Inspect(ModelFiles(Path("m.onnx"), ModelKind.ONNX), {}, Spelling.COMMAND_LINE),
         Compile(PLAN, OpenLoop(seed=3, data=Path("d.npz"), rate_per_s=0.1), Outputs("r.npz", save=True)),
         Compile(PLAN, ClosedLoop(seed=3, data=Path("d.npz"))),

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import msgspec
 
 from autotp.errors import AutotpError
+from autotp.files.text import writable_text
 from autotp.measuring.child.cpu_weather import CpuWeather
 from autotp.measuring.child.thread_activity import watch
 from autotp.measuring.failure import Status
@@ -70,10 +71,10 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 
 def _failed(error: Exception) -> Failed:
     if isinstance(error, MemoryError) or any(sign in str(error) for sign in _MEMORY_SIGNS):
-        return Failed(Status.OUT_OF_MEMORY, reason(error))
+        return Failed(Status.OUT_OF_MEMORY, writable_text(reason(error)))
     if isinstance(error, AutotpError):
-        return Failed(Status.INVALID, str(error), input_error=error.exit_code == 2)
-    return Failed(Status.CRASHED, f"{type(error).__name__}: {reason(error)}")
+        return Failed(Status.INVALID, writable_text(str(error)), input_error=error.exit_code == 2)
+    return Failed(Status.CRASHED, writable_text(f"{type(error).__name__}: {reason(error)}"))
 
 
 def _compile(request: Compile) -> tuple[Started, Runner]:

@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from autotp.errors import EnvironmentFailure, ModelError
+from autotp.errors import EnvironmentFailure, InputError, ModelError
+from autotp.files.text import not_text
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.parent.capture import CapturedOutput
 from autotp.measuring.parent.watchdog import PhaseClock
@@ -70,8 +71,15 @@ class WorkerProcess:
         return next((number for number in self._numbers if number > 0), None)
 
     def send(self, request: Request) -> None:
-        """Send `request` to the worker. What its pipe can't hold yet is sent while the reply is awaited."""
-        self._unsent += encode(request) + b"\n"
+        """Send `request` to the worker. What its pipe can't hold yet is sent while the reply is awaited.
+
+        Raises:
+            InputError: it holds a name, such as that of an input, that isn't UTF-8.
+        """
+        try:
+            self._unsent += encode(request) + b"\n"
+        except UnicodeEncodeError as error:
+            raise InputError(not_text(error)) from error
         self._send_pending()
 
     def receive(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> R:
