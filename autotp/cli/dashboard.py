@@ -15,6 +15,6 @@ def command(source: str, port: int) -> None:
     from autotp.report.dashboard import find_storage, serve_dashboard
     from autotp.tuning.study.storage_url import public_url
 
-    url = find_storage(source)
-    click.echo(f"Dashboard of {public_url(url)}: http://127.0.0.1:{port}/ (Ctrl-C stops it)")
-    serve_dashboard(url, port)
+    place = find_storage(source)
+    click.echo(f"Dashboard of {public_url(place)}: http://127.0.0.1:{port}/ (Ctrl-C stops it)")
+    serve_dashboard(place, port)

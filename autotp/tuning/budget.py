@@ -7,6 +7,21 @@ from time import monotonic
 import msgspec
 
 
+class StoppableClock:
+    """A clock, in seconds since an arbitrary moment, that can be set back by time that isn't to count."""
+
+    def __init__(self) -> None:
+        self._set_back_s = 0.0
+
+    def __call__(self) -> float:
+        """Return the time on this clock."""
+        return monotonic() - self._set_back_s
+
+    def set_back(self, seconds: float) -> None:
+        """Leave out the last `seconds`."""
+        self._set_back_s += seconds
+
+
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """A span of wall time that has started.
 

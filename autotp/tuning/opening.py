@@ -7,7 +7,7 @@ import msgspec
 import optuna
 
 from autotp.errors import InfeasibleError, StudyError
-from autotp.files.atomic import writable_folder
+from autotp.files.atomic import is_file, writable_folder
 from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.preparation import choose_open_fields, read_model
@@ -19,7 +19,7 @@ from autotp.space.bound_space import BoundSpace, bind
 from autotp.topology.health.health import health
 from autotp.topology.probe import Topology, narrow, probe
 from autotp.topology.tree.cpulist import format_cpulist
-from autotp.tuning.budget import Budget
+from autotp.tuning.budget import Budget, StoppableClock
 from autotp.tuning.events import Listener, TuningBegan
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.propose.tpe import TpeProposer
@@ -27,6 +27,7 @@ from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session
 from autotp.tuning.study.optuna_study import OptunaStudy
 from autotp.tuning.study.owner import BEGAN, owner_facts, owner_in
+from autotp.tuning.study.resilient_study import ResilientStudy
 from autotp.tuning.study.storage_url import public_url, study_names
 from autotp.tuning.study.study import Study
 
@@ -57,7 +58,8 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
         InputError: an option, the model, the space or the study can't be used; nothing has been written.
         InfeasibleError: nothing in the space can run here.
     """
-    budget = Budget.start(request.budget_s)
+    clock = StoppableClock()
+    budget = Budget.start(request.budget_s, clock)
     refuse_existing(request)
     topology = probe()
     narrowed = topology if request.cpus is None else narrow(topology, tuple(sorted(set(request.cpus))))
@@ -71,14 +73,15 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
         raise InfeasibleError(_why_nothing_runs(space))
     identity = _identity(request, info, topology)
     writable_folder(request.out)
-    study = OptunaStudy.open(request, identity, proposer)
+    recorded = OptunaStudy.open(request, identity, proposer)
+    study = ResilientStudy(recorded, proposer, clock)
     if study.noted(BEGAN) is None:
         study.note(**owner_facts(request, budget.started))
     job = _settled(job, study, workers)
     request = msgspec.structs.replace(request, workload=job.workload)
     bench = WorkerBench(job, space.predictor, workers, request.tolerance)
     session = Session(request, narrowed.envelope, study, bench, budget, listener)
-    return Tuning(session=session, proposer=proposer, space=space, topology=topology), study.study
+    return Tuning(session=session, proposer=proposer, space=space, topology=topology), recorded.study
 
 
 def first_event(tuning: Tuning) -> TuningBegan:
@@ -116,9 +119,9 @@ def refuse_existing(request: TuneRequest) -> None:
     Raises:
         StudyError: the study exists, or its folder holds another one.
     """
-    if request.storage is None and not (request.out / "study.db").is_file():
+    if request.storage is None and not is_file(request.out / "study.db"):
         return
-    names = study_names(request.storage_url)
+    names = study_names(request.storage_place)
     if not names or request.fresh:
         return
     resume, fresh, study, out = spell("resume", True), spell("fresh", True), spell("study"), spell("out")
@@ -127,12 +130,12 @@ def refuse_existing(request: TuneRequest) -> None:
             shared = request.storage and f"the storage {public_url(request.storage)}"
             where, other = (shared, study) if shared else (request.out, out)
             raise StudyError(
-                f"Study {request.name!r}{owner_in(request.storage_url, request.name)} exists in {where}: "
+                f"Study {request.name!r}{owner_in(request.storage_place, request.name)} exists in {where}: "
                 f"use {resume} to go on with it or {fresh} to replace it; another {other} leaves it alone."
             )
     elif request.storage is None:
         raise StudyError(
-            f"{request.out} holds study {names[0]!r}{owner_in(request.storage_url, names[0])}, not "
+            f"{request.out} holds study {names[0]!r}{owner_in(request.storage_place, names[0])}, not "
             f"{request.name!r}: use {fresh} to replace it, {resume} with its name to go on with it, "
             f"or another {out}."
         )

@@ -1,13 +1,15 @@
 """What the user requests of a tuning, checked before anything is written or measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from autotp.errors import InputError
 from autotp.files.links import as_given
+from autotp.files.text import require_text
 from autotp.findings.metric import Metric
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.workload.registry import (
@@ -81,9 +83,9 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def storage_url(self) -> str:
-        """The URL of the storage that holds the study."""
-        return self.storage or f"sqlite:///{self.out.resolve() / 'study.db'}"
+    def storage_place(self) -> str | Path:
+        """Where the study is stored: the user's URL, or the SQLite file in the study's folder."""
+        return self.storage or self.out.resolve() / "study.db"
 
 
 def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
@@ -103,6 +105,7 @@ def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
     budget_s, name = options.get("budget_s", BUDGET_S), _study_name(options.get("study"), files, objectives)
     _check(options)
     wanted = Wanted(objectives, tuple(constraint.metric for constraint in constraints), budget_s)
+    _check_names(files, name, of_workload)
     out, baseline, cpus = options.get("out"), options.get("baseline"), options.get("cpus")
     return TuneRequest(
         workload=workload_for(files, wanted, of_workload),
@@ -153,9 +156,20 @@ def _check(options: TuneOptions) -> None:
         )
 
 
+def _check_names(files: ModelFiles, name: str, of_workload: Mapping[str, Any]) -> None:
+    """Check that the names that tuned.yaml and the study will hold can be written.
+
+    Raises:
+        InputError: one isn't UTF-8.
+    """
+    require_text(str(as_given(files.path)), "tuned.yaml can't hold the model's path")
+    require_text(name, "The study can't have this name")
+    require_text(Path(of_workload.get("data") or "").name, "tuned.yaml can't hold the name of the inputs' file")
+
+
 def _study_name(study: str | None, files: ModelFiles, metrics: Sequence[Metric]) -> str:
     name = study or f"{_model_name(files)}-{'-'.join(map(str, metrics))}"
-    if "/" in name or name in (".", ".."):
+    if set(name) & {"/", "\0"} or name in (".", ".."):
         raise InputError(f"Study name {name!r} can't be a folder's name.")
     return name
 

@@ -1,11 +1,14 @@
 """Runs a whole tuning, stage by stage, and writes the result to the study and to tuned.yaml."""
 
+from pathlib import Path
+
 import msgspec
 import optuna
 
 from autotp.deploy.headline import headline
 from autotp.deploy.tuned import Tuned, write_tuned
-from autotp.errors import TunedError
+from autotp.errors import EnvironmentFailure, InputError, TunedError
+from autotp.files.atomic import writable_folder
 from autotp.files.yaml_loader import to_type
 from autotp.findings.interval import UNITY
 from autotp.findings.ruling import Ruling
@@ -33,6 +36,8 @@ from autotp.tuning.stages.search import Search
 def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     """Run one tuning within its budget and write tuned.yaml into the request's folder.
 
+    If the storage is lost once the tuning has begun, the tuning goes on to its verdict without it.
+
     On Ctrl-C the study can be continued with `resume`, tuned.yaml holds the best result proven so far, and the
     interrupt is raised again.
 
@@ -46,7 +51,9 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
     Raises:
         InputError: the request can't be carried out as given; nothing has been written.
         InfeasibleError: nothing in the space can run here.
-        EnvironmentFailure: the baseline or the storage failed, or another process measures and `no_wait` is set.
+        EnvironmentFailure: the baseline failed, the storage failed (if that happened after the tuning had begun,
+            tuned.yaml has been written), tuned.yaml can't be written, or another process measures and `no_wait`
+            is set.
     """
     refuse_existing(request)  # checked before waiting for the lock
     lock = machine_lock(
@@ -60,11 +67,18 @@ def run(request: TuneRequest, listener: Listener) -> optuna.Study:
             run_stages(tuning)
         finally:
             tuning.session.close()
+    if lost := tuning.session.study.lost:
+        raise EnvironmentFailure(
+            f"{lost} The tuning went on: the result is in {request.out / 'tuned.yaml'}, not in the study."
+        ) from lost
     return study
 
 
 def run_stages(tuning: Tuning) -> FinalsResult:
-    """Run all stages, write the result, and return what the finals found."""
+    """Run all stages, write the result, and return what the finals found.
+
+    If the storage of the study is lost meanwhile, the stages go on without it.
+    """
     session = tuning.session
     baselines: Baselines | None = None
     try:
@@ -203,8 +217,25 @@ def _write_result(tuning: Tuning, found: TuningResult) -> None:
     elif session.study.noted("tuned") is None and (kept := proven_in(path)):
         session.emit(VerdictReached(tuned=tuned, path=str(path), kept=kept))
         return
-    write_tuned(path, tuned, headline(tuned))
+    _write(path, tuned)
     session.emit(VerdictReached(tuned=tuned, path=str(path)))
+
+
+def _write(path: Path, tuned: Tuned) -> None:
+    """Write `tuned` to `path`, whose folder is created again if it was deleted.
+
+    Raises:
+        EnvironmentFailure: it can't be written; the text holds the result.
+    """
+    comment = headline(tuned)
+    try:
+        write_tuned(writable_folder(path.parent) / path.name, tuned, comment)
+    except InputError as error:
+        ruling, config = tuned.profiles[0].result.verdict, Config.of(tuned.profiles[0].config)
+        found = f"{ruling.upper()}: {comment.splitlines()[0]}"
+        raise EnvironmentFailure(
+            f"{error} What would be in tuned.yaml: {found} The settings: {config}."
+        ) from error
 
 
 def _earlier(session: Session, tuned: Tuned) -> Tuned | None:

@@ -12,14 +12,17 @@ import optuna
 import psutil
 import pytest
 
+from autotp.tuning.study.storage_url import open_storage
 from tests.support.command_line import autotp
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """A folder with an empty study."""
-    optuna.create_study(study_name="s", storage=f"sqlite:///{tmp_path / 'study.db'}")
-    return tmp_path
+    """A folder, with a name that is no part of a URL, that holds an empty study."""
+    folder = tmp_path / "what? {1} %41 #}"
+    folder.mkdir()
+    optuna.create_study(study_name="s", storage=open_storage(folder / "study.db"))
+    return folder
 
 
 def free_port() -> int:

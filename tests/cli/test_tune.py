@@ -145,6 +145,22 @@ def test_a_fresh_study_that_proves_nothing_leaves_what_is_proven(tmp_path: Path)
     assert (tmp_path / "tuned.yaml").read_bytes() == written
 
 
+def test_any_name_will_do_for_a_study_and_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study named after its model lies in its own folder with its database, and is found again."""
+    monkeypatch.chdir(tmp_path)
+    name = '{1} %41?# "}\nline two'
+    model = matmul_model(tmp_path, name=name)
+    assert autotp("tune", str(model), "--budget", "0.2s")[0] in EXIT_CODES.values()
+    folder = tmp_path / "results" / f"{name}-throughput"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert sorted(path.name for path in folder.iterdir()) == ["study.db", "tuned.yaml"]
+    assert (folder / read_tuned(folder / "tuned.yaml").model.path).samefile(model)
+    code, _, err = autotp("tune", str(model), "--budget", "0.2s")
+    assert (code, "--resume" in err) == (2, True)
+    assert autotp("tune", str(model), "--budget", "0.2s", "--resume")[0] in EXIT_CODES.values()
+    assert autotp("show", str(folder / "tuned.yaml"))[0] == 0
+
+
 def test_an_interrupted_resume_keeps_what_was_proven(done: Done) -> None:
     """Ctrl-C in a later call leaves the earlier call's verdict in tuned.yaml."""
 

@@ -132,6 +132,10 @@ class ListedProposer:
         """Return None, so that the search begins with the list."""
         return None
 
+    def draw(self) -> Config:
+        """Return the next config of the list."""
+        return self.left[0]
+
     def learn(self, config: Config, failed: bool) -> None:
         """Do nothing."""
 
@@ -152,6 +156,10 @@ class SimulatedStudy:
         self.trials: list[SimulatedTrial] = []
         self.attributes: dict[str, Any] = {}
         self._proposer = proposer
+
+    @property
+    def lost(self) -> None:
+        """Nothing: this study has no storage that could be lost."""
 
     @property
     def trial_count(self) -> int:

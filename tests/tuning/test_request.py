@@ -25,7 +25,7 @@ def test_the_study_is_named_after_model_and_objective(model: Path) -> None:
     """The name defaults to `<model>-<objective>`, the folder to `results/<name>`, the storage lies in it."""
     request = built(model)
     assert (request.name, request.out) == ("rec-throughput", Path("results/rec-throughput"))
-    assert request.storage_url == f"sqlite:///{Path('results/rec-throughput/study.db').resolve()}"
+    assert request.storage_place == Path("results/rec-throughput/study.db").resolve()
 
 
 def test_a_folder_model_gives_its_own_name(tmp_path: Path) -> None:
@@ -94,10 +94,26 @@ def test_objectives_keep_their_order_without_repeats(model: Path) -> None:
     assert request.name == "rec-latency_p90-throughput"
 
 
+def test_names_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    """tuned.yaml and the study hold UTF-8, so a model or a study with another name is bad input, spelled out."""
+    folder = tmp_path / "b\udce4d"
+    folder.mkdir()
+    (folder / "rec.xml").write_text("<net/>")
+    with pytest.raises(InputError, match=r"model's path.*b\\udce4d.*isn't UTF-8"):
+        built(folder / "rec.xml")
+    (tmp_path / "rec.xml").write_text("<net/>")
+    with pytest.raises(InputError, match=r"study.*b\\udce4d.*isn't UTF-8"):
+        built(tmp_path / "rec.xml", study="b\udce4d")
+    (tmp_path / "\udce4.npz").touch()
+    with pytest.raises(InputError, match=r"inputs' file.*isn't UTF-8"):
+        built(tmp_path / "rec.xml", data=tmp_path / "\udce4.npz")
+    assert built(tmp_path / "rec.xml", out=folder).storage_place == folder / "study.db"
+
+
 def test_own_storage_moves_only_the_storage(model: Path, tmp_path: Path) -> None:
     """`--storage` is where the study lies; the folder stays."""
     request = built(model, out=tmp_path / "out", storage="sqlite:////elsewhere/x.db")
-    assert (request.out, request.storage_url) == (tmp_path / "out", "sqlite:////elsewhere/x.db")
+    assert (request.out, request.storage_place) == (tmp_path / "out", "sqlite:////elsewhere/x.db")
 
 
 @pytest.mark.parametrize(

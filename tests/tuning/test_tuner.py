@@ -1,7 +1,9 @@
 """A whole tuning on the real OpenVINO: a short budget, interrupts, and what they leave behind."""
 
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,12 +18,16 @@ from autotp.errors import EnvironmentFailure, InputError, StudyError
 from autotp.findings.ruling import Ruling
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.verdict import Verdict
+from autotp.space.knobs.config import Config
 from autotp.tuning import tuner
+from autotp.tuning.budget import StoppableClock
 from autotp.tuning.events import ArmEnded, BaselinesRaced, Event, FinalsBegan, TuningBegan, VerdictReached
 from autotp.tuning.opening import Tuning
+from autotp.tuning.study.resilient_study import ResilientStudy
+from autotp.tuning.study.study import Role, Trial
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
-from tests.support.simulated import SimulatedStudy, candidates, simulated_tuning
+from tests.support.simulated import ListedProposer, SimulatedStudy, candidates, simulated_tuning
 from tests.support.tuned_files import profile
 from tests.support.tuned_files import tuned as tuned_of
 
@@ -178,6 +184,53 @@ def test_what_is_proven_is_in_the_study_before_the_file(
     with pytest.raises(KeyboardInterrupt):
         tuner.run_stages(tuning)
     assert written == ["win", "win"]
+
+
+class LostStudy(SimulatedStudy):
+    """A study whose storage is gone once the finals begin."""
+
+    def begin(self, role: Role, config: Config) -> Trial:
+        """Begin a trial, but not one of the finals."""
+        if role is Role.FINAL:
+            raise EnvironmentFailure("The storage went away.")
+        return super().begin(role, config)
+
+
+def test_what_is_proven_is_written_without_a_storage_too(model: Path, tmp_path: Path) -> None:
+    """A storage that is lost during the finals costs the record alone: tuned.yaml holds the WIN."""
+    tuning = simulated(model, tmp_path)
+    assert isinstance(tuning.proposer, ListedProposer)
+    tuning.session.study = ResilientStudy(LostStudy(tuning.proposer), tuning.proposer, StoppableClock())
+    result = tuner.run_stages(tuning)
+    assert (result.verdict.ruling, tuning.session.study.lost is not None) == (Ruling.WIN, True)
+    assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "win"
+
+
+@pytest.mark.parametrize("lose", [shutil.rmtree, lambda out: (out / "study.db").write_text("x" * 300_000)])
+def test_a_storage_that_is_lost_leaves_the_file_and_exit_code_5(
+    lose: Callable[[Path], object], model: Path, tmp_path: Path
+) -> None:
+    """If study.db is overwritten or its folder deleted, the tuning goes on to its verdict, then fails."""
+    events: list[Event] = []
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, BaselinesRaced):
+            lose(tmp_path / "out")
+
+    with pytest.raises(EnvironmentFailure, match=r"study\.db.*tuned\.yaml") as raised:
+        autotp.tune(model, budget_s=0.5, out=tmp_path / "out", listener=listen)
+    assert raised.value.exit_code == 5
+    assert isinstance(events[-1], VerdictReached)
+    assert read_tuned(tmp_path / "out" / "tuned.yaml").profiles[0].result.metrics["throughput_per_s"] > 0
+
+
+def test_a_file_that_cannot_be_written_does_not_hide_the_result(model: Path, tmp_path: Path) -> None:
+    """If tuned.yaml can't be written at the end, the error says what it would hold; exit code 5."""
+    tuning = simulated(model, tmp_path)
+    (tmp_path / "tuned.yaml").mkdir()
+    with pytest.raises(EnvironmentFailure, match=r"tuned\.yaml.*WIN.*num_streams=1"):
+        tuner.run_stages(tuning)
 
 
 def test_an_interrupt_writes_the_file_before_it_tidies_the_study(

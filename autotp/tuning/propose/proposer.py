@@ -21,5 +21,8 @@ class Proposer(Protocol):
     def find(self, settings: dict[str, Any]) -> Config | None:
         """Return the simplest config with all of `settings` that may still be proposed; None without one."""
 
+    def draw(self) -> Config:
+        """Return a config, chosen at random, that may still be proposed; not for an exhausted proposer."""
+
     def learn(self, config: Config, failed: bool) -> None:
         """Learn whether measuring `config` failed."""

@@ -65,6 +65,9 @@ class TpeProposer(BaseSampler):
         knobs_set = self._bound.grid.knobs_set()[self._rows[matching]]
         return self._config(matching[knobs_set.argmin()])
 
+    def draw(self) -> Config:
+        return self._config(self._rng.choice(np.flatnonzero(self._candidates()).tolist()))
+
     def parameters(self, config: Config) -> dict[str, Any]:
         """Return Optuna's parameters for `config`, which must come from this space."""
         chosen: dict[str, Choice] = {}
@@ -107,7 +110,7 @@ class TpeProposer(BaseSampler):
             config = choose(self._bound.knobs, self._choices(parameters))
             if self._is_open(config) and not self._failing(config.settings):
                 return parameters
-        return self.parameters(self._config(self._rng.choice(np.flatnonzero(self._candidates()).tolist())))
+        return self.parameters(self.draw())
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

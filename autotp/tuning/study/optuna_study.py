@@ -34,6 +34,8 @@ SCHEMA = 1
 class OptunaStudy:
     """A tuning's study in Optuna, whose sampler is the proposer. `Study` describes its methods.
 
+    Every method raises EnvironmentFailure when the storage can't be reached.
+
     Attributes:
         study: Optuna's study.
     """
@@ -55,20 +57,17 @@ class OptunaStudy:
         The `study.db` in the study's folder holds one study, so there `fresh` deletes whatever it holds.
 
         Raises:
-            StudyError: it is of another machine, model, shape, objective or workload.
+            StudyError: it exists and isn't to be continued, or it is of another machine, model, shape, objective
+                or workload, or its tables are of another version of Optuna.
+            EnvironmentFailure: the storage can't be reached.
         """
-        storage = open_storage(request.storage_url)
-        with using_storage(request.storage_url):
+        place = request.storage_place
+        storage = open_storage(place)
+        with using_storage(place):
             for name in optuna.get_all_study_names(storage) if request.fresh else ():
                 if name == request.name or request.storage is None:
                     optuna.delete_study(study_name=name, storage=storage)
-            study = optuna.create_study(
-                study_name=request.name,
-                storage=storage,
-                sampler=proposer,
-                directions=["maximize" if m.maximize else "minimize" for m in request.objectives],
-                load_if_exists=request.resume,
-            )
+            study = _created(request, storage, proposer)
             before = study.user_attrs.get("identity")
             if before is not None and before != identity:
                 raise StudyError(_difference(study, identity))
@@ -80,29 +79,33 @@ class OptunaStudy:
         return cls(study, storage, request, proposer)
 
     @property
+    def lost(self) -> None:
+        return None
+
+    @property
     def trial_count(self) -> int:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             return len(self.study.get_trials(deepcopy=False))
 
     def propose(self) -> tuple[Trial, Config]:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             optuna_trial = self.study.ask()
             config = self._proposer.suggest(optuna_trial)
             _describe(optuna_trial, role=Role.SEARCH, config=config.to_dict())
             return self._run(optuna_trial), config
 
     def begin(self, role: Role, config: Config) -> Trial:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             return self._run(self._enqueue({}, role, config))
 
     def begin_known(self, config: Config) -> Trial:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             optuna_trial = self._enqueue(self._proposer.parameters(config), Role.SEARCH, config)
             self._proposer.suggest(optuna_trial)  # records the parameters, which TPE learns from
             return self._run(optuna_trial)
 
     def describe(self, trial: Trial, **attributes: Any) -> None:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             _describe(self._running[trial.number], **attributes)
 
     def describe_observed(self, trial: Trial, observed: Observed) -> None:
@@ -118,7 +121,7 @@ class OptunaStudy:
         )
 
     def alias(self, trial: Trial, of: int) -> None:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             optuna_trial = self._running[trial.number]
             _describe(optuna_trial, role=Role.ALIAS, status="ALIAS", alias_of=of)
             original = self.study.get_trials(deepcopy=False)[of]
@@ -130,7 +133,7 @@ class OptunaStudy:
 
     def complete(self, trial: Trial, metrics: Mapping[str, float], rows: Sequence[Row]) -> None:
         """End `trial` as COMPLETE with its metrics and its raw blocks, `rows`."""
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             optuna_trial = self._running[trial.number]
             for index, part in enumerate(encode_blocks(rows)):
                 optuna_trial.set_user_attr(f"blocks:{index}", part)
@@ -143,7 +146,7 @@ class OptunaStudy:
 
     def fail(self, trial: Trial, failure: ArmFailure) -> None:
         """End `trial` as FAIL and record the failure."""
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             optuna_trial = self._running[trial.number]
             _describe(
                 optuna_trial,
@@ -157,7 +160,7 @@ class OptunaStudy:
 
     def abandon(self) -> None:
         """End every running trial as FAIL, with the status INTERRUPTED."""
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             for optuna_trial in self._running.values():
                 _describe(optuna_trial, status="INTERRUPTED")
                 self.study.tell(optuna_trial, state=TrialState.FAIL)
@@ -165,17 +168,17 @@ class OptunaStudy:
 
     def heartbeat(self) -> None:
         if time.monotonic() - self._last_beat >= HEARTBEAT_S / 2:
-            with using_storage(self._request.storage_url):
+            with using_storage(self._request.storage_place):
                 _record_heartbeats(self._storage, self._running.values())
             self._last_beat = time.monotonic()
 
     def note(self, **attributes: Any) -> None:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             for name, value in attributes.items():
                 self.study.set_user_attr(name, _plain(value))
 
     def noted(self, name: str) -> Any:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             return self.study.user_attrs.get(name)
 
     def finished(self, role: Role) -> list[PastTrial]:
@@ -187,7 +190,7 @@ class OptunaStudy:
         return [_past(trial) for trial in searched if trial.user_attrs.get("status") in set(Status)]
 
     def _trials(self, state: TrialState) -> list[FrozenTrial]:
-        with using_storage(self._request.storage_url):
+        with using_storage(self._request.storage_place):
             return self.study.get_trials(deepcopy=False, states=(state,))
 
     def _enqueue(self, parameters: dict[str, Any], role: Role, config: Config) -> OptunaTrial:
@@ -198,6 +201,22 @@ class OptunaStudy:
         _record_heartbeats(self._storage, [optuna_trial])  # a trial without one would never be stale
         self._running[optuna_trial.number] = optuna_trial
         return Trial(optuna_trial.number)
+
+
+def _created(request: TuneRequest, storage: RDBStorage, proposer: TpeProposer) -> optuna.Study:
+    try:
+        return optuna.create_study(
+            study_name=request.name,
+            storage=storage,
+            sampler=proposer,
+            directions=["maximize" if m.maximize else "minimize" for m in request.objectives],
+            load_if_exists=request.resume,
+        )
+    except optuna.exceptions.DuplicatedStudyError as error:  # such as one that another host has just made
+        raise StudyError(
+            f"Study {request.name!r} exists: use {spell('resume', True)} to go on with it or "
+            f"{spell('fresh', True)} to replace it."
+        ) from error
 
 
 def _past(trial: FrozenTrial) -> PastTrial:

@@ -8,7 +8,7 @@ import optuna
 
 from autotp.files.links import as_given
 from autotp.tuning.request import TuneRequest
-from autotp.tuning.study.storage_url import open_storage, using_storage
+from autotp.tuning.study.storage_url import Place, open_storage, using_storage
 
 MODEL, BEGAN = "model", "began"
 
@@ -18,14 +18,14 @@ def owner_facts(request: TuneRequest, began: str) -> dict[str, str]:
     return {MODEL: str(as_given(request.files.path)), BEGAN: began}
 
 
-def owner_in(url: str, study: str) -> str:
-    """Return in words whose `study` in the storage at `url` is: see `owner`.
+def owner_in(place: Place, study: str) -> str:
+    """Return in words whose `study` in the storage at `place` is: see `owner`.
 
     Raises:
         EnvironmentFailure: the storage can't be reached.
     """
-    with using_storage(url):
-        return owner(optuna.load_study(study_name=study, storage=open_storage(url)).user_attrs)
+    with using_storage(place):
+        return owner(optuna.load_study(study_name=study, storage=open_storage(place)).user_attrs)
 
 
 def owner(attributes: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from autotp.errors import EnvironmentFailure
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
 from autotp.space.knobs.config import Config
@@ -36,10 +37,11 @@ class PastTrial(msgspec.Struct, frozen=True):
 
 
 class Study(Protocol):
-    """Begins, describes and ends trials, and records facts about the whole tuning.
+    """Begins, describes and ends trials, and records facts about the whole tuning."""
 
-    If the study is in a database, every method raises EnvironmentFailure when that can't be reached.
-    """
+    @property
+    def lost(self) -> EnvironmentFailure | None:
+        """Why nothing is recorded any more; None as long as everything is."""
 
     @property
     def trial_count(self) -> int:

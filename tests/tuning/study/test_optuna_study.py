@@ -275,6 +275,12 @@ def test_resuming_another_tuning_is_refused(study: OptunaStudy, tmp_path: Path, 
         OptunaStudy.open(request_in(tmp_path, resume=True), {**IDENTITY, "model": "b"}, TpeProposer(bound, 0))
 
 
+def test_a_study_made_meanwhile_is_refused(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
+    """A study that another host has just made is an error that names both flags."""
+    with pytest.raises(StudyError, match=r"resume.*fresh"):
+        OptunaStudy.open(request_in(tmp_path), IDENTITY, TpeProposer(bound, 0))
+
+
 def test_resuming_keeps_the_trials(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """`resume` continues the numbering of trials; without a study it creates one."""
     study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])

@@ -1,15 +1,36 @@
 """The storage's URL: what it may be, what errors show of it, and that reading writes nothing."""
 
 import signal
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.storages import RDBStorage
 
 from autotp.errors import EnvironmentFailure, InputError, StudyError
+from autotp.tuning.study import sqlite_file
 from autotp.tuning.study.storage_url import check_storage, open_storage, public_url, study_names, using_storage
 from tests.support.interrupts import press_ctrl_c, receive
 
+NAMES = (
+    "{1}",
+    "}",
+    "{",
+    "%ac",
+    "%20",
+    "what?",
+    "a#b",
+    "a b",
+    "it's",
+    'say "x"',
+    "two\nlines",
+    "é",
+    "b\udce4d",
+    ":m:",
+)
 SECRETS = (
     "postgresql://ann:hunter2@host:5432/db",
     "postgresql://host/db?user=ann&password=hunter2",
@@ -140,3 +161,92 @@ def test_storages_are_used_from_other_threads(tmp_path: Path) -> None:
     thread.start()
     thread.join()
     assert found == [()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
+    """Neither Optuna, which formats URLs, nor SQLAlchemy, which parses them, sees the name of a file."""
+    folder = tmp_path / name
+    folder.mkdir()
+    place = folder / name
+    optuna.create_study(study_name="s", storage=open_storage(place))
+    assert study_names(place) == ("s",)
+    check_storage(place)
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("written", "name"), [("{1}", "{1}"), ("}", "}"), ("{{1}}", "{1}"), ("{a.b}", "{a.b}")])
+def test_braces_in_a_url_are_read_as_optuna_reads_them_where_it_can(
+    written: str, name: str, tmp_path: Path
+) -> None:
+    """Doubled braces are single ones; what Optuna couldn't format stands for itself."""
+    url = f"sqlite:///{tmp_path}/{written}"
+    optuna.create_study(study_name="s", storage=open_storage(url))
+    assert study_names(url) == ("s",)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_schema_version_in_a_url_is_filled_in(tmp_path: Path) -> None:
+    """A file named after Optuna's schema is found again."""
+    url = f"sqlite:///{tmp_path}/{{SCHEMA_VERSION}}.db"
+    optuna.create_study(study_name="s", storage=open_storage(url))
+    assert study_names(url) == ("s",)
+
+
+def test_a_query_that_cannot_be_understood_is_bad_input(tmp_path: Path) -> None:
+    """A timeout that isn't a number: exit code 2, in one sentence."""
+    with pytest.raises(InputError, match=r"^The query of the storage URL .* can't be understood\.$"):
+        open_storage(f"sqlite:///{tmp_path}/x.db?timeout=long")
+
+
+@pytest.mark.parametrize("revision", ["older", "v99"])
+@pytest.mark.parametrize("ask", [study_names, check_storage, open_storage])
+def test_tables_of_another_optuna_come_with_optunas_own_cure(revision: str, ask: type, tmp_path: Path) -> None:
+    """An older or a newer schema: exit code 2, one line, which holds what Optuna says."""
+    place = tmp_path / "study.db"
+    storage = open_storage(place)
+    older = next(known for known in storage.get_all_versions() if known != storage.get_head_version())
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute(
+            "UPDATE alembic_version SET version_num = ?", [older if revision == "older" else revision]
+        )
+    with pytest.raises(RuntimeError) as own:
+        RDBStorage(f"sqlite:///{place}")
+    with pytest.raises(StudyError) as raised:
+        ask(place)
+    assert str(own.value).rstrip(".") in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize("by_url", [False, True])
+def test_a_lock_that_stays_is_named_in_the_databases_own_words(
+    by_url: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 5 with what SQLite says, and not with what Optuna guesses about a failed commit."""
+    monkeypatch.setattr(sqlite_file, "LOCKED_S", 0.1)
+    file = tmp_path / "x.db"
+    place = f"sqlite:///{file}" if by_url else file
+    study = optuna.create_study(study_name="s", storage=open_storage(place))
+    with closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with closing(sqlite3.connect(file, timeout=0)) as other, pytest.raises(sqlite3.OperationalError) as own:
+            other.execute("SELECT * FROM studies")
+        with pytest.raises(EnvironmentFailure) as raised, using_storage(place):
+            study.set_user_attr("a", 1)
+    assert str(raised.value).endswith(f"can't be reached or went away: {own.value}.")
+
+
+def test_a_study_that_somebody_deletes_is_a_storage_that_went_away(tmp_path: Path) -> None:
+    """As another program may do, such as Optuna's dashboard: exit code 5."""
+    study = optuna.create_study(study_name="s", storage=open_storage(tmp_path / "x.db"))
+    optuna.delete_study(study_name="s", storage=open_storage(tmp_path / "x.db"))
+    with pytest.raises(EnvironmentFailure), using_storage(tmp_path / "x.db"):
+        study.set_user_attr("a", 1)
+
+
+def test_a_fault_of_ones_own_is_not_put_down_to_the_storage(tmp_path: Path) -> None:
+    """An error that doesn't come out of the storage stays what it is."""
+    with pytest.raises(KeyError), using_storage(tmp_path / "x.db"):
+        raise KeyError("mine")
