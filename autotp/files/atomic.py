@@ -25,8 +25,9 @@ def writable_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise InputError(f"Can't write into folder {folder}: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # a ValueError for a NUL in its name
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"Can't write into folder {folder}: {reason or error}.") from error
     return folder
 
 

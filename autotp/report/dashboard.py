@@ -15,7 +15,7 @@ def find_storage(source: str) -> Place:
     """Return the storage for `source`: a URL, the folder of a study, or a folder of such folders.
 
     Raises:
-        StudyError: there is no study in the folder.
+        StudyError: there is no study in the folder, or its tables are of another version of Optuna.
         InputError: the URL can't be understood.
         EnvironmentFailure: the storage can't be reached.
     """
@@ -40,7 +40,10 @@ def _newest(folder: Path) -> Path:
     here = folder / "study.db"
     if is_file(here):
         return here
-    found = sorted(folder.glob("*/study.db"), key=lambda path: path.stat().st_mtime)
+    try:
+        found = sorted(folder.glob("*/study.db"), key=lambda path: path.stat().st_mtime)
+    except OSError as error:  # such as a name that is too long
+        raise StudyError(f"{folder} can't be read: {error.strerror}.") from error
     if not found:
         raise StudyError(f"There is no study in {folder}: autotp tune makes one.")
     return found[-1]

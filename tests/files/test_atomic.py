@@ -14,6 +14,14 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_a_name_that_no_folder_can_have_is_bad_input(tmp_path: Path) -> None:
+    """A name that is too long or holds a NUL: one sentence, and nothing is made."""
+    for name in ("x" * 300, "a\0b"):
+        with pytest.raises(InputError, match="Can't write into folder"):
+            writable_folder(tmp_path / name)
+    assert names(tmp_path) == []
+
+
 def test_a_write_replaces_the_whole_file(tmp_path: Path) -> None:
     """The old content is gone, the new is there as UTF-8, readable by all, and nothing else is left over."""
     path = tmp_path / "tuned.yaml"

@@ -53,6 +53,12 @@ def test_no_study_is_said(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["broken.db"]
 
 
+def test_a_name_that_no_folder_can_have_is_bad_input() -> None:
+    """A name that is too long is a StudyError, which says so in one sentence."""
+    with pytest.raises(StudyError, match=r"can't be read: .*\.$"):
+        find_storage("x" * 300)
+
+
 def test_it_listens_to_this_machine_alone() -> None:
     """The address is the loopback's."""
     assert HOST == "127.0.0.1"

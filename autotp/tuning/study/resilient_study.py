@@ -96,8 +96,8 @@ class ResilientStudy:
         except EnvironmentFailure as error:
             self._lost = error
             return None
-        except KeyboardInterrupt:
-            if monotonic() - began > LONG_S:  # it interrupted a wait, which mustn't begin again
+        except KeyboardInterrupt as interrupt:
+            if interrupt.__context__ is not None:  # it ended a wait, which mustn't begin again
                 self._lost = EnvironmentFailure("The storage was locked when the tuning was stopped.")
             raise
         finally:

@@ -119,7 +119,9 @@ def replay_a_lock_during_the_finals(desk: Desk) -> str:
         ).fetchone()
     if not finals:
         raise NotAsExpected("the study holds no trials of the finals")
-    return f"exit code {done.code} after {done.seconds:.0f} s: {verdict}; the study holds {finals} trials of the finals"
+    return (
+        f"exit code {done.code}, {done.seconds:.0f} s: {verdict}, and {finals} trials of the finals in the study"
+    )
 
 
 def replay_a_lock_for_good(desk: Desk) -> str:

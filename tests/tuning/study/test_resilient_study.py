@@ -1,10 +1,12 @@
 """A study whose storage fails while it is used."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from autotp.errors import EnvironmentFailure
 from autotp.measuring.failure import ArmFailure, Phase, Status
@@ -15,10 +17,12 @@ from autotp.space.schema.space_file import load_space
 from autotp.topology.probe import probe
 from autotp.tuning.budget import StoppableClock
 from autotp.tuning.propose.tpe import TpeProposer
-from autotp.tuning.study import resilient_study
+from autotp.tuning.study import resilient_study, sqlite_file
+from autotp.tuning.study.interrupts import interrupts_deferred
 from autotp.tuning.study.optuna_study import OptunaStudy
 from autotp.tuning.study.resilient_study import ResilientStudy
-from autotp.tuning.study.study import Role
+from autotp.tuning.study.study import Role, Trial
+from tests.support.interrupts import press_ctrl_c
 from tests.support.trees import Described, build
 from tests.support.tune_requests import built
 
@@ -112,18 +116,32 @@ def test_waiting_for_the_storage_does_not_use_up_the_budget(
 
 
 def test_an_interrupted_wait_does_not_begin_again(
-    recorded: OptunaStudy, proposer: TpeProposer, monkeypatch: pytest.MonkeyPatch
+    study: ResilientStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After Ctrl-C during a wait, what is left to write is left out, so that the process can end."""
-    times = iter([100.0, 103.0, 103.0])
-    monkeypatch.setattr(resilient_study, "monotonic", lambda: next(times))
-    study = ResilientStudy(recorded, proposer, StoppableClock())
-
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(recorded, "heartbeat", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        study.heartbeat()
-    study.abandon()
+    monkeypatch.setattr(sqlite_file, "sleep", lambda _seconds: press_ctrl_c())
+    with closing(sqlite3.connect(tmp_path / "study.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(KeyboardInterrupt):
+            study.begin(Role.BASELINE, HINT)
+        study.abandon()
     assert study.lost is not None
+
+
+def test_ctrl_c_during_a_write_loses_nothing(
+    study: ResilientStudy, recorded: OptunaStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing had to be waited for, the study goes on to be recorded after an interrupt."""
+    begin = recorded.begin
+
+    def interrupted(role: Role, config: Config) -> Trial:
+        with interrupts_deferred():
+            press_ctrl_c()
+            return begin(role, config)
+
+    monkeypatch.setattr(recorded, "begin", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        study.begin(Role.BASELINE, HINT)
+    study.abandon()
+    assert study.lost is None
+    assert [trial.state for trial in recorded.study.trials] == [TrialState.FAIL]
