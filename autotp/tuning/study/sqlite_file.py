@@ -21,43 +21,58 @@ _PAUSE_S = 0.05
 _PRIMARY = 0xFF  # the bits of an error code that hold the primary one
 
 
-class PatientCursor(sqlite3.Cursor):
-    """A cursor that repeats a statement while the file is locked."""
-
-    def execute(self, sql: str, /, *arguments: Any) -> Self:
-        """Execute the statement `sql`."""
-        return _once_unlocked(super().execute, sql, *arguments)
-
-    def executemany(self, sql: str, /, *arguments: Any) -> Self:
-        """Execute the statement `sql` for each of several rows."""
-        return _once_unlocked(super().executemany, sql, *arguments)
-
-
 class PatientConnection(sqlite3.Connection):
-    """A connection whose statements and commits wait up to `LOCKED_S` for a lock of another program."""
+    """A connection whose statements and commits wait while another program has locked the file.
 
-    def cursor(self, factory: Any = PatientCursor) -> Any:
+    Once a lock has lasted for `LOCKED_S`, nothing waits for it any more: Optuna repeats what failed several times.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._locked_since: float | None = None
+
+    def cursor(self, factory: Any = None) -> Any:
         """Return a cursor that waits, too."""
-        return super().cursor(factory)
+        return super().cursor(factory or PatientCursor)
 
     def commit(self) -> None:
         """Commit the transaction."""
-        _once_unlocked(super().commit)
+        self.once_unlocked(super().commit)
+
+    def once_unlocked(self, action: Callable[..., R], *arguments: Any) -> R:
+        """Repeat `action` until the file isn't locked, the lock has lasted too long, or a signal asks to stop."""
+        while True:
+            try:
+                done = action(*arguments)
+            except sqlite3.OperationalError as error:
+                locked = getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
+                if not locked or self._lasts_too_long() or is_interrupted():
+                    raise
+            else:
+                self._locked_since = None
+                return done
+            sleep(_PAUSE_S)
+
+    def _lasts_too_long(self) -> bool:
+        if self._locked_since is None:
+            self._locked_since = monotonic()
+        return monotonic() - self._locked_since > LOCKED_S
+
+
+class PatientCursor(sqlite3.Cursor):
+    """A cursor that repeats a statement while the file is locked."""
+
+    connection: PatientConnection
+
+    def execute(self, sql: str, /, *arguments: Any) -> Self:
+        """Execute the statement `sql`."""
+        return self.connection.once_unlocked(super().execute, sql, *arguments)
+
+    def executemany(self, sql: str, /, *arguments: Any) -> Self:
+        """Execute the statement `sql` for each of several rows."""
+        return self.connection.once_unlocked(super().executemany, sql, *arguments)
 
 
 def connect(file: Path) -> sqlite3.Connection:
     """Connect to `file`, which may have any name; it is created if it is missing."""
     return sqlite3.connect(file, timeout=SQLITE_WAITS_S, check_same_thread=False, factory=PatientConnection)
-
-
-def _once_unlocked(action: Callable[..., R], *arguments: Any) -> R:
-    """Repeat `action` until the file isn't locked any more, `LOCKED_S` have passed, or a signal asks to stop."""
-    latest = monotonic() + LOCKED_S
-    while True:
-        try:
-            return action(*arguments)
-        except sqlite3.OperationalError as error:
-            locked = getattr(error, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
-            if not locked or monotonic() > latest or is_interrupted():
-                raise
-        sleep(_PAUSE_S)

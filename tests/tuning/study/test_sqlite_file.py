@@ -79,6 +79,25 @@ def test_waiting_has_an_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert raised.value.sqlite_errorcode == sqlite3.SQLITE_BUSY
 
 
+def test_a_lock_that_has_lasted_too_long_is_not_waited_for_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna repeats what failed, which must not multiply the wait; another lock later is waited for again."""
+    pauses: list[float] = []
+    times = iter(range(0, 10_000, 25))  # a look at the clock every 25 s
+    monkeypatch.setattr(sqlite_file, "sleep", pauses.append)
+    monkeypatch.setattr(sqlite_file, "monotonic", lambda: next(times))
+    with closing(connect(file)) as connection:
+        for _ in range(2):
+            with locked(file, 60.0):
+                for waits in (True, False):
+                    with pytest.raises(sqlite3.OperationalError):
+                        connection.cursor().execute("INSERT INTO numbers VALUES (1)")
+                    assert bool(pauses) is waits
+                    pauses.clear()
+            connection.cursor().execute("SELECT * FROM numbers").fetchall()
+
+
 def test_other_errors_are_not_waited_for(file: Path) -> None:
     """A table that doesn't exist is an error at once."""
     with closing(connect(file)) as connection, pytest.raises(sqlite3.OperationalError):
