@@ -17,6 +17,7 @@ from tests.evidence.field_cases import (
     false_win,
     kinds_of_models,
     machine_and_signals,
+    storage_and_names,
     verdicts_and_budgets,
     wrong_model,
 )
@@ -27,6 +28,7 @@ MODULES: tuple[tuple[Case, ...], ...] = (
     false_win.CASES,
     wrong_model.CASES,
     machine_and_signals.CASES,
+    storage_and_names.CASES,
     kinds_of_models.CASES,
     verdicts_and_budgets.CASES,
 )
