@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
-from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.failure import INFERRING, ArmFailure, Phase, Status
 from autotp.measuring.parent.capture import CapturedOutput
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.protocol import Failed, Reply, Request, decode_reply, encode
@@ -94,7 +94,8 @@ class WorkerProcess:
             if isinstance(reply, Failed):
                 if reply.input_error and phase is Phase.INSPECT:
                     raise ModelError(reply.message)
-                raise self._failure(reply.status, phase, reply.message)
+                refused = reply.status is Status.CRASHED and phase in INFERRING
+                raise self._failure(reply.status, phase, reply.message, reply.input_error or refused)
             if not isinstance(reply, expected):
                 raise self._failure(
                     Status.CRASHED, phase, f"the worker answered {type(reply).__name__} out of turn"
@@ -237,9 +238,9 @@ class WorkerProcess:
         self._reported += data
         self._life_ended = not data
 
-    def _failure(self, status: Status, phase: Phase, message: str) -> ArmFailure:
+    def _failure(self, status: Status, phase: Phase, message: str, input_error: bool = False) -> ArmFailure:
         self._output.drain()
-        return ArmFailure(status, phase, message, self._output.tail)
+        return ArmFailure(status, phase, message, self._output.tail, input_error)
 
 
 def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
