@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
-from autotp.measuring.failure import INFERRING, ArmFailure, Phase, Status
+from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.parent.capture import CapturedOutput
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.protocol import Failed, Reply, Request, decode_reply, encode
@@ -94,8 +94,7 @@ class WorkerProcess:
             if isinstance(reply, Failed):
                 if reply.input_error and phase is Phase.INSPECT:
                     raise ModelError(reply.message)
-                refused = reply.status is Status.CRASHED and phase in INFERRING
-                raise self._failure(reply.status, phase, reply.message, reply.input_error or refused)
+                raise self._failure(reply.status, phase, reply.message, reply.input_error)
             if not isinstance(reply, expected):
                 raise self._failure(
                     Status.CRASHED, phase, f"the worker answered {type(reply).__name__} out of turn"

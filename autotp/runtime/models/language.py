@@ -9,7 +9,6 @@ deployed.
 
 import json
 from enum import StrEnum
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,8 @@ INPUTS = frozenset({TOKENS, MASK, POSITIONS, BEAMS})
 _EACH_POSITION = frozenset({"Convert", "Add", "Multiply", "Divide", "Tanh"})  # bias, soft capping of logits
 _LAST, _END = -1, 2**31 - 1
 _DYNAMIC = -1
+
+_NO_LIMIT = 2**53  # from where JSON readers lose digits; 1e30 is a usual way to write "no limit"
 
 # The keys of a Hugging Face config.json for the size of the context; model families use different ones. Multimodal
 # models have them in `text_config`.
@@ -141,8 +142,8 @@ def _context(config: Any) -> int | None:
 
 
 def _is_limit(value: Any) -> bool:
-    """Whether `value` is a number of tokens; Python also counts True as a number."""
-    return type(value) in (int, float) and 0 < value < inf and value == int(value)
+    """Whether `value` is a number of tokens; True, which Python also counts as a number, and "no limit" aren't."""
+    return type(value) in (int, float) and 0 < value < _NO_LIMIT and value == int(value)
 
 
 def logits_port(model: "ov.Model | ov.CompiledModel") -> "ov.Output":

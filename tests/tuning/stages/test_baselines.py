@@ -118,8 +118,8 @@ def test_hints_that_cannot_run_on_the_inputs_are_bad_input(
 ) -> None:
     """A sample that only many requests get may fail where the reference didn't; other failures differ."""
     session = simulated(model, tmp_path)
-    for input_error, kind in ((True, ModelError), (False, EnvironmentFailure)):
-        failure = ArmFailure(Status.CRASHED, Phase.WARM_UP, "refused", input_error=input_error)
+    for phase, kind in ((Phase.WARM_UP, ModelError), (Phase.COMPILE, EnvironmentFailure)):
+        failure = ArmFailure(Status.CRASHED, phase, "refused")
         outcomes = [(session.bench.arm(config), failure) for config in HINTS]
         monkeypatch.setattr(session.bench, "start", lambda configs, gated, outcomes=outcomes: outcomes)
         with pytest.raises(kind, match=r"hints failed here: .*refused"):
