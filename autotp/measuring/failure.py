@@ -62,5 +62,5 @@ class ArmFailure(Exception):
             return EnvironmentFailure(f"No worker can be started: {self}.")
         if not self.input_error:
             return kind(f"{sentence}: {self}.")
-        why = str(self) if self.status is Status.INVALID else f"the {self.phase} failed: {self.message}"
+        why = str(self) if self.status is Status.INVALID else f"the inference failed: {self.message}"
         return ModelError(f"{sentence}: {why}. {self.advice}".rstrip())

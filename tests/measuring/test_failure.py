@@ -49,5 +49,5 @@ def test_advice_follows_only_what_it_can_mend() -> None:
     refused = ArmFailure(Status.CRASHED, Phase.WARM_UP, "sizes differ")
     late = ArmFailure(Status.TIMED_OUT, Phase.WARM_UP, "no answer in time")
     refused.advice = late.advice = "Give real inputs."
-    assert str(refused.as_error("It failed")) == "It failed: the warm-up failed: sizes differ. Give real inputs."
+    assert str(refused.as_error("It failed")) == "It failed: the inference failed: sizes differ. Give real inputs."
     assert str(late.as_error("It failed")) == "It failed: TIMED_OUT in warm-up: no answer in time."

@@ -1,6 +1,5 @@
 """Models that OpenVINO runs and autotp refused, or whose failure it explained badly."""
 
-
 import numpy as np
 
 from tests.evidence.field_cases.case import Case, Desk, NotAsExpected
@@ -53,7 +52,8 @@ def replay_size_as_input(desk: Desk) -> str:
             raise NotAsExpected(f"{done.command}: {done.stderr.strip()[-500:]}")
     np.savez(desk.folder / "sizes.npz", x=np.zeros((2, 3, 4), np.float32), size=np.array([[2, 6], [4, 3]]))
     desk.autotp("measure", "sized.xml", "--data", "sizes.npz", "--budget", "0.5s").ended_with(0)
-    return "exit code 2 of measure, tune and compare, with the inference, the node and --data; with data it runs"
+    desk.autotp("tune", "sized.xml", "--data", "sizes.npz", "--budget", "10s").ended_with(0, 3)
+    return "exit code 2 of measure, tune and compare, with the inference and --data, with which measure and tune run"
 
 
 def replay_openvinos_reasons(desk: Desk) -> str:

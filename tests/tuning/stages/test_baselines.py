@@ -104,13 +104,11 @@ def test_without_a_reference_there_is_nothing_to_compare(
 
 def test_a_model_that_cannot_run_on_its_inputs_is_bad_input(tmp_path: Path, workers: Workers) -> None:
     """An input that is a size: exit code 2 with OpenVINO's reason, the phase, and how to give real inputs."""
-    tuning, _ = open_tuning(built(sized_model(tmp_path), out=tmp_path), lambda event: None, workers)
-    try:
-        with pytest.raises(ModelError, match=r"the inference failed: .*sized.*data='inputs.npz'") as raised:
-            race_baselines(tuning.session)
-    finally:
-        tuning.session.close()
+    request = built(sized_model(tmp_path), out=tmp_path)
+    with pytest.raises(ModelError, match=r"the inference failed: .*sized.*data='inputs.npz'") as raised:
+        race_baselines(open_tuning(request, lambda event: None, workers)[0].session)
     assert raised.value.exit_code == 2
+    assert not (tmp_path / "study.db").exists()  # so that the same call with real inputs finds no study
 
 
 def test_hints_that_cannot_run_on_the_inputs_are_bad_input(
