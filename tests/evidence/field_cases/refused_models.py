@@ -53,7 +53,9 @@ def replay_size_as_input(desk: Desk) -> str:
     np.savez(desk.folder / "sizes.npz", x=np.zeros((2, 3, 4), np.float32), size=np.array([[2, 6], [4, 3]]))
     desk.autotp("measure", "sized.xml", "--data", "sizes.npz", "--budget", "0.5s").ended_with(0)
     desk.autotp("tune", "sized.xml", "--data", "sizes.npz", "--budget", "10s").ended_with(0, 3)
-    return "exit code 2 of measure, tune and compare, with the inference and --data, with which measure and tune run"
+    return (
+        "exit code 2 of measure, tune and compare, with the inference and --data, with which measure and tune run"
+    )
 
 
 def replay_openvinos_reasons(desk: Desk) -> str:
