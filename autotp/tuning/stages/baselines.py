@@ -144,8 +144,8 @@ def _start(session: Session) -> _Started:
         session.known[outcome.key] = trial.number
         session.study.describe_observed(trial, outcome)
     if not any(racer.config in HINTS for racer in racers.values()):
-        failed = next(outcome for _, outcome in outcomes if isinstance(outcome, ArmFailure))
-        raise failed.as_error("OpenVINO's own hints failed here", EnvironmentFailure)
+        first = next(outcome for _, outcome in outcomes if isinstance(outcome, ArmFailure))
+        raise first.as_error("OpenVINO's own hints failed here", EnvironmentFailure)
     session.bench.accept_hints({r.config: r.observed for r in racers.values() if r.config in HINTS})
     for racer in racers.values():
         if racer.config not in HINTS and (wrong := session.bench.wrong_output(racer.config, racer.observed)):
