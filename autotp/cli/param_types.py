@@ -50,7 +50,7 @@ class KnobSetting(click.ParamType[Setting]):
 
 
 class InputShape(click.ParamType[NamedShape]):
-    """An input's name and its static shape, such as `x=[1,3,48,320]`."""
+    """An input's name and its static shape, such as `x=[1,3,48,320]`; a size may be 0, as of an empty cache."""
 
     name = "input=[dims]"
 
@@ -59,7 +59,7 @@ class InputShape(click.ParamType[NamedShape]):
             return value
         parts = re.fullmatch(r"\s*(.+?)\s*=\s*\[([0-9,\s]*)\]\s*", value)
         sizes = [size.strip() for size in parts[2].split(",")] if parts and parts[2].strip() else []
-        if parts is None or not all(size.isdigit() and 0 < int(size) < 2**31 for size in sizes):
+        if parts is None or not all(size.isdecimal() and int(size) < 2**31 for size in sizes):
             self.fail(f"{value!r} isn't a shape; write for example x=[1,3,48,320].", param, ctx)
         return parts[1], tuple(int(size) for size in sizes)
 

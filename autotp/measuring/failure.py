@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from autotp.errors import AutotpError, EnvironmentFailure, InputError
+from autotp.errors import AutotpError, EnvironmentFailure, InputError, ModelError
 
 
 class Status(StrEnum):
@@ -22,23 +22,45 @@ class Phase(StrEnum):
     INSPECT = "inspect"
     START = "start"
     COMPILE = "compile"
+    INFERENCE = "inference"  # the first ones: outputs are compared, and copies timed
     WARM_UP = "warm-up"
     BLOCK = "block"
     PROOF = "proof"
 
 
-class ArmFailure(Exception):
-    """An arm's worker failed; holds what the study records of it."""
+INFERRING = frozenset({Phase.INFERENCE, Phase.WARM_UP, Phase.BLOCK})
 
-    def __init__(self, status: Status, phase: Phase, message: str, log_tail: str = "") -> None:
+
+class ArmFailure(Exception):
+    """An arm's worker failed; holds what the study records of it.
+
+    Attributes:
+        input_error: whether the model or its inputs are to blame: the worker says so, or OpenVINO fails in an
+            inference. An input that makes it divide by zero kills the worker.
+        advice: what a user can do about such an error, in a sentence.
+    """
+
+    advice = ""
+
+    def __init__(
+        self, status: Status, phase: Phase, message: str, log_tail: str = "", input_error: bool = False
+    ) -> None:
         super().__init__(f"{status} in {phase}: {message.rstrip('.')}")
         self.status = status
         self.phase = phase
         self.message = message
         self.log_tail = log_tail
+        self.input_error = input_error or (status is Status.CRASHED and phase in INFERRING)
 
     def as_error(self, sentence: str, kind: type[AutotpError] = InputError) -> AutotpError:
-        """Return `sentence` and the reason as `kind`; if no worker could start, an EnvironmentFailure."""
+        """Return `sentence` and the reason as `kind`.
+
+        If no worker could start, it is an EnvironmentFailure; if the model or its inputs are to blame, a
+        ModelError with the advice.
+        """
         if self.phase is Phase.START:
             return EnvironmentFailure(f"No worker can be started: {self}.")
-        return kind(f"{sentence}: {self}.")
+        if not self.input_error:
+            return kind(f"{sentence}: {self}.")
+        why = str(self) if self.status is Status.INVALID else f"the inference failed: {self.message}"
+        return ModelError(f"{sentence}: {why}. {self.advice}".rstrip())

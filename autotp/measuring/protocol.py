@@ -52,8 +52,12 @@ class Inspected(msgspec.Struct, frozen=True, tag=True):
     info: ModelInfo
 
 
+class Created(msgspec.Struct, frozen=True, tag=True):
+    """The first answer to Compile: the model is compiled and its requests are created, none has run."""
+
+
 class Started(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """The answer to Compile.
+    """The second answer to Compile, after the first inferences.
 
     `copy_s` is how long copying one request's inputs in and its outputs out takes, which blocks don't do (None for
     a language model, whose tokens and logits are small); `memory_bytes` is the peak of resident memory so far.
@@ -102,7 +106,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Request = Inspect | Compile | Choose | Run | Watch
-Reply = Ready | Inspected | Started | Chosen | Block | ThreadActivity | Failed
+Reply = Ready | Inspected | Created | Started | Chosen | Block | ThreadActivity | Failed
 
 
 def _to_json(path: Path) -> str:

@@ -18,7 +18,8 @@ from autotp.runtime.graph.paged_attention import page_attention
 from autotp.runtime.graph.split_fc import count_split, fully_connected, split_fc
 from autotp.runtime.models.language import Attention, keep_last_logits
 from autotp.runtime.models.model_files import ModelFiles
-from autotp.runtime.models.read import ModelInfo, Shape, describe, ports_of, read_model, reason
+from autotp.runtime.models.read import ModelInfo, Shape, describe, ports_of, read_model
+from autotp.runtime.models.reason import reason
 from autotp.space.aliases.effective import Effective
 from autotp.space.knobs.graph_split import GraphSplit
 from autotp.space.limits.affinity import Mask

@@ -1,5 +1,6 @@
 """Opens a tuning: checks all input before anything is written, then creates the study."""
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -71,13 +72,16 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
     proposer = TpeProposer(space, request.seed)
     if proposer.exhausted:
         raise InfeasibleError(_why_nothing_runs(space))
+    open_fields = job.workload.open_fields
+    if not request.resume:
+        job = choose_open_fields(workers, job)  # it runs the model, which may fail: before anything is written
     identity = _identity(request, info, topology)
     writable_folder(request.out)
     recorded = OptunaStudy.open(request, identity, proposer)
     study = ResilientStudy(recorded, proposer, clock)
     if study.noted(BEGAN) is None:
         study.note(**owner_facts(request, budget.started))
-    job = _settled(job, study, workers)
+    job = _settled(job, open_fields, study, workers)
     request = msgspec.structs.replace(request, workload=job.workload)
     bench = WorkerBench(job, space.predictor, workers, request.tolerance)
     session = Session(request, narrowed.envelope, study, bench, budget, listener)
@@ -141,9 +145,11 @@ def refuse_existing(request: TuneRequest) -> None:
         )
 
 
-def _settled(job: Job, study: Study, workers: Workers) -> Job:
-    """Return `job` with every open choice of its workload made: as an earlier call recorded it, else now."""
-    open_fields = job.workload.open_fields
+def _settled(job: Job, open_fields: Sequence[str], study: Study, workers: Workers) -> Job:
+    """Return `job` with every open choice of its workload made: as an earlier call recorded it, else now.
+
+    Where a choice has been made just now, it is recorded for later calls.
+    """
     known = {name: value for name in open_fields if (value := study.noted(name)) is not None}
     if len(known) == len(open_fields):
         return msgspec.structs.replace(job, workload=job.workload.with_chosen(known))

@@ -10,7 +10,7 @@ import pytest
 from tests.support import other_formats
 from tests.support.command_line import autotp
 from tests.support.language_models import HIDDEN, embeddings_language_model, sentence_encoder, speech_decoder
-from tests.support.models import WIDTH, dynamic_model, matmul_model
+from tests.support.models import WIDTH, data_weights_model, dynamic_model, matmul_model, past_model, sized_model
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,41 @@ def test_a_policy_that_does_nothing_is_told(model: str) -> None:
     code, out, _ = autotp("measure", model, *setting, "--budget", "0.2s")
     assert code == 0
     assert "tensor parallelism is INERT" in " ".join(out.split())
+
+
+def test_an_input_that_is_a_size_is_bad_input_until_it_is_given(tmp_path: Path) -> None:
+    """Made up, it doesn't fit: the phase, OpenVINO's reason and the flag are told; a file of real sizes runs."""
+    path = str(sized_model(tmp_path))
+    code, out, err = autotp("measure", path, "--budget", "0.1s")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "the inference failed: " in err
+    assert "sized" in err
+    assert "--data inputs.npz" in err
+    assert "compile" not in err
+    np.savez(tmp_path / "sizes.npz", x=np.zeros((3, 4), np.float32), size=np.array([2, 6]))
+    assert autotp("measure", path, "--data", str(tmp_path / "sizes.npz"), "--budget", "0.1s")[0] == 0
+
+
+def test_a_size_may_be_zero(tmp_path: Path) -> None:
+    """An empty past, whether the command line asks for it or the model has it, with inputs made or given."""
+    np.savez(
+        tmp_path / "empty.npz", x=np.zeros((3, 1, WIDTH), np.float32), past=np.zeros((3, 0, WIDTH), np.float32)
+    )
+    dynamic, static = str(past_model(tmp_path, "dynamic")), str(past_model(tmp_path, "static", past=0))
+    for arguments in (
+        (dynamic, "--shape", f"past=[0,{WIDTH}]"),
+        (static,),
+        (static, "--data", str(tmp_path / "empty.npz")),
+    ):
+        assert autotp("measure", *arguments, "--budget", "0.1s")[0] == 0
+
+
+def test_a_layer_whose_weights_are_found_in_the_data_is_not_split(tmp_path: Path) -> None:
+    """The model is measured; `split` splits the other layer."""
+    path, split = str(data_weights_model(tmp_path)), tmp_path / "split.xml"
+    assert autotp("measure", path, "--budget", "0.1s")[0] == 0
+    code, out, _ = autotp("split", path, "--count", "2", "--min-weights", "0", "-o", str(split))
+    assert (code, out.startswith("1 fully connected layer(s)")) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from autotp.tuning.api import tune
 from tests.support.real_models import real_model
 
 TARGET = 0.85
-MEASURING = (Phase.COMPILE, Phase.WARM_UP, Phase.BLOCK)
+MEASURING = (Phase.COMPILE, Phase.INFERENCE, Phase.WARM_UP, Phase.BLOCK)
 
 
 def run(budget_s: float) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pytest
 from autotp.errors import EnvironmentFailure, ModelError
 from autotp.runtime.compile import Plan, compile_plan, reported_properties, set_process_mask
 from autotp.runtime.models.model_files import locate
-from autotp.runtime.models.read import Shape, reason
+from autotp.runtime.models.read import Shape
+from autotp.runtime.models.reason import reason
 from autotp.space.aliases.effective import Effective
 from autotp.space.limits.precision import default_precision
 from autotp.topology.probe import probe

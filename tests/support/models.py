@@ -115,6 +115,52 @@ def chaotic_model(folder: Path, name: str = "chaotic", width: int = 256, turns: 
     return _save(ov.Model([ops.result(y)], [x], name), folder, name)
 
 
+def sized_model(folder: Path, name: str = "sized") -> Path:
+    """Write an IR with inputs `x` f32 [3, 4] and `size` i64 [2], and return its .xml: `y` is x in that size."""
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    x, size = ops.parameter([3, 4], np.float32, name="x"), ops.parameter([2], np.int64, name="size")
+    for port in (x, size):
+        port.output(0).set_names({port.get_friendly_name()})
+    y = ops.reshape(x, size, False, name="sized")
+    y.output(0).set_names({"y"})
+    return _save(ov.Model([ops.result(y)], [x, size], name), folder, name)
+
+
+def data_weights_model(folder: Path, name: str = "data_weights") -> Path:
+    """Write an IR, `x` f32 [4, WIDTH], with a layer of constant weights and one of weights found in the data.
+
+    The second layer's weights have a static shape, but are made of the places of numbers other than 0.
+    """
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    x: Any = ops.parameter([4, WIDTH], np.float32, name="x")
+    x.output(0).set_names({"x"})
+    hidden = ops.matmul(x, ops.constant(_weights(WIDTH, 0)), False, False)
+    places = ops.convert(ops.non_zero(ops.add(ops.abs(x), ops.constant(np.float32(1.0)))), "f32")
+    y = ops.matmul(hidden, ops.reshape(places, ops.constant([WIDTH, 8]), False), False, False)
+    y.output(0).set_names({"y"})
+    return _save(ov.Model([ops.result(y)], [x], name), folder, name)
+
+
+def past_model(folder: Path, name: str = "past", past: int = -1) -> Path:
+    """Write an IR with inputs `x` [1, WIDTH] and `past` [past, WIDTH], f32, and return its .xml: `y` sums them."""
+    import openvino as ov
+    from openvino import opset13 as ops
+
+    ports = [
+        ops.parameter([1, WIDTH], np.float32, name="x"),
+        ops.parameter([past, WIDTH], np.float32, name="past"),
+    ]
+    for port in ports:
+        port.output(0).set_names({port.get_friendly_name()})
+    y = ops.reduce_sum(ops.concat(ports, 0), ops.constant([0]), True)
+    y.output(0).set_names({"y"})
+    return _save(ov.Model([ops.result(y)], ports, name), folder, name)
+
+
 def expected(x: Any, width: int = WIDTH, seed: int = 0) -> Any:
     """Return what both models answer to `x`, by numpy."""
     return np.maximum(x @ _weights(width, seed), 0)

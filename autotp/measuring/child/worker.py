@@ -24,6 +24,7 @@ from autotp.measuring.protocol import (
     Choose,
     Chosen,
     Compile,
+    Created,
     Failed,
     Inspect,
     Inspected,
@@ -38,8 +39,8 @@ from autotp.measuring.protocol import (
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Driver, Run
 from autotp.options import spelled_for
-from autotp.runtime.compile import compile_plan, inspect_model, reported_properties
-from autotp.runtime.models.read import reason
+from autotp.runtime.compile import Compiled, compile_plan, inspect_model, reported_properties
+from autotp.runtime.models.reason import reason
 
 Runner = Callable[[Run | Watch | Choose], Block | ThreadActivity | Chosen]
 
@@ -47,10 +48,12 @@ _MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory", "Failed to allocate")  #
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer each request line from `requests` with one reply line, until the parent closes the pipe."""
+    """Answer each request line from `requests` with one reply line, until the parent closes the pipe.
+
+    Compile alone is answered by two lines: its first inferences take long and may fail, too.
+    """
     runner: Runner | None = None
-    replies.write(encode(Ready()) + b"\n")
-    replies.flush()
+    _send(Ready(), replies)
     for line in requests:
         reply: Reply
         try:
@@ -59,14 +62,20 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
                     with spelled_for(request.spelling):
                         reply = Inspected(inspect_model(request.files, request.shapes))
                 case Compile() as request:
-                    reply, runner = _compile(request)
+                    compiled = _compile(request)
+                    _send(Created(), replies)
+                    reply, runner = _start(request, *compiled)
                 case (Run() | Watch() | Choose()) as request:
                     assert runner is not None, "a block was requested before the model was compiled"
                     reply = runner(request)
         except Exception as error:
             reply = _failed(error)
-        replies.write(encode(reply) + b"\n")
-        replies.flush()
+        _send(reply, replies)
+
+
+def _send(reply: Reply, replies: BinaryIO) -> None:
+    replies.write(encode(reply) + b"\n")
+    replies.flush()
 
 
 def _failed(error: Exception) -> Failed:
@@ -74,13 +83,20 @@ def _failed(error: Exception) -> Failed:
         return Failed(Status.OUT_OF_MEMORY, writable_text(reason(error)))
     if isinstance(error, AutotpError):
         return Failed(Status.INVALID, writable_text(str(error)), input_error=error.exit_code == 2)
-    return Failed(Status.CRASHED, writable_text(f"{type(error).__name__}: {reason(error)}"))
+    kind = "" if isinstance(error, RuntimeError) else f"{type(error).__name__}: "  # OpenVINO raises RuntimeErrors
+    return Failed(Status.CRASHED, writable_text(f"{kind}{reason(error)}"))
 
 
-def _compile(request: Compile) -> tuple[Started, Runner]:
+def _compile(request: Compile) -> tuple[Compiled, Driver, frozenset[int]]:
     process_cpus = frozenset(request.plan.mask or os.sched_getaffinity(0))
     compiled = compile_plan(request.plan)
-    driver = request.workload.driver(compiled)
+    return compiled, request.workload.driver(compiled), process_cpus
+
+
+def _start(
+    request: Compile, compiled: Compiled, driver: Driver, process_cpus: frozenset[int]
+) -> tuple[Started, Runner]:
+    """Run the first inferences, which write or compare the outputs, and time the copies."""
     began = monotonic()
     output_error = _check(request.outputs, driver)
     started = Started(

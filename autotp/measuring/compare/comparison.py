@@ -104,7 +104,7 @@ def _open(
     try:
         bench.record_reference()
     except ArmFailure as failure:
-        raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
+        raise failure.as_error("The reference outputs can't be computed", EnvironmentFailure) from failure
     bench.check_room(ARMS)
     blocks = BlockSettings.within(job.topology.envelope, job.workload)
     began = monotonic()

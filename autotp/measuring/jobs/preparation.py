@@ -64,7 +64,8 @@ def choose_open_fields(workers: Workers, job: Job) -> Job:
     If that hint can't be run, the THROUGHPUT hint is.
 
     Raises:
-        EnvironmentFailure: neither can be run.
+        ModelError: OpenVINO can't compile the model or can't run it on its inputs.
+        EnvironmentFailure: neither can be run for another reason.
     """
     if not job.workload.open_fields:
         return job

@@ -102,7 +102,7 @@ class WorkerProcess:
             if isinstance(reply, Failed):
                 if reply.input_error and phase is Phase.INSPECT:
                     raise ModelError(reply.message)
-                raise self._failure(reply.status, phase, reply.message)
+                raise self._failure(reply.status, phase, reply.message, reply.input_error)
             if not isinstance(reply, expected):
                 raise self._failure(
                     Status.CRASHED, phase, f"the worker answered {type(reply).__name__} out of turn"
@@ -245,9 +245,9 @@ class WorkerProcess:
         self._reported += data
         self._life_ended = not data
 
-    def _failure(self, status: Status, phase: Phase, message: str) -> ArmFailure:
+    def _failure(self, status: Status, phase: Phase, message: str, input_error: bool = False) -> ArmFailure:
         self._output.drain()
-        return ArmFailure(status, phase, message, self._output.tail)
+        return ArmFailure(status, phase, message, self._output.tail, input_error)
 
 
 def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:

@@ -43,6 +43,7 @@ UNSCALED_LIMITS = PhaseLimits(
         Phase.INSPECT: 600.0,
         Phase.START: 60.0,
         Phase.COMPILE: 1800.0,
+        Phase.INFERENCE: 1800.0,
         Phase.WARM_UP: 300.0,
         Phase.BLOCK: 300.0,
         Phase.PROOF: 300.0,

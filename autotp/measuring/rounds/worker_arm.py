@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import msgspec
 
-from autotp.measuring.failure import ArmFailure, Phase
+from autotp.measuring.failure import INFERRING, ArmFailure, Phase
 from autotp.measuring.outputs.error import OutputError, worst_error
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.process import WorkerProcess
-from autotp.measuring.protocol import Choose, Chosen, Compile, Ready, Started, ThreadActivity, Watch
+from autotp.measuring.protocol import Choose, Chosen, Compile, Created, Ready, Started, ThreadActivity, Watch
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.weather import combined
@@ -45,7 +45,8 @@ class WorkerArm:
 
     def await_start(self) -> tuple[Started, ...]:
         self._gather(Ready, Phase.START)
-        self.started = self._gather(Started, Phase.COMPILE)
+        self._gather(Created, Phase.COMPILE)
+        self.started = self._gather(Started, Phase.INFERENCE)
         self._source.note_arm_memory(sum(started.memory_bytes for started in self.started))
         return self.started
 
@@ -120,8 +121,8 @@ class WorkerArm:
         self._workers[0].send(request)
         try:
             return self._workers[0].receive(expected, phase)
-        except ArmFailure:
-            self.stop()
+        except ArmFailure as failure:
+            self._end(failure)
             raise
 
     def _run(self, run: Run, phase: Phase) -> Block:
@@ -136,9 +137,14 @@ class WorkerArm:
     def _gather(self, expected: type[R], phase: Phase, extra_s: float = 0.0, requests: int = 1) -> tuple[R, ...]:
         try:
             return tuple(worker.receive(expected, phase, extra_s, requests) for worker in self._workers)
-        except ArmFailure:
-            self.stop()
+        except ArmFailure as failure:
+            self._end(failure)
             raise
+
+    def _end(self, failure: ArmFailure) -> None:
+        self.stop()
+        if failure.phase in INFERRING:
+            failure.advice = self.spec.workload.inputs_advice
 
 
 def _sum(blocks: tuple[Block, ...]) -> Block:

@@ -99,6 +99,15 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
             f"its time depends on its inputs: each block is whole passes over the same {self.sample_count} samples"
         )
 
+    @property
+    def inputs_advice(self) -> str:
+        if self.data is not None:
+            return f"The inputs are those of {self.data}."
+        return (
+            "The inputs are made from the seed, and their whole numbers are 0 or 1: if one of them is a size, a "
+            f"count or an index, give real inputs with {spell('data', 'inputs.npz')}."
+        )
+
     def nireq(self, config: Config, objectives: Sequence[Metric]) -> int | None:
         if (nireq := config.count("nireq")) is not None:
             return nireq

@@ -176,6 +176,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         """A description for reports; None if the metrics say enough."""
         return None
 
+    @property
+    def inputs_advice(self) -> str:
+        """What to do if OpenVINO can't run the model on the inputs, in a sentence; empty if nothing helps."""
+        return ""
+
     def with_chosen(self, values: Mapping[str, Any]) -> Self:
         """Return this workload with `values` for its open fields."""
         return msgspec.structs.replace(self, **values)

@@ -12,7 +12,7 @@ import numpy as np
 
 from autotp.errors import ModelError
 from autotp.runtime.models.language import head_of
-from autotp.runtime.models.read import reason
+from autotp.runtime.models.reason import reason
 
 if TYPE_CHECKING:
     import openvino as ov

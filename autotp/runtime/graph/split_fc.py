@@ -19,7 +19,7 @@ import numpy as np
 
 from autotp.errors import ModelError
 from autotp.runtime.graph.weights import Carrier, carriers, slice_constant
-from autotp.runtime.models.read import reason
+from autotp.runtime.models.reason import reason
 from autotp.space.knobs.graph_split import FullyConnected, GraphSplit
 
 if TYPE_CHECKING:

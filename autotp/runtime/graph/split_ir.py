@@ -17,7 +17,8 @@ import msgspec
 from autotp.errors import InputError, ModelError
 from autotp.runtime.graph.split_fc import SHARD, fully_connected, split_fc
 from autotp.runtime.models.model_files import ModelFiles
-from autotp.runtime.models.read import open_model, reason
+from autotp.runtime.models.read import open_model
+from autotp.runtime.models.reason import reason
 from autotp.space.knobs.graph_split import GraphSplit
 
 ALIGNMENT = 64  # as OpenVINO writes constants

@@ -39,8 +39,8 @@ def carriers(weights: "ov.Output", axis: int) -> tuple[Carrier, ...]:
     """Return the nodes that compute `weights` and have its `axis`, constants first.
 
     Raises:
-        LookupError: an input isn't computed from constants alone, or the axis is none, or two, of the axes of a
-            node.
+        LookupError: an input isn't computed from constants alone, a shape depends on data, or the axis is none, or
+            two, of the axes of a node.
     """
     found: dict[str, Carrier] = {}
     for carrier in _traced(weights, axis):
@@ -82,6 +82,8 @@ def slice_constant(constant: "ov.Node", axis: int, low: int, high: int, mapped: 
 def _traced(output: "ov.Output", axis: int) -> Iterator[Carrier]:
     """Yield the nodes that compute `output` and have its `axis`, inputs first."""
     node = output.get_node()
+    if any(port.get_partial_shape().is_dynamic for port in (output, *node.input_values())):
+        raise LookupError
     if node.get_type_name() == "Constant":
         _check_sliceable(node)
     elif node.get_type_name() not in _DECOMPRESSING:

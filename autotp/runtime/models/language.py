@@ -7,9 +7,10 @@ last position only. This module does the same; otherwise prompts would take long
 deployed.
 """
 
+import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,6 +25,12 @@ INPUTS = frozenset({TOKENS, MASK, POSITIONS, BEAMS})
 _EACH_POSITION = frozenset({"Convert", "Add", "Multiply", "Divide", "Tanh"})  # bias, soft capping of logits
 _LAST, _END = -1, 2**31 - 1
 _DYNAMIC = -1
+
+_NO_LIMIT = 2**53  # from where JSON readers lose digits; 1e30 is a usual way to write "no limit"
+
+# The keys of a Hugging Face config.json for the size of the context; model families use different ones. Multimodal
+# models have them in `text_config`.
+_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "seq_length")
 
 
 class Attention(StrEnum):
@@ -52,33 +59,6 @@ class Language(msgspec.Struct, frozen=True):
 
     vocabulary: int
     context: int | None = None
-
-
-class _Limits(msgspec.Struct, frozen=True):
-    """The keys of a Hugging Face config.json for the size of the context; model families use different ones.
-
-    Multimodal models have the key in `text_config`.
-    """
-
-    max_position_embeddings: int | None = None
-    n_positions: int | None = None
-    max_seq_len: int | None = None
-    max_sequence_length: int | None = None
-    seq_length: int | None = None
-    text_config: "_Limits | None" = None
-
-    @property
-    def context(self) -> int | None:
-        """The size of the context in tokens."""
-        limits = (
-            self.max_position_embeddings,
-            self.n_positions,
-            self.max_seq_len,
-            self.max_sequence_length,
-            self.seq_length,
-            self.text_config.context if self.text_config else None,
-        )
-        return next((limit for limit in limits if limit is not None and limit > 0), None)
 
 
 def describe_language(model: "ov.Model", context: int | None = None) -> Language:
@@ -143,21 +123,27 @@ def head_of(model: "ov.Model") -> "ov.Node | None":
 def context_limit(model: Path) -> int | None:
     """Return the size of the context in tokens, from the config.json beside the graph `model`.
 
-    None if there is no such file or it doesn't say.
-
-    Raises:
-        ModelError: the config.json can't be read.
+    None if there is no such file, it can't be read, or doesn't say: OpenVINO runs the model without the file.
     """
-    path = model.with_name("config.json")
-    if not path.is_file():
-        return None
     try:
-        limits = msgspec.json.decode(path.read_bytes(), type=_Limits)
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} isn't JSON in which the lengths of contexts are whole numbers.") from error
-    return limits.context
+        # Unlike JSON, Python's reader takes what Python's writer makes: Infinity, NaN, a byte-order mark.
+        config = json.loads(model.with_name("config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return _context(config)
+
+
+def _context(config: Any) -> int | None:
+    """Return the size of the context according to a config.json or its part `text_config`."""
+    if not isinstance(config, dict):
+        return None
+    own = next((int(config[key]) for key in _CONTEXT_KEYS if _is_limit(config.get(key))), None)
+    return _context(config.get("text_config")) if own is None else own
+
+
+def _is_limit(value: Any) -> bool:
+    """Whether `value` is a number of tokens; True, which Python also counts as a number, and "no limit" aren't."""
+    return type(value) in (int, float) and 0 < value < _NO_LIMIT and value == int(value)
 
 
 def logits_port(model: "ov.Model | ov.CompiledModel") -> "ov.Output":

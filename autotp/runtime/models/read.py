@@ -1,6 +1,5 @@
-"""Reading a model and setting its input shapes; OpenVINO's errors are shortened to one sentence."""
+"""Reading a model and setting its input shapes."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from autotp.runtime.models.language import (
     why_not_generating,
 )
 from autotp.runtime.models.model_files import ModelFiles, ModelKind
+from autotp.runtime.models.reason import reason
 from autotp.runtime.models.state import settle_states
 from autotp.space.knobs.graph_split import FullyConnected
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     import openvino as ov
 
 Shape = tuple[int, ...]
-
-_NOISE = re.compile(
-    r"Exception from|Check '.*' failed at|Exception occurred|While validating node|FrontEnd API failed|\[.*\] "
-)
 
 
 class Port(msgspec.Struct, frozen=True):
@@ -96,7 +92,7 @@ def describe(model: "ov.Model", files: ModelFiles) -> ModelInfo:
     """Return the inputs and outputs of `model`, which was read from `files`, and its limits if a language model.
 
     Raises:
-        ModelError: it is a language model that autotp can't run, or its limits can't be read.
+        ModelError: it is a language model that autotp can't run.
     """
     info = ports_of(model)
     if not files.is_language_model:
@@ -107,14 +103,6 @@ def describe(model: "ov.Model", files: ModelFiles) -> ModelInfo:
 def port_name(port: "ov.Output") -> str:
     """Return the name of `port` to show and to write: the alphabetically first of its names."""
     return str(min(port.get_names()))
-
-
-def reason(error: Exception) -> str:
-    """Return the sentence that says what is wrong, out of OpenVINO's error of several lines."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    meaningful = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
-    sentence = meaningful[0] if meaningful else type(error).__name__
-    return re.sub(r"\s+", " ", sentence)[:300].rstrip(". :!")
 
 
 def _hint(files: ModelFiles) -> str:

@@ -10,8 +10,8 @@ import msgspec
 
 from autotp.errors import EnvironmentFailure
 from autotp.findings.proof import Proof, ProofState
-from autotp.measuring.failure import ArmFailure, Status
-from autotp.measuring.jobs.observed import Observed, Outcome
+from autotp.measuring.failure import ArmFailure
+from autotp.measuring.jobs.observed import Observed
 from autotp.space.knobs.config import Config
 from autotp.tuning.deadlines import before_search
 from autotp.tuning.events import ArmEnded, BaselinesRaced
@@ -40,12 +40,13 @@ def race_baselines(session: Session) -> Baselines:
         The best one and those not proven slower; they stay in the race.
 
     Raises:
-        EnvironmentFailure: the reference outputs, every hint, or the user's own settings failed.
+        ModelError: OpenVINO can't compile the model or can't run it on its inputs.
+        EnvironmentFailure: the reference outputs, every hint, or the user's own settings failed otherwise.
     """
     try:
         session.bench.record_reference()
     except ArmFailure as failure:
-        raise EnvironmentFailure(f"The reference outputs can't be computed: {failure}.") from failure
+        raise failure.as_error("The reference outputs can't be computed", EnvironmentFailure) from failure
     started = _start(session)
     _run_opening_rounds(session)
     racers = [racer for racer in started.racers if racer.failure is None]
@@ -143,7 +144,8 @@ def _start(session: Session) -> _Started:
         session.known[outcome.key] = trial.number
         session.study.describe_observed(trial, outcome)
     if not any(racer.config in HINTS for racer in racers.values()):
-        raise EnvironmentFailure(f"OpenVINO's own hints failed here: {_first_failure([o for _, o in outcomes])}.")
+        first = next(outcome for _, outcome in outcomes if isinstance(outcome, ArmFailure))
+        raise first.as_error("OpenVINO's own hints failed here", EnvironmentFailure)
     session.bench.accept_hints({r.config: r.observed for r in racers.values() if r.config in HINTS})
     for racer in racers.values():
         if racer.config not in HINTS and (wrong := session.bench.wrong_output(racer.config, racer.observed)):
@@ -180,8 +182,3 @@ def _fail(session: Session, racers: list[Racer]) -> None:
     for racer in racers:
         assert racer.failure is not None
         session.fail(racer.trial, racer.config, racer.failure)
-
-
-def _first_failure(outcomes: list[Outcome]) -> str:
-    failures = [outcome for outcome in outcomes if isinstance(outcome, ArmFailure)]
-    return str(failures[0]) if failures else str(Status.CRASHED)

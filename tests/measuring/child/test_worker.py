@@ -18,6 +18,7 @@ from autotp.measuring.protocol import (
     Choose,
     Chosen,
     Compile,
+    Created,
     Failed,
     Inspect,
     Inspected,
@@ -42,7 +43,7 @@ from autotp.runtime.models.model_files import locate
 from autotp.runtime.models.read import ModelInfo, Port, Shape
 from autotp.space.knobs.graph_split import FullyConnected
 from tests.support.language_models import language_model
-from tests.support.models import WIDTH, dynamic_model, matmul_model
+from tests.support.models import WIDTH, dynamic_model, matmul_model, sized_model
 
 F32 = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
 MEGABYTE = 1 << 20
@@ -54,13 +55,27 @@ def plan(path: Path, **shapes: Shape) -> Plan:
 
 
 def answers(requests: Iterable[Request | bytes]) -> list[Reply]:
-    """The reply to each request, all served in turn; that the worker is there comes before the first."""
+    """The last reply to each request, all served in turn."""
+    return [reply for reply in all_answers(requests) if not isinstance(reply, Created)]
+
+
+def all_answers(requests: Iterable[Request | bytes]) -> list[Reply]:
+    """Every reply; that the worker is there comes before the first."""
     lines = [request if isinstance(request, bytes) else encode(request) for request in requests]
     replies = io.BytesIO()
     serve(io.BytesIO(b"".join(line + b"\n" for line in lines)), replies)
     ready, *rest = [decode_reply(line) for line in replies.getvalue().splitlines()]
     assert ready == Ready()
     return rest
+
+
+def test_first_inferences_are_answered_apart_from_the_compile(tmp_path: Path) -> None:
+    """So that whoever waits knows in which of the two a model fails, even where the worker dies."""
+    for path, expected in (
+        (matmul_model(tmp_path), [Created, Started]),
+        (sized_model(tmp_path), [Created, Failed]),
+    ):
+        assert [type(reply) for reply in all_answers([Compile(plan(path), ClosedLoop())])] == expected
 
 
 def test_each_request_has_its_reply(tmp_path: Path) -> None:

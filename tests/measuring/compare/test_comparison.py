@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from autotp.errors import EnvironmentFailure, InputError
+from autotp.errors import EnvironmentFailure, InputError, ModelError
 from autotp.findings.metric import METRICS
 from autotp.measuring.compare.comparison import Contender, _judge_outputs, compare_arms
 from autotp.measuring.compare.result import A, B, Comparison, SideResult
@@ -24,7 +24,7 @@ from autotp.space.aliases.predictor import Predictor
 from autotp.space.knobs.config import Config
 from tests.support.jobs import job_for
 from tests.support.language_models import language_model
-from tests.support.models import matmul_model
+from tests.support.models import matmul_model, sized_model
 from tests.support.pretended_arms import Pretended
 
 EXACT = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True)
@@ -121,10 +121,25 @@ def test_a_side_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -
         compared(workers, matmul_model(tmp_path), {"NUM_STREAMS": "many"})
 
 
-def test_a_reference_that_cannot_run_is_a_failure_of_the_environment(
+def test_a_reference_that_times_out_is_a_failure_of_the_environment(
     tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing can be held against it, whatever the sides do."""
+
+    def late(bench: WorkerBench) -> None:
+        raise ArmFailure(Status.TIMED_OUT, Phase.INFERENCE, "no answer in time")
+
+    monkeypatch.setattr(WorkerBench, "record_reference", late)
+    with pytest.raises(EnvironmentFailure, match=r"The reference outputs can't be computed: .*no answer in time"):
+        compared(workers, matmul_model(tmp_path))
+
+
+def test_a_reference_that_openvino_refuses_is_bad_input(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that OpenVINO can't compile, or can't run on its inputs, as where it is measured alone."""
+    with pytest.raises(ModelError, match=r"can't be computed: the inference failed: .* data='inputs.npz'"):
+        compared(workers, sized_model(tmp_path))
     monkeypatch.setitem(REFERENCE_PROPERTIES, "FOO", "1")
-    with pytest.raises(EnvironmentFailure, match=r"The reference outputs can't be computed: .*FOO"):
+    with pytest.raises(ModelError, match=r"The reference outputs can't be computed: .*FOO"):
         compared(workers, matmul_model(tmp_path))

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from autotp.errors import EnvironmentFailure, ModelError
+from autotp.errors import ModelError
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.preparation import choose_open_fields, inspect, record_reference
 from autotp.measuring.outputs.reference import Outputs
@@ -120,9 +120,9 @@ def test_a_single_sample_is_no_question(tmp_path: Path, workers: Workers) -> Non
     assert (workload.data_dependent, workload.sample_count) == (False, 1)
 
 
-def test_a_hint_that_cannot_run_fails_the_environment(tmp_path: Path, workers: Workers) -> None:
-    """As the baseline couldn't run, either."""
+def test_a_model_that_no_hint_can_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:
+    """As where it is read: the model is to blame."""
     job = job_for(language_model(tmp_path))
     job.files.path.write_text('<net name="beam_idx" type="ReadValue"/>')
-    with pytest.raises(EnvironmentFailure, match="OpenVINO's own hints failed here"):
+    with pytest.raises(ModelError, match="OpenVINO's own hints failed here"):
         choose_open_fields(workers, job)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -26,7 +27,7 @@ from autotp.runtime.models.model_files import locate
 from autotp.space.limits.affinity import Mask
 from tests.support.faults import Fault, requests_for
 from tests.support.language_models import language_model
-from tests.support.models import matmul_model
+from tests.support.models import matmul_model, sized_model
 from tests.support.processes import gone, pid_of, running
 
 MEGABYTE = 1 << 20
@@ -192,6 +193,30 @@ def test_a_config_that_openvino_refuses_is_invalid(model: Path, arms: Arms) -> N
     with pytest.raises(ArmFailure, match="OpenVINO can't compile") as caught:
         arm.await_start()
     assert (caught.value.status, caught.value.phase) == (Status.INVALID, Phase.COMPILE)
+
+
+def test_inputs_that_openvino_cannot_run_fail_in_the_inference(tmp_path: Path, arms: Arms) -> None:
+    """The compile was fine; the inputs are to blame, and the workload says what to do about them."""
+    arm = launched(arms, plan(sized_model(tmp_path)))
+    with pytest.raises(ArmFailure, match="sized") as caught:
+        arm.await_start()
+    found = caught.value
+    assert (found.status, found.phase, found.input_error) == (Status.CRASHED, Phase.INFERENCE, True)
+    assert found.advice == ClosedLoop().inputs_advice
+
+
+def test_a_sample_that_only_a_later_request_gets_fails_in_the_warm_up(tmp_path: Path, arms: Arms) -> None:
+    """The first inferences run no more than one request; a sample of another one is as much to blame."""
+    data = tmp_path / "sizes.npz"
+    np.savez(data, x=np.zeros((4, 3, 4), np.float32), size=np.array([[3, 4], [4, 3], [2, 6], [5, 7]]))
+    spec = ArmSpec(plans=(plan(sized_model(tmp_path), nireq=4),), workload=ClosedLoop(data=data))
+    arms.append(WorkerArm(spec, arms.source))
+    arms[0].launch()
+    arms[0].await_start()
+    with pytest.raises(ArmFailure, match="sized") as caught:
+        arms[0].warm_up()
+    assert (caught.value.phase, caught.value.input_error) == (Phase.WARM_UP, True)
+    assert data.name in caught.value.advice
 
 
 class Rates(WorkerArm):

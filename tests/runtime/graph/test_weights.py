@@ -39,6 +39,22 @@ def test_what_is_not_made_of_constants_has_no_carriers() -> None:
         carriers(ops.add(given, ops.constant(np.ones((4, 3), np.float32))).output(0), 0)
 
 
+@pytest.mark.parametrize("kind", ["reshape", "squeeze", "transpose", "add"])
+def test_what_takes_its_shape_from_data_has_no_carriers(kind: str) -> None:
+    """Weights of a static shape that are computed from something whose shape depends on data."""
+    places = ops.convert(ops.non_zero(ops.parameter([4, 3], np.float32), "i64"), np.float32)
+    static = ops.reshape(places, ops.constant([4, 6]), False)
+    weights = {
+        "reshape": static,
+        "squeeze": ops.squeeze(ops.reshape(places, ops.constant([1, 4, 6]), False), ops.constant([0])),
+        "transpose": ops.transpose(static, ops.constant([1, 0])),
+        "add": ops.add(ops.constant(np.ones((4, 6), np.float32)), static),
+    }[kind]
+    assert weights.get_output_partial_shape(0).is_static
+    with pytest.raises(LookupError):
+        carriers(weights.output(0), 0)
+
+
 @pytest.mark.parametrize(("axis", "low", "high"), [(0, 1, 3), (1, 1, 3), (1, 0, 5)])
 @pytest.mark.parametrize("kind", ["u4", "i4", "u8", "f16", "f32"])
 def test_a_slice_has_the_elements_of_the_whole(kind: str, axis: int, low: int, high: int) -> None:

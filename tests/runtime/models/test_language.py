@@ -141,12 +141,39 @@ def test_the_context_is_bounded_by_the_config(tmp_path: Path, text: str | None, 
     assert context_limit(tmp_path / "openvino_model.xml") == limit
 
 
-def test_a_config_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    """Rather than tuning for prompts that may not fit."""
-    for content in (b"{", b'{"n_positions": "many"}', b'{"n_positions": "\xff"}', b"[]"):
-        (tmp_path / "config.json").write_bytes(content)
-        with pytest.raises(ModelError, match=r"config\.json isn't JSON in which the lengths of contexts are"):
-            context_limit(tmp_path / "openvino_model.xml")
+@pytest.mark.parametrize(
+    ("content", "limit"),
+    [
+        (b'{"time_step_limit": [0.0, Infinity], "scale": NaN, "max_position_embeddings": 4096}', 4096),
+        (b'\xef\xbb\xbf{"max_position_embeddings": 4096}', 4096),
+        ('{"max_position_embeddings": 4096}'.encode("utf-16"), 4096),
+        (b'{"max_position_embeddings": 4096.0}', 4096),
+        (b'{"max_position_embeddings": "many", "n_positions": 512}', 512),
+        (b'{"max_position_embeddings": Infinity}', None),
+        (b'{"max_position_embeddings": NaN}', None),
+        (b'{"max_position_embeddings": 1e30}', None),
+        (b'{"max_position_embeddings": 1%s}' % (b"0" * 5000), None),
+        (b'{"max_position_embeddings": true}', None),
+        (b'{"max_position_embeddings": 0.5}', None),
+        (b'{"max_position_embeddings": -1}', None),
+        (b'{"max_position_embeddings": [4096], "text_config": "gone"}', None),
+        (b'{"n_positions": "\xff"}', None),
+        (b"{", None),
+        (b"[]", None),
+        (b"", None),
+        (b"[" * 100_000, None),
+    ],
+)
+def test_a_limit_that_cannot_be_read_is_unknown(tmp_path: Path, content: bytes, limit: int | None) -> None:
+    """What Python writes as JSON is read, too; the model runs without the file, so nothing in it is an error."""
+    (tmp_path / "config.json").write_bytes(content)
+    assert context_limit(tmp_path / "openvino_model.xml") == limit
+
+
+def test_a_config_that_is_a_folder_says_nothing(tmp_path: Path) -> None:
+    """A folder called config.json is no error, either."""
+    (tmp_path / "config.json").mkdir()
+    assert context_limit(tmp_path / "openvino_model.xml") is None
 
 
 def _capped(model: ov.Model) -> ov.Model:

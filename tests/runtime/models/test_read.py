@@ -13,7 +13,7 @@ from autotp.errors import ModelError
 from autotp.options import Spelling, spelled_for
 from autotp.runtime.compile import inspect_model
 from autotp.runtime.models.model_files import locate
-from autotp.runtime.models.read import ModelInfo, Port, Shape, reason
+from autotp.runtime.models.read import ModelInfo, Port, Shape
 from autotp.space.knobs.graph_split import FullyConnected
 from tests.support import other_formats
 from tests.support.models import WIDTH, dynamic_model, matmul_model
@@ -203,19 +203,3 @@ def test_a_cut_onnx_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "half.onnx"
     path.write_bytes(real_model_or_skip("rec").path.read_bytes()[:5_000_000])
     assert refusal(path).startswith(f"OpenVINO can't read {path}: ")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Exception from src/a.cpp:1:\nCheck 'x' failed at b.cpp:2:\nThe reason.\n", "The reason"),
-        ("Check 'x' failed at b.cpp:2:\nWhile validating node 'y':\n  Sizes   differ!  \n", "Sizes differ"),
-        ("Exception from src/a.cpp:1:\n", "Exception from src/a.cpp:1"),
-        ("[CPU] Where\nWhy:", "Why"),
-        ("", "RuntimeError"),
-        ("x" * 1000, "x" * 300),
-    ],
-)
-def test_the_reason_is_the_telling_line(text: str, expected: str) -> None:
-    """Of OpenVINO's trace the first line that isn't a place in its sources is kept, without a full stop."""
-    assert reason(RuntimeError(text)) == expected

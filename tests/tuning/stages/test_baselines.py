@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from autotp.errors import EnvironmentFailure
+from autotp.errors import EnvironmentFailure, ModelError
 from autotp.findings.proof import ProofState
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.jobs.observed import Observed, Outcome
@@ -21,7 +21,7 @@ from autotp.tuning.opening import open_tuning
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, race_baselines, retire_baseline
 from tests.support.made_up_rounds import made_up
-from tests.support.models import matmul_model
+from tests.support.models import matmul_model, sized_model
 from tests.support.replayed import ReplayedArm
 from tests.support.simulated import simulated_tuning
 from tests.support.tune_requests import built
@@ -93,13 +93,35 @@ def test_without_a_reference_there_is_nothing_to_compare(
     tuning, _ = open_tuning(built(model, out=tmp_path), lambda event: None, workers)
 
     def failing() -> None:
-        raise ArmFailure(Status.OUT_OF_MEMORY, Phase.START, "the worker ended with signal SIGKILL")
+        raise ArmFailure(Status.OUT_OF_MEMORY, Phase.COMPILE, "the worker ended with signal SIGKILL")
 
     monkeypatch.setattr(tuning.session.bench, "record_reference", failing)
     with pytest.raises(EnvironmentFailure, match=r"reference outputs.*SIGKILL") as raised:
         race_baselines(tuning.session)
     tuning.session.close()
     assert raised.value.exit_code == 5
+
+
+def test_a_model_that_cannot_run_on_its_inputs_is_bad_input(tmp_path: Path, workers: Workers) -> None:
+    """An input that is a size: exit code 2 with OpenVINO's reason, the phase, and how to give real inputs."""
+    request = built(sized_model(tmp_path), out=tmp_path)
+    with pytest.raises(ModelError, match=r"the inference failed: .*sized.*data='inputs.npz'") as raised:
+        race_baselines(open_tuning(request, lambda event: None, workers)[0].session)
+    assert raised.value.exit_code == 2
+    assert not (tmp_path / "study.db").exists()  # so that the same call with real inputs finds no study
+
+
+def test_hints_that_cannot_run_on_the_inputs_are_bad_input(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample that only many requests get may fail where the reference didn't; other failures differ."""
+    session = simulated(model, tmp_path)
+    for phase, kind in ((Phase.WARM_UP, ModelError), (Phase.COMPILE, EnvironmentFailure)):
+        failure = ArmFailure(Status.CRASHED, phase, "refused")
+        outcomes = [(session.bench.arm(config), failure) for config in HINTS]
+        monkeypatch.setattr(session.bench, "start", lambda configs, gated, outcomes=outcomes: outcomes)
+        with pytest.raises(kind, match=r"hints failed here: .*refused"):
+            race_baselines(session)
 
 
 def simulated(model: Path, out: Path) -> Session:
