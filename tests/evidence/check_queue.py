@@ -20,8 +20,8 @@ from typing import Any
 
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.samples.statistics import t_interval
-from autotp.measuring.workload.closed_loop import drive
-from autotp.measuring.workload.open_loop import Arrivals, drive_open
+from autotp.measuring.workload.arrivals import Arrivals, drive_open
+from autotp.measuring.workload.turns import drive
 from autotp.runtime.compile import Plan, compile_plan
 from autotp.runtime.inference.inputs import seeded_samples
 from autotp.runtime.inference.requests import Requests, create_requests

@@ -22,9 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotp.measuring.samples.data_dependence import DataEffect, data_effect
+from autotp.measuring.workload.turns import Burst
 from autotp.runtime.inference.requests import Requests, SampleTensors, reset_states
-
-Burst = tuple[int, float, tuple[float, ...]]
 
 FEWEST_TURNS, MOST_TURNS = 5, 25
 TURNS_WITHIN_S = 1.0
