@@ -14,8 +14,10 @@ from autotp.topology.probe import probe
 settings.register_profile("autotp", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("autotp")
 
-# A shell starts what it runs in the background with Ctrl-C ignored, and so would the commands be that tests stop.
+# A shell starts what it runs in the background with Ctrl-C ignored, and nohup with hangups ignored. So would the
+# commands be that tests stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

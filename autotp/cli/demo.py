@@ -7,7 +7,6 @@ from typing import Annotated, Any, TypedDict
 import click
 
 from autotp.cli.options import DeclaredCommand, given
-from autotp.cli.output import echo_json
 from autotp.options import Flag, Form, NoWait
 
 OUT = Path("results/demo")
@@ -40,22 +39,19 @@ def command(as_json: bool, **values: Any) -> None:
     from autotp.runtime.models.demo import ABOUT, GAINS, build_demo_model
 
     model = build_demo_model(writable_folder(OUT))
-    if as_json:
-        echo_json({"event": "demo", "about": ABOUT, "gains": GAINS})
-    else:
-        click.echo(f"demo      {ABOUT}")
-    fixed = {"out": OUT, "study": "demo", "fresh": True}
-    run(model, as_json, {"budget_s": BUDGET_S, **given(DemoOptions, values), **fixed})
-    if not as_json:
+    settings = {"budget_s": BUDGET_S, **given(DemoOptions, values), "out": OUT, "study": "demo", "fresh": True}
+    code = run(model, as_json, settings, ABOUT)
+    if not as_json and code == 0:
         for line in gains_here(OUT / "tuned.yaml", GAINS):
             click.echo(line)
+    raise click.exceptions.Exit(code)
 
 
 def gains_here(path: Path, gains: Mapping[str, str]) -> list[str]:
     """Return lines that say what the settings in the tuned.yaml `path` gain, if they are proven faster.
 
     Args:
-        path: a tuned.yaml.
+        path: a tuned.yaml that has just been written.
         gains: by knob, what setting it can gain.
     """
     from autotp.deploy.tuned import read_tuned
@@ -64,4 +60,16 @@ def gains_here(path: Path, gains: Mapping[str, str]) -> list[str]:
     profile = read_tuned(path).profiles[0]
     if profile.result.verdict is not Ruling.WIN:
         return []
-    return [f"     {knob}: {gain}." for knob, gain in gains.items() if knob in profile.config]
+    return [f"     {knob}: {gain}." for knob, gain in gains.items() if _has_part(knob, profile.config)]
+
+
+def _has_part(knob: str, config: Mapping[str, Any]) -> bool:
+    """Whether `knob` is set in `config` so that it does what `GAINS` says."""
+    streams = config.get("num_streams", 1)
+    match knob:
+        case "num_streams":
+            return bool(streams > 1)
+        case "nireq":
+            return bool(config.get("nireq", 1) > streams)
+        case _:
+            return knob in config

@@ -32,13 +32,16 @@ def command(model: Path, as_json: bool, **values: Any) -> None:
     raise click.exceptions.Exit(run(model, as_json, given(TuneOptions, values)))
 
 
-def run(model: Path, as_json: bool, options: dict[str, Any]) -> int:
-    """Tune, print the events, and return the exit code of the verdict."""
+def run(model: Path, as_json: bool, options: dict[str, Any], about: str | None = None) -> int:
+    """Tune, print the events, and return the exit code of the verdict.
+
+    Once the tuning has begun, what the model is `about` is printed, too.
+    """
     import logging
 
     from autotp.report.progress import describe_event
     from autotp.tuning.api import tune
-    from autotp.tuning.events import Event, VerdictReached
+    from autotp.tuning.events import Event, TuningBegan, VerdictReached
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
     verdicts: list[str] = []
@@ -49,6 +52,8 @@ def run(model: Path, as_json: bool, options: dict[str, Any]) -> int:
         if not as_json:
             for line in describe_event(event):
                 click.echo(line)
+            if about is not None and isinstance(event, TuningBegan):
+                click.echo(f"model     {about}")
         elif isinstance(event, VerdictReached):
             import msgspec
 

@@ -17,17 +17,23 @@ MOST_NAMED = 2  # outputs that weren't checked
 
 
 def headline(tuned: Tuned, profile: Profile | None = None) -> str:
-    """Return the three lines about `profile`, by default the first profile of `tuned`."""
-    profile = profile or tuned.profiles[0]
+    """Return the three lines about `profile`, by default the first profile of `tuned`.
+
+    Whatever names and messages hold, each of the lines is one.
+    """
+    return "\n".join(" ".join(line.split()) for line in _lines(tuned, profile or tuned.profiles[0]))
+
+
+def _lines(tuned: Tuned, profile: Profile) -> tuple[str, str, str]:
     deploy = f"Deploy: {ways_to_deploy(tuned, profile)}."
     if tuned.study.kept:
         found = "This is what an earlier call proved; the last one was inconclusive."
-        return f"{found}\nWhy: {tuned.study.kept}.\n{deploy}"
+        return found, f"Why: {tuned.study.kept}.", deploy
     found, why = _verdict(tuned, profile.result)
     why += _unmeasured(profile.result)
     more = _other_gains(profile.result.others or {}) + _split_warning(profile.proof)
     more += _pareto_costs(profile.pareto, tuned.objective.metrics) + _left_out(profile.result.left_out or ())
-    return f"{found}\n{why}{more}\n{deploy}"
+    return found, f"{why}{more}", deploy
 
 
 def proof_words(proof: Proof) -> str:

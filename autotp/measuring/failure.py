@@ -35,8 +35,7 @@ class ArmFailure(Exception):
     """An arm's worker failed; holds what the study records of it.
 
     Attributes:
-        input_error: whether the model or its inputs are to blame: the worker says so, or OpenVINO fails in an
-            inference. An input that makes it divide by zero kills the worker.
+        input_error: whether the model or its inputs are to blame.
         advice: what a user can do about such an error, in a sentence.
     """
 
@@ -50,7 +49,7 @@ class ArmFailure(Exception):
         self.phase = phase
         self.message = message
         self.log_tail = log_tail
-        self.input_error = input_error or (status is Status.CRASHED and phase in INFERRING)
+        self.input_error = input_error
 
     def as_error(self, sentence: str, kind: type[AutotpError] = InputError) -> AutotpError:
         """Return `sentence` and the reason as `kind`.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isfinite
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from autotp.deploy.headline import proof_words
@@ -17,7 +17,7 @@ from autotp.space.knobs.config import spell_config
 
 def measurement_table(settings: Mapping[str, object], measurement: Measurement) -> Table:
     """Return a table of one config's figures."""
-    table = Table(title=spell_config(settings), title_justify="left", show_header=False)
+    table = Table(title=Text(spell_config(settings)), title_justify="left", show_header=False)
     for key, value in measurement.metrics.items():
         if value is not None:
             table.add_row(metric_name(key), spell_metric(key, value))
@@ -39,7 +39,7 @@ def measurement_table(settings: Mapping[str, object], measurement: Measurement) 
 
 def comparison_view(a: str, b: str, found: Comparison) -> RenderableType:
     """Return a table of both sides' figures, and a sentence that says what they prove."""
-    table = Table("", f"A: {a}", f"B: {b}")
+    table = Table("", *(Column(Text(side)) for side in (f"A: {a}", f"B: {b}")))
     for key in (*BRIEF, METRICS["memory"].key):
         if key in found.a.metrics and key in found.b.metrics:
             pair = (spell_metric(key, side.metrics[key]) for side in (found.a, found.b))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def space_view(bound: BoundSpace, census: Census, explain: bool) -> RenderableType:
     """Return the knobs with their values here, the counts, what was dropped, and with `explain` each config."""
-    table = Table("knob", "values here", "when", title=f"space {bound.name}", title_justify="left")
+    table = Table("knob", "values here", "when", title=Text(f"space {bound.name}"), title_justify="left")
     for knob in bound.knobs:
         values = ", ".join("default" if choice is None else spell_value(choice) for choice in knob.choices)
         factor = f"{knob.multiple_of} × " if knob.multiple_of else ""

@@ -32,6 +32,8 @@ from autotp.tuning.study.resilient_study import ResilientStudy
 from autotp.tuning.study.storage_url import public_url, study_names
 from autotp.tuning.study.study import Study
 
+CHOSEN_FOR_SEED = "chosen_for_seed"  # the seed of the inputs that open fields were chosen with
+
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """An opened tuning, ready to run.
@@ -151,10 +153,12 @@ def _settled(job: Job, open_fields: Sequence[str], study: Study, workers: Worker
     Where a choice has been made just now, it is recorded for later calls.
     """
     known = {name: value for name in open_fields if (value := study.noted(name)) is not None}
-    if len(known) == len(open_fields):
+    is_for_seed = not job.workload.chosen_from_seed or study.noted(CHOSEN_FOR_SEED) == job.workload.seed
+    if len(known) == len(open_fields) and is_for_seed:
         return msgspec.structs.replace(job, workload=job.workload.with_chosen(known))
     job = choose_open_fields(workers, job)
-    study.note(**{name: getattr(job.workload, name) for name in open_fields})
+    chosen = {name: getattr(job.workload, name) for name in open_fields}
+    study.note(**chosen, **{CHOSEN_FOR_SEED: job.workload.seed})
     return job
 
 

@@ -205,7 +205,7 @@ def _likely_hint(request: TuneRequest) -> Config:
 def _write_result(tuning: Tuning, found: TuningResult) -> None:
     """Write tuned.yaml: with this call's result, or, if that is UNKNOWN, with what an earlier call proved.
 
-    If neither this study nor this call proved anything, a result of another study that was proven stays.
+    If nothing alike was proven earlier, a proven result that the file holds stays as it is.
     """
     session, request = tuning.session, tuning.session.request
     tuned, path = build_tuned(request, tuning.topology, found, versions()), request.out / "tuned.yaml"
@@ -214,7 +214,7 @@ def _write_result(tuning: Tuning, found: TuningResult) -> None:
     elif earlier := _earlier(session, tuned):
         study = msgspec.structs.replace(earlier.study, kept=found.verdict.reason)
         tuned = msgspec.structs.replace(earlier, study=study)
-    elif session.study.noted("tuned") is None and (kept := proven_in(path)):
+    elif kept := proven_in(path):
         session.emit(VerdictReached(tuned=tuned, path=str(path), kept=kept))
         return
     _write(path, tuned)

@@ -25,7 +25,7 @@ from autotp.measuring.failure import ArmFailure, Phase, Status
             "It failed: INVALID in compile: OpenVINO can't compile it.",
         ),
         (
-            ArmFailure(Status.CRASHED, Phase.INFERENCE, "the worker ended with signal SIGFPE"),
+            ArmFailure(Status.CRASHED, Phase.INFERENCE, "the worker ended with signal SIGFPE", input_error=True),
             ModelError,
             "It failed: the inference failed: the worker ended with signal SIGFPE.",
         ),
@@ -36,7 +36,7 @@ from autotp.measuring.failure import ArmFailure, Phase, Status
         ),
     ],
 )
-def test_what_the_user_gave_is_told_from_what_the_machine_lacks(
+def test_what_the_user_gave_differs_from_what_the_machine_lacks(
     failure: ArmFailure, kind: type[AutotpError], text: str
 ) -> None:
     """OpenVINO refuses a model or its inputs on any machine; too little time, or no worker, is of this one."""
@@ -46,7 +46,7 @@ def test_what_the_user_gave_is_told_from_what_the_machine_lacks(
 
 def test_advice_follows_only_what_it_can_mend() -> None:
     """An error of the inputs ends with it, another doesn't."""
-    refused = ArmFailure(Status.CRASHED, Phase.WARM_UP, "sizes differ")
+    refused = ArmFailure(Status.CRASHED, Phase.WARM_UP, "sizes differ", input_error=True)
     late = ArmFailure(Status.TIMED_OUT, Phase.WARM_UP, "no answer in time")
     refused.advice = late.advice = "Give real inputs."
     assert str(refused.as_error("It failed")) == "It failed: the inference failed: sizes differ. Give real inputs."

@@ -73,8 +73,8 @@ def test_a_comparison_says_what_it_proves() -> None:
         "a": sides[0],
         "b": sides[1],
     }
-    found = printed(comparison_view("mine", "hint:THROUGHPUT", Comparison(**facts)))
-    words = ["A: mine", "B: hint:THROUGHPUT", "120/s", "100/s", "memory", "0.001", "6 processes each"]
+    found = printed(comparison_view("[mine]", "hint:THROUGHPUT", Comparison(**facts)))
+    words = ["A: [mine]", "B: hint:THROUGHPUT", "120/s", "100/s", "memory", "0.001", "6 processes each"]
     sentence = "A is 1.200 times as fast as B in throughput (95 % interval 1.190 to 1.210"
     assert missing([*words, sentence, "here 1.010): WIN", "passes over the same 8 samples"], found) == []
     none = {**facts, "processes": 0, "high": float("inf"), "verdict": Ruling.UNKNOWN, "reason": "B failed"}

@@ -18,7 +18,8 @@ from autotp.errors import (
 )
 from autotp.measuring.parent.pool import Workers
 from autotp.options import Spelling, spelled_for
-from autotp.tuning.opening import Tuning, first_event, open_tuning
+from autotp.runtime.inference.inputs import SEEDED_SAMPLES
+from autotp.tuning.opening import CHOSEN_FOR_SEED, Tuning, first_event, open_tuning
 from autotp.tuning.request import TuneRequest
 from tests.support.models import dynamic_model, matmul_model
 from tests.support.tune_requests import built
@@ -178,3 +179,12 @@ def test_another_shape_is_another_study(tmp_path: Path) -> None:
     opened(built(model, shapes={"x": (4, 16)}))
     with pytest.raises(StudyError, match="differs in its inputs"):
         opened(built(model, shapes={"x": (8, 16)}, resume=True))
+
+
+def test_what_was_chosen_holds_for_its_seed_alone(model: Path) -> None:
+    """A study that goes on with another seed, and so with other inputs, looks at these anew."""
+    noted = []
+    for changed in ({"seed": 1}, {"seed": 1, "resume": True}, {"seed": 2, "resume": True}):
+        study = opened(built(model, **changed)).session.study
+        noted.append((study.noted(CHOSEN_FOR_SEED), study.noted("sample_count")))
+    assert noted == [(1, SEEDED_SAMPLES), (1, SEEDED_SAMPLES), (2, SEEDED_SAMPLES)]

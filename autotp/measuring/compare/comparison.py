@@ -18,7 +18,7 @@ from autotp.findings.metric import Metric
 from autotp.measuring.compare.result import B, Comparison, SideResult, conclude
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.bench import WorkerBench
-from autotp.measuring.jobs.job import HINTS, Job
+from autotp.measuring.jobs.job import MAIN_HINTS, Job
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
@@ -155,15 +155,15 @@ def _run_hints(bench: WorkerBench, notice: Callable[[str], None]) -> None:
     Raises:
         EnvironmentFailure: none runs.
     """
-    started = bench.start(HINTS, gated=False)
+    started = bench.start(MAIN_HINTS, gated=False)
     stop_all(arm for arm, _ in started)
     observed: dict[Config, Observed] = {}
-    for config, (_, outcome) in zip(HINTS, started, strict=True):
+    for config, (_, outcome) in zip(MAIN_HINTS, started, strict=True):
         if isinstance(outcome, Observed):
             observed[config] = outcome
             continue
         failed = f"OpenVINO's hint ({config}) can't be measured"
-        if not observed and config == HINTS[-1]:
+        if not observed and config == MAIN_HINTS[-1]:
             raise outcome.as_error(failed, EnvironmentFailure)
         notice(f"warning: {failed}: {outcome}.")
     bench.accept_hints(observed)

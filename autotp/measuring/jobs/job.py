@@ -22,7 +22,7 @@ from autotp.space.limits.rules import config_dropped
 from autotp.topology.probe import Topology
 
 REFERENCE_PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1"}
-HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput"))
+MAIN_HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput"))
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +107,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         The LATENCY hint comes first.
         """
         mask = self.topology.envelope.cpus if self.narrowed else None
-        plans = [self._plan(hint.properties(), mask, nireq=1) for hint in HINTS]
+        plans = [self._plan(hint.properties(), mask, nireq=1) for hint in MAIN_HINTS]
         return tuple(ArmSpec(plans=(plan,), workload=self.workload) for plan in plans)
 
     def control(self, config: Config) -> Control:

@@ -61,11 +61,12 @@ def record_reference(workers: Workers, spec: ArmSpec) -> None:
 def choose_open_fields(workers: Workers, job: Job) -> Job:
     """Return `job` with values for its workload's open fields, chosen by running OpenVINO's LATENCY hint.
 
-    If that hint can't be run, the THROUGHPUT hint is.
+    If that hint can't be run, the THROUGHPUT hint is. If neither can, values are taken that are right for any
+    model, where there are such: other settings may run.
 
     Raises:
         ModelError: OpenVINO can't compile the model or can't run it on its inputs.
-        EnvironmentFailure: neither can be run for another reason.
+        EnvironmentFailure: neither can be run for another reason, and the workload needs them.
     """
     if not job.workload.open_fields:
         return job
@@ -80,4 +81,6 @@ def choose_open_fields(workers: Workers, job: Job) -> Job:
             failures.append(failure)
         finally:
             arm.stop()
+    if not failures[0].input_error and (safe := job.workload.without_choice) is not None:
+        return msgspec.structs.replace(job, workload=safe)
     raise failures[0].as_error("OpenVINO's own hints failed here", EnvironmentFailure) from failures[0]

@@ -13,7 +13,7 @@ import msgspec
 
 from autotp.errors import EnvironmentFailure, InputError, ModelError
 from autotp.files.text import not_text
-from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.failure import INFERRING, ArmFailure, Phase, Status
 from autotp.measuring.parent.capture import CapturedOutput
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.protocol import Failed, Reply, Request, decode_reply, encode
@@ -35,6 +35,10 @@ class Forker(Protocol):
 
     def failure(self) -> EnvironmentFailure:
         """Return the error that says why no process was forked."""
+
+
+# An input that makes OpenVINO divide by zero or read beyond its end kills the worker by one of these.
+_OF_COMPUTING = frozenset({signal.SIGFPE, signal.SIGSEGV, signal.SIGABRT})
 
 
 class WorkerProcess:
@@ -102,7 +106,8 @@ class WorkerProcess:
             if isinstance(reply, Failed):
                 if reply.input_error and phase is Phase.INSPECT:
                     raise ModelError(reply.message)
-                raise self._failure(reply.status, phase, reply.message, reply.input_error)
+                is_of_inputs = reply.status is Status.CRASHED and phase in INFERRING
+                raise self._failure(reply.status, phase, reply.message, reply.input_error or is_of_inputs)
             if not isinstance(reply, expected):
                 raise self._failure(
                     Status.CRASHED, phase, f"the worker answered {type(reply).__name__} out of turn"
@@ -229,7 +234,7 @@ class WorkerProcess:
         status = Status.OUT_OF_MEMORY if killed else Status.CRASHED
         how = f"signal {_signal_name(-code)}" if code < 0 else f"exit code {code}"
         message = f"the worker ended with {how}" + (", most likely for lack of memory" if killed else "")
-        return self._failure(status, phase, message)
+        return self._failure(status, phase, message, phase in INFERRING and -code in _OF_COMPUTING)
 
     def _await_numbers(self, numbers: int, deadline: float) -> None:
         """Wait until so many numbers have come over the life line, or it is closed."""

@@ -6,7 +6,7 @@ would never be stopped, although the arm's users would be; and a block after a g
 because of that arm. So under a quota, each arm first runs untimed for one period, and its blocks last whole
 periods: wherever it begins, a block of one period holds all of the running and standing still that repeats. Three
 are timed, so that the untimed one takes only a quarter of the time, but fewer long ones (a period is a second at
-most): within a budget, several rounds tell more than a long block.
+most): within a budget, several rounds give more than a long block.
 """
 
 import sys

@@ -24,6 +24,7 @@ WARM_UP_BLOCKS = 20
 WARM_UP_S = 10.0
 SLOW_S = 1.0  # if the first blocks take longer, two suffice: each holds two turns of all requests
 STEADY_WITHIN = 0.1
+CHOOSING_S = 600.0  # more than a block may take: it is a number of inferences, however slow the model is
 BARRIER_S = 0.002  # from sending to a common start: a worker has read its request within a tenth of it
 
 
@@ -85,7 +86,7 @@ class WorkerArm:
         Raises:
             ArmFailure: a worker failed; the others are killed.
         """
-        chosen = self._ask_first(Choose(), Chosen, Phase.BLOCK)
+        chosen = self._ask_first(Choose(), Chosen, Phase.BLOCK, CHOOSING_S)
         return self.spec.workload.with_chosen(chosen.values)
 
     def watch(self) -> ThreadActivity:
@@ -117,10 +118,10 @@ class WorkerArm:
     def _in_flight(self) -> int:
         return max(1, sum(started.effective.requests or 1 for started in self.started))
 
-    def _ask_first(self, request: Choose | Watch, expected: type[R], phase: Phase) -> R:
+    def _ask_first(self, request: Choose | Watch, expected: type[R], phase: Phase, extra_s: float = 0.0) -> R:
         self._workers[0].send(request)
         try:
-            return self._workers[0].receive(expected, phase)
+            return self._workers[0].receive(expected, phase, extra_s)
         except ArmFailure as failure:
             self._end(failure)
             raise

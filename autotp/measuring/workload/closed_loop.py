@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypedDict
 
+import msgspec
+
 from autotp.errors import InputError
 from autotp.files.links import as_given
 from autotp.findings.loop import Loop
@@ -64,6 +66,7 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
 
     title: ClassVar[str] = "a model that isn't a language model"
     options: ClassVar[type] = ClosedLoopOptions
+    chosen_from_seed: ClassVar[bool] = True
     kinds: ClassVar[frozenset[ModelKind]] = frozenset(ModelKind) - {ModelKind.LLM}
     samples: ClassVar[tuple[Samples, ...]] = (Samples.LATENCIES,)
     usual_objective: ClassVar[str] = "throughput"
@@ -72,6 +75,11 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
     @classmethod
     def of(cls, files: ModelFiles, wanted: Wanted, given: Mapping[str, Any]) -> Self:
         return cls(seed=given.get("seed", 0), data=data_file(given.get("data")))
+
+    @property
+    def without_choice(self) -> Self:
+        """Return the workload whose blocks are passes: right for any model, and longer than need be for most."""
+        return msgspec.structs.replace(self, data_dependent=True, sample_count=CHECKED_SAMPLES)
 
     @property
     def open_fields(self) -> tuple[str, ...]:
@@ -168,15 +176,15 @@ class InferenceDriver:
     def choose(self) -> Mapping[str, Any]:
         """Return how many samples a block can run, and whether the time depends on them."""
         compiled, seed, data = self._compiled, self._workload.seed, self._workload.data
-        most = max(CHECKED_SAMPLES, int(PASS_WITHIN_S / self._seconds_each()))
-        samples = make_samples(compiled.info, seed, data, most).driven
+        most = int(PASS_WITHIN_S / self._seconds_each())
+        samples = make_samples(compiled.info, seed, data, max(CHECKED_SAMPLES, most)).driven
         if len(samples) == 1:
             return {"data_dependent": False, "sample_count": 1}
         effect = measure_data_effect(self._requests, SampleTensors(samples), seed)
         return {"data_dependent": effect.exists, "sample_count": len(samples)}
 
     def _seconds_each(self) -> float:
-        """Return how long an inference takes; the first is slower."""
+        """Return how long a block takes for each sample of a pass: an inference, of which the first is slower."""
         request = self._requests.requests[0]
         for _ in range(2):
             request.infer(share_outputs=True)

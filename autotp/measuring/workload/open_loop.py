@@ -111,6 +111,10 @@ class _ArrivalDriver(InferenceDriver):
         super().__init__(compiled, workload)
         self._rate_per_s = workload.rate_per_s
 
+    def _seconds_each(self) -> float:
+        """Return how long a block takes for each sample of a pass: until the next one arrives, if not longer."""
+        return max(super()._seconds_each(), 1.0 / self._rate_per_s)
+
     def _burst(self, run: Run) -> Burst:
         if run.flat_out:
             return super()._burst(run)

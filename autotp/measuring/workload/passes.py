@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autotp.measuring.samples.data_dependence import DataEffect, data_effect
+from autotp.measuring.samples.data_dependence import SMALLEST_EFFECT, DataEffect, data_effect
 from autotp.measuring.workload.turns import Burst
 from autotp.runtime.inference.requests import Requests, SampleTensors, reset_states
 
-FEWEST_TURNS, MOST_TURNS = 5, 25
-TURNS_WITHIN_S = 1.0
+LEAST_TURNS, FEW_TURNS, MOST_TURNS = 2, 5, 200
+TURNS_WITHIN_S = 1.0  # a slower model gets the least turns
 CLEAR = 2.0  # times the noise; an effect as large as that needs no more turns
 
 
@@ -131,22 +131,20 @@ def drive_one_by_one(requests: Requests, samples: SampleTensors, seconds: float)
 def measure_data_effect(requests: Requests, samples: SampleTensors, seed: int) -> DataEffect:
     """Return how much the time of one request depends on the sample.
 
-    After an untimed pass come turns of every sample in random order: at least five, and more within a second as
-    long as the noise could hide an effect.
+    After an untimed pass come turns of every sample in random order: within about a second, as many as it takes to
+    see a small effect, or to be sure of a large one.
     """
-    order = random.Random(seed)
-    numbers = list(range(len(samples)))
-    _time_turn(requests, samples, numbers)
-    began, turns = perf_counter(), [_shuffled_turn(requests, samples, order) for _ in range(FEWEST_TURNS)]
-    while (effect := data_effect(np.array(turns))).largest < CLEAR * effect.half_width:
-        if len(turns) == MOST_TURNS or perf_counter() > began + TURNS_WITHIN_S:
-            break
-        turns.append(_shuffled_turn(requests, samples, order))
-    return effect
-
-
-def _shuffled_turn(requests: Requests, samples: SampleTensors, order: random.Random) -> NDArray[Any]:
-    return _time_turn(requests, samples, order.sample(range(len(samples)), len(samples)))
+    order, numbers = random.Random(seed), range(len(samples))
+    _time_turn(requests, samples, list(numbers))
+    deadline, turns = perf_counter() + TURNS_WITHIN_S, []
+    while True:
+        turns.append(_time_turn(requests, samples, order.sample(numbers, len(numbers))))
+        if len(turns) < LEAST_TURNS:
+            continue
+        effect = data_effect(np.array(turns))
+        is_clear = effect.largest > CLEAR * effect.half_width or effect.half_width < SMALLEST_EFFECT
+        if perf_counter() > deadline or len(turns) == MOST_TURNS or (is_clear and len(turns) >= FEW_TURNS):
+            return effect
 
 
 def _time_turn(requests: Requests, samples: SampleTensors, numbers: list[int]) -> NDArray[Any]:

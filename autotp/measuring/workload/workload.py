@@ -111,6 +111,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         own_knobs: knobs that have a meaning for this workload alone.
         void_knobs: knobs that have no meaning for it, with the reason.
         block_s: the usual length of a block.
+        chosen_from_seed: whether what is chosen for open fields depends on the inputs that the seed gives.
         exact_when_lossy: whether a config that is less exact than OpenVINO's default must give exactly the
             reference's whole numbers.
         reference_properties: properties for computing the reference outputs, besides f32 on one stream.
@@ -128,6 +129,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
     own_knobs: ClassVar[frozenset[str]] = frozenset()
     void_knobs: ClassVar[Mapping[str, str]] = {}
     block_s: ClassVar[float] = BLOCK_S
+    chosen_from_seed: ClassVar[bool] = False
     exact_when_lossy: ClassVar[bool] = False
     reference_properties: ClassVar[Mapping[str, str]] = {}
 
@@ -160,6 +162,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
     def open_fields(self) -> tuple[str, ...]:
         """The fields without a value yet; a driver chooses one before anything is compared."""
         return ()
+
+    @property
+    def without_choice(self) -> Self | None:
+        """The workload with safe values for its open fields; None if they must be chosen."""
+        return None
 
     @property
     def unit(self) -> BlockUnit:

@@ -28,7 +28,7 @@ GAINS: Mapping[str, str] = {
         f"f32 instead of bf16, OpenVINO's default on this CPU: with {CHANNELS} channels, bf16 pads and converts "
         "more than it saves"
     ),
-    "inference_num_threads": "no more threads than the CPU quota holds, so that the kernel doesn't stop them",
+    "inference_num_threads": "fewer threads, which wait less for one another and fit into a CPU quota",
     "num_streams": "inferences side by side, so that no thread waits for others after each of the small layers",
     "nireq": "more requests in flight than streams, so that a stream has its next request at once",
 }

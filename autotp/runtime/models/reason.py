@@ -24,19 +24,19 @@ _UNSUPPORTED = "No conversion rule found"  # comes after all operations that fai
 def reason(error: Exception) -> str:
     """Return what OpenVINO's `error` says is wrong as one sentence without a full stop, with the node's name.
 
-    A failed check without an explanation is told by its condition.
+    A failed check without an explanation is described by its condition.
     """
     lines = [re.sub(r"\s+", " ", line).strip() for line in str(error).splitlines()]
-    telling = list(dict.fromkeys(filter(None, map(_telling, lines))))
-    telling.sort(key=lambda line: not line.startswith(_UNSUPPORTED))
+    saying = list(dict.fromkeys(filter(None, map(_what_is_wrong, lines))))
+    saying.sort(key=lambda line: not line.startswith(_UNSUPPORTED))
     failed = [f"its check '{found[1]}' failed" for line in lines if (found := _CHECK.search(line))]
-    sentence = _joined(telling or failed[-1:] or list(filter(None, lines))[:1]) or type(error).__name__
+    sentence = _joined(saying or failed[-1:] or list(filter(None, lines))[:1]) or type(error).__name__
     node = next((found[1] for line in reversed(lines) if (found := _NODE_NAME.search(line))), None)
     is_named = node is None or re.search(rf"(?<!\w){re.escape(node)}(?!\w)", sentence)
     return sentence if is_named else f"{sentence} (at node {node})"
 
 
-def _telling(line: str) -> str:
+def _what_is_wrong(line: str) -> str:
     """Return the part of `line` that says what is wrong; empty if it only says where OpenVINO noticed."""
     rest = _HEADING.sub("", _PLACE.sub("", _CHECK.sub("", line))).strip()
     return "" if _AT_NODE.fullmatch(rest) else rest

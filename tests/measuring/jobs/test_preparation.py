@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autotp.errors import ModelError
-from autotp.measuring.failure import ArmFailure
+from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.jobs.preparation import choose_open_fields, inspect, record_reference
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.parent.pool import Workers
@@ -126,3 +126,20 @@ def test_a_model_that_no_hint_can_run_is_bad_input(tmp_path: Path, workers: Work
     job.files.path.write_text('<net name="beam_idx" type="ReadValue"/>')
     with pytest.raises(ModelError, match="OpenVINO's own hints failed here"):
         choose_open_fields(workers, job)
+
+
+def test_without_a_hint_blocks_are_passes(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other settings may run, and passes are right for any model."""
+    job = job_for(matmul_model(tmp_path))
+    monkeypatch.setattr(WorkerArm, "await_start", out_of_memory)
+    monkeypatch.setattr(WorkerArm, "launch", lambda arm, beside=0: None)
+    workload = choose_open_fields(workers, job).workload
+    assert isinstance(workload, ClosedLoop)
+    assert workload.data_dependent
+
+
+def out_of_memory(arm: WorkerArm) -> None:
+    """Fail as where memory doesn't suffice."""
+    raise ArmFailure(Status.OUT_OF_MEMORY, Phase.COMPILE, "the worker ended with signal SIGKILL")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from autotp.tuning.study.interrupts import interrupts_deferred, is_interrupted
-from tests.support.interrupts import press_ctrl_c
+from tests.support.interrupts import press_ctrl_c, receive
 
 
 @pytest.fixture(params=[signal.SIGTERM, signal.SIGHUP])
@@ -22,7 +22,7 @@ def test_every_signal_that_stops_a_tuning_is_deferred(other: signal.Signals) -> 
     """A container's stop and a dropped terminal take effect at the end, as Ctrl-C does."""
     steps = []
     with pytest.raises(KeyboardInterrupt), interrupts_deferred():
-        signal.raise_signal(other)
+        receive(other)
         steps.append(is_interrupted())
     assert steps == [True]
     assert not is_interrupted()
