@@ -43,7 +43,8 @@ def replay(case: Case) -> dict[str, Any]:
         try:
             right, seen = True, case.replay(Desk(Path(folder).resolve()))
         except NotAsExpected as different:
-            right, seen = False, str(different).replace(folder, "FOLDER")
+            right, seen = False, str(different)
+    seen = seen.replace(str(Path(folder).resolve()), "FOLDER")
     print(f"{case.number} {case.title}: {'right' if right else 'WRONG'}: {seen}", flush=True)
     return {
         "case": case.number,
