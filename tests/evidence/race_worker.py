@@ -101,7 +101,7 @@ def read_samples(path: str) -> list[dict[str, Any]]:
 def run_passes(queue: Any, samples: list[dict[str, Any]], passes: int) -> tuple[int, float]:
     """Run every sample `passes` times: the inferences and their time, drain included.
 
-    Tensors are set, not copied. A single request runs without the queue, in which it would idle between inferences.
+    Tensors are set, not copied. A single request runs without the queue, where it would idle in between.
     """
     is_single = len(queue) == 1
     start = time.perf_counter()

@@ -6,6 +6,7 @@ Exit 0: every case ended as it should. Exit 1: one didn't; the outcome says whic
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -60,7 +61,9 @@ def replay(case: Case) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay the cases, write the JSON, print the summary."""
     parser = argparse.ArgumentParser(description="Replay faults that people in this field have met.")
-    parser.add_argument("--only", help="numbers of cases, separated by commas; 7 takes 7a and 7b, too")
+    parser.add_argument(
+        "--only", help="numbers such as 3,7a; 7 takes 7a and 7b; --out keeps what it has of others"
+    )
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args(arguments)
     only = set(chosen.only.split(",")) if chosen.only else None
@@ -70,10 +73,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for case in module
         if only is None or {case.number, case.number.rstrip("abcdefgh")} & only
     ]
-    outcomes = [replay(case) for case in cases]
+    replayed = [replay(case) for case in cases]
+    outcomes = replayed if only is None else merged(earlier(chosen.out), replayed)
     wrong = [outcome["case"] for outcome in outcomes if not outcome["right"]]
     keep({"cases": outcomes, "wrong": wrong}, chosen.out)
-    return 1 if wrong or not outcomes else 0
+    return 1 if wrong or not replayed else 0
+
+
+def earlier(path: Path | None) -> list[dict[str, Any]]:
+    """Return what was written down at `path` by an earlier call."""
+    return list(json.loads(path.read_text())["cases"]) if path and path.exists() else []
+
+
+def merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the outcomes of both in the order of the cases; those of `new` replace those of `old`."""
+    found = {outcome["case"]: outcome for outcome in (*old, *new)}
+    numbers = [case.number for module in MODULES for case in module]
+    return [found[number] for number in numbers if number in found]
 
 
 if __name__ == "__main__":
