@@ -1,4 +1,4 @@
-"""Make the outcomes in `results/reference/` that back the README's figures; takes about three hours.
+"""Make the outcomes in `results/reference/` that back the README's figures; takes about four hours.
 
     python -m tests.evidence.make_reference [NAME ...]
 
@@ -10,6 +10,8 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     startup        import, help and load overheads, the last with the recogniser's tuned.yaml
     commands       what commands that only look at files take, in units of importing NumPy
     demo           `autotp demo`, as the README shows it
+    demo_wins      how often the demo ends in a WIN: on two cores, on one, under a quota
+    field_cases    faults that people in this field have met, replayed
     quota          `autotp tune` under a CPU quota, and plain OpenVINO's judgement of what it ships
     effective      predicted effective configs against OpenVINO on pretended machines
     merging        how long a space of a million configs takes to bind and merge
@@ -41,6 +43,7 @@ from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 
+from tests.evidence.count_demo_wins import PLACES
 from tests.support.real_models import language_model, real_model
 
 ROOT = Path(__file__).parents[2]
@@ -145,6 +148,12 @@ def demo() -> bool:
     return done.returncode == 0
 
 
+def count_demo_wins() -> bool:
+    """Count how often the demo wins, in each place."""
+    reached = [keep_outcome("count_demo_wins", "--where", place, out=f"demo_wins_{place}") for place in PLACES]
+    return all(reached)
+
+
 def record_rounds() -> bool:
     """Record the noise of three models."""
     folder = Path("results") / "reference" / "rounds"
@@ -186,6 +195,8 @@ STEPS: dict[str, Callable[[], bool]] = {
     "startup": lambda: keep_outcome("measure_startup", "--tuned", TUNED, out="startup"),
     "commands": lambda: keep_outcome("measure_commands", out="commands"),
     "demo": demo,
+    "demo_wins": count_demo_wins,
+    "field_cases": lambda: keep_outcome("field_cases", out="field_cases"),
     "quota": lambda: keep_outcome("measure_quota", out="quota"),
     "effective": lambda: keep_outcome("sweep_effective", out="effective"),
     "merging": lambda: keep_outcome("measure_merging", out="merging"),

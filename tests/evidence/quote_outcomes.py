@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.evidence.pages import language, method, reference, spaces, tunings
+from tests.evidence.pages import field_cases, language, method, reference, spaces, tunings
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,6 +66,7 @@ PAGES = (
             language.split,
             language.two_sockets,
             method.command_times,
+            field_cases.field_cases,
         ),
     ),
 )
