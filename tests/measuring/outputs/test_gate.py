@@ -25,11 +25,14 @@ from autotp.runtime.models.model_files import locate
 from autotp.space.knobs.config import Config
 from tests.evidence.check_outputs import CHAOS_TOLERANCE, check_chaos, check_recogniser, tune, tune_recogniser
 from tests.support.jobs import job_for
+from tests.support.lossy import LOSSY_REQUESTS
 from tests.support.models import chaotic_model, counting_model
 from tests.support.outputs import error_of
 from tests.support.real_models import real_model_or_skip
 
 Outputs = list[dict[str, NDArray[Any]]]
+
+SMALL_SPACE = f"name: small\nknobs:\n  nireq: [3, {LOSSY_REQUESTS}]\n"  # both run in a short tuning
 
 
 @pytest.mark.parametrize(
@@ -271,5 +274,5 @@ def test_a_lossy_arm_cannot_win_a_tuning(tmp_path: Path) -> None:
 def test_hints_in_bf16_neither_stop_a_study_nor_let_worse_through(tmp_path: Path) -> None:
     """A short tuning of a real recogniser goes on with arms as good as the hints, and with none that is worse."""
     model = real_model_or_skip("rec")
-    found = tune_recogniser(model, tmp_path / "out", 25)
+    found = tune_recogniser(model, tmp_path / "out", 35, SMALL_SPACE)
     assert [what for what, holds in check_recogniser(found).items() if not holds] == []

@@ -117,7 +117,7 @@ def test_hints_that_cannot_run_on_the_inputs_are_bad_input(
     """A sample that only many requests get may fail where the reference didn't; other failures differ."""
     session = simulated(model, tmp_path)
     for phase, kind in ((Phase.WARM_UP, ModelError), (Phase.COMPILE, EnvironmentFailure)):
-        failure = ArmFailure(Status.CRASHED, phase, "refused")
+        failure = ArmFailure(Status.CRASHED, phase, "refused", input_error=phase is Phase.WARM_UP)
         outcomes = [(session.bench.arm(config), failure) for config in HINTS]
         monkeypatch.setattr(session.bench, "start", lambda configs, gated, outcomes=outcomes: outcomes)
         with pytest.raises(kind, match=r"hints failed here: .*refused"):
