@@ -8,8 +8,8 @@ from importlib import import_module
 
 import click
 
-from autotp.cli.signals import FIRST_CODE, stopped_by_signals
-from autotp.cli.streams import lasting_streams
+from autotp.cli.terminal.signals import FIRST_CODE, stopped_by_signals
+from autotp.cli.terminal.streams import lasting_streams
 from autotp.errors import AutotpError, EnvironmentFailure
 from autotp.options import Spelling, spelled_for
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from autotp.cli.options import DeclaredCommand, given
-from autotp.cli.output import echo_json, notice, show
+from autotp.cli.parameters.declared import DeclaredCommand, given
+from autotp.cli.terminal.output import echo_json, notice, show
 
 EXIT_CODES = {"win": 0, "tie": 0, "lose": 1, "unknown": 3}
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 import click
 
-from autotp.cli.options import DeclaredCommand, given
+from autotp.cli.parameters.declared import DeclaredCommand, given
 from autotp.options import Flag, Form, NoWait
 
 OUT = Path("results/demo")

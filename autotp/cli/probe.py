@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from autotp.cli.output import echo_json, show
+from autotp.cli.terminal.output import echo_json, show
 
 
 @click.command("probe", epilog="Example: autotp probe --json")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autotp.cli.output import echo_json, show
+from autotp.cli.terminal.output import echo_json, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
-from autotp.cli.options import DeclaredCommand
-from autotp.cli.output import echo_json, show
+from autotp.cli.parameters.declared import DeclaredCommand
+from autotp.cli.terminal.output import echo_json, show
 from autotp.options import AllowPrecision
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from autotp.cli.output import without_library_logs
+from autotp.cli.terminal.output import without_library_logs
 
 
 @click.command("split", epilog="Example: autotp split openvino_model.xml --count 2 --min-weights 0 -o split.xml")

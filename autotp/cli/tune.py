@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from autotp.cli.options import DeclaredCommand, given
-from autotp.cli.output import echo_json
+from autotp.cli.parameters.declared import DeclaredCommand, given
+from autotp.cli.terminal.output import echo_json
 
 UNKNOWN = 3
 

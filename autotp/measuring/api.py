@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Unpack
 
-from autotp.measuring.compare.comparison import compare_arms
+from autotp.measuring.compare.comparison import Pairing, compare_arms
 from autotp.measuring.compare.result import A, B, Comparison
 from autotp.measuring.compare.sides import (
     contender,
@@ -112,7 +112,9 @@ def compare(
         for side in sides:
             if side.tuned is None:
                 job.check(side.config, layers)
-        return compare_arms(workers, choose_open_fields(workers, job), contenders, metric, budget_s, notice)
+        chosen = choose_open_fields(workers, job)
+        pairing = Pairing(job=chosen, contenders=contenders, metric=metric, notice=notice)
+        return compare_arms(workers, pairing, budget_s)
 
 
 def _workload_options(options: Mapping[str, Any]) -> dict[str, Any]:

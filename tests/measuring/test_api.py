@@ -149,7 +149,9 @@ def test_compare_is_of_two_sides_on_one_model(model: Path) -> None:
 def captured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Job, Mapping[str, Contender]]]:
     """What comparisons would be run, which aren't."""
     seen: list[tuple[Job, Mapping[str, Contender]]] = []
-    monkeypatch.setattr(api, "compare_arms", lambda _, job, contenders, *__: seen.append((job, contenders)))
+    monkeypatch.setattr(
+        api, "compare_arms", lambda _, pairing, *__: seen.append((pairing.job, pairing.contenders))
+    )
     return seen
 
 

@@ -46,23 +46,15 @@ def build(vocabulary: int = VOCABULARY, hidden: int = HIDDEN) -> ov.Model:
     rng = np.random.default_rng(0)
     tokens, mask, positions, beams = _parameters()
     embedding = ops.constant(rng.standard_normal((vocabulary, hidden), np.float32))
-    embedded = ops.gather(embedding, tokens, ops.constant(0))
-    at = ops.convert(ops.unsqueeze(positions, ops.constant(2)), "f32")
-    embedded = ops.add(embedded, ops.sin(ops.multiply(at, ops.constant(np.float32(0.1)))))
-    batch = ops.gather(ops.shape_of(tokens), ops.constant([0]), ops.constant(0))
-    nothing = ops.broadcast(
-        ops.constant(np.float32(0)), ops.concat([batch, ops.constant(np.array([1, hidden]))], 0)
-    )
-    before = ops.read_value(nothing, "context", np.float32, [-1, 1, hidden])
-    before = ops.gather(before, beams, ops.constant(0))
+    embedded = _embedded(embedding, tokens, positions)
+    before = _state("context", tokens, beams, 1, hidden)
     summed = ops.add(before, ops.cum_sum(embedded, ops.constant(1)))
     last = ops.slice(summed, [-1], [2**31 - 1], [1], [1])
     seen = ops.reduce_max(ops.convert(mask, "f32"), ops.constant([0, 1]), keep_dims=False)
     head = ops.constant(rng.standard_normal((vocabulary, hidden), np.float32))
     logits = ops.matmul(ops.multiply(ops.tanh(summed), seen), head, False, True)
-    logits.output(0).set_names({"logits"})
     kept = ops.assign(last, "context")
-    return ov.Model([ops.result(logits, name="logits")], [kept], [tokens, mask, positions, beams], "toy")
+    return _with_logits(logits, [kept], [tokens, mask, positions, beams], "toy")
 
 
 def build_attentive(vocabulary: int = VOCABULARY) -> ov.Model:
@@ -71,7 +63,6 @@ def build_attentive(vocabulary: int = VOCABULARY) -> ov.Model:
     tokens, mask, positions, beams = _parameters()
     width = HEADS * HEAD_SIZE
     split_heads = ops.constant(np.array([0, 0, HEADS, HEAD_SIZE]))
-    batch = ops.gather(ops.shape_of(tokens), ops.constant([0]), ops.constant(0))
     kept = []
 
     def weights(*shape: int) -> ov.Node:
@@ -82,16 +73,11 @@ def build_attentive(vocabulary: int = VOCABULARY) -> ov.Model:
         return ops.transpose(heads, ops.constant([0, 2, 1, 3]))
 
     def cached(name: str) -> ov.Node:
-        sizes = ops.concat([batch, ops.constant(np.array([HEADS, 0, HEAD_SIZE]))], 0)
-        nothing = ops.broadcast(ops.constant(np.float32(0)), sizes)
-        before = ops.read_value(nothing, name, np.float32, [-1, HEADS, -1, HEAD_SIZE])
-        now = ops.concat([ops.gather(before, beams, ops.constant(0)), projected()], 2)
+        now = ops.concat([_state(name, tokens, beams, HEADS, 0, HEAD_SIZE), projected()], 2)
         kept.append(ops.assign(now, name))
         return now
 
-    at = ops.convert(ops.unsqueeze(positions, ops.constant(2)), "f32")
-    embedded = ops.gather(weights(vocabulary, width), tokens, ops.constant(0))
-    embedded = ops.add(embedded, ops.sin(ops.multiply(at, ops.constant(np.float32(0.1)))))
+    embedded = _embedded(weights(vocabulary, width), tokens, positions)
     query, key, value = projected(), cached("past_key_values.0.key"), cached("past_key_values.0.value")
     total = ops.gather(ops.shape_of(mask), ops.constant(1), ops.constant(0))
     known = ops.range(ops.constant(np.int64(0)), total, ops.constant(np.int64(1)), "i64")
@@ -105,8 +91,7 @@ def build_attentive(vocabulary: int = VOCABULARY) -> ov.Model:
     )
     hidden = ops.add(embedded, ops.matmul(merged, weights(width, width), False, True))
     logits = ops.matmul(hidden, weights(vocabulary, width), False, True)
-    logits.output(0).set_names({"logits"})
-    return ov.Model([ops.result(logits, name="logits")], kept, [tokens, mask, positions, beams], "attentive")
+    return _with_logits(logits, kept, [tokens, mask, positions, beams], "attentive")
 
 
 def speech_decoder(folder: Path) -> Path:
@@ -171,3 +156,26 @@ def _parameters() -> tuple[ov.Node, ov.Node, ov.Node, ov.Node]:
     for parameter in (tokens, mask, positions, beams):
         parameter.output(0).set_names({parameter.friendly_name})
     return tokens, mask, positions, beams
+
+
+def _embedded(embedding: ov.Node, tokens: ov.Node, positions: ov.Node) -> ov.Node:
+    """Return what stands for each token, with its position added."""
+    at = ops.convert(ops.unsqueeze(positions, ops.constant(2)), "f32")
+    places = ops.sin(ops.multiply(at, ops.constant(np.float32(0.1))))
+    return ops.add(ops.gather(embedding, tokens, ops.constant(0)), places)
+
+
+def _state(name: str, tokens: ov.Node, beams: ov.Node, *first: int) -> ov.Node:
+    """Return a state, reordered by beams, that begins as zeros of the shape `first` for each sequence.
+
+    A size of 0 in `first` grows with what is read.
+    """
+    batch = ops.gather(ops.shape_of(tokens), ops.constant([0]), ops.constant(0))
+    nothing = ops.broadcast(ops.constant(np.float32(0)), ops.concat([batch, ops.constant(np.array(first))], 0))
+    before = ops.read_value(nothing, name, np.float32, [-1, *(size or -1 for size in first)])
+    return ops.gather(before, beams, ops.constant(0))
+
+
+def _with_logits(logits: ov.Node, kept: list[ov.Node], inputs: list[ov.Node], name: str) -> ov.Model:
+    logits.output(0).set_names({"logits"})
+    return ov.Model([ops.result(logits, name="logits")], kept, inputs, name)

@@ -6,7 +6,7 @@ same minutes. A side whose outputs are wrong can't win. Output errors as large a
 accepted, so the hints are run, too, but only if a side would be rejected otherwise.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from time import monotonic
@@ -40,6 +40,19 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     plans: tuple[Plan, ...]
 
 
+class Pairing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared, and how.
+
+    `contenders` holds A and B under their names. `metric` decides. `notice` is called with a sentence if the
+    budget is too short for a verdict, and for a hint that fails.
+    """
+
+    job: Job
+    contenders: Mapping[str, Contender]
+    metric: Metric
+    notice: Callable[[str], None]
+
+
 class _Pilot(msgspec.Struct, frozen=True):
     """What the pilot run found: both sides, how long a start and a block take, and how blocks are made.
 
@@ -53,37 +66,29 @@ class _Pilot(msgspec.Struct, frozen=True):
     samples: int
 
 
-def compare_arms(
-    workers: Workers,
-    job: Job,
-    contenders: Mapping[str, Contender],
-    metric: Metric,
-    budget_s: float,
-    notice: Callable[[str], None],
-) -> Comparison:
+def compare_arms(workers: Workers, pairing: Pairing, budget_s: float) -> Comparison:
     """Compare the contenders A and B for about `budget_s` seconds, starts included.
-
-    `notice` is called with a sentence if the budget is too short for a verdict, and for a hint that fails.
 
     Raises:
         InputError: one of them can't be run; the text says which, in which phase it failed and how.
         EnvironmentFailure: the reference or a hint can't be run, no process starts, or both don't fit into memory.
     """
+    job, metric = pairing.job, pairing.metric
     began = monotonic()
     end, last = began + budget_s, began + GRACE * budget_s
     bench = WorkerBench(job, Predictor(job.topology), workers)
     try:
-        pilot = _open(bench, job, contenders, metric, budget_s * LONGEST_BLOCK_SHARE, notice)
+        pilot = _open(bench, pairing, budget_s * LONGEST_BLOCK_SHARE)
         makers = {
             key: partial(bench.arm_of, job.spec_from_plans(side.plans, side.config), checked=False)
-            for key, side in contenders.items()
+            for key, side in pairing.contenders.items()
         }
         waves = Waves(makers, B, metric, pilot.blocks, job.workload.seed)
         rounds = RoundCounts.of(pilot.blocks).enough_for(metric, pilot.samples)
         before_s = monotonic() - began
         needed_s = seconds_needed(ARMS, pilot.start_s / ARMS, pilot.block_s, rounds.fewest)
         if (shortest_s := before_s + SPARE_TIME * needed_s) > SPARE_TIME * budget_s:
-            notice(f"{budget_s:g} s are too short for a verdict here: give {longer(shortest_s)}.")
+            pairing.notice(f"{budget_s:g} s are too short for a verdict here: give {longer(shortest_s)}.")
         schedule = plan_waves(end - monotonic(), ARMS, pilot.start_s, pilot.block_s, rounds)
         waves.run(schedule, end, last, lambda: None)
         own = {name: why for side in pilot.sides.values() for name, why in side.output_error.unchecked.items()}
@@ -93,24 +98,17 @@ def compare_arms(
         bench.close()
 
 
-def _open(
-    bench: WorkerBench,
-    job: Job,
-    contenders: Mapping[str, Contender],
-    metric: Metric,
-    longest_s: float,
-    notice: Callable[[str], None],
-) -> _Pilot:
+def _open(bench: WorkerBench, pairing: Pairing, longest_s: float) -> _Pilot:
     try:
         bench.record_reference()
     except ArmFailure as failure:
         raise failure.as_error("The reference outputs can't be computed", EnvironmentFailure) from failure
     bench.check_room(ARMS)
-    blocks = BlockSettings.within(job.topology.envelope, job.workload)
+    blocks = BlockSettings.within(pairing.job.topology.envelope, pairing.job.workload)
     began = monotonic()
-    with _started(bench, job, list(contenders.values())) as arms:
+    with _started(bench, pairing) as arms:
         start_s = (monotonic() - began) * ARMS / len(arms)
-        sides = {key: _side(arm) for key, arm in zip(contenders, arms, strict=True)}
+        sides = {key: _side(arm) for key, arm in zip(pairing.contenders, arms, strict=True)}
         try:
             for arm in arms:
                 blocks = blocks.fit(arm.turn_s(blocks.first_look.run(arm)), longest_s)
@@ -118,26 +116,22 @@ def _open(
         except ArmFailure as failure:
             raise failure.as_error("A side can't be measured") from failure
     bench.check_room(ARMS)
-    sides = _judge_outputs(bench, contenders, sides, notice)
+    sides = _judge_outputs(bench, pairing, sides)
     block_s = max(block.elapsed_s + block.untimed_s for block in trials)
-    return _Pilot(sides, start_s, blocks, block_s, min(len(samples_of(metric, block)) for block in trials))
+    samples = min(len(samples_of(pairing.metric, block)) for block in trials)
+    return _Pilot(sides, start_s, blocks, block_s, samples)
 
 
 def _side(arm: Arm) -> SideResult:
     return SideResult(effective=arm.started[0].effective, metrics={}, output_error=arm.output_error)
 
 
-def _judge_outputs(
-    bench: WorkerBench,
-    contenders: Mapping[str, Contender],
-    sides: dict[str, SideResult],
-    notice: Callable[[str], None],
-) -> dict[str, SideResult]:
+def _judge_outputs(bench: WorkerBench, pairing: Pairing, sides: dict[str, SideResult]) -> dict[str, SideResult]:
     """Return `sides` with why outputs are wrong; run the hints only if a side would be rejected otherwise."""
 
     def judged() -> dict[str, SideResult]:
         reasons = {
-            key: bench.rejection(contenders[key].config, side.output_error, side.effective)
+            key: bench.rejection(pairing.contenders[key].config, side.output_error, side.effective)
             for key, side in sides.items()
         }
         return {key: msgspec.structs.replace(side, wrong=reasons[key]) for key, side in sides.items()}
@@ -145,7 +139,7 @@ def _judge_outputs(
     without = judged()
     if not any(side.wrong for side in without.values()):
         return without
-    _run_hints(bench, notice)
+    _run_hints(bench, pairing.notice)
     return judged()
 
 
@@ -170,9 +164,10 @@ def _run_hints(bench: WorkerBench, notice: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def _started(bench: WorkerBench, job: Job, contenders: Sequence[Contender]) -> Iterator[list[Arm]]:
-    """Yield started arms of `contenders` that compare their outputs."""
-    arms = [bench.arm_of(job.spec_from_plans(side.plans, side.config)) for side in contenders]
+def _started(bench: WorkerBench, pairing: Pairing) -> Iterator[list[Arm]]:
+    """Yield started arms of both contenders that compare their outputs."""
+    contenders = list(pairing.contenders.values())
+    arms = [bench.arm_of(pairing.job.spec_from_plans(side.plans, side.config)) for side in contenders]
     try:
         for index, failure in start_together(arms).items():
             properties = contenders[index].plans[0].properties

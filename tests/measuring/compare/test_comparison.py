@@ -8,12 +8,11 @@ import msgspec
 import pytest
 
 from autotp.errors import EnvironmentFailure, InputError, ModelError
-from autotp.findings.metric import METRICS
-from autotp.measuring.compare.comparison import Contender, _judge_outputs, compare_arms
+from autotp.measuring.compare.comparison import Contender, Pairing, _judge_outputs, compare_arms
 from autotp.measuring.compare.result import A, B, Comparison, SideResult
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.jobs.bench import WorkerBench
-from autotp.measuring.jobs.job import REFERENCE_PROPERTIES
+from autotp.measuring.jobs.job import REFERENCE_PROPERTIES, Job
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
@@ -38,9 +37,15 @@ def sides(a: str | None = None, b: str | None = None) -> dict[str, SideResult]:
     }
 
 
-def entered(a: Mapping[str, Any] = {}) -> dict[str, Contender]:
+def pairing(job: Job, contenders: Mapping[str, Contender], notice: Callable[[str], None] = print) -> Pairing:
+    """Contenders on a job, judged by its objective."""
+    return Pairing(job=job, contenders=contenders, metric=job.objectives[0], notice=notice)
+
+
+def entered(job: Job, a: Mapping[str, Any] = {}, notice: Callable[[str], None] = print) -> Pairing:
     """Both contenders, A with these settings, which aren't started."""
-    return {key: Contender(config=Config.of(settings), plans=()) for key, settings in ((A, a), (B, {}))}
+    configs = {A: Config.of(a), B: Config()}
+    return pairing(job, {key: Contender(config=config, plans=()) for key, config in configs.items()}, notice)
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -53,9 +58,9 @@ def test_less_exact_settings_must_say_the_same_tokens(
     bench = WorkerBench(job, Predictor(job.topology), Workers())
     hint = Observed(effective=Effective(), masks=None, proof=None, output_error=error, properties={})
     monkeypatch.setattr(bench, "start", lambda configs, gated: [(Pretended(0.01, 0.0), hint) for _ in configs])
-    contenders = entered({"kv_cache_precision": "u4"} if held else {})
+    both = entered(job, {"kv_cache_precision": "u4"} if held else {})
     differing = {key: msgspec.structs.replace(side, output_error=error) for key, side in sides().items()}
-    judged = _judge_outputs(bench, contenders, differing, print)
+    judged = _judge_outputs(bench, both, differing)
     assert (judged[A].wrong is not None, judged[B].wrong) == (held, None)
 
 
@@ -67,15 +72,15 @@ def test_hints_that_cannot_run_are_a_failure_of_the_environment(
     bench = WorkerBench(job, Predictor(job.topology), Workers())
     failure = ArmFailure(Status.CRASHED, Phase.COMPILE, "it crashed")
     monkeypatch.setattr(bench, "start", lambda configs, gated: [(Pretended(0.01, 0.0), failure) for _ in configs])
-    assert _judge_outputs(bench, entered(), sides(), print) == sides()
+    assert _judge_outputs(bench, entered(job), sides()) == sides()
     broken = msgspec.structs.replace(EXACT, finite=False, misplaced={"y": 0.1})
     infinite = {key: msgspec.structs.replace(side, output_error=broken) for key, side in sides().items()}
     with pytest.raises(EnvironmentFailure, match=r"hint \(performance_hint=throughput\) can't be measured"):
-        _judge_outputs(bench, entered(), infinite, print)
+        _judge_outputs(bench, entered(job), infinite)
     hint = Observed(effective=Effective(), masks=None, proof=None, output_error=broken, properties={})
     arm, said = Pretended(0.01, 0.0), list[str]()
     monkeypatch.setattr(bench, "start", lambda configs, gated: [(arm, failure), (arm, hint)])
-    judged = _judge_outputs(bench, entered(), infinite, said.append)
+    judged = _judge_outputs(bench, entered(job, notice=said.append), infinite)
     assert (judged[A].wrong, judged[B].wrong) == (None, None)
     assert [words for words in said if "performance_hint=latency" in words and "it crashed" in words]
 
@@ -93,7 +98,7 @@ def compared(
         for key, properties in ((A, a), (B, {"NUM_STREAMS": "1"}))
     }
     contenders = {key: Contender(config=Config(), plans=(plan,)) for key, plan in plans.items()}
-    return compare_arms(workers, job_for(model, "throughput"), contenders, METRICS["throughput"], budget_s, notice)
+    return compare_arms(workers, pairing(job_for(model, "throughput"), contenders, notice), budget_s)
 
 
 def test_a_real_comparison_looks_at_the_outputs_of_both(tmp_path: Path, workers: Workers) -> None:

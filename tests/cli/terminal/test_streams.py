@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.cli.streams import LastingFile
+from autotp.cli.terminal.streams import LastingFile
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotp.cli.param_types import CpuList, Duration, InputShape, KnobSetting, Settings, Words
+from autotp.cli.parameters.types import CpuList, Duration, InputShape, KnobSetting, Settings, Words
 from autotp.errors import SpaceError
 
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from autotp.cli.signals import ENDING_SIGNALS, stopped_by_signals
+from autotp.cli.terminal.signals import ENDING_SIGNALS, stopped_by_signals
 from tests.support.interrupts import receive
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from autotp.cli.output import echo_json
+from autotp.cli.terminal.output import echo_json
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.tuning.events import TuningBegan
 

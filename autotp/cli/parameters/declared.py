@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from autotp.cli.param_types import CpuList, Duration, InputShape, KnobSetting, Settings, Words
+from autotp.cli.parameters.types import CpuList, Duration, InputShape, KnobSetting, Settings, Words
 from autotp.options import Flag, Form, flag_of, flags_of
 
 _FORMS: dict[Form, dict[str, Any]] = {

@@ -1,0 +1,1 @@
+"""What the command line takes: options made from declarations, and click types for them."""
