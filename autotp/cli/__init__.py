@@ -13,7 +13,19 @@ from autotp.cli.terminal.streams import lasting_streams
 from autotp.errors import AutotpError, EnvironmentFailure
 from autotp.options import Spelling, spelled_for
 
-COMMANDS = ("probe", "health", "space", "tune", "measure", "compare", "split", "show", "dashboard", "demo")
+COMMANDS = (
+    "probe",
+    "health",
+    "space",
+    "tune",
+    "measure",
+    "compare",
+    "split",
+    "show",
+    "select",
+    "dashboard",
+    "demo",
+)
 INTERRUPTED = 130
 BUG = 70
 

@@ -1,12 +1,15 @@
 """`autotp tune`: find, prove and write faster settings for a model."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from autotp.cli.parameters.declared import DeclaredCommand, given
 from autotp.cli.terminal.output import echo_json
+
+if TYPE_CHECKING:
+    from autotp.tuning.events import Event
 
 UNKNOWN = 3
 
@@ -41,26 +44,34 @@ def run(model: Path, as_json: bool, options: dict[str, Any], about: str | None =
 
     from autotp.report.progress import describe_event
     from autotp.tuning.api import tune
-    from autotp.tuning.events import Event, TuningBegan, VerdictReached
+    from autotp.tuning.events import BudgetTooShort, TuningBegan, VerdictReached
 
     logging.getLogger("optuna").setLevel(logging.WARNING)
     verdicts: list[str] = []
 
-    def listen(event: Event) -> None:
+    def listen(event: "Event") -> None:
         if isinstance(event, VerdictReached):
             verdicts.append(event.tuned.profiles[0].result.verdict)
-        if not as_json:
-            for line in describe_event(event):
-                click.echo(line)
-            if about is not None and isinstance(event, TuningBegan):
-                click.echo(f"model     {about}")
-        elif isinstance(event, VerdictReached):
-            import msgspec
-
-            kept = {} if event.kept is None else {"kept": event.kept}
-            echo_json({"event": "verdict", **msgspec.to_builtins({**msgspec.structs.asdict(event.tuned), **kept})})
-        else:
-            echo_json(event)
+        is_warning = isinstance(event, BudgetTooShort)
+        for line in describe_event(event) if is_warning or not as_json else ():
+            click.echo(line, err=is_warning)
+        if as_json:
+            _echo_event(event)
+        elif about is not None and isinstance(event, TuningBegan):
+            click.echo(f"model     {about}")
 
     tune(model, listener=listen, **options)
     return UNKNOWN if verdicts[-1] == "unknown" else 0
+
+
+def _echo_event(event: "Event") -> None:
+    """Write `event` as a line of JSON; the verdict's holds the content of tuned.yaml."""
+    import msgspec
+
+    from autotp.tuning.events import VerdictReached
+
+    if not isinstance(event, VerdictReached):
+        echo_json(event)
+        return
+    kept = {} if event.kept is None else {"kept": event.kept}
+    echo_json({"event": "verdict", **msgspec.to_builtins({**msgspec.structs.asdict(event.tuned), **kept})})

@@ -75,10 +75,12 @@ def _verdict(tuned: Tuned, result: Result) -> tuple[str, str]:
         found = f"The fastest that keeps {kept}, which {baseline} {is_} proven to break."
         return found, f"It is {times}: {interval}."
     if result.verdict is Ruling.TIE:
-        found = f"Nothing was proven faster in {metric} than {baseline}, so {ships}."
+        bounded = f" that keeps {', '.join(tuned.objective.constraints)}" if tuned.objective.constraints else ""
+        found = f"Nothing{bounded} was proven faster in {metric} than {baseline}, so {ships}."
         if result.noise_floor is None:
             return found, "The noise is unknown, so no gain could have been proven here."
-        return found, f"Gains below {(result.noise_floor - 1) * 100:.2g} % could not have been proven here."
+        why = f"Gains below {(result.noise_floor - 1) * 100:.2g} % could not have been proven here."
+        return found, f"{why} {result.reason}." if result.reason else why
     return f"{cannot_tell(tuned, result)}, so {ships}.", f"Why: {result.reason or 'the file does not say'}."
 
 
@@ -128,6 +130,7 @@ def _pareto_costs(front: Sequence[ParetoPoint], metrics: Sequence[str]) -> str:
         if end and proven:
             worse = " and ".join(f"{cost.median:.3g} times worse in {other}" for other, cost in proven.items())
             sentences.append(f" The best in {metric} ({Config.of(end.config)}) is {worse} than the best in that.")
+    sentences += [f" Between them lies {Config.of(point.config)}." for point in front if point.knee is True]
     return "".join(sentences)
 
 

@@ -126,12 +126,26 @@ class Result(_Part, frozen=True):
 class ParetoPoint(_Part, frozen=True):
     """A config of the Pareto front: no other measured config is better in every objective.
 
-    `costs` holds, by objective, how many times worse it is than the best config of the front.
+    Attributes:
+        costs: by objective, how many times worse it is than the best config of the front.
+        gains: by objective, how many times better it is than the best baseline.
+        proven: the objectives in which it would be a WIN: it is proven faster than every baseline, and keeps the
+            constraints.
+        knee: whether it is the one that gives up least, at its worst, of what separates the ends of the front.
+        workload, affinity, effective, proof, outputs: what `select` puts in place of those of the file.
     """
 
     config: dict[str, Any]
     metrics: dict[str, float]
     costs: dict[str, Interval] = {}
+    gains: dict[str, Interval] = {}
+    proven: tuple[str, ...] = ()
+    knee: bool | msgspec.UnsetType = msgspec.UNSET
+    workload: TunedWorkload | msgspec.UnsetType = msgspec.UNSET
+    affinity: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    effective: Effective | msgspec.UnsetType = msgspec.UNSET
+    proof: Proof | msgspec.UnsetType = msgspec.UNSET
+    outputs: TunedOutputs | msgspec.UnsetType = msgspec.UNSET
 
 
 class Profile(_Part, frozen=True):

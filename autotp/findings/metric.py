@@ -27,7 +27,7 @@ class Statistic(StrEnum):
     RATE = "rate"  # the median over blocks of inferences or tokens per second
     QUANTILE = "quantile"  # of the samples of all blocks together
     MEAN = "mean"  # the median over blocks of the mean of their samples
-    PEAK = "peak"  # the largest value of any block
+    PEAK = "peak"  # the largest value of any block, which has it under the metric's key
 
 
 class Samples(StrEnum):
@@ -137,6 +137,7 @@ METRICS = _table(
         samples=Samples.SECOND_TOKENS,
     ),
     Metric(name="memory", unit=Unit.BYTES, statistic=Statistic.PEAK, objective=False, brief=False),
+    Metric(name="compile", unit=Unit.SECONDS, statistic=Statistic.PEAK, objective=False, brief=False),
 )
 
 

@@ -42,7 +42,6 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     metrics: dict[str, float]
-    compile_s: float
     copy_s: float | None
     inferences: int
     measured_s: float
@@ -113,7 +112,6 @@ def _summary(arm: Arm, blocks: list[Block]) -> Measurement:
     started = arm.started[0]
     return Measurement(
         metrics=all_metrics(blocks),
-        compile_s=started.compile_s,
         copy_s=started.copy_s,
         inferences=sum(block.count for block in blocks),
         measured_s=sum(block.elapsed_s for block in blocks),

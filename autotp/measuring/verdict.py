@@ -19,7 +19,10 @@ SAME_WITHIN = 0.01
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A config that may win: its log-gains per baseline, one per process. `feasible`: it keeps the bounds."""
+    """A config that may win: its log-gains per baseline, one per process.
+
+    `feasible` is whether its intervals lie within all bounds.
+    """
 
     key: str
     config: Config = Config()
@@ -30,11 +33,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         """Return the reported interval (95 %, over processes) of the gain against `baseline`."""
         return t_interval(self.log_gains[baseline], REPORTED_CONFIDENCE)
 
-    def wins(self, must_beat: Sequence[str], noise_floor: float, comparisons: int) -> bool:
-        """Whether it is feasible and its gain is proven against each baseline in `must_beat`."""
-        return self.feasible and all(
-            proven(self.log_gains[baseline], noise_floor, comparisons) for baseline in must_beat
-        )
+    def is_faster(self, must_beat: Sequence[str], noise_floor: float, comparisons: int) -> bool:
+        """Whether its gain is proven against each baseline in `must_beat`."""
+        return all(proven(self.log_gains[baseline], noise_floor, comparisons) for baseline in must_beat)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -68,6 +69,7 @@ def judge(
     noise_floor: float,
     metric: Metric,
     measured: Measured,
+    nearest: str = "",
 ) -> Verdict:
     """Rule on candidates measured against baselines in fresh processes.
 
@@ -80,12 +82,17 @@ def judge(
         noise_floor: the smallest ratio that could be proven, from A/A.
         metric: the objective that decides.
         measured: how much was measured.
+        nearest: in words, what is the least beyond the bounds.
     """
     if reason := too_little(metric, measured):
         return Verdict(Ruling.UNKNOWN, reason=reason)
-    winners = [candidate for candidate in candidates if candidate.wins(must_beat, noise_floor, len(candidates))]
+    faster = [one for one in candidates if one.is_faster(must_beat, noise_floor, len(candidates))]
+    winners = [one for one in faster if one.feasible]
+    if not winners and not baseline_keeps:
+        return _nothing_to_select(candidates, nearest)
     if not winners:
-        return Verdict(Ruling.TIE) if baseline_keeps else _nothing_to_select(candidates)
+        unsure = " and ".join(str(one.config) for one in faster)
+        return Verdict(Ruling.TIE, reason=f"{unsure} is faster, but may break a constraint" if faster else "")
     best = max(winners, key=lambda candidate: candidate.gain(best_baseline).median)
     return Verdict(Ruling.WIN, min(_as_good_as(best, winners, best_baseline), key=_complexity))
 
@@ -106,11 +113,11 @@ def longer(shortest_s: float | None) -> str:
     return "a longer one" if shortest_s is None else f"at least {ceil(shortest_s)} s"
 
 
-def _nothing_to_select(candidates: Sequence[Candidate]) -> Verdict:
+def _nothing_to_select(candidates: Sequence[Candidate], nearest: str) -> Verdict:
     if any(candidate.feasible for candidate in candidates):
         reason = "what keeps the constraints isn't proven faster than a baseline that may keep them, too"
     else:
-        reason = "nothing that was measured keeps the constraints"
+        reason = f"nothing that was measured keeps the constraints with certainty; {nearest}"
     return Verdict(Ruling.UNKNOWN, reason=reason)
 
 

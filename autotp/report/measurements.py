@@ -23,7 +23,6 @@ def measurement_table(settings: Mapping[str, object], measurement: Measurement) 
             table.add_row(metric_name(key), spell_metric(key, value))
     if measurement.workload.description is not None:
         table.add_row("workload", measurement.workload.description)
-    table.add_row("compile", spell_metric("compile_s", measurement.compile_s))
     if measurement.copy_s is not None:
         table.add_row("copies, not in the latency", spell_metric("copy_s", measurement.copy_s))
     effective = measurement.effective

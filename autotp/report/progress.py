@@ -9,12 +9,13 @@ from autotp.deploy.tuned import Tuned
 from autotp.findings.interval import Interval
 from autotp.findings.proof import ProofState
 from autotp.findings.ruling import Ruling
-from autotp.report.units import BRIEF, metric_name, spell_metric, spell_seconds
+from autotp.report.units import BRIEF, metric_name, spell_budget, spell_metric, spell_seconds
 from autotp.space.knobs.config import spell_config
 from autotp.tuning.events import (
     ArmEnded,
     BaselinesRaced,
     BudgetTooShort,
+    ChanceLeft,
     Event,
     FinalsBegan,
     FinalsEnded,
@@ -53,6 +54,9 @@ def _(event: TuningBegan) -> list[str]:
     lines = [f"study     {event.study} in {event.out}: {configs}; budget {spell_seconds(event.budget_s)}"]
     if event.workload.description is not None:
         lines.append(f"workload  {event.workload.description}")
+    if event.warm_start is not None:
+        held, known = event.warm_start
+        lines.append(f"warm      {held} of the {known} best settings of the other tuning can be tried first")
     lines += [f"dropped   {what}: {reason}" for what, reason in event.dropped]
     lines += [f"health    {advice.seen}" for advice in event.advice]
     return [*lines, "          `autotp health` says why that matters and what to do"] if event.advice else lines
@@ -71,7 +75,8 @@ def _(event: BaselinesRaced) -> list[str]:
 @describe_event.register
 def _(event: BudgetTooShort) -> list[str]:
     given, shortest = spell_seconds(event.budget_s), spell_seconds(event.shortest_s)
-    return [f"budget    {given} is too short for a verdict here: give at least {shortest}"]
+    needed = f"a verdict here takes at least about {shortest}: --budget {spell_budget(event.shortest_s)}"
+    return [f"budget    {given} is too short; {needed}"]
 
 
 @describe_event.register
@@ -98,6 +103,14 @@ def _(event: ArmEnded) -> list[str]:
     proof = f" [{_PROOFS[ProofState(event.proof)]}]" if event.proof else ""
     reason = f" ({event.reason})" if event.reason else ""
     return [f"trial {event.trial:>3} {figure}  {spell_config(event.config)}{proof}{reason}"]
+
+
+@describe_event.register
+def _(event: ChanceLeft) -> list[str]:
+    gain = f"{(event.smallest_gain - 1) * 100:.2g} %"
+    return [
+        f"chance    {event.chance * 100:.0f} % that anything better by {gain} is left; {event.measured} measured"
+    ]
 
 
 @describe_event.register

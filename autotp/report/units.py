@@ -1,5 +1,7 @@
 """Values in SI units formatted for people, such as `1.2 ms`; only this module and cli format units."""
 
+from math import ceil
+
 from autotp.findings.metric import METRICS, Unit
 
 _METRICS = {metric.key: metric for metric in METRICS.values()}
@@ -36,6 +38,11 @@ def spell_seconds(seconds: float) -> str:
     if seconds < 1.0:
         return f"{seconds * 1e3:.3g} ms"
     return f"{seconds:.3g} s" if seconds < 120 else f"{seconds / 60:.3g} min"
+
+
+def spell_budget(seconds: float) -> str:
+    """Return a duration as the flag `--budget` takes it, rounded up: 34s or 14m."""
+    return f"{ceil(seconds)}s" if seconds <= 120 else f"{ceil(seconds / 60)}m"
 
 
 def spell_bytes(count: float) -> str:

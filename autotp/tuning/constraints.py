@@ -7,7 +7,9 @@ from math import log
 import msgspec
 
 from autotp.errors import InputError
+from autotp.findings.interval import Interval
 from autotp.findings.metric import Metric, Unit, metric_named
+from autotp.measuring.samples.statistics import t_interval
 
 _UNITS: Mapping[Unit, Mapping[str, float]] = {
     Unit.PER_SECOND: {"": 1.0, "/s": 1.0},
@@ -25,22 +27,36 @@ class Constraint(msgspec.Struct, frozen=True):
         bound: in SI units.
         above: whether the metric must stay above the bound rather than below it.
         text: the constraint as the user wrote it.
+        unit: of the bound in `text`, which is `size` SI units.
+        size: in SI units.
     """
 
     metric: Metric
     bound: float
     above: bool
     text: str
+    unit: str = ""
+    size: float = 1.0
 
     def violation(self, metrics: Mapping[str, float]) -> float:
         """Return how far `metrics` are beyond the bound, as a fraction of it: 0 or less if they keep it."""
         excess = metrics[self.metric.key] / self.bound - 1.0
         return -excess if self.above else excess
 
-    def log_excess(self, metrics: Mapping[str, float]) -> float:
-        """Return the logarithm of how many times beyond the bound `metrics` are: 0 or less if they keep it."""
-        excess = log(metrics[self.metric.key] / self.bound)
-        return -excess if self.above else excess
+    def times_beyond(self, processes: Sequence[Mapping[str, float]], confidence: float) -> Interval:
+        """Return how many times beyond the bound the metric is in the given processes: 1 or less keeps it.
+
+        Args:
+            processes: the metrics of each process.
+            confidence: of the interval, which is over processes.
+        """
+        excesses = [log(metrics[self.metric.key] / self.bound) for metrics in processes]
+        return t_interval([-excess if self.above else excess for excess in excesses], confidence)
+
+    def spell(self, metrics: Mapping[str, float]) -> str:
+        """Return the bounded metric's value in the unit of the bound."""
+        value = metrics[self.metric.key] / self.size
+        return f"{self.metric} {value:.4g} {self.unit}".rstrip()
 
 
 def parse_constraint(text: str, known: Sequence[Metric], whose: str = "") -> Constraint:
@@ -65,7 +81,7 @@ def parse_constraint(text: str, known: Sequence[Metric], whose: str = "") -> Con
         bound = 0.0
     if bound <= 0.0:
         raise InputError(f"Constraint {text!r}: the bound must be a number above zero.")
-    return Constraint(metric, bound, parts[2].startswith(">"), text)
+    return Constraint(metric, bound, parts[2].startswith(">"), text, parts[4], size)
 
 
 def _examples(known: Sequence[Metric]) -> str:

@@ -36,6 +36,8 @@ class TuningBegan(Event, frozen=True, tag="began"):
         workload: how the model is driven.
         dropped: parts of the space that can't be used here, each with the reason.
         advice: what may disturb the measurements.
+        warm_start: how many of the best configs of another tuning are tried first, and how many there are; None
+            without one. The others aren't in this space, or can't run here.
     """
 
     study: str
@@ -46,6 +48,7 @@ class TuningBegan(Event, frozen=True, tag="began"):
     workload: AnyWorkload
     dropped: tuple[tuple[str, str], ...]
     advice: tuple[Advice, ...] = ()
+    warm_start: tuple[int, int] | None = None
 
 
 class BaselinesRaced(Event, frozen=True, tag="baselined"):
@@ -105,6 +108,20 @@ class ArmEnded(Event, frozen=True, tag="arm"):
     rounds: int = 0
     proof: str | None = None
     reason: str | None = None
+
+
+class ChanceLeft(Event, frozen=True, tag="chance"):
+    """How likely it is that the search would find anything better if it went on; it ends below 5 %.
+
+    Attributes:
+        chance: that something not measured yet is better than the best by more than `smallest_gain`.
+        smallest_gain: about the smallest ratio that the finals can prove.
+        measured: how many configs were measured.
+    """
+
+    chance: float
+    smallest_gain: float
+    measured: int
 
 
 class PlayOffBegan(Event, frozen=True, tag="play_off"):

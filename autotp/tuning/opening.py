@@ -17,15 +17,17 @@ from autotp.options import spell
 from autotp.runtime.models.digest import digest
 from autotp.runtime.models.read import ModelInfo
 from autotp.space.bound_space import BoundSpace, bind
+from autotp.space.knobs.config import Config
 from autotp.topology.health.health import health
 from autotp.topology.probe import Topology, narrow, probe
 from autotp.topology.tree.cpulist import format_cpulist
 from autotp.tuning.budget import Budget, StoppableClock
 from autotp.tuning.events import Listener, TuningBegan
 from autotp.tuning.propose.proposer import Proposer
-from autotp.tuning.propose.tpe import TpeProposer
+from autotp.tuning.propose.sampler import SpaceSampler
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session
+from autotp.tuning.study.elsewhere import best_elsewhere
 from autotp.tuning.study.optuna_study import OptunaStudy
 from autotp.tuning.study.owner import BEGAN, owner_facts, owner_in
 from autotp.tuning.study.resilient_study import ResilientStudy
@@ -43,12 +45,14 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
         proposer: chooses which configs to try.
         space: the search space, bound to the CPUs that may be used.
         topology: the machine, and everything this process may use of it.
+        best_elsewhere: the best configs of the tuning that this one starts from, the best first.
     """
 
     session: Session
     proposer: Proposer
     space: BoundSpace
     topology: Topology
+    best_elsewhere: tuple[Config, ...] = ()
 
 
 def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> tuple[Tuning, optuna.Study]:
@@ -71,9 +75,10 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
     if request.baseline is not None:
         job.check(request.baseline, info.layers, "Your own settings can't be measured: ")
     space = bind(request.space, narrowed, request.allowed_precisions, info.layers, job.void_knobs)
-    proposer = TpeProposer(space, request.seed)
+    proposer = SpaceSampler(space, request.seed)
     if proposer.exhausted:
         raise InfeasibleError(_why_nothing_runs(space))
+    elsewhere = () if request.warm_start is None else best_elsewhere(request.warm_start)
     open_fields = job.workload.open_fields
     if not request.resume:
         job = choose_open_fields(workers, job)  # it runs the model, which may fail: before anything is written
@@ -87,7 +92,8 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
     request = msgspec.structs.replace(request, workload=job.workload)
     bench = WorkerBench(job, space.predictor, workers, request.tolerance)
     session = Session(request, narrowed.envelope, study, bench, budget, listener)
-    return Tuning(session=session, proposer=proposer, space=space, topology=topology), recorded.study
+    tuning = Tuning(session=session, proposer=proposer, space=space, topology=topology, best_elsewhere=elsewhere)
+    return tuning, recorded.study
 
 
 def first_event(tuning: Tuning) -> TuningBegan:
@@ -104,7 +110,16 @@ def first_event(tuning: Tuning) -> TuningBegan:
         dropped=tuple((dropped.what, dropped.reason) for dropped in census.dropped),
         advice=advice,
         workload=request.workload,
+        warm_start=_warm_start(tuning),
     )
+
+
+def _warm_start(tuning: Tuning) -> tuple[int, int] | None:
+    """Return how many of the best configs elsewhere this space holds, and how many there are."""
+    if tuning.session.request.warm_start is None:
+        return None
+    held = [config for config in tuning.best_elsewhere if tuning.proposer.holds(config)]
+    return len(held), len(tuning.best_elsewhere)
 
 
 def versions() -> dict[str, str | None]:

@@ -43,7 +43,11 @@ class TuneOptions(JobOptions, total=False):
     ]
     constraints: Annotated[
         str | Sequence[str],
-        Flag(Form.TEXTS, "A bound that the result must meet: 'latency_p99<20ms', 'memory<2GiB'.", "BOUND"),
+        Flag(
+            Form.TEXTS,
+            "A bound that the result must meet: 'latency_p99<20ms', 'memory<2GiB', 'compile<30s'.",
+            "BOUND",
+        ),
     ]
     space: Annotated[
         str | None,
@@ -61,6 +65,14 @@ class TuneOptions(JobOptions, total=False):
     baseline: Annotated[
         Mapping[str, Any] | None,
         Flag(Form.SETTINGS, "Your present settings; the result must beat these, too.", "FILE|'knob=value,…'"),
+    ]
+    warm_start: Annotated[
+        str | Path | None,
+        Flag(
+            Form.PATH,
+            "Try first what was best in another tuning, of whatever model or machine: its tuned.yaml or folder.",
+            "TUNED|DIR",
+        ),
     ]
     budget_s: Annotated[
         float, Flag(Form.SECONDS, "Total wall time, final measurements included.", default=BUDGET_S)

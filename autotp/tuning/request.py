@@ -34,7 +34,8 @@ from autotp.tuning.options import BUDGET_S, TuneOptions
 class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The checked arguments of one call of `tune`, with defaults filled in.
 
-    `baseline` holds the user's own settings. Without a `storage` the study is stored in `out`, in `study.db`.
+    `baseline` holds the user's own settings. `warm_start` is another tuning's tuned.yaml or folder. Without a
+    `storage` the study is stored in `out`, in `study.db`.
     """
 
     files: ModelFiles
@@ -46,6 +47,7 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     budget_s: float
     constraints: tuple[Constraint, ...] = ()
     baseline: Config | None = None
+    warm_start: Path | None = None
     trials: int | None = None
     shapes: dict[str, Shape] = {}
     cpus: tuple[int, ...] | None = None
@@ -107,6 +109,7 @@ def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
     wanted = Wanted(objectives, tuple(constraint.metric for constraint in constraints), budget_s)
     _check_names(files, name, of_workload)
     out, baseline, cpus = options.get("out"), options.get("baseline"), options.get("cpus")
+    warm_start = options.get("warm_start")
     return TuneRequest(
         workload=workload_for(files, wanted, of_workload),
         files=files,
@@ -116,6 +119,7 @@ def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
         constraints=constraints,
         space=load_space(options.get("space") or workload.usual_space).fixed(options.get("fix", {})),
         baseline=None if baseline is None else Config.of(baseline),
+        warm_start=None if warm_start is None else Path(warm_start),
         budget_s=budget_s,
         trials=options.get("trials"),
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},

@@ -30,7 +30,7 @@ from autotp.tuning.stages.baselines import HINTS, race_baselines, retire_baselin
 from autotp.tuning.stages.finals import FinalsResult, final_metrics, run_finals, skip_finals
 from autotp.tuning.stages.noise import measure_noise
 from autotp.tuning.stages.playoff import play_off
-from autotp.tuning.stages.search import Search
+from autotp.tuning.stages.search import Search, first_configs
 
 
 def run(request: TuneRequest, listener: Listener) -> optuna.Study:
@@ -85,9 +85,9 @@ def run_stages(tuning: Tuning) -> FinalsResult:
         session.emit(first_event(tuning))
         baselines = race_baselines(session)
         check_budget(session, baselines.sound)
-        measure_noise(session, baselines)
+        smallest_gain = measure_noise(session, baselines)
         session.bench.clock.tighten()
-        result = _search_and_decide(tuning, baselines)
+        result = _search_and_decide(tuning, baselines, smallest_gain)
         session.emit(_weather_counts(session.race.repeats, result.finals.repeats))
         _write_result(tuning, _gather(session, result, baselines))
         return result
@@ -99,10 +99,11 @@ def run_stages(tuning: Tuning) -> FinalsResult:
         raise
 
 
-def _search_and_decide(tuning: Tuning, baselines: Baselines) -> FinalsResult:
+def _search_and_decide(tuning: Tuning, baselines: Baselines, smallest_gain: float) -> FinalsResult:
     """Search for configs faster than `baselines`, then measure the best of them in the finals."""
     session = tuning.session
-    search = Search(session, tuning.proposer, tuning.space.topology, baselines)
+    first = first_configs(session, tuning.proposer, tuning.space.topology, tuning.best_elsewhere)
+    search = Search(session, tuning.proposer, baselines, first, smallest_gain)
     until = search_until(session, baselines.sound)
     search.run(until)
     survivors = play_off(session, search.survivors, baselines, until)
@@ -156,6 +157,8 @@ def _gather(session: Session, result: FinalsResult, baselines: Baselines) -> Tun
             config=arms[key].config,
             metrics=metrics,
             log_gains={m: finals.log_gains(key, best.key, m) for m in session.request.objectives},
+            proven=result.proven.get(key, ()),
+            observed=arms[key].observed,
         )
         for key, metrics in measured.items()
     ]

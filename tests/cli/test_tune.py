@@ -16,7 +16,7 @@ from autotp.findings.ruling import Ruling
 from autotp.tuning.events import Event, TuningBegan
 from autotp.tuning.study.block_columns import decode_blocks
 from tests.support import rig
-from tests.support.command_line import autotp
+from tests.support.command_line import autotp, beside_the_budget
 from tests.support.models import dynamic_model, matmul_model
 from tests.support.onnx_bytes import MODEL as ONNX
 from tests.support.trees import Described
@@ -44,11 +44,11 @@ def test_each_line_is_an_event_and_the_last_the_verdict(done: Done) -> None:
     """`--json` gives JSON lines alone; the last one holds tuned.yaml's content, and the exit code fits it."""
     kinds = [event.pop("event") for event in json.loads(json.dumps(done.events))]
     assert kinds[:2] == ["began", "baselined"]
-    assert set(kinds[2:-1]) <= {"short_budget", "noise", "arm", "play_off", "finals", "final", "weather"}
+    assert set(kinds[2:-1]) <= {"short_budget", "noise", "arm", "chance", "play_off", "finals", "final", "weather"}
     assert kinds[-1] == "verdict"
     content = {key: value for key, value in done.events[-1].items() if key != "event"}
     assert content == json.loads(msgspec.json.encode(done.tuned))
-    assert (done.code, done.err) == (EXIT_CODES[done.tuned.profiles[0].result.verdict], "")
+    assert (done.code, beside_the_budget(done.err)) == (EXIT_CODES[done.tuned.profiles[0].result.verdict], "")
 
 
 def test_no_more_arms_than_asked_for_are_searched(done: Done) -> None:
@@ -189,13 +189,13 @@ def test_ctrl_c_leaves_a_study_that_resume_continues(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         rest, err = process.communicate(timeout=30)
     assert [json.loads(line)["event"] for line in lines] == ["began", "baselined"]
-    assert (process.returncode, err.strip()) == (130, "autotp: stopped.")
+    assert (process.returncode, beside_the_budget(err).strip()) == (130, "autotp: stopped.")
     assert json.loads(rest.splitlines()[-1])["profiles"][0]["result"]["verdict"] == "unknown"
     assert read_tuned(out / "tuned.yaml").profiles[0].result.verdict == "unknown"
     before = trials_of(out, "model-throughput")
     assert not [trial for trial in before if not trial.state.is_finished()]
     resumed = subprocess.run([*argv, "--budget", "5s", "--resume"], capture_output=True, text=True)
-    assert (resumed.returncode, resumed.stderr) == (
+    assert (resumed.returncode, beside_the_budget(resumed.stderr)) == (
         EXIT_CODES[read_tuned(out / "tuned.yaml").profiles[0].result.verdict],
         "",
     )
@@ -237,7 +237,7 @@ def test_a_reader_that_leaves_does_not_end_a_tuning(form: tuple[str, ...], tmp_p
         process.send_signal(signal.SIGHUP)
         err = process.communicate(timeout=60)[1]
     tuned = read_tuned(out / "tuned.yaml")
-    assert (process.returncode, err) == (EXIT_CODES[tuned.profiles[0].result.verdict], "")
+    assert (process.returncode, beside_the_budget(err)) == (EXIT_CODES[tuned.profiles[0].result.verdict], "")
     assert "was stopped" not in (out / "tuned.yaml").read_text()
 
 

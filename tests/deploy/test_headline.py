@@ -93,6 +93,15 @@ def test_without_a_noise_floor_no_gain_could_be_proven() -> None:
     assert "\nThe noise is unknown, so no gain could have been proven here.\n" in text
 
 
+def test_a_tie_names_what_is_faster_and_may_break_a_bound() -> None:
+    """So that the user can decide whether the bound was meant so strictly."""
+    bounded = Objective(metrics=("throughput",), constraints=("latency_p99<20ms",))
+    reason = "num_streams=2 is faster, but may break a constraint"
+    text = headline(msgspec.structs.replace(shipping(of=result(Ruling.TIE, reason=reason)), objective=bounded))
+    assert text.startswith("Nothing that keeps latency_p99<20ms was proven faster")
+    assert f"could not have been proven here. {reason}." in text
+
+
 def test_a_file_of_before_reasons_were_kept_says_that() -> None:
     """UNKNOWN without a reason still has a second line."""
     assert "\nWhy: the file does not say.\n" in headline(shipping(of=result(Ruling.UNKNOWN, reason=msgspec.UNSET)))

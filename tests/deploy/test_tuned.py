@@ -244,7 +244,10 @@ def test_properties_are_strings(tmp_path: Path) -> None:
             ("profiles", 0, "result", "outputs"),
             "max_abs_error, baseline_max_abs_error, reference, checked, unchecked",
         ),
-        (("profiles", 0, "pareto", 0), "config, metrics, costs"),
+        (
+            ("profiles", 0, "pareto", 0),
+            "config, metrics, costs, gains, proven, knee, workload, affinity, effective, proof, outputs",
+        ),
         (("study",), "name, storage, trials, rounds, seed, started, duration_s, autotp, openvino, kept"),
     ],
 )

@@ -16,6 +16,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     effective      predicted effective configs against OpenVINO on pretended machines
     merging        how long a space of a million configs takes to bind and merge
     rounds         real rounds of arms that don't differ, the noise of what follows
+    public_tables  our proposer beside its rivals on public tables (they lie in ../shared/tables)
     races          thousands of whole tunings simulated on those rounds: false wins, power, coverage
     real_races     a hint against itself, forty times
     storms         arms that differ by 10 % beside a CPU hog that comes and goes
@@ -49,6 +50,7 @@ from tests.support.real_models import language_model, real_model
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
 TUNED = Path("results") / "reference" / "rec" / "tuned.yaml"
+PUBLIC_TABLES = Path("..") / "shared" / "tables"
 OUTPUT_KEPT = 2000  # characters of a script that ended without an outcome
 BUDGET_S = 120
 RECORDED = ("rec", "cls", "demo")
@@ -179,6 +181,7 @@ def keep_outcome(script: str, *arguments: str | Path, out: str) -> bool:
     """Run a script, which judges itself, and keep its outcome, or the last that it printed, with the facts."""
     path = REFERENCE / f"{out}.json"
     given = [*map(str, arguments), "--out", str(path.relative_to(ROOT))]
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     text, code, seconds = run(["-m", f"tests.evidence.{script}", *given])
     print(text, flush=True)
@@ -201,6 +204,7 @@ STEPS: dict[str, Callable[[], bool]] = {
     "effective": lambda: keep_outcome("sweep_effective", out="effective"),
     "merging": lambda: keep_outcome("measure_merging", out="merging"),
     "rounds": record_rounds,
+    "public_tables": lambda: keep_outcome("replay_public", PUBLIC_TABLES, out="search/public_tables"),
     "races": simulate_races,
     "real_races": lambda: keep_outcome("race_real", "cls", out="real_races"),
     "storms": lambda: keep_outcome("measure_storms", out="storms"),

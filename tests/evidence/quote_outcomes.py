@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.evidence.pages import field_cases, language, method, reference, spaces, tunings
+from tests.evidence.pages import field_cases, language, method, reference, search, spaces, tunings
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,6 +66,8 @@ PAGES = (
             language.split,
             language.two_sockets,
             method.command_times,
+            search.public_tables,
+            field_cases.demo_wins,
             field_cases.field_cases,
         ),
     ),

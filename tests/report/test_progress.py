@@ -16,6 +16,7 @@ from autotp.tuning.events import (
     ArmEnded,
     BaselinesRaced,
     BudgetTooShort,
+    ChanceLeft,
     Event,
     FinalsBegan,
     FinalsEnded,
@@ -37,6 +38,10 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
     ("event", "words"),
     [
         (
+            ChanceLeft(chance=0.314, smallest_gain=1.012, measured=16),
+            ["31 % that anything better by 1.2 % is left", "16 measured"],
+        ),
+        (
             TuningBegan(
                 study="s",
                 out="results/s",
@@ -45,6 +50,7 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
                 effective_configs=12,
                 dropped=(("a", "b"),),
                 workload=ClosedLoop(),
+                warm_start=(2, 5),
                 advice=(Advice(id="turbo", seen="turbo is on", why="it drifts", do="turn it off"),),
             ),
             [
@@ -52,6 +58,7 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
                 "14 configs",
                 "12",
                 "5 min",
+                "2 of the 5 best settings of the other tuning",
                 "a: b",
                 "health    turbo is on",
                 "`autotp health` says",
@@ -80,7 +87,7 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
         ),
         (
             BudgetTooShort(budget_s=20.0, shortest_s=33.24),
-            ["budget    20 s is too short for a verdict here: give at least 33.2 s"],
+            ["budget    20 s is too short; a verdict here takes at least about 33.2 s: --budget 34s"],
         ),
         (
             ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="active", reason="breaks x"),

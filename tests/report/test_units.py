@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotp.report.units import metric_name, spell_bytes, spell_metric, spell_seconds
+from autotp.report.units import metric_name, spell_budget, spell_bytes, spell_metric, spell_seconds
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,12 @@ from autotp.report.units import metric_name, spell_bytes, spell_metric, spell_se
 def test_a_duration_has_the_unit_that_fits(seconds: float, text: str) -> None:
     """From microseconds to minutes."""
     assert spell_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(33.2, "34s"), (120, "120s"), (121, "3m"), (9000, "150m")])
+def test_a_budget_is_one_number_with_a_unit(seconds: float, text: str) -> None:
+    """As the flag takes it, and never less than what is needed."""
+    assert spell_budget(seconds) == text
 
 
 @pytest.mark.parametrize(

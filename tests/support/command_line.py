@@ -21,6 +21,11 @@ def autotp(*arguments: str) -> Answer:
     return code, stdout, stderr
 
 
+def beside_the_budget(err: str) -> str:
+    """What is on stderr beside the line that names the shortest budget, which a slow machine brings."""
+    return "".join(line for line in err.splitlines(keepends=True) if "--budget" not in line)
+
+
 def _exit_code() -> int:
     try:
         main()

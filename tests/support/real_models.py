@@ -7,9 +7,8 @@ in the cache only whole.
 
     python tests/support/real_models.py              # fetch all, print the paths
     python tests/support/real_models.py rec          # one of them
-    python tests/support/real_models.py smollm2      # a language model as OpenVINO IR, made by openvino-genai of
-    its GGUF python tests/support/real_models.py --cache DIR  # somewhere else than .cache/models (or
-    $AUTOTP_MODEL_CACHE)
+    python tests/support/real_models.py smollm2      # a language model as IR, made by openvino-genai of its GGUF
+    python tests/support/real_models.py --cache DIR  # elsewhere than .cache/models (or $AUTOTP_MODEL_CACHE)
 """
 
 from __future__ import annotations

@@ -171,6 +171,9 @@ class SimulatedStudy:
         config = self._proposer.left[0]
         return self.begin(Role.SEARCH, config), config
 
+    def chance_of_better(self, by: float, beside: float) -> float | None:
+        """Nothing is known: the configs of a list have no likeness."""
+
     def begin(self, role: Role, config: Config) -> Trial:
         """Begin a trial."""
         self.trials.append(SimulatedTrial(role, config))

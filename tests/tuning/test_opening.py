@@ -128,6 +128,7 @@ def test_a_fresh_study_leaves_the_file_of_the_old_one(model: Path) -> None:
         ({"shapes": {"x": (1, 3)}}, ModelError),
         ({"shapes": {"z": (1, 16)}}, ModelError),
         ({"cpus": (4095,)}, InputError),
+        ({"warm_start": "nowhere"}, InputError),
         ({"storage": "foo://x"}, InputError),
         ({"storage": "foo://x", "fresh": True}, InputError),
         ({"storage": "sqlite:///nowhere/x.db", "resume": True}, EnvironmentFailure),

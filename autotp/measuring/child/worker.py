@@ -108,10 +108,11 @@ def _start(
         output_error=output_error,
         check_s=monotonic() - began,
     )
-    return started, _runner(driver, process_cpus, compiled.effective.threads or 0)
+    return started, _runner(compiled, driver, process_cpus)
 
 
-def _runner(driver: Driver, process_cpus: frozenset[int], threads: int) -> Runner:
+def _runner(compiled: Compiled, driver: Driver, process_cpus: frozenset[int]) -> Runner:
+    threads = compiled.effective.threads or 0
     weather = CpuWeather(process_cpus)
     reset_peak_memory()
 
@@ -121,7 +122,7 @@ def _runner(driver: Driver, process_cpus: frozenset[int], threads: int) -> Runne
             return watch(driver.infer, process_cpus, threads)
         if isinstance(request, Choose):
             return Chosen(dict(driver.choose()))
-        return _block(driver, request, weather)
+        return msgspec.structs.replace(_block(driver, request, weather), compile_s=compiled.compile_s)
 
     return run
 

@@ -1,6 +1,6 @@
 """The interface of an arm (a config that is being measured), and starting and stopping several side by side."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import methodcaller
 from typing import Protocol
 
@@ -84,25 +84,36 @@ class Arm(Protocol):
         """Stop the processes and wait until their memory is free; never fails."""
 
 
-def start_together(arms: Sequence[Arm]) -> dict[int, ArmFailure]:
+def start_together(arms: Sequence[Arm], one_by_one: bool = False) -> dict[int, ArmFailure]:
     """Start `arms` side by side, then warm each up on its own.
+
+    Args:
+        arms: the arms.
+        one_by_one: whether each compiles alone, so that the time which that takes counts.
 
     Returns:
         The failures by index in `arms`; all other arms are ready for blocks.
     """
     failures: dict[int, ArmFailure] = {}
-    for index, arm in enumerate(arms):
+
+    def attempt(index: int, step: Callable[[Arm], object]) -> None:
         try:
-            arm.launch(beside=index)
+            if index not in failures:
+                step(arms[index])
         except ArmFailure as failure:
             failures[index] = failure
-    for step in (methodcaller("await_start"), methodcaller("warm_up")):
-        for index, arm in enumerate(arms):
-            try:
-                if index not in failures:
-                    step(arm)
-            except ArmFailure as failure:
-                failures[index] = failure
+
+    launched_before = 0
+    for index in range(len(arms)):
+        attempt(index, methodcaller("launch", beside=launched_before))
+        if one_by_one:
+            attempt(index, methodcaller("await_start"))
+        else:
+            launched_before += 1
+    later = ["warm_up"] if one_by_one else ["await_start", "warm_up"]
+    for step in later:
+        for index in range(len(arms)):
+            attempt(index, methodcaller(step))
     return failures
 
 

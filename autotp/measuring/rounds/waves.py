@@ -118,6 +118,8 @@ class Waves:
         failures: the arms that failed.
         repeats: how many blocks were disturbed.
         longest_wave_s: how long the longest wave took.
+
+    With `one_by_one` each arm compiles alone, so that the time which that takes counts.
     """
 
     def __init__(
@@ -128,6 +130,8 @@ class Waves:
         blocks: BlockSettings,
         seed: int,
         now: Callable[[], float] = monotonic,
+        *,
+        one_by_one: bool = False,
     ) -> None:
         self.waves: list[Wave] = []
         self.failures: dict[str, ArmFailure] = {}
@@ -139,6 +143,7 @@ class Waves:
         self._blocks = blocks
         self._rng = random.Random(seed)
         self._now = now
+        self._one_by_one = one_by_one
 
     def run(
         self, schedule: WaveSchedule, deadline: float, latest_end: float, after_wave: Callable[[], None]
@@ -182,8 +187,12 @@ class Waves:
 
     @property
     def noise_floor(self) -> float:
-        """The smallest ratio that could be proven here."""
-        return noise_floor(self.log_gains(AA, self._best_baseline))
+        """The smallest ratio that could be proven here in the deciding objective."""
+        return self.noise_floor_in(self._metric)
+
+    def noise_floor_in(self, metric: Metric) -> float:
+        """Return the smallest ratio that could be proven here in `metric`."""
+        return noise_floor(self.log_gains(AA, self._best_baseline, metric))
 
     def metrics(self, key: str) -> dict[str, float]:
         """Return all metrics of arm `key`, over the blocks of all its processes."""
@@ -218,7 +227,7 @@ class Waves:
         self._rng.shuffle(keys)  # so that the order of starts favours no arm
         arms = {key: self._make[key]() for key in keys}
         try:
-            failed = start_together(list(arms.values()))
+            failed = start_together(list(arms.values()), self._one_by_one)
             self._drop({list(arms)[index]: failure for index, failure in failed.items()}, arms)
             wave: Wave = {key: [] for key in arms}
             for round_ in range(schedule.rounds):

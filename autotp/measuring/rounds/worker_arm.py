@@ -160,6 +160,7 @@ def _sum(blocks: tuple[Block, ...]) -> Block:
         first_tokens_s=_joined(block.first_tokens_s for block in blocks),
         second_tokens_s=_joined(block.second_tokens_s for block in blocks),
         memory_bytes=sum(block.memory_bytes for block in blocks),
+        compile_s=max(block.compile_s for block in blocks),
         untimed_s=max(0.0, whole_s - elapsed_s),
         weather=combined([block.weather for block in blocks]),
     )

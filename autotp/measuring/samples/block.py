@@ -26,6 +26,8 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
 class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One timed burst: `count` inferences in `elapsed_s`, the latency of each, and the peak memory so far.
 
+    `compile_s` is how long the model took to compile, the same for all blocks of a process.
+
     For a language model, `count` is the number of tokens over all sequences, `first_tokens_s` how long each prompt
     took to its first token, and `second_tokens_s` how long each further token took; `elapsed_s` is the time of the
     further tokens, if there are any.
@@ -40,6 +42,7 @@ class Block(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     first_tokens_s: tuple[float, ...] = ()
     second_tokens_s: tuple[float, ...] = ()
     memory_bytes: int = 0
+    compile_s: float = 0.0
     untimed_s: float = 0.0
     weather: Weather = Weather()
     dropped: int = 0

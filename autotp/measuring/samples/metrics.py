@@ -29,7 +29,7 @@ def values_of_blocks(metric: Metric, blocks: Sequence[Block]) -> list[float]:
         case Statistic.MEAN:
             return [_mean(samples_of(metric, block)) for block in blocks]
         case Statistic.PEAK:
-            return [block.memory_bytes for block in blocks]
+            return [getattr(block, metric.key) for block in blocks]
 
 
 def value_of(metric: Metric, blocks: Sequence[Block]) -> float:

@@ -42,6 +42,10 @@ class Grid:
         index_of = {part: index for index, part in enumerate(parts)}
         return np.array([index_of[part] for part in found])[ids], parts
 
+    def choices_of(self, name: str) -> npt.NDArray[np.int32]:
+        """Return the index of each row's choice of the knob `name`, -1 where it isn't active."""
+        return self._columns[name]
+
     def numbers(self, name: str) -> Ids:
         """Return each row's value of the count knob `name`, 0 where it isn't set."""
         ids, parts = self.parts((name,))

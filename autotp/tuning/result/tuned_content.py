@@ -31,7 +31,7 @@ from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
 from autotp.topology.tree.cpulist import format_cpulist
 from autotp.tuning.request import TuneRequest
-from autotp.tuning.result.pareto import Point, costs_of, front_of
+from autotp.tuning.result.pareto import Point, costs_of, front_of, gains_of, knee_of
 from autotp.tuning.study.storage_url import public_url
 
 
@@ -79,7 +79,7 @@ def build_tuned(
     return Tuned(
         autotp=VERSION,
         model=_model(request),
-        workload=_workload(request, selected),
+        workload=_workload(request, selected.config, observed),
         objective=Objective(
             metrics=tuple(str(m) for m in request.objectives),
             constraints=tuple(c.text for c in request.constraints),
@@ -126,10 +126,10 @@ def _stored(path: Path, folder: Path) -> str:
     return str(relative_to_folder(path, folder) or as_given(path))
 
 
-def _workload(request: TuneRequest, selected: MeasuredConfig) -> TunedWorkload:
-    requests = selected.observed.effective.requests if selected.observed else None
-    nireq = requests or request.workload.nireq(selected.config, request.objectives)
-    workload = request.workload.for_config(selected.config)
+def _workload(request: TuneRequest, config: Config, observed: Observed | None) -> TunedWorkload:
+    requests = observed.effective.requests if observed else None
+    nireq = requests or request.workload.nireq(config, request.objectives)
+    workload = request.workload.for_config(config)
     facts = workload.facts()
     own = {name: facts.pop(name) for name in tuple(facts) if name not in TunedWorkload.__struct_fields__}
     return TunedWorkload(kind=workload.kind(nireq), nireq=nireq, options=own or msgspec.UNSET, **facts)
@@ -193,13 +193,26 @@ def _pareto(request: TuneRequest, result: TuningResult) -> tuple[ParetoPoint, ..
     if len(request.objectives) < 2:
         return ()
     front = front_of(result.points, request.objectives)
-    return tuple(
-        ParetoPoint(
-            config=point.config.to_dict(),
-            metrics=dict(point.metrics),
-            costs=costs_of(point, front, request.objectives),
-        )
-        for point in front
+    knee = knee_of(front, request.objectives)
+    return tuple(_pareto_point(request, result, point, front, point is knee) for point in front)
+
+
+def _pareto_point(
+    request: TuneRequest, result: TuningResult, point: Point, front: Sequence[Point], is_knee: bool
+) -> ParetoPoint:
+    observed = point.observed
+    return ParetoPoint(
+        config=point.config.to_dict(),
+        metrics=dict(point.metrics),
+        costs=costs_of(point, front, request.objectives),
+        gains=gains_of(point, request.objectives),
+        proven=tuple(map(str, point.proven)),
+        knee=is_knee or msgspec.UNSET,
+        workload=_workload(request, point.config, observed) if observed else msgspec.UNSET,
+        affinity=affinity_of(observed) or msgspec.UNSET,
+        effective=observed.effective if observed else msgspec.UNSET,
+        proof=(observed.proof if observed else None) or msgspec.UNSET,
+        outputs=_outputs(observed, result.baseline.observed, result.unchecked) or msgspec.UNSET,
     )
 
 

@@ -1,26 +1,29 @@
 """The last stage, the finals: the best candidates and the baselines are measured in fresh processes and judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import fmean
 
 import msgspec
 
-from autotp.findings.metric import Metric
+from autotp.findings.interval import REPORTED_CONFIDENCE, Interval
+from autotp.findings.metric import METRICS, Metric
 from autotp.findings.ruling import Ruling
 from autotp.measuring.rounds.waves import AA, GRACE, Waves, WaveSchedule, plan_waves
 from autotp.measuring.samples.metrics import all_metrics
-from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, t_interval
+from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, proven
 from autotp.measuring.verdict import Candidate, Measured, Verdict, judge, longer
-from autotp.tuning.constraints import broken
+from autotp.tuning.constraints import broken, violations
 from autotp.tuning.deadlines import rounds_wanted, shortest_budget_s
 from autotp.tuning.events import FinalsBegan, FinalsEnded
 from autotp.tuning.race.race import BEHIND_CONFIDENCE, best_in, may_be_best
 from autotp.tuning.race.racer import Baselines, Racer
+from autotp.tuning.result.pareto import Point, front_of, knee_of
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
 
 MAX_FINALISTS = 2
+COMPILE = METRICS["compile"]
 
 
 class FinalsResult(msgspec.Struct, frozen=True):
@@ -33,6 +36,7 @@ class FinalsResult(msgspec.Struct, frozen=True):
         noise_floor: the smallest gain that could be proven; None with fewer than two processes.
         fallback: the baseline that is selected if nothing wins.
         left_out: objectives whose best candidate didn't fit into the finals.
+        proven: for each candidate the objectives in which it would be a WIN.
     """
 
     verdict: Verdict
@@ -41,6 +45,7 @@ class FinalsResult(msgspec.Struct, frozen=True):
     noise_floor: float | None
     fallback: Racer
     left_out: tuple[Metric, ...] = ()
+    proven: Mapping[str, tuple[Metric, ...]] = {}
 
 
 def run_finals(session: Session, survivors: list[Racer], baselines: Baselines) -> FinalsResult:
@@ -99,7 +104,8 @@ def _choose_finalists(
         r for r in survivors if not (best_is_feasible and session.race.estimate(r).below(0.0, BEHIND_CONFIDENCE))
     ]
     room = session.bench.room - len(sound) - 1
-    most = max(MAX_FINALISTS, len(session.request.objectives))
+    objectives = session.request.objectives
+    most = max(MAX_FINALISTS, len(objectives) + (len(objectives) > 1))
     finalists = _in_order(session, survivors, session.feasible_or_all(promising))[: max(1, min(most, room))]
     while True:
         arms = len(sound) + len(finalists) + 1
@@ -116,9 +122,21 @@ def _in_order(session: Session, survivors: list[Racer], promising: list[Racer]) 
     """Return candidates for the finals by priority: with several objectives, the best in each come first.
 
     The best in another objective needn't beat the baseline in the first: it shows what that other gain costs.
+    After them comes what lies between them.
     """
     first = may_be_best(session.race, promising)
-    return list(dict.fromkeys((*first[:1], *_best_in_others(session, survivors).values(), *first)))
+    between = _between(session, survivors)
+    return list(dict.fromkeys((*first[:1], *_best_in_others(session, survivors).values(), *between, *first)))
+
+
+def _between(session: Session, survivors: list[Racer]) -> list[Racer]:
+    """Return the survivor at the knee of the front that the search found, if it has one."""
+    objectives, keeping = session.request.objectives, session.feasible_or_all(survivors)
+    if len(objectives) < 2:
+        return []
+    points = [Point(config=racer.config, metrics=session.race.metrics(racer)) for racer in keeping]
+    knee = knee_of(front_of(points, objectives), objectives)
+    return [racer for racer, point in zip(keeping, points, strict=True) if point is knee]
 
 
 def _best_in_others(session: Session, survivors: list[Racer]) -> dict[Metric, Racer]:
@@ -132,7 +150,9 @@ def _waves(session: Session, racers: Sequence[Racer]) -> Waves:
     """Return the waves of `racers`, whose first must be the best baseline; nothing is run yet."""
     objective, seed = session.request.objective, session.request.seed
     makers = {racer.key: partial(session.bench.arm, racer.config, checked=False) for racer in racers}
-    return Waves(makers, racers[0].key, objective, session.race.blocks, seed, session.budget.now)
+    bounds_compile = any(constraint.metric is COMPILE for constraint in session.request.constraints)
+    blocks, now = session.race.blocks, session.budget.now
+    return Waves(makers, racers[0].key, objective, blocks, seed, now, one_by_one=bounds_compile)
 
 
 def _decide(
@@ -160,16 +180,39 @@ def _decide(
                 processes=len(finals.waves),
             )
         )
+    must_beat = [rival.key for rival in rivals if not _surely_breaks(session, finals, rival.key)]
     verdict = judge(
         candidates,
         best_baseline=best,
-        must_beat=[rival.key for rival in rivals if not _surely_breaks(session, finals, rival.key)],
+        must_beat=must_beat,
         baseline_keeps=bool(keeping),
+        nearest=_nearest(session, finals, [*rivals, *(r for r in finalists if r.key not in finals.failures)]),
         noise_floor=floor or float("inf"),
         metric=session.request.objective,
         measured=measured,
     )
-    return FinalsResult(verdict, finals, tuple(finalists), floor, _fallback(finals, keeping or rivals, best))
+    return FinalsResult(
+        verdict,
+        finals,
+        tuple(finalists),
+        floor,
+        _fallback(finals, keeping or rivals, best),
+        proven=_proven(session, finals, candidates, must_beat) if verdict.ruling is not Ruling.UNKNOWN else {},
+    )
+
+
+def _proven(
+    session: Session, finals: Waves, candidates: Sequence[Candidate], must_beat: Sequence[str]
+) -> dict[str, tuple[Metric, ...]]:
+    """Return for each candidate that keeps the constraints the objectives in which it is proven to be faster."""
+
+    def is_faster(key: str, metric: Metric) -> bool:
+        floor = finals.noise_floor_in(metric)
+        gains = (finals.log_gains(key, baseline, metric) for baseline in must_beat)
+        return all(proven(of_processes, floor, len(candidates)) for of_processes in gains)
+
+    objectives, keeping = session.request.objectives, (one for one in candidates if one.feasible)
+    return {one.key: tuple(metric for metric in objectives if is_faster(one.key, metric)) for one in keeping}
 
 
 def _candidates(session: Session, finals: Waves, finalists: list[Racer], rivals: list[Racer]) -> list[Candidate]:
@@ -178,7 +221,7 @@ def _candidates(session: Session, finals: Waves, finalists: list[Racer], rivals:
             key=racer.key,
             config=racer.config,
             log_gains={rival.key: finals.log_gains(racer.key, rival.key) for rival in rivals},
-            feasible=_keeps(session, finals, racer.key),
+            feasible=_surely_keeps(session, finals, racer.key),
         )
         for racer in finalists
         if racer.key not in finals.failures
@@ -196,13 +239,31 @@ def _keeps(session: Session, finals: Waves, key: str) -> bool:
     return not broken(session.request.constraints, finals.metrics(key))
 
 
+def _surely_keeps(session: Session, finals: Waves, key: str) -> bool:
+    """Whether the interval of arm `key` in each bounded metric lies within the bound."""
+    return all(times.high < 1.0 for times in _times_beyond(session, finals, key, REPORTED_CONFIDENCE))
+
+
 def _surely_breaks(session: Session, finals: Waves, key: str) -> bool:
     """Whether arm `key` is proven to break a constraint, at the level at which gains are proven."""
+    return any(times.low > 1.0 for times in _times_beyond(session, finals, key, DECIDING_CONFIDENCE))
+
+
+def _times_beyond(session: Session, finals: Waves, key: str, confidence: float) -> list[Interval]:
+    """Return how many times beyond each bound arm `key` is."""
     processes = [all_metrics(wave[key]) for wave in finals.waves]
-    return any(
-        t_interval([constraint.log_excess(found) for found in processes], DECIDING_CONFIDENCE).low > 1.0
-        for constraint in session.request.constraints
+    return [constraint.times_beyond(processes, confidence) for constraint in session.request.constraints]
+
+
+def _nearest(session: Session, finals: Waves, racers: Sequence[Racer]) -> str:
+    """Return in words which of `racers` is the least beyond its bounds, and its figures."""
+    constraints = session.request.constraints
+    measured = {racer.key: finals.metrics(racer.key) for racer in racers}
+    nearest = min(
+        racers, key=lambda racer: max(violations(constraints, measured[racer.key]).values(), default=0.0)
     )
+    figures = (f"{bound.spell(measured[nearest.key])} ({bound.text})" for bound in constraints)
+    return f"the nearest is {nearest.config}, with {' and '.join(figures)}"
 
 
 def _began(finalists: list[Racer], baselines: Baselines, schedule: WaveSchedule) -> FinalsBegan:

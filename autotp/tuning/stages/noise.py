@@ -11,10 +11,14 @@ from autotp.tuning.session import Session
 
 NOISE_SHARE = 0.04  # of the budget, without the time to start processes
 MOST_NOISE_SHARE = 0.1  # with that time
+USUAL_GAIN = 1.01  # the smallest ratio that can be proven where that isn't measured
 
 
-def measure_noise(session: Session, baselines: Baselines) -> None:
+def measure_noise(session: Session, baselines: Baselines) -> float:
     """Run the best baseline against itself, set the best block length, and report how small a gain can be proven.
+
+    Returns:
+        About the smallest ratio that can be proven; the usual one if that wasn't measured.
 
     If that takes too much memory, or time that the finals need, or fails, the block length stays as it is. The
     finals include an A/A run of their own, so the verdict doesn't depend on this stage.
@@ -39,6 +43,8 @@ def measure_noise(session: Session, baselines: Baselines) -> None:
             session.race.set_block_length(found.block_s)
             session.study.note(noise=found)
             session.emit(NoiseMeasured(noise=found, by_count=session.race.blocks.by_count))
+            return found.smallest_gain
+    return USUAL_GAIN
 
 
 def _pairs(session: Session, best: Racer, deadline: float) -> noise.Noise:

@@ -1,6 +1,7 @@
 """The search: a few candidates at a time race against the baseline; survivors are those that weren't dropped."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
@@ -9,7 +10,7 @@ from autotp.space.cpu_plugin.processors import split_places
 from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
 from autotp.tuning.deadlines import ARMS_AT_ONCE, judged_until, shortest_budget_s
-from autotp.tuning.events import ArmEnded
+from autotp.tuning.events import ArmEnded, ChanceLeft
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.race.race import ROUNDS_TO_SCREEN
 from autotp.tuning.race.racer import Baselines, Racer
@@ -18,10 +19,14 @@ from autotp.tuning.stages.baselines import HINTS, keep_baselines
 from autotp.tuning.study.study import PastTrial, Role, Trial
 
 PAST_LEADERS = 3
+SMALL_CHANCE = 0.05
 
 
 class Search:
     """One search over the space of `proposer`.
+
+    It ends early when it is unlikely that anything not measured yet is better than the best by `smallest_gain`,
+    the smallest ratio that the finals could prove.
 
     Attributes:
         survivors: candidates that weren't dropped and keep the constraints.
@@ -30,7 +35,14 @@ class Search:
         failures: why the others weren't measured.
     """
 
-    def __init__(self, session: Session, proposer: Proposer, topology: Topology, baselines: Baselines) -> None:
+    def __init__(
+        self,
+        session: Session,
+        proposer: Proposer,
+        baselines: Baselines,
+        first: Sequence[Config],
+        smallest_gain: float,
+    ) -> None:
         self.survivors: list[Racer] = []
         self.aliases = 0
         self.measured = 0
@@ -38,12 +50,11 @@ class Search:
         self._session = session
         self._proposer = proposer
         self._baselines = baselines
-        for config in HINTS:
-            proposer.take(config)
         self._live: list[Racer] = []
         self._begun = 0
         self._raced = False
-        self._first = deque(_first_configs(session, proposer, topology))
+        self._first = deque(first)
+        self._smallest_gain = smallest_gain
 
     def run(self, until: float) -> None:
         """Search until the time `until`, the requested number of trials, or until the whole space is tried.
@@ -64,7 +75,8 @@ class Search:
                 self._live.remove(racer)
             keep_baselines(session, self._baselines, failed)
             session.study.heartbeat()
-            self._judge()
+            if self._judge() and self._is_settled():
+                break
         for racer in list(self._live):
             self._end(racer, dropped=False)
         judged = [racer for racer in self.survivors if len(racer.blocks) >= session.race.rounds_to_judge]
@@ -140,9 +152,23 @@ class Search:
         self._session.race.enter(racer)
         self._live.append(racer)
 
-    def _judge(self) -> None:
+    def _is_settled(self) -> bool:
+        """Whether it is unlikely that anything better is left; report how likely it is."""
+        if self._first:
+            return False
+        session, best = self._session, self._baselines.best
+        beside = session.race.metrics(best)[session.request.objective.key]
+        chance = session.study.chance_of_better(self._smallest_gain, beside)
+        if chance is None:
+            return False
+        session.emit(ChanceLeft(chance=chance, smallest_gain=self._smallest_gain, measured=self.measured))
+        return chance < SMALL_CHANCE
+
+    def _judge(self) -> bool:
+        """End the racers that are beaten or have been raced enough; return whether there are any."""
         race = self._session.race
         measured = (r for r in self._live if len(r.blocks) >= race.rounds_to_judge)
+        before = self.measured
         ahead = (*self._baselines.sound, *self.survivors, *measured)
         leaders = [racer for racer in ahead if self._session.is_feasible(racer)]
         for racer in list(self._live):
@@ -150,6 +176,7 @@ class Search:
                 self._end(racer, dropped=True)
             elif len(racer.blocks) >= race.rounds_to_settle:
                 self._end(racer, dropped=False)
+        return self.measured > before
 
     def _end(self, racer: Racer, dropped: bool) -> None:
         session = self._session
@@ -186,11 +213,17 @@ class Search:
         )
 
 
-def _first_configs(session: Session, proposer: Proposer, topology: Topology) -> list[Config]:
-    """Return what is tried first: the best configs of an earlier call, then the workload's usual first settings.
+def first_configs(
+    session: Session, proposer: Proposer, topology: Topology, best_elsewhere: Sequence[Config]
+) -> list[Config]:
+    """Return what is tried first: the best of an earlier call, then of another tuning, then the usual ones.
 
-    Whatever an earlier call measured is marked as taken in `proposer`.
+    The usual ones are the workload's first settings.
+
+    The hints, and whatever an earlier call measured, are marked as taken in `proposer`.
     """
+    for config in HINTS:
+        proposer.take(config)
     cpus = set(topology.envelope.cpus)
     cores = len({cpu.core for cpu in topology.machine.cpus if cpu.id in cpus})
     sockets = len(split_places(topology.machine, topology.envelope.cpus))
@@ -205,7 +238,8 @@ def _first_configs(session: Session, proposer: Proposer, topology: Topology) -> 
     for trial in session.study.failed():
         proposer.take(trial.config)
         proposer.learn(trial.config, failed=True)
-    return [*leaders, *(config for config in dict.fromkeys(known) if proposer.holds(config))]
+    others = dict.fromkeys((*best_elsewhere, *known))
+    return [*leaders, *(config for config in others if proposer.holds(config))]
 
 
 def _past_trials(session: Session) -> list[PastTrial]:

@@ -21,7 +21,7 @@ from autotp.measuring.samples.weather import weather_counts
 from autotp.options import spell
 from autotp.space.knobs.config import Config
 from autotp.tuning.constraints import violations
-from autotp.tuning.propose.tpe import TpeProposer
+from autotp.tuning.propose.sampler import SpaceSampler
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import Row, encode_blocks
 from autotp.tuning.study.owner import owner
@@ -41,7 +41,7 @@ class OptunaStudy:
     """
 
     def __init__(
-        self, study: optuna.Study, storage: RDBStorage, request: TuneRequest, proposer: TpeProposer
+        self, study: optuna.Study, storage: RDBStorage, request: TuneRequest, proposer: SpaceSampler
     ) -> None:
         self.study = study
         self._storage = storage
@@ -51,7 +51,7 @@ class OptunaStudy:
         self._last_beat = 0.0
 
     @classmethod
-    def open(cls, request: TuneRequest, identity: Mapping[str, Any], proposer: TpeProposer) -> "OptunaStudy":
+    def open(cls, request: TuneRequest, identity: Mapping[str, Any], proposer: SpaceSampler) -> "OptunaStudy":
         """Create the study, or continue it if `resume` is set; `fresh` first deletes an old one.
 
         The `study.db` in the study's folder holds one study, so there `fresh` deletes whatever it holds.
@@ -94,6 +94,10 @@ class OptunaStudy:
             _describe(optuna_trial, role=Role.SEARCH, config=config.to_dict())
             return self._run(optuna_trial), config
 
+    def chance_of_better(self, by: float, beside: float) -> float | None:
+        with using_storage(self._request.storage_place):
+            return self._proposer.chance_of_better(self.study, by, beside)
+
     def begin(self, role: Role, config: Config) -> Trial:
         with using_storage(self._request.storage_place):
             return self._run(self._enqueue({}, role, config))
@@ -101,7 +105,7 @@ class OptunaStudy:
     def begin_known(self, config: Config) -> Trial:
         with using_storage(self._request.storage_place):
             optuna_trial = self._enqueue(self._proposer.parameters(config), Role.SEARCH, config)
-            self._proposer.suggest(optuna_trial)  # records the parameters, which TPE learns from
+            self._proposer.suggest(optuna_trial)  # records the parameters, for people to see
             return self._run(optuna_trial)
 
     def describe(self, trial: Trial, **attributes: Any) -> None:
@@ -203,7 +207,7 @@ class OptunaStudy:
         return Trial(optuna_trial.number)
 
 
-def _created(request: TuneRequest, storage: RDBStorage, proposer: TpeProposer) -> optuna.Study:
+def _created(request: TuneRequest, storage: RDBStorage, proposer: SpaceSampler) -> optuna.Study:
     try:
         return optuna.create_study(
             study_name=request.name,

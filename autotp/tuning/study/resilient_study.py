@@ -46,6 +46,9 @@ class ResilientStudy:
         trial, config = self._try(self._recorded.propose) or (self._numbered(), self._proposer.draw())
         return self._counted(trial), config
 
+    def chance_of_better(self, by: float, beside: float) -> float | None:
+        return self._try(lambda: self._recorded.chance_of_better(by, beside))
+
     def begin(self, role: Role, config: Config) -> Trial:
         return self._counted(self._try(lambda: self._recorded.begin(role, config)) or self._numbered())
 

@@ -50,6 +50,12 @@ class Study(Protocol):
     def propose(self) -> tuple[Trial, Config]:
         """Begin a trial of the search with a config that the proposer chooses."""
 
+    def chance_of_better(self, by: float, beside: float) -> float | None:
+        """Return the chance that anything not measured yet is `by` times better than the best; None if unknown.
+
+        `beside` is the value of a baseline, which counts as measured.
+        """
+
     def begin(self, role: Role, config: Config) -> Trial:
         """Begin a trial that the proposer doesn't learn from: a baseline, a final, or one that races again."""
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from tests.evidence.count_demo_wins import PLACES
 from tests.evidence.outcomes import read_outcome
 from tests.evidence.pages.markdown import prose, section, table
 
@@ -20,6 +21,26 @@ def field_cases() -> str:
         for case in cases
     ]
     return section("Faults that people have met", about, table(("", "case", "before", "after", "test"), rows))
+
+
+def demo_wins() -> str:
+    """Return a table of how often the demo won, in each place."""
+    about = prose("""
+        `autotp demo`, whose model was chosen because there is a gain to be had on it, in each place where it can
+        be tried: how often it ended in a WIN, and the least and the largest gain.
+    """)
+    rows = []
+    for place in PLACES:
+        found = read_outcome(f"demo_wins_{place}.json")
+        gains = [run["gain"]["median"] for run in found["each"]]
+        rows.append(
+            (
+                place.replace("_", " "),
+                f"{found['wins']} of {found['runs']}",
+                f"{min(gains):.2f} to {max(gains):.2f}",
+            )
+        )
+    return section("How often the demo wins", about, table(("where", "WINs", "gains"), rows))
 
 
 def _cell(text: str) -> str:

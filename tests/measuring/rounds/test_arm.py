@@ -65,6 +65,13 @@ def test_arms_start_side_by_side_and_warm_up_one_after_the_other() -> None:
     assert log == ["launch beside 0: a", "launch beside 1: b", "await a", "await b", "warm a", "warm b"]
 
 
+def test_where_the_compile_counts_each_arm_compiles_alone() -> None:
+    """The next is launched when the one before has compiled, and nothing that is launched is still growing."""
+    log: list[str] = []
+    assert start_together([Noted(name, log) for name in "ab"], one_by_one=True) == {}
+    assert log == ["launch beside 0: a", "await a", "launch beside 0: b", "await b", "warm a", "warm b"]
+
+
 @pytest.mark.parametrize("step", ["launch beside 1:", "await", "warm"])
 def test_an_arm_that_fails_is_left_alone_from_there(step: str) -> None:
     """Its failure is reported by its place; the others go on."""

@@ -29,14 +29,20 @@ def test_tokens_are_means_of_blocks_and_the_median_over_them() -> None:
         for slow in (1.0, 1.0, 9.0)
     ]
     assert all_metrics(blocks) == pytest.approx(
-        {"first_token_latency_s": 0.2, "second_token_latency_s": 0.01, "tokens_per_s": 200.0, "memory_bytes": 0}
+        {
+            "first_token_latency_s": 0.2,
+            "second_token_latency_s": 0.01,
+            "tokens_per_s": 200.0,
+            "memory_bytes": 0,
+            "compile_s": 0,
+        }
     )
 
 
 def test_only_what_was_timed_is_known() -> None:
     """A generation whose prompts weren't timed has no first token, and nothing that other models have."""
     second = Block(count=2, elapsed_s=0.02, second_tokens_s=(0.01, 0.01), memory_bytes=5)
-    assert set(all_metrics([second])) == {"second_token_latency_s", "tokens_per_s", "memory_bytes"}
+    assert set(all_metrics([second])) == {"second_token_latency_s", "tokens_per_s", "memory_bytes", "compile_s"}
     begun = msgspec.structs.replace(second, first_tokens_s=(0.3,))
     assert all_metrics([begun, second, second])["first_token_latency_s"] == 0.3
     assert set(all_metrics([block([0.1])])) == {metric.key for metric in INFERENCE_METRICS}

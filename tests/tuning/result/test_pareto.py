@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autotp.findings.metric import METRICS
 from autotp.space.knobs.config import Config
-from autotp.tuning.result.pareto import Point, costs_of, front_of
+from autotp.tuning.result.pareto import Point, costs_of, front_of, gains_of, knee_of
 
 FIRST, SECOND = METRICS["first_token_latency"], METRICS["second_token_latency"]
 BOTH = (FIRST, SECOND)
@@ -77,3 +77,20 @@ def test_one_config_may_be_the_best_in_all() -> None:
     best, worse = point(8, 0.05, 0.005), point(4, 0.1, 0.008)
     assert front_of([best, worse], BOTH) == [best]
     assert costs_of(best, [best], BOTH) == {}
+
+
+def test_gains_are_relative_to_the_baseline() -> None:
+    """By objective, with an interval; a single process has none."""
+    wide = point(8, 0.05, 0.01)
+    assert gains_of(wide, BOTH)["first_token_latency"].median == pytest.approx(2.0)
+    assert gains_of(wide, BOTH)["second_token_latency"].median == pytest.approx(1.0)
+    assert gains_of(msgspec.structs.replace(wide, log_gains={FIRST: (0.7,)}), BOTH) == {}
+
+
+def test_the_knee_gives_up_least_at_its_worst() -> None:
+    """Of points between the ends, by ratios; two points have none between them."""
+    ends = [point(8, 0.01, 0.08), point(1, 0.08, 0.01)]
+    near, far = point(4, 0.02, 0.02), point(2, 0.05, 0.015)
+    assert knee_of([*ends, far, near], BOTH) is near
+    assert knee_of([*ends, far], BOTH) is far
+    assert knee_of(ends, BOTH) is None

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from autotp.deploy.headline import headline
-from autotp.deploy.tuned import UnmeasuredHint, read_tuned, write_tuned
+from autotp.deploy.tuned import TunedWorkload, UnmeasuredHint, read_tuned, write_tuned
 from autotp.findings.interval import Interval
 from autotp.findings.metric import METRICS
 from autotp.findings.ruling import Ruling
@@ -152,7 +152,13 @@ def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) ->
     """With two objectives the Pareto front is in the file with its costs; with one objective there is none."""
     points = (
         Point(config=HINT, metrics={"throughput_per_s": 50.0, "latency_p50_s": 0.01}, log_gains=ALIKE),
-        Point(config=F32, metrics={"throughput_per_s": 90.0, "latency_p50_s": 0.02}, log_gains=TRADED),
+        Point(
+            config=F32,
+            metrics={"throughput_per_s": 90.0, "latency_p50_s": 0.02},
+            log_gains=TRADED,
+            proven=(METRICS["throughput"],),
+            observed=observed(4, masks=((0, 1),)),
+        ),
         Point(config=Config.of({"num_streams": 1}), metrics={"throughput_per_s": 40.0, "latency_p50_s": 0.02}),
     )
     both = request_in(tmp_path, objectives=["throughput", "latency_p50"])
@@ -161,6 +167,11 @@ def test_several_objectives_bring_a_front(tmp_path: Path, topology: Topology) ->
     assert (hint.config, f32.config) == (HINT.to_dict(), F32.to_dict())
     assert hint.costs["throughput"].median == pytest.approx(1.8, rel=0.01)
     assert f32.costs["latency_p50"].low > 1.9
+    assert f32.gains["throughput"].median == pytest.approx(1.8, rel=0.01)
+    assert f32.proven == ("throughput",)
+    assert {point.knee for point in (hint, f32)} == {msgspec.UNSET}
+    assert isinstance(f32.workload, TunedWorkload)
+    assert (f32.workload.nireq, f32.effective, f32.affinity) == (4, observed(4).effective, ("0-1",))
     one = request_in(tmp_path)
     assert build_tuned(one, topology, found, VERSIONS).profiles[0].pareto == ()
 

@@ -136,9 +136,17 @@ def test_memory_can_be_bounded(bound: str, ruling: Ruling, model: Path) -> None:
     assert result.verdict.ruling is ruling
 
 
+def test_what_may_break_a_bound_does_not_win(model: Path) -> None:
+    """A faster candidate whose figure keeps the bound, but whose interval doesn't."""
+    fast = {"hint": 0.01, "candidate": 0.005}
+    assert ruled(model, fast, "memory<2.02GB")[0].verdict.ruling is Ruling.WIN
+    assert ruled(model, fast, "memory<2.02GB", spread=0.02)[0].verdict.ruling is Ruling.TIE
+
+
 def test_nothing_that_keeps_the_constraint_is_unknown(model: Path) -> None:
-    """If all arms break the bound nothing wins, and the reason says so."""
+    """If all arms break the bound nothing wins, and the reason says so and which arm is the nearest to it."""
     result, baselines = ruled(model, {"hint": 0.01, "candidate": 0.005}, "latency_p50>15ms")
     assert result.verdict.ruling is Ruling.UNKNOWN
     assert "nothing that was measured keeps" in result.verdict.reason
+    assert "latency_p50 10 ms (latency_p50>15ms)" in result.verdict.reason
     assert result.fallback is baselines.best

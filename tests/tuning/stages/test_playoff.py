@@ -15,7 +15,7 @@ from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import race_baselines
 from autotp.tuning.stages.finals import MAX_FINALISTS, _choose_finalists
 from autotp.tuning.stages.playoff import play_off
-from autotp.tuning.stages.search import Search
+from autotp.tuning.stages.search import Search, first_configs
 from autotp.tuning.study.study import Role
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
@@ -38,7 +38,8 @@ def searched(
     speeds = dict.fromkeys(CONFIGS, 1.0) | {CONFIGS[0]: fastest}
     tuning = simulated_tuning(made_up(noise), speeds, model, out, seed=1)
     baselines = race_baselines(tuning.session)
-    search = Search(tuning.session, tuning.proposer, tuning.space.topology, baselines)
+    first = first_configs(tuning.session, tuning.proposer, tuning.space.topology, ())
+    search = Search(tuning.session, tuning.proposer, baselines, first, 1.01)
     search.run(inf)
     return tuning.session, search.survivors, baselines
 

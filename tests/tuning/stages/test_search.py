@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from autotp.deploy.tuned import write_tuned
 from autotp.errors import EnvironmentFailure
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.parent.pool import Workers
@@ -12,18 +13,19 @@ from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
 from autotp.space.knobs.config import Config
-from autotp.tuning.events import ArmEnded, Event
-from autotp.tuning.opening import Tuning, open_tuning
+from autotp.tuning.events import ArmEnded, ChanceLeft, Event
+from autotp.tuning.opening import Tuning, first_event, open_tuning
 from autotp.tuning.race.racer import Baselines
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import race_baselines
-from autotp.tuning.stages.search import PAST_LEADERS, Search, _first_configs
+from autotp.tuning.stages.search import PAST_LEADERS, Search, first_configs
 from autotp.tuning.study.study import Role
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.replayed import ReplayedArm
-from tests.support.simulated import candidates, simulated_tuning, trials_of
+from tests.support.simulated import SimulatedStudy, candidates, simulated_tuning, trials_of
 from tests.support.tune_requests import built
+from tests.support.tuned_files import profile, tuned
 
 BLOCK = Block(count=1, elapsed_s=0.01, latencies_s=(0.01,), memory_bytes=1)
 F32 = Config.of({"inference_precision_hint": "f32"})
@@ -47,9 +49,9 @@ def opened(workers: Workers, model: Path, **given: Any) -> Tuning:
     return tuning
 
 
-def first_configs(tuning: Tuning) -> list[Config]:
+def first_of(tuning: Tuning) -> list[Config]:
     """Return the configs that a search tries first."""
-    return _first_configs(tuning.session, tuning.proposer, tuning.space.topology)
+    return first_configs(tuning.session, tuning.proposer, tuning.space.topology, tuning.best_elsewhere)
 
 
 def test_a_new_search_begins_with_recipes(model: Path, tmp_path: Path, workers: Workers) -> None:
@@ -58,7 +60,7 @@ def test_a_new_search_begins_with_recipes(model: Path, tmp_path: Path, workers: 
     space.write_text("knobs: {num_streams: [default, 1], inference_precision_hint: [default, f32, bf16]}\n")
     given = {"space": str(space), "allow_precision": ["bf16", "f32"]}
     tuning = opened(workers, model, out=tmp_path / "out", **given)
-    first = first_configs(tuning)
+    first = first_of(tuning)
     assert len(first) == len(set(first))
     assert all(tuning.proposer.holds(config) for config in first)
 
@@ -78,17 +80,30 @@ def test_a_resumed_search_begins_with_the_best_and_repeats_nothing_else(
         study.complete(trial, metrics(float(speed)), [(0, 0, BLOCK)])
     study.alias(study.begin(Role.SEARCH, configs[5]), of=4)
     again = opened(workers, model, resume=True, **given)
-    first = first_configs(again)
+    first = first_of(again)
     assert first[:PAST_LEADERS] == [configs[4], configs[3], configs[2]]
     assert not set(first[PAST_LEADERS:]) & set(configs)
     assert not [config for config in configs if again.proposer.holds(config)]
+
+
+def test_what_was_best_elsewhere_is_tried_first(model: Path, tmp_path: Path, workers: Workers) -> None:
+    """Where this space holds it, once, before the usual ones; the first event says how many those are."""
+    space = tmp_path / "space.yaml"
+    space.write_text("knobs: {num_streams: [default, 1], nireq: [default, 2, 3, 4, 5, 6, 7, 8]}\n")
+    there = {"num_streams": 1, "nireq": 7}
+    write_tuned(tmp_path / "tuned.yaml", tuned(profile(there), profile({"num_streams": 999})), "A test.")
+    usual = first_of(opened(workers, model, out=tmp_path / "cold", space=str(space)))
+    tuning = opened(workers, model, out=tmp_path / "out", space=str(space), warm_start=tmp_path)
+    assert first_of(tuning) == [Config.of(there), *(config for config in usual if config != Config.of(there))]
+    assert first_event(tuning).warm_start == (1, 2)
 
 
 def simulated(model: Path, out: Path, count: int = 6) -> tuple[Session, Search, Baselines]:
     """A session whose baselines have been raced, and its search among so many candidates of the same speed."""
     tuning = simulated_tuning(made_up(0.02), dict.fromkeys(candidates(count), 1.0), model, out, seed=1)
     baselines = race_baselines(tuning.session)
-    search = Search(tuning.session, tuning.proposer, tuning.space.topology, baselines)
+    first = first_configs(tuning.session, tuning.proposer, tuning.space.topology, ())
+    search = Search(tuning.session, tuning.proposer, baselines, first, 1.01)
     return tuning.session, search, baselines
 
 
@@ -201,6 +216,22 @@ def test_another_baseline_that_fails_for_good_is_out(
     assert [event.reason for event in events if isinstance(event, ArmEnded) and event.status == "CRASHED"] == [
         "gone"
     ]
+    assert search.survivors
+
+
+def test_a_search_ends_when_nothing_better_is_likely(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below 5 % it stops, and says how likely it was at each look; what it found is judged as ever."""
+    chances = iter((0.4, 0.01))
+    monkeypatch.setattr(SimulatedStudy, "chance_of_better", lambda *_: next(chances))
+    session, search, _ = simulated(model, tmp_path, count=12)
+    events: list[Event] = []
+    session.emit = events.append
+    search.run(session.budget.at(1.0))
+    looks = [event for event in events if isinstance(event, ChanceLeft)]
+    assert [look.chance for look in looks] == [0.4, 0.01]
+    assert looks[-1].measured == search.measured < 12
     assert search.survivors
 
 

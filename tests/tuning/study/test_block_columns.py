@@ -23,6 +23,7 @@ rows = st.lists(
             first_tokens_s=st.lists(seconds, max_size=2).map(tuple),
             second_tokens_s=st.lists(seconds, max_size=5).map(tuple),
             memory_bytes=st.integers(0, 2**50),
+            compile_s=st.floats(0, 1e3),
         ),
     ),
     max_size=8,

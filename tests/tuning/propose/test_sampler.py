@@ -1,6 +1,7 @@
 """The proposer: whole, new configs that can run here, and nothing else."""
 
 from collections.abc import Callable, Iterator
+from math import exp
 from pathlib import Path
 
 import optuna
@@ -10,7 +11,7 @@ from autotp.space.bound_space import BoundSpace, bind
 from autotp.space.knobs.config import Config
 from autotp.space.schema.space_file import load_space
 from autotp.topology.probe import probe
-from autotp.tuning.propose.tpe import TpeProposer
+from autotp.tuning.propose.sampler import SpaceSampler
 from tests.support.trees import Described, build
 
 Score = Callable[[Config], float | None]
@@ -38,10 +39,11 @@ def bound_space(folder: Path, name: str, described: Described) -> BoundSpace:
 
 def few_streams_in_f32(config: Config) -> float:
     """A score with a clear best: one stream per core, in f32."""
-    return -abs((config.count("num_streams") or 8) - 4) + 5 * (config.get("inference_precision_hint") == "f32")
+    distance = abs((config.count("num_streams") or 8) - 4)
+    return exp(-0.1 * distance + 0.5 * (config.get("inference_precision_hint") == "f32"))
 
 
-def proposals(proposer: TpeProposer, score: Score, most: int = 1000) -> list[Config]:
+def proposals(proposer: SpaceSampler, score: Score, most: int = 1000) -> list[Config]:
     """Propose until nothing is left or `most` configs were proposed; a score of None is a failed trial."""
     study = optuna.create_study(sampler=proposer, direction="maximize")
     found: list[Config] = []
@@ -61,7 +63,7 @@ def test_every_effective_config_is_proposed_once(name: str, tmp_path: Path) -> N
     """Asked to the end, the proposer names exactly the effective configs: no alias, none twice, none missing."""
     bound = bound_space(tmp_path, name, Described(sockets=2))
     found = [
-        bound.predictor.identity(config) for config in proposals(TpeProposer(bound, seed=1), few_streams_in_f32)
+        bound.predictor.identity(config) for config in proposals(SpaceSampler(bound, seed=1), few_streams_in_f32)
     ]
     assert len(found) == len(set(found)) == bound.census().effective_configs
     assert set(found) == {bound.predictor.identity(config) for config in bound.effective()}
@@ -69,21 +71,21 @@ def test_every_effective_config_is_proposed_once(name: str, tmp_path: Path) -> N
 
 def test_what_is_proposed_can_run_here(bound: BoundSpace) -> None:
     """No proposal has a reason to be dropped."""
-    assert {bound.why_not(config) for config in proposals(TpeProposer(bound, seed=2), few_streams_in_f32)} == {
+    assert {bound.why_not(config) for config in proposals(SpaceSampler(bound, seed=2), few_streams_in_f32)} == {
         None
     }
 
 
 def test_the_seed_decides(bound: BoundSpace) -> None:
     """Equal seeds and answers give equal proposals; another seed gives another order."""
-    first, again, other = (proposals(TpeProposer(bound, seed), few_streams_in_f32, 12) for seed in (3, 3, 4))
+    first, again, other = (proposals(SpaceSampler(bound, seed), few_streams_in_f32, 12) for seed in (3, 3, 4))
     assert first == again
     assert first != other
 
 
 def test_a_taken_config_takes_its_aliases_along(bound: BoundSpace) -> None:
     """After an alias of a config is taken, neither is held or proposed."""
-    proposer = TpeProposer(bound, seed=0)
+    proposer = SpaceSampler(bound, seed=0)
     plain = Config.of({"num_streams": 1})
     alias = Config.of({"num_streams": 1, "distribution_policy": "none"})
     assert bound.predictor.identity(plain) == bound.predictor.identity(alias)
@@ -95,7 +97,7 @@ def test_a_taken_config_takes_its_aliases_along(bound: BoundSpace) -> None:
 
 def test_taking_what_cannot_run_here_is_harmless(bound: BoundSpace) -> None:
     """Taking a config of another machine (of a study that was moved) leaves the space unchanged."""
-    proposer = TpeProposer(bound, seed=0)
+    proposer = SpaceSampler(bound, seed=0)
     proposer.take(Config.of({"distribution_policy": "tensor_parallel", "split_count": 8}))
     assert len(proposals(proposer, few_streams_in_f32)) == bound.census().effective_configs
 
@@ -106,7 +108,7 @@ def test_a_value_that_only_failed_is_avoided(bound: BoundSpace) -> None:
     def fails_in_f32(config: Config) -> float | None:
         return None if config.get("inference_precision_hint") == "f32" else 1.0
 
-    proposer = TpeProposer(bound, seed=0)
+    proposer = SpaceSampler(bound, seed=0)
     for config in bound.effective():
         if config.get("inference_precision_hint") is None:
             proposer.learn(config, failed=False)
@@ -119,7 +121,7 @@ def test_a_value_that_only_failed_is_avoided(bound: BoundSpace) -> None:
 
 def test_a_value_that_worked_once_is_not_avoided(bound: BoundSpace) -> None:
     """Failures elsewhere don't close a region in which something ran."""
-    proposer = TpeProposer(bound, seed=0)
+    proposer = SpaceSampler(bound, seed=0)
     works = Config.of({"inference_precision_hint": "f32"})
     proposer.learn(works, failed=False)
     for _ in range(5):
@@ -127,7 +129,7 @@ def test_a_value_that_worked_once_is_not_avoided(bound: BoundSpace) -> None:
     assert len(proposals(proposer, few_streams_in_f32)) == bound.census().effective_configs
 
 
-def test_tpe_finds_the_best_sooner_than_chance(tmp_path: Path) -> None:
+def test_the_best_is_found_sooner_than_by_chance(tmp_path: Path) -> None:
     """With a clear best among many, the proposer's mean rank of it over seeds is in the first third."""
     bound = bound_space(tmp_path, "default", Described(sockets=2, cores_per_node=12))
     size = bound.census().effective_configs
@@ -135,7 +137,7 @@ def test_tpe_finds_the_best_sooner_than_chance(tmp_path: Path) -> None:
     ranks = []
     for seed in range(3):
         scores = [
-            few_streams_in_f32(c) for c in proposals(TpeProposer(bound, seed), few_streams_in_f32, size // 2)
+            few_streams_in_f32(c) for c in proposals(SpaceSampler(bound, seed), few_streams_in_f32, size // 2)
         ]
         ranks.append(scores.index(best) if best in scores else size)
     assert sum(ranks) / len(ranks) < size / 3
@@ -143,7 +145,7 @@ def test_tpe_finds_the_best_sooner_than_chance(tmp_path: Path) -> None:
 
 def test_parameters_name_a_config_exactly(bound: BoundSpace) -> None:
     """Each effective config, enqueued by its parameters, is suggested as itself."""
-    proposer = TpeProposer(bound, seed=0)
+    proposer = SpaceSampler(bound, seed=0)
     study = optuna.create_study(sampler=proposer)
     for config in bound.effective():
         study.enqueue_trial(proposer.parameters(config), user_attrs={"role": "search"})
@@ -152,7 +154,7 @@ def test_parameters_name_a_config_exactly(bound: BoundSpace) -> None:
 
 def test_a_recipe_is_completed_with_knobs_at_rest(bound: BoundSpace) -> None:
     """`find` returns the open config with the fewest other knobs set, and none once all are taken."""
-    proposer = TpeProposer(bound, seed=0)
+    proposer = SpaceSampler(bound, seed=0)
     found = proposer.find({"inference_precision_hint": "f32"})
     assert found == Config.of({"inference_precision_hint": "f32"})
     assert proposer.find({"num_streams": 3}) is None

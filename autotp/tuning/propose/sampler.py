@@ -1,33 +1,33 @@
-"""The proposer for real tunings: TPE over the bound space, limited to runnable configs not measured yet.
+"""The proposer for real tunings: an Optuna sampler over the effective configs of a bound space.
 
-TPE (Bergstra et al., NeurIPS 2011; Watanabe, arXiv:2304.11127) doesn't know about aliases and learns nothing from
-failures. So samples are drawn from it until one is a new effective config outside of the regions that failed.
+A `Chooser` picks among those that weren't measured yet and lie outside of the regions that failed. It learns from
+the study's finished trials, those of earlier calls included.
 """
 
 import json
 import random
-import warnings
 from collections import Counter
 from collections.abc import Iterable
+from math import log
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler, TPESampler
-from optuna.study import Study
+from optuna.samplers import BaseSampler
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from autotp.space.bound_space import BoundSpace
 from autotp.space.knobs.config import Config
 from autotp.space.schema.choices import BoundKnob, Choice, choose
+from autotp.tuning.propose.chooser import Chooser, Outcome
+from autotp.tuning.propose.features import Column, Features
 
-DRAWS = 30
 FAILURES_TO_AVOID = 2
 
 
-class TpeProposer(BaseSampler):
+class SpaceSampler(BaseSampler):
     """An Optuna sampler whose samples are complete configs that are new; also a `Proposer`, described there."""
 
     def __init__(self, bound: BoundSpace, seed: int) -> None:
@@ -37,9 +37,8 @@ class TpeProposer(BaseSampler):
         self._rng = random.Random(seed)
         self._failures: Counter[tuple[str, Choice]] = Counter()
         self._successes: Counter[tuple[str, Choice]] = Counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._tpe = TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+        self._chooser = Chooser(Features.of([self._column(knob) for knob in bound.knobs]), seed)
+        self._number_of_trial: dict[int, int | None] = {}
 
     @property
     def exhausted(self) -> bool:
@@ -96,50 +95,71 @@ class TpeProposer(BaseSampler):
         """Return all knobs for a trial to be proposed, and none for one that was enqueued with its config."""
         if "role" in trial.user_attrs:
             return {}
-        self._tpe_space = self._tpe.infer_relative_search_space(study, trial)
         return {knob.name: _distribution(knob) for knob in self._bound.knobs}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw from TPE until the config is new; after `DRAWS` attempts, pick one that is left at random."""
+        """Return the parameters of the config that the chooser picks."""
         if not search_space:
             return {}
-        for _ in range(DRAWS):
-            parameters = self._draw(study, trial)
-            config = choose(self._bound.knobs, self._choices(parameters))
-            if self._is_open(config) and not self._failing(config.settings):
-                return parameters
-        return self.parameters(self.draw())
+        outcomes, pending = self._known(study)
+        chosen = self._chooser.choose(outcomes, pending, np.flatnonzero(self._candidates()))
+        return self.parameters(self._config(chosen))
+
+    def chance_of_better(self, study: Study, by: float, beside: float) -> float | None:
+        """Return the chance that something not measured to the end is `by` times better than the best measured.
+
+        The value `beside`, of a baseline, counts as measured. None while that can't be said.
+        """
+        outcomes, pending = self._known(study)
+        left = np.union1d(np.flatnonzero(self._candidates()), np.array(pending, dtype=np.int64))
+        return self._chooser.chance_of_better(outcomes, left, log(by), _scaled(beside, study.directions[0]))
+
+    def _known(self, study: Study) -> tuple[dict[int, Outcome], list[int]]:
+        """Return what `study` says of effective configs, by number, and which are only being measured."""
+        outcomes: dict[int, Outcome] = {}
+        pending: list[int] = []
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING)):
+            number = self._number_of(trial)
+            if number is None:
+                continue
+            if trial.state is TrialState.RUNNING:
+                pending.append(number)
+            else:
+                outcomes[number] = _outcome(trial, study.directions)
+        return outcomes, [number for number in pending if number not in outcomes]
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Delegate to TPE; reached only for parameters that an enqueued trial didn't fix."""
-        return self._tpe.sample_independent(study, trial, param_name, param_distribution)
+        """Choose at random; reached only for parameters that an enqueued trial didn't fix."""
+        assert isinstance(param_distribution, CategoricalDistribution)
+        return self._rng.choice(param_distribution.choices)
 
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
-        self._tpe.after_trial(study, trial, state, values)
+    def _column(self, knob: BoundKnob) -> Column:
+        """Return the choices of `knob`, and None for "inactive", and which of them each effective config has."""
+        codes = self._bound.grid.choices_of(knob.name)[self._rows]
+        return Column((*knob.choices, None), np.where(codes < 0, len(knob.choices), codes))
 
-    def _draw(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
-        relative = self._tpe.sample_relative(study, trial, self._tpe_space)
-        chosen: dict[str, Choice] = {}
-        drawn: dict[str, Any] = {}
-        for knob in self._bound.knobs:
-            if not knob.active(chosen):
-                continue
-            name, distribution = knob.name, _distribution(knob)
-            drawn[name] = (
-                relative[name]
-                if name in relative
-                else self._tpe.sample_independent(study, trial, name, distribution)
-            )
-            choice = _choice(knob, drawn[name])
-            chosen[name] = None if choice is None else knob.value(choice, chosen)
-        return drawn
+    def _number_of(self, trial: FrozenTrial) -> int | None:
+        """Return the number of the effective config that `trial` measures; None if it isn't in the space."""
+        if trial.number not in self._number_of_trial:
+            if not trial.params and "config" not in trial.user_attrs:
+                return None  # it is only being proposed
+            self._number_of_trial[trial.number] = self._number(self._measured_in(trial))
+        return self._number_of_trial[trial.number]
 
-    def _choices(self, parameters: dict[str, Any]) -> dict[str, Choice]:
-        return {k.name: _choice(k, parameters[k.name]) for k in self._bound.knobs if k.name in parameters}
+    def _measured_in(self, trial: FrozenTrial) -> Config:
+        """Return the config that `trial` measures: a baseline's or a final's isn't in Optuna's parameters."""
+        if "config" in trial.user_attrs:
+            return Config.of(trial.user_attrs["config"])
+        chosen = {
+            knob.name: _choice(knob, trial.params[knob.name])
+            for knob in self._bound.knobs
+            if knob.name in trial.params
+        }
+        return choose(self._bound.knobs, chosen)
 
     def _number(self, config: Config) -> int | None:
         """Return the number of the effective config of `config`; None if it can't run or isn't in the space."""
@@ -166,6 +186,16 @@ class TpeProposer(BaseSampler):
 
     def _config(self, number: int) -> Config:
         return self._bound.grid.config(int(self._rows[number]))
+
+
+def _outcome(trial: FrozenTrial, directions: list[StudyDirection]) -> Outcome:
+    values = tuple(map(_scaled, trial.values, directions))
+    return Outcome(values, max(trial.constraints.values(), default=0.0))
+
+
+def _scaled(value: float, direction: StudyDirection) -> float:
+    """Return a logarithm that is to be maximised, so that differences are ratios."""
+    return log(value) if direction is StudyDirection.MAXIMIZE else -log(value)
 
 
 def _distribution(knob: BoundKnob) -> CategoricalDistribution:

@@ -1,0 +1,224 @@
+"""Chooses which of a finite number of candidates is measured next: the one that promises the largest improvement.
+
+The expected improvement over the best so far (Jones, Schonlau and Welch, "Efficient global optimization of
+expensive black-box functions", 1998) is computed by a Gaussian process. Candidates that are being measured count
+as if they had been measured with what is expected of them (Ginsbourger, Le Riche and Carraro, "Kriging is
+well-suited to parallelize optimization", 2010). Several objectives are weighed anew, at random, for each choice
+(Knowles, "ParEGO", 2006). Where there are bounds, the improvement is multiplied by the probability that they are
+kept (Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014).
+"""
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+from scipy.stats import norm
+
+from autotp.tuning.propose.features import Features
+from autotp.tuning.propose.gaussian_process import GaussianProcess, Hyperparameters, Vector, most_probable
+
+Rows = NDArray[np.int64]
+
+AT_RANDOM = 6  # so many are spread over all candidates before a process says anything
+SPREAD_OVER = 24  # candidates, drawn at random, the one among which that is farthest from all others is taken
+MOST_LOOKED_AT = 4000  # candidates, for one choice: the neighbours of the best, and others at random
+BEST_WITH_NEIGHBOURS = 5
+ENOUGH_TO_SAY = 10  # measurements, before a chance is computed from them
+MOST_DRAWN = 200  # candidates, whose values are drawn together
+DRAWS = 1000
+MOST_LEARNED_FROM = 300  # measurements: the better half of them, and others at random
+REFIT = 1.1  # hyperparameters are sought anew when there are so many times more measurements
+TIES = 1e-9
+WORST = (
+    2.5  # how many times farther below the median than the best is above it a value may be; what is worse is alike
+)
+CHEBYSHEV = 0.05  # the share of the sum beside the least objective, as in ParEGO
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What is known of a measured candidate.
+
+    Attributes:
+        values: in each objective, more is better, on a scale where differences mean the same everywhere (such as
+            logarithms).
+        excess: how far it is beyond the bound that it keeps least; 0 or less where it keeps all.
+    """
+
+    values: tuple[float, ...]
+    excess: float = 0.0
+
+
+class Chooser:
+    """Chooses among candidates; equal seeds and outcomes give equal choices.
+
+    Args:
+        features: where the candidates lie.
+        seed: of what is left to chance.
+    """
+
+    def __init__(self, features: Features, seed: int) -> None:
+        self._features = features
+        self._rng = np.random.default_rng(seed)
+        self._shapes: dict[str, tuple[int, Hyperparameters]] = {}
+
+    def choose(self, outcomes: Mapping[int, Outcome], pending: Collection[int], left: Rows) -> int:
+        """Return the row of the candidate to measure next, one of `left`.
+
+        Args:
+            outcomes: what was measured, by row.
+            pending: rows of candidates that are being measured.
+            left: rows that may be chosen, at least one.
+        """
+        known = np.array([*outcomes, *pending], dtype=np.int64)
+        if len(outcomes) < AT_RANDOM or not len(self._features.dimensions):
+            return self._spread(known, left)
+        rows = self._learned_from(outcomes)
+        values = self._weighed(np.array([outcomes[row].values for row in rows.tolist()]))
+        excess = np.array([outcomes[row].excess for row in rows.tolist()])
+        sound = np.flatnonzero(excess <= 0.0)
+        best_first = np.argsort(-values, kind="stable")
+        looked_at = self._looked_at(
+            rows[best_first[np.isin(best_first, sound)] if len(sound) else best_first], left
+        )
+        worth = np.ones(len(looked_at))
+        if len(sound):
+            standard = _Standard.of(values).values
+            mean, deviation = self._predict("value", rows, standard, pending, looked_at)
+            worth = _expected_improvement(mean, deviation, float(standard[sound].max()))
+        if len(sound) < len(rows):
+            scale = float(excess.std()) or 1.0
+            mean, deviation = self._predict("excess", rows, (excess - excess.mean()) / scale, pending, looked_at)
+            worth = worth * ndtr((-excess.mean() / scale - mean) / deviation)
+        best = np.flatnonzero(worth >= worth.max() * (1.0 - TIES))
+        return int(looked_at[self._rng.choice(best)])
+
+    def chance_of_better(
+        self, outcomes: Mapping[int, Outcome], left: Rows, by: float, beside: float
+    ) -> float | None:
+        """Return the probability that one of `left` is more than `by` better than the best that keeps its bounds.
+
+        It is computed from draws of the values of the most promising ones (Villemonteix, Vazquez and Walter, "An
+        informational approach to the global optimization of expensive-to-evaluate functions", 2009).
+
+        Args:
+            outcomes: what was measured, by row.
+            left: rows that weren't measured, or not to the end.
+            by: on the scale of the values.
+            beside: a value that counts as measured, too: that of a baseline.
+
+        Returns:
+            None while too little was measured to say, and for several objectives.
+        """
+        several = any(len(outcome.values) > 1 for outcome in outcomes.values())
+        if several or len(outcomes) < ENOUGH_TO_SAY or not len(self._features.dimensions):
+            return None
+        rows = self._learned_from(outcomes)
+        values = np.array([outcomes[row].values[0] for row in rows.tolist()])
+        excess = np.array([outcomes[row].excess for row in rows.tolist()])
+        sound = excess <= 0.0
+        if not len(left) or not sound.any():
+            return 0.0 if sound.any() else None
+        standard = _Standard.of(values)
+        process = self._process("value", rows, standard.values)
+        left = self._looked_at(rows[np.argsort(-values, kind="stable")], left)
+        mean, deviation = process.predict(self._features.points[left])
+        known, _ = process.predict(self._features.points[rows[sound]])
+        threshold = max(float(known.max()), standard.of_value(beside)) + by / standard.unit
+        promising = left[np.argsort(-(mean - threshold) / deviation, kind="stable")[:MOST_DRAWN]]
+        better = process.draw(self._features.points[promising], DRAWS, self._rng) > threshold
+        if not sound.all():
+            centre, spread = float(excess.mean()), float(excess.std())
+            bounded = self._process("excess", rows, (excess - centre) / spread)
+            better &= bounded.draw(self._features.points[promising], DRAWS, self._rng) <= -centre / spread
+        return float(better.any(axis=1).mean())
+
+    def _learned_from(self, outcomes: Mapping[int, Outcome]) -> Rows:
+        """Return the rows of the measurements to learn from: all, or the better half and a part of the others."""
+        rows = np.array(list(outcomes), dtype=np.int64)
+        if len(rows) <= MOST_LEARNED_FROM:
+            return rows
+        order = np.argsort([-min(outcome.values) for outcome in outcomes.values()], kind="stable")
+        kept = MOST_LEARNED_FROM // 2
+        others = self._rng.choice(order[kept:], size=MOST_LEARNED_FROM - kept, replace=False)
+        found: Rows = rows[np.concatenate([order[:kept], np.sort(others)])]
+        return found
+
+    def _weighed(self, values: NDArray[np.float64]) -> Vector:
+        """Return one value for each measurement; several objectives are weighed at random."""
+        if values.shape[1] == 1:
+            return values[:, 0]
+        span = np.ptp(values, axis=0)
+        scaled = (values - values.min(axis=0)) / np.where(span > 0.0, span, 1.0)
+        weighted = scaled * self._rng.dirichlet(np.ones(values.shape[1]))
+        found: Vector = weighted.min(axis=1) + CHEBYSHEV * weighted.sum(axis=1)
+        return found
+
+    def _looked_at(self, best_first: Rows, left: Rows) -> Rows:
+        """Return the candidates that are looked at: all that are left, or neighbours of the best and others."""
+        if len(left) <= MOST_LOOKED_AT:
+            return left
+        near = [self._features.neighbours(int(row), left) for row in best_first[:BEST_WITH_NEIGHBOURS]]
+        others = self._rng.choice(left, size=MOST_LOOKED_AT, replace=False)
+        found: Rows = np.unique(np.concatenate([*near, others]))
+        return found
+
+    def _predict(
+        self, what: str, rows: Rows, values: Vector, pending: Collection[int], looked_at: Rows
+    ) -> tuple[Vector, Vector]:
+        """Return mean and standard deviation at `looked_at`, given `values` at `rows` and what is pending."""
+        points = self._features.points
+        process = self._process(what, rows, values)
+        if pending:
+            running = np.array(list(pending), dtype=np.int64)
+            believed, _ = process.predict(points[running])
+            process = self._process(what, np.concatenate([rows, running]), np.concatenate([values, believed]))
+        return process.predict(points[looked_at])
+
+    def _process(self, what: str, rows: Rows, values: Vector) -> GaussianProcess:
+        points, shape = self._features.points[rows], self._shape(what, rows, values)
+        return GaussianProcess(points, self._features.dimensions, values, shape)
+
+    def _shape(self, what: str, rows: Rows, values: Vector) -> Hyperparameters:
+        """Return the hyperparameters of the process for `what`, sought anew if much more is known."""
+        points, dimensions = self._features.points[rows], self._features.dimensions
+        count, before = self._shapes.get(what, (0, None))
+        if before is None or len(rows) >= REFIT * count:
+            starts = [Hyperparameters.prior(int(dimensions.max()) + 1), *([before] if before else [])]
+            before = most_probable(points, dimensions, values, starts)
+            self._shapes[what] = (len(rows), before)
+        return before
+
+    def _spread(self, known: Rows, left: Rows) -> int:
+        """Return one of a few random candidates: that which is farthest from all that are known."""
+        drawn = self._rng.choice(left, size=min(SPREAD_OVER, len(left)), replace=False)
+        if not len(known):
+            return int(drawn[0])
+        points = self._features.points
+        apart = np.linalg.norm(points[drawn][:, None, :] - points[known][None, :, :], axis=2).min(axis=1)
+        return int(drawn[apart.argmax()])
+
+
+class _Standard(msgspec.Struct, frozen=True):
+    """Values with mean 0 and standard deviation 1, and what these were; how bad the worst are doesn't matter."""
+
+    values: Vector
+    centre: float
+    unit: float
+
+    @classmethod
+    def of(cls, values: Vector) -> "_Standard":
+        best, middle = float(values.max()), float(np.median(values))
+        kept = np.maximum(values, middle - WORST * (best - middle)) if best > middle else values
+        centre, unit = float(kept.mean()), float(kept.std()) or 1.0
+        return cls((kept - centre) / unit, centre, unit)
+
+    def of_value(self, value: float) -> float:
+        """Return `value` on the same scale."""
+        return (value - self.centre) / self.unit
+
+
+def _expected_improvement(mean: Vector, deviation: Vector, best: float) -> Vector:
+    ahead = (mean - best) / deviation
+    return deviation * (ahead * ndtr(ahead) + norm.pdf(ahead))

@@ -1,0 +1,75 @@
+"""Replays searches on a table with many seeds, and sums up what they find after given numbers of evaluations."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from tests.evidence.replays.searches import available
+from tests.evidence.replays.tables import Table, read_table
+
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class Summary(TypedDict):
+    """A figure over seeds."""
+
+    median: float
+    p10: float
+
+
+class Figures(Summary):
+    """What a search found: the way gone from the table's median to its best, and the value's ratio to the best."""
+
+    ratio: Summary
+
+
+Found = dict[str, dict[str, Figures]]  # by search, by number of evaluations
+
+
+def replay(path: Path, objective: str, names: Sequence[str], evaluations: Sequence[int], seeds: int) -> Found:
+    """Return what each search in `names` found in the table at `path` after each number of evaluations.
+
+    Raises:
+        InputError: the table can't be read.
+    """
+    table = _table(str(path), objective)
+    tasks = list(product(names, range(seeds)))
+    os.environ.update(ONE_THREAD)  # for the processes, each of which has a core of its own
+    with ProcessPoolExecutor(_processes(len(tasks)), mp_context=get_context("spawn")) as pool:
+        arguments = [(str(path), objective, max(evaluations), *task) for task in tasks]
+        orders = list(pool.map(_search, *zip(*arguments, strict=True)))
+    found: Found = {}
+    for name in names:
+        mine = [order for (searched, _), order in zip(tasks, orders, strict=True) if searched == name]
+        found[name] = {str(count): _figures(table, mine, count) for count in evaluations}
+    return found
+
+
+def _processes(tasks: int) -> int:
+    return min(tasks, len(os.sched_getaffinity(0)))
+
+
+def _search(path: str, objective: str, evaluations: int, name: str, seed: int) -> list[int]:
+    return available()[name](_table(path, objective), evaluations, seed)
+
+
+@cache
+def _table(path: str, objective: str) -> Table:
+    return read_table(Path(path), objective)
+
+
+def _figures(table: Table, orders: Sequence[Sequence[int]], count: int) -> Figures:
+    best = [max(order[:count], key=lambda row: float(table.scores[row])) for order in orders]
+    ratio = _summary([table.ratio(row) for row in best])
+    return Figures(**_summary([table.way_gone(row) for row in best]), ratio=ratio)
+
+
+def _summary(values: Sequence[float]) -> Summary:
+    return Summary(median=float(np.median(values)), p10=float(np.quantile(values, 0.1)))
