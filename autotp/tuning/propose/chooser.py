@@ -21,8 +21,7 @@ from autotp.tuning.propose.gaussian_process import GaussianProcess, Hyperparamet
 
 Rows = NDArray[np.int64]
 
-AT_RANDOM = 6  # so many are spread over all candidates before a process says anything
-SPREAD_OVER = 24  # candidates, drawn at random, the one among which that is farthest from all others is taken
+AT_RANDOM = 4  # so many are drawn at random before a process says anything
 MOST_LOOKED_AT = 4000  # candidates, for one choice: the neighbours of the best, and others at random
 BEST_WITH_NEIGHBOURS = 5
 ENOUGH_TO_SAY = 10  # measurements, before a chance is computed from them
@@ -31,9 +30,6 @@ DRAWS = 1000
 MOST_LEARNED_FROM = 300  # measurements: the better half of them, and others at random
 REFIT = 1.1  # hyperparameters are sought anew when there are so many times more measurements
 TIES = 1e-9
-WORST = (
-    2.5  # how many times farther below the median than the best is above it a value may be; what is worse is alike
-)
 CHEBYSHEV = 0.05  # the share of the sum beside the least objective, as in ParEGO
 
 
@@ -71,9 +67,8 @@ class Chooser:
             pending: rows of candidates that are being measured.
             left: rows that may be chosen, at least one.
         """
-        known = np.array([*outcomes, *pending], dtype=np.int64)
         if len(outcomes) < AT_RANDOM or not len(self._features.dimensions):
-            return self._spread(known, left)
+            return int(self._rng.choice(left))
         rows = self._learned_from(outcomes)
         values = self._weighed(np.array([outcomes[row].values for row in rows.tolist()]))
         excess = np.array([outcomes[row].excess for row in rows.tolist()])
@@ -190,18 +185,9 @@ class Chooser:
             self._shapes[what] = (len(rows), before)
         return before
 
-    def _spread(self, known: Rows, left: Rows) -> int:
-        """Return one of a few random candidates: that which is farthest from all that are known."""
-        drawn = self._rng.choice(left, size=min(SPREAD_OVER, len(left)), replace=False)
-        if not len(known):
-            return int(drawn[0])
-        points = self._features.points
-        apart = np.linalg.norm(points[drawn][:, None, :] - points[known][None, :, :], axis=2).min(axis=1)
-        return int(drawn[apart.argmax()])
-
 
 class _Standard(msgspec.Struct, frozen=True):
-    """Values with mean 0 and standard deviation 1, and what these were; how bad the worst are doesn't matter."""
+    """Values with mean 0 and standard deviation 1, and what these were."""
 
     values: Vector
     centre: float
@@ -209,10 +195,8 @@ class _Standard(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, values: Vector) -> "_Standard":
-        best, middle = float(values.max()), float(np.median(values))
-        kept = np.maximum(values, middle - WORST * (best - middle)) if best > middle else values
-        centre, unit = float(kept.mean()), float(kept.std()) or 1.0
-        return cls((kept - centre) / unit, centre, unit)
+        centre, unit = float(values.mean()), float(values.std()) or 1.0
+        return cls((values - centre) / unit, centre, unit)
 
     def of_value(self, value: float) -> float:
         """Return `value` on the same scale."""

@@ -8,6 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from math import log
 from typing import Any
 
@@ -17,6 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
+from threadpoolctl import threadpool_limits
 
 from autotp.space.bound_space import BoundSpace
 from autotp.space.knobs.config import Config
@@ -104,7 +106,8 @@ class SpaceSampler(BaseSampler):
         if not search_space:
             return {}
         outcomes, pending = self._known(study)
-        chosen = self._chooser.choose(outcomes, pending, np.flatnonzero(self._candidates()))
+        with _one_thread():
+            chosen = self._chooser.choose(outcomes, pending, np.flatnonzero(self._candidates()))
         return self.parameters(self._config(chosen))
 
     def chance_of_better(self, study: Study, by: float, beside: float) -> float | None:
@@ -114,7 +117,8 @@ class SpaceSampler(BaseSampler):
         """
         outcomes, pending = self._known(study)
         left = np.union1d(np.flatnonzero(self._candidates()), np.array(pending, dtype=np.int64))
-        return self._chooser.chance_of_better(outcomes, left, log(by), _scaled(beside, study.directions[0]))
+        with _one_thread():
+            return self._chooser.chance_of_better(outcomes, left, log(by), _scaled(beside, study.directions[0]))
 
     def _known(self, study: Study) -> tuple[dict[int, Outcome], list[int]]:
         """Return what `study` says of effective configs, by number, and which are only being measured."""
@@ -186,6 +190,12 @@ class SpaceSampler(BaseSampler):
 
     def _config(self, number: int) -> Config:
         return self._bound.grid.config(int(self._rows[number]))
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Compute with one thread in the `with` block: matrices are small, and other programs may use the cores."""
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 def _outcome(trial: FrozenTrial, directions: list[StudyDirection]) -> Outcome:
