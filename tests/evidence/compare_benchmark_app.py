@@ -1,16 +1,17 @@
 """Does `autotp measure` agree with OpenVINO's own benchmark_app, on models from 50 µs to 50 ms?
 
-A clock that disagrees with the tool everyone knows is wrong until shown otherwise. The two alternate, each
-first in every second pair, so that drift of the machine falls on both. What counts is the median ratio of pairs:
-on a shared machine latency doubles for some runs at a time, which moves a mean, and the medians of the two tools
+A clock that disagrees with the tool everyone knows is wrong until shown otherwise. The two alternate, each first
+in every second pair, so that drift of the machine falls on both. What counts is the median ratio of pairs: on a
+shared machine latency doubles for some runs at a time, which moves a mean, and the medians of the two tools
 apart. The ratios of pairs get a t-interval on the logarithm, too, and more pairs are run until that is narrower
 than 1 % either way, up to a bound.
 
-Two workloads of each model: throughput with four requests in flight, and latency with one request, synchronously.
-What is compared is the same: benchmark_app's throughput is the mean of its run, so that of `autotp measure` is
-taken as all inferences over all windows; both tools set their inputs once and take OpenVINO's own latency of each
-request. A run takes four seconds: benchmark_app's includes its first inferences, which on some CPUs make one second
-2 to 4 % slower than four, while `autotp measure` warms up until the rate is steady.
+Two workloads of each model: throughput with four requests in flight, and latency with one request,
+synchronously. What is compared is the same: benchmark_app's throughput is the mean of its run, so that of
+`autotp measure` is taken as all inferences over all windows; both tools set their inputs once and take
+OpenVINO's own latency of each request. A run takes four seconds: benchmark_app's includes its first inferences,
+which on some CPUs make one second 2 to 4 % slower than four, while `autotp measure` warms up until the rate is
+steady.
 
     python tests/evidence/compare_benchmark_app.py --out results/reference/benchmark_app.json
 
