@@ -67,7 +67,10 @@ def test_at_a_rate_latency_counts_from_the_arrival(model: str) -> None:
     found = json.loads(out)
     assert (code, err) == (0, "")
     assert (found["workload"]["workload"], found["workload"]["rate_per_s"]) == ("open_loop", 200.0)
-    assert found["inferences"] == pytest.approx(found["throughput_per_s"] * found["measured_s"])
+    mean_rate = found["inferences"] / found["measured_s"]
+    assert found["throughput_per_s"] == pytest.approx(
+        mean_rate, rel=0.2
+    )  # the median over blocks, if there are several
     assert found["latency_p50_s"] > 0
     assert found["copy_s"] > 0
 

@@ -7,6 +7,7 @@ of their form. Exit 0: everything that is asked is reached. Exit 1: something is
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--searches", type=lambda text: text.split(","), default=list(available()))
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args(arguments)
     tables: dict[str, dict[str, Any]] = {}
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for objective in objectives_in(path):
             rows = len(read_table(path, objective).values)
             counts = sorted({EARLY, LATER, 100, max(1, int(SHARE_OF_SPACE * rows))})
-            found = replay(path, objective, chosen.searches, counts, chosen.seeds)
+            found = replay(path, objective, chosen.searches, counts, chosen.seeds, chosen.jobs)
             name = f"{path.stem} {objective.rstrip('+-')}"
             tables[name] = {"rows": rows, "found": found}
             print(name, {key: round(found[key][str(LATER)]["median"], 3) for key in found}, file=sys.stderr)

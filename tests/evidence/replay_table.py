@@ -1,7 +1,7 @@
 """What our proposer and its rivals find in a table of everything that could have been measured, without noise.
 
     python -m tests.evidence.replay_table FILE.csv --objective 'Throughput+' [--evaluations 20,50,100]
-                                                   [--seeds 100] [--searches ours,tpe,random] [--json]
+                                                   [--seeds 100] [--searches ours,tpe,random] [--jobs 2] [--json]
 
 The columns of FILE are parameters but the last ones, whose names end in + (more is better) or - (less is better).
 For each search and number of evaluations it reports the median and the 10th percentile over seeds of two figures:
@@ -10,6 +10,7 @@ the way gone from the table's median to its best, and under `ratio` the value as
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +19,15 @@ from autotp.errors import InputError
 from tests.evidence.replays.replay import Found, replay
 from tests.evidence.replays.searches import available
 
+CPUS = len(os.sched_getaffinity(0))
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay the searches, print what they found, and return the exit code."""
     chosen = _parsed(arguments)
     names = chosen.searches or list(available())
     try:
-        found = replay(chosen.file, chosen.objective, names, chosen.evaluations, chosen.seeds)
+        found = replay(chosen.file, chosen.objective, names, chosen.evaluations, chosen.seeds, chosen.jobs)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -66,6 +69,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--evaluations", type=_counts, default=[20, 50, 100], help="numbers (20,50,100)")
     parser.add_argument("--seeds", type=_count, default=100, help="how many (100)")
     parser.add_argument("--searches", type=_names, help="names (all that are installed)")
+    parser.add_argument("--jobs", type=_count, default=CPUS, help="processes side by side (one for each CPU)")
     parser.add_argument("--json", action="store_true", help="print one object")
     return parser.parse_args(arguments)
 

@@ -50,14 +50,18 @@ def flags_of(name: str) -> set[str]:
 
 
 def keys_of(kind: Any, prefix: str = "") -> Iterator[str]:
-    """The keys of the file that `kind` stands for, with dots between levels."""
+    """The keys of the file that `kind` stands for, with dots between levels.
+
+    What a point of the front holds is explained where the file itself has it.
+    """
     for field in msgspec.structs.fields(kind):
-        nested = [one for one in structs_of(field.type) if field.name != "profiles"]
+        is_explained = field.name == "profiles" or prefix == "pareto."
+        nested = [] if is_explained else structs_of(field.type)
         if not nested:
             yield prefix + field.name
         for one in nested:
             yield from keys_of(one, f"{prefix}{field.name}.")
-        if field.name == "proof":
+        if field.name == "proof" and nested:
             yield prefix + field.name
 
 

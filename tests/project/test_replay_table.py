@@ -54,7 +54,18 @@ def test_each_search_measures_each_row_once(search: str, texts: Path, tmp_path: 
 def test_the_report_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For each search and number: the way gone and the ratio; with all rows measured, both are 1."""
     path = grid(tmp_path / "grid.csv")
-    arguments = [str(path), "--objective", "Rate+", "--evaluations", "10,64", "--seeds", "2", "--json"]
+    arguments = [
+        str(path),
+        "--objective",
+        "Rate+",
+        "--evaluations",
+        "10,64",
+        "--seeds",
+        "2",
+        "--jobs",
+        "1",
+        "--json",
+    ]
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"ours", "tpe", "random"} <= found.keys()

@@ -8,6 +8,7 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypedDict
+from unittest import mock
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from tests.evidence.replays.searches import available
 from tests.evidence.replays.tables import Table, read_table
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+_Task = tuple[str, str, int, str, int]  # what `_search` takes
 
 
 class Summary(TypedDict):
@@ -33,18 +37,19 @@ class Figures(Summary):
 Found = dict[str, dict[str, Figures]]  # by search, by number of evaluations
 
 
-def replay(path: Path, objective: str, names: Sequence[str], evaluations: Sequence[int], seeds: int) -> Found:
+def replay(
+    path: Path, objective: str, names: Sequence[str], evaluations: Sequence[int], seeds: int, jobs: int
+) -> Found:
     """Return what each search in `names` found in the table at `path` after each number of evaluations.
+
+    With more than one of `jobs`, as many processes search side by side.
 
     Raises:
         InputError: the table can't be read.
     """
     table = _table(str(path), objective)
     tasks = list(product(names, range(seeds)))
-    os.environ.update(ONE_THREAD)  # for the processes, each of which has a core of its own
-    with ProcessPoolExecutor(_processes(len(tasks)), mp_context=get_context("spawn")) as pool:
-        arguments = [(str(path), objective, max(evaluations), *task) for task in tasks]
-        orders = list(pool.map(_search, *zip(*arguments, strict=True)))
+    orders = _searched([(str(path), objective, max(evaluations), *task) for task in tasks], jobs)
     found: Found = {}
     for name in names:
         mine = [order for (searched, _), order in zip(tasks, orders, strict=True) if searched == name]
@@ -52,8 +57,14 @@ def replay(path: Path, objective: str, names: Sequence[str], evaluations: Sequen
     return found
 
 
-def _processes(tasks: int) -> int:
-    return min(tasks, len(os.sched_getaffinity(0)))
+def _searched(tasks: Sequence[_Task], jobs: int) -> list[list[int]]:
+    if jobs == 1:
+        return [_search(*task) for task in tasks]
+    with (
+        mock.patch.dict(os.environ, ONE_THREAD),  # for the processes, each of which has a core of its own
+        ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool,
+    ):
+        return list(pool.map(_search, *zip(*tasks, strict=True)))
 
 
 def _search(path: str, objective: str, evaluations: int, name: str, seed: int) -> list[int]:

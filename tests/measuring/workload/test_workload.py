@@ -9,12 +9,12 @@ from autotp.space.knobs.config import Config
 
 
 def test_metrics_are_those_of_what_blocks_hold() -> None:
-    """Latencies of inferences, or times of tokens; memory of every model."""
+    """Latencies of inferences, or times of tokens; memory and compile time of every model."""
     inferences = {"throughput", "latency_p50", "latency_p90", "latency_p99", "memory"}
     assert inferences <= {metric.name for metric in ClosedLoop.metrics()}
     assert ClosedLoop.metrics() == OpenLoop.metrics()
     assert {metric.name for metric in Generation.metrics()} == {
-        "first_token_latency", "second_token_latency", "tokens_per_s", "memory"
+        "first_token_latency", "second_token_latency", "tokens_per_s", "memory", "compile"
     }  # fmt: skip
 
 
