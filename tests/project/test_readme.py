@@ -128,7 +128,7 @@ def test_example_spaces_are_valid(text: str) -> None:
 @pytest.mark.parametrize("code", PYTHON)
 def test_python_compiles(code: str) -> None:
     """Python that a page shows is Python."""
-    compile(code, "a page", "exec")
+    assert compile(code, "a page", "exec").co_filename == "a page"
 
 
 def test_python_names_exist() -> None:

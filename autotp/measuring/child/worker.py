@@ -122,12 +122,12 @@ def _runner(compiled: Compiled, driver: Driver, process_cpus: frozenset[int]) ->
             return watch(driver.infer, process_cpus, threads)
         if isinstance(request, Choose):
             return Chosen(dict(driver.choose()))
-        return msgspec.structs.replace(_block(driver, request, weather), compile_s=compiled.compile_s)
+        return _block(driver, request, weather, compiled.compile_s)
 
     return run
 
 
-def _block(driver: Driver, request: Run, weather: CpuWeather) -> Block:
+def _block(driver: Driver, request: Run, weather: CpuWeather, compile_s: float) -> Block:
     before = weather.read()  # before the common start: with hundreds of CPUs it takes milliseconds
     if request.begin_s is not None:
         sleep(max(0.0, request.begin_s - monotonic()))
@@ -136,6 +136,7 @@ def _block(driver: Driver, request: Run, weather: CpuWeather) -> Block:
     return msgspec.structs.replace(
         block,
         memory_bytes=peak_memory_bytes(),
+        compile_s=compile_s,
         untimed_s=monotonic() - began - block.elapsed_s,
         weather=weather.since(before),
     )

@@ -209,8 +209,12 @@ class Waves:
     @property
     def fewest_samples(self) -> int:
         """The smallest number of samples of the deciding objective that an arm has in one process."""
+        return self.fewest_samples_of(self._metric)
+
+    def fewest_samples_of(self, metric: Metric) -> int:
+        """Return the smallest number of samples of `metric` that an arm has in one process."""
         per_process = [
-            sum(len(samples_of(self._metric, block)) for block in blocks)
+            sum(len(samples_of(metric, block)) for block in blocks)
             for wave in self.waves
             for blocks in wave.values()
         ]

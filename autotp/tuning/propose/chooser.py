@@ -9,6 +9,7 @@ kept (Gardner et al., "Bayesian optimization with inequality constraints", ICML 
 """
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -69,23 +70,18 @@ class Chooser:
         """
         if len(outcomes) < AT_RANDOM or not len(self._features.dimensions):
             return int(self._rng.choice(left))
-        rows = self._learned_from(outcomes)
-        values = self._weighed(np.array([outcomes[row].values for row in rows.tolist()]))
-        excess = np.array([outcomes[row].excess for row in rows.tolist()])
-        sound = np.flatnonzero(excess <= 0.0)
-        best_first = np.argsort(-values, kind="stable")
-        looked_at = self._looked_at(
-            rows[best_first[np.isin(best_first, sound)] if len(sound) else best_first], left
-        )
+        known = self._known(outcomes)
+        values = self._weighed(known.values)
+        looked_at = self._looked_at(known.best_first(values), left)
         worth = np.ones(len(looked_at))
-        if len(sound):
-            standard = _Standard.of(values).values
-            mean, deviation = self._predict("value", rows, standard, pending, looked_at)
-            worth = _expected_improvement(mean, deviation, float(standard[sound].max()))
-        if len(sound) < len(rows):
-            scale = float(excess.std()) or 1.0
-            mean, deviation = self._predict("excess", rows, (excess - excess.mean()) / scale, pending, looked_at)
-            worth = worth * ndtr((-excess.mean() / scale - mean) / deviation)
+        if known.sound.any():
+            standard = _Standard.of(values)
+            mean, deviation = self._predict("value", known.rows, standard, pending, looked_at)
+            worth = _expected_improvement(mean, deviation, float(standard.values[known.sound].max()))
+        if not known.sound.all():
+            bounded = _Standard.of(known.excess)
+            mean, deviation = self._predict("excess", known.rows, bounded, pending, looked_at)
+            worth = worth * ndtr((bounded.of_value(0.0) - mean) / deviation)
         best = np.flatnonzero(worth >= worth.max() * (1.0 - TIES))
         return int(looked_at[self._rng.choice(best)])
 
@@ -109,36 +105,37 @@ class Chooser:
         several = any(len(outcome.values) > 1 for outcome in outcomes.values())
         if several or len(outcomes) < ENOUGH_TO_SAY or not len(self._features.dimensions):
             return None
-        rows = self._learned_from(outcomes)
-        values = np.array([outcomes[row].values[0] for row in rows.tolist()])
-        excess = np.array([outcomes[row].excess for row in rows.tolist()])
-        sound = excess <= 0.0
-        if not len(left) or not sound.any():
-            return 0.0 if sound.any() else None
-        standard = _Standard.of(values)
-        process = self._process("value", rows, standard.values)
-        left = self._looked_at(rows[np.argsort(-values, kind="stable")], left)
-        mean, deviation = process.predict(self._features.points[left])
-        known, _ = process.predict(self._features.points[rows[sound]])
-        threshold = max(float(known.max()), standard.of_value(beside)) + by / standard.unit
+        known = self._known(outcomes)
+        if not known.sound.any():
+            return None
+        if not len(left):
+            return 0.0
+        standard = _Standard.of(known.values[:, 0])
+        process = self._process("value", known.rows, standard)
+        left = self._looked_at(known.best_first(standard.values), left)
+        points = self._features.points
+        mean, deviation = process.predict(points[left])
+        reached, _ = process.predict(points[known.rows[known.sound]])
+        threshold = max(float(reached.max()), standard.of_value(beside)) + by / standard.unit
         promising = left[np.argsort(-(mean - threshold) / deviation, kind="stable")[:MOST_DRAWN]]
-        better = process.draw(self._features.points[promising], DRAWS, self._rng) > threshold
-        if not sound.all():
-            centre, spread = float(excess.mean()), float(excess.std())
-            bounded = self._process("excess", rows, (excess - centre) / spread)
-            better &= bounded.draw(self._features.points[promising], DRAWS, self._rng) <= -centre / spread
+        better = process.draw(points[promising], DRAWS, self._rng) > threshold
+        if not known.sound.all():
+            bounded = _Standard.of(known.excess)
+            excess = self._process("excess", known.rows, bounded)
+            better &= excess.draw(points[promising], DRAWS, self._rng) <= bounded.of_value(0.0)
         return float(better.any(axis=1).mean())
 
-    def _learned_from(self, outcomes: Mapping[int, Outcome]) -> Rows:
-        """Return the rows of the measurements to learn from: all, or the better half and a part of the others."""
+    def _known(self, outcomes: Mapping[int, Outcome]) -> "_Known":
+        """Return the measurements to learn from: all, or the better half and a part of the others."""
         rows = np.array(list(outcomes), dtype=np.int64)
-        if len(rows) <= MOST_LEARNED_FROM:
-            return rows
-        order = np.argsort([-min(outcome.values) for outcome in outcomes.values()], kind="stable")
-        kept = MOST_LEARNED_FROM // 2
-        others = self._rng.choice(order[kept:], size=MOST_LEARNED_FROM - kept, replace=False)
-        found: Rows = rows[np.concatenate([order[:kept], np.sort(others)])]
-        return found
+        if len(rows) > MOST_LEARNED_FROM:
+            order = np.argsort([-min(outcome.values) for outcome in outcomes.values()], kind="stable")
+            kept = MOST_LEARNED_FROM // 2
+            others = self._rng.choice(order[kept:], size=MOST_LEARNED_FROM - kept, replace=False)
+            rows = rows[np.concatenate([order[:kept], np.sort(others)])]
+        known = [outcomes[row] for row in rows.tolist()]
+        excess = np.array([outcome.excess for outcome in known])
+        return _Known(rows, np.array([outcome.values for outcome in known]), excess, excess <= 0.0)
 
     def _weighed(self, values: NDArray[np.float64]) -> Vector:
         """Return one value for each measurement; several objectives are weighed at random."""
@@ -160,30 +157,38 @@ class Chooser:
         return found
 
     def _predict(
-        self, what: str, rows: Rows, values: Vector, pending: Collection[int], looked_at: Rows
+        self, what: str, rows: Rows, known: "_Standard", pending: Collection[int], looked_at: Rows
     ) -> tuple[Vector, Vector]:
-        """Return mean and standard deviation at `looked_at`, given `values` at `rows` and what is pending."""
-        points = self._features.points
-        process = self._process(what, rows, values)
+        """Return mean and standard deviation at `looked_at`, given what is known at `rows` and what is pending."""
+        points, process = self._features.points, self._process(what, rows, known)
         if pending:
-            running = np.array(list(pending), dtype=np.int64)
-            believed, _ = process.predict(points[running])
-            process = self._process(what, np.concatenate([rows, running]), np.concatenate([values, believed]))
+            process = process.believing(points[np.array(list(pending), dtype=np.int64)])
         return process.predict(points[looked_at])
 
-    def _process(self, what: str, rows: Rows, values: Vector) -> GaussianProcess:
-        points, shape = self._features.points[rows], self._shape(what, rows, values)
-        return GaussianProcess(points, self._features.dimensions, values, shape)
-
-    def _shape(self, what: str, rows: Rows, values: Vector) -> Hyperparameters:
-        """Return the hyperparameters of the process for `what`, sought anew if much more is known."""
+    def _process(self, what: str, rows: Rows, known: "_Standard") -> GaussianProcess:
+        """Return the process for `what`; its hyperparameters are sought anew if much more is known than before."""
         points, dimensions = self._features.points[rows], self._features.dimensions
-        count, before = self._shapes.get(what, (0, None))
-        if before is None or len(rows) >= REFIT * count:
-            starts = [Hyperparameters.prior(int(dimensions.max()) + 1), *([before] if before else [])]
-            before = most_probable(points, dimensions, values, starts)
-            self._shapes[what] = (len(rows), before)
-        return before
+        count, shape = self._shapes.get(what, (0, None))
+        if shape is None or len(rows) >= REFIT * count:
+            starts = [Hyperparameters.prior(int(dimensions.max()) + 1), *([shape] if shape else [])]
+            shape = most_probable(points, dimensions, known.values, starts)
+            self._shapes[what] = (len(rows), shape)
+        return GaussianProcess(points, dimensions, known.values, shape)
+
+
+class _Known(NamedTuple):
+    """What was measured: rows, values (a column for each objective), excess, and which keep all bounds."""
+
+    rows: Rows
+    values: NDArray[np.float64]
+    excess: Vector
+    sound: NDArray[np.bool_]
+
+    def best_first(self, values: Vector) -> Rows:
+        """Return the rows that keep all bounds, or all rows if none does, by `values`, the best first."""
+        order = np.argsort(-values, kind="stable")
+        kept: Rows = self.rows[order[self.sound[order]] if self.sound.any() else order]
+        return kept
 
 
 class _Standard(msgspec.Struct, frozen=True):

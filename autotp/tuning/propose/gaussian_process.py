@@ -56,10 +56,16 @@ class GaussianProcess:
         self, points: Points, dimensions: NDArray[np.int64], values: Vector, hyperparameters: Hyperparameters
     ) -> None:
         self._points, self._dimensions, self._shape = points, dimensions, hyperparameters
+        self._values = values
         covariance = self._covariance(points, points)
         covariance[np.diag_indices(len(points))] += hyperparameters.noise**2 + _FLOOR
         self._factor = cholesky(covariance, lower=True)
         self._weights = cho_solve((self._factor, True), values)
+
+    def believing(self, points: Points) -> "GaussianProcess":
+        """Return the process as if what it expects at `points` had been measured there."""
+        values = np.concatenate([self._values, self.predict(points)[0]])
+        return GaussianProcess(np.concatenate([self._points, points]), self._dimensions, values, self._shape)
 
     def predict(self, points: Points) -> tuple[Vector, Vector]:
         """Return the mean and the standard deviation, without noise, at each of `points`."""

@@ -6,20 +6,17 @@ from statistics import fmean
 
 import msgspec
 
-from autotp.findings.interval import REPORTED_CONFIDENCE, Interval
 from autotp.findings.metric import METRICS, Metric
 from autotp.findings.ruling import Ruling
 from autotp.measuring.rounds.waves import AA, GRACE, Waves, WaveSchedule, plan_waves
-from autotp.measuring.samples.metrics import all_metrics
-from autotp.measuring.samples.statistics import DECIDING_CONFIDENCE, proven
 from autotp.measuring.verdict import Candidate, Measured, Verdict, judge, longer
-from autotp.tuning.constraints import broken, violations
 from autotp.tuning.deadlines import rounds_wanted, shortest_budget_s
 from autotp.tuning.events import FinalsBegan, FinalsEnded
 from autotp.tuning.race.race import BEHIND_CONFIDENCE, best_in, may_be_best
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.result.pareto import Point, front_of, knee_of
 from autotp.tuning.session import Session
+from autotp.tuning.stages.bounds import Bounds
 from autotp.tuning.study.study import Role
 
 MAX_FINALISTS = 2
@@ -167,10 +164,11 @@ def _decide(
             reason = f"the finals didn't fit into the budget: give {longer(shortest_s)}"
         verdict = Verdict(Ruling.UNKNOWN, reason=reason)
         return FinalsResult(verdict, finals, tuple(finalists), None, baselines.best)
+    bounds = Bounds(session.request.constraints, finals)
     rivals = [racer for racer in baselines.sound if racer.key not in finals.failures]
-    keeping = [rival for rival in rivals if _keeps(session, finals, rival.key)]
+    keeping = [rival for rival in rivals if bounds.keeps(rival.key)]
     floor = finals.noise_floor if len(finals.waves) > 1 else None
-    candidates = _candidates(session, finals, finalists, rivals)
+    candidates = _candidates(finals, bounds, finalists, rivals)
     for candidate in candidates:
         session.emit(
             FinalsEnded(
@@ -180,13 +178,13 @@ def _decide(
                 processes=len(finals.waves),
             )
         )
-    must_beat = [rival.key for rival in rivals if not _surely_breaks(session, finals, rival.key)]
+    must_beat = [rival.key for rival in rivals if not bounds.surely_breaks(rival.key)]
     verdict = judge(
         candidates,
         best_baseline=best,
         must_beat=must_beat,
         baseline_keeps=bool(keeping),
-        nearest=_nearest(session, finals, [*rivals, *(r for r in finalists if r.key not in finals.failures)]),
+        nearest=bounds.nearest([*rivals, *(r for r in finalists if r.key not in finals.failures)]),
         noise_floor=floor or float("inf"),
         metric=session.request.objective,
         measured=measured,
@@ -206,22 +204,24 @@ def _proven(
 ) -> dict[str, tuple[Metric, ...]]:
     """Return for each candidate that keeps the constraints the objectives in which it is proven to be faster."""
 
-    def is_faster(key: str, metric: Metric) -> bool:
-        floor = finals.noise_floor_in(metric)
-        gains = (finals.log_gains(key, baseline, metric) for baseline in must_beat)
-        return all(proven(of_processes, floor, len(candidates)) for of_processes in gains)
+    def is_faster(candidate: Candidate, metric: Metric) -> bool:
+        if finals.fewest_samples_of(metric) < metric.min_samples:
+            return False
+        gains = {baseline: finals.log_gains(candidate.key, baseline, metric) for baseline in must_beat}
+        in_metric = msgspec.structs.replace(candidate, log_gains=gains)
+        return in_metric.is_faster(must_beat, finals.noise_floor_in(metric), len(candidates))
 
-    objectives, keeping = session.request.objectives, (one for one in candidates if one.feasible)
-    return {one.key: tuple(metric for metric in objectives if is_faster(one.key, metric)) for one in keeping}
+    objectives, keeping = session.request.objectives, [one for one in candidates if one.feasible]
+    return {one.key: tuple(metric for metric in objectives if is_faster(one, metric)) for one in keeping}
 
 
-def _candidates(session: Session, finals: Waves, finalists: list[Racer], rivals: list[Racer]) -> list[Candidate]:
+def _candidates(finals: Waves, bounds: Bounds, finalists: list[Racer], rivals: list[Racer]) -> list[Candidate]:
     return [
         Candidate(
             key=racer.key,
             config=racer.config,
             log_gains={rival.key: finals.log_gains(racer.key, rival.key) for rival in rivals},
-            feasible=_surely_keeps(session, finals, racer.key),
+            feasible=bounds.surely_keeps(racer.key),
         )
         for racer in finalists
         if racer.key not in finals.failures
@@ -232,38 +232,6 @@ def _fallback(finals: Waves, baselines: list[Racer], best: str) -> Racer:
     """Return the baseline `best` if it is one of `baselines`, else the one with the largest gain in the finals."""
     alike = [racer for racer in baselines if racer.key == best]
     return max(alike or baselines, key=lambda racer: fmean(finals.log_gains(racer.key, best)))
-
-
-def _keeps(session: Session, finals: Waves, key: str) -> bool:
-    """Whether arm `key` keeps every constraint by the figures of all its processes."""
-    return not broken(session.request.constraints, finals.metrics(key))
-
-
-def _surely_keeps(session: Session, finals: Waves, key: str) -> bool:
-    """Whether the interval of arm `key` in each bounded metric lies within the bound."""
-    return all(times.high < 1.0 for times in _times_beyond(session, finals, key, REPORTED_CONFIDENCE))
-
-
-def _surely_breaks(session: Session, finals: Waves, key: str) -> bool:
-    """Whether arm `key` is proven to break a constraint, at the level at which gains are proven."""
-    return any(times.low > 1.0 for times in _times_beyond(session, finals, key, DECIDING_CONFIDENCE))
-
-
-def _times_beyond(session: Session, finals: Waves, key: str, confidence: float) -> list[Interval]:
-    """Return how many times beyond each bound arm `key` is."""
-    processes = [all_metrics(wave[key]) for wave in finals.waves]
-    return [constraint.times_beyond(processes, confidence) for constraint in session.request.constraints]
-
-
-def _nearest(session: Session, finals: Waves, racers: Sequence[Racer]) -> str:
-    """Return in words which of `racers` is the least beyond its bounds, and its figures."""
-    constraints = session.request.constraints
-    measured = {racer.key: finals.metrics(racer.key) for racer in racers}
-    nearest = min(
-        racers, key=lambda racer: max(violations(constraints, measured[racer.key]).values(), default=0.0)
-    )
-    figures = (f"{bound.spell(measured[nearest.key])} ({bound.text})" for bound in constraints)
-    return f"the nearest is {nearest.config}, with {' and '.join(figures)}"
 
 
 def _began(finalists: list[Racer], baselines: Baselines, schedule: WaveSchedule) -> FinalsBegan:

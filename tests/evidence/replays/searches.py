@@ -1,7 +1,7 @@
 """Searches over a table: ours, and what people would use instead.
 
-Each returns the rows in the order in which it measures them, each row once. `gp` and `smac` are there where their
-packages are installed, which autotp doesn't need.
+Each returns the rows in the order in which it measures them, each row once. `gp` is Optuna's, and there where
+torch is installed, which autotp doesn't need.
 """
 
 from collections.abc import Callable, Mapping

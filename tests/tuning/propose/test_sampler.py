@@ -1,6 +1,6 @@
 """The proposer: whole, new configs that can run here, and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import exp
 from pathlib import Path
 
@@ -15,15 +15,6 @@ from autotp.tuning.propose.sampler import SpaceSampler
 from tests.support.trees import Described, build
 
 Score = Callable[[Config], float | None]
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Keep Optuna's log of each trial out of the tests' output."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    yield
-    optuna.logging.set_verbosity(verbosity)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def racer(key: str, arm: Pretended) -> Racer:
 
 
 def ruled(
-    model: Path, latencies_s: dict[str, float], constraint: str, spread: float = 0.0
+    model: Path, latencies_s: dict[str, float], constraint: str, spread: float = 0.0, **given: Any
 ) -> tuple[FinalsResult, Baselines]:
     """Return the result of finals of hints and a candidate in six processes each, and the baselines."""
     finals = finals_of(latencies_s)
@@ -91,7 +92,7 @@ def ruled(
         twin = {AA: processes["hint"]}
         finals.waves.append({key: [block(latency_s)] for key, latency_s in (processes | twin).items()})
     bounds = (parse_constraint(constraint, tuple(METRICS.values())),)
-    session = simulated_tuning(made_up(0.0), {}, model, model.parent, constraints=bounds).session
+    session = simulated_tuning(made_up(0.0), {}, model, model.parent, constraints=bounds, **given).session
     racers = {key: racer(key, Pretended(latency_s)) for key, latency_s in latencies_s.items()}
     others = [one for key, one in racers.items() if key not in ("hint", "candidate")]
     baselines = Baselines(racers["hint"], tuple(others))
@@ -141,6 +142,16 @@ def test_what_may_break_a_bound_does_not_win(model: Path) -> None:
     fast = {"hint": 0.01, "candidate": 0.005}
     assert ruled(model, fast, "memory<2.02GB")[0].verdict.ruling is Ruling.WIN
     assert ruled(model, fast, "memory<2.02GB", spread=0.02)[0].verdict.ruling is Ruling.TIE
+
+
+def test_what_is_proven_in_another_objective_has_enough_samples_for_it(model: Path) -> None:
+    """Twice as fast in all of them; a process has 100 latencies, and a proof in p99 needs 500."""
+    objectives = tuple(METRICS[name] for name in ("throughput", "latency_p50", "latency_p99"))
+    fast = {"hint": 0.02, "candidate": 0.01}
+    result, _ = ruled(model, fast, "memory<2GB", objectives=objectives)
+    assert result.proven == {"candidate": objectives[:2]}
+    beyond, _ = ruled(model, fast, "memory<0.9GB", objectives=objectives)
+    assert beyond.proven == {}
 
 
 def test_nothing_that_keeps_the_constraint_is_unknown(model: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +48,6 @@ OBSERVED = Observed(
     output_error=OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True),
     properties={"NUM_STREAMS": "1"},
 )
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Keep Optuna's log of each study out of the tests' output."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    yield
-    optuna.logging.set_verbosity(verbosity)
 
 
 @pytest.fixture

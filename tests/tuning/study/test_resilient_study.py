@@ -4,7 +4,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -40,7 +39,6 @@ def proposer(tmp_path: Path) -> SpaceSampler:
 @pytest.fixture
 def recorded(tmp_path: Path, proposer: SpaceSampler) -> OptunaStudy:
     """A study in Optuna that proved something in an earlier call."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     (tmp_path / "m.xml").write_text("<net/>")
     study = OptunaStudy.open(built(tmp_path / "m.xml", out=tmp_path), {}, proposer)
     study.note(tuned={"earlier": 1})
