@@ -227,7 +227,7 @@ def test_a_terminal_that_closes_leaves_a_study_and_a_file(tmp_path: Path) -> Non
 def test_a_reader_that_leaves_does_not_end_a_tuning(form: tuple[str, ...], tmp_path: Path) -> None:
     """`autotp tune … | head -1`, and under nohup a terminal that closes: on to the verdict and its exit code."""
     model, out = matmul_model(tmp_path), tmp_path / "out"
-    argv = ["nohup", *TUNE, str(model), "--out", str(out), "--trials", "1", "--budget", "4s", *form]
+    argv = ["nohup", *TUNE, str(model), "--out", str(out), "--trials", "1", "--budget", "1s", *form]
     with subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
