@@ -77,7 +77,7 @@ def test_an_interrupt_leaves_a_study_and_a_file(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        autotp.tune(model, budget_s=60, trials=1, out=tmp_path, study="s", listener=interrupt)
+        autotp.tune(model, budget_s=15, trials=1, out=tmp_path, study="s", listener=interrupt)
     assert read_tuned(tmp_path / "tuned.yaml").profiles[0].result.verdict == "unknown"
     study = optuna.load_study(study_name="s", storage=f"sqlite:///{tmp_path / 'study.db'}")
     assert not study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING))
@@ -113,7 +113,7 @@ def test_a_call_that_cannot_tell_keeps_what_an_earlier_one_proved(model: Path, t
 
 def test_a_constraint_is_kept_by_what_ships_or_nothing_is_claimed(model: Path, tmp_path: Path) -> None:
     """A bound that nothing can keep ends in UNKNOWN, never in a WIN or TIE for what breaks it."""
-    autotp.tune(model, budget_s=8, trials=2, constraints="latency_p99<1us", out=tmp_path)
+    autotp.tune(model, budget_s=3, trials=2, constraints="latency_p99<1us", out=tmp_path)
     result = read_tuned(tmp_path / "tuned.yaml").profiles[0].result
     assert result.verdict == "unknown"
 
