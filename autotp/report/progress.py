@@ -21,6 +21,7 @@ from autotp.tuning.events import (
     FinalsEnded,
     NoiseMeasured,
     PlayOffBegan,
+    SweepEnded,
     TuningBegan,
     VerdictReached,
     Waiting,
@@ -111,6 +112,12 @@ def _(event: ChanceLeft) -> list[str]:
     return [
         f"chance    {event.chance * 100:.0f} % that anything better by {gain} is left; {event.measured} measured"
     ]
+
+
+@describe_event.register
+def _(event: SweepEnded) -> list[str]:
+    times = "once" if event.processes == 1 else f"in {event.processes} processes each"
+    return [f"sweep     {event.configs} configs measured {times}"]
 
 
 @describe_event.register

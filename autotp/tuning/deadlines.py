@@ -5,6 +5,7 @@ reported then, with the shortest one that can.
 """
 
 from collections.abc import Sequence
+from math import ceil
 
 import msgspec
 
@@ -36,10 +37,9 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     finals_s: float
     good_finals_s: float
 
-    @property
-    def least_search_s(self) -> float:
-        """The search of a single candidate."""
-        return self.rounds_s + self.candidate_s
+    def search_s(self, candidates: int = 1) -> float:
+        """The search of so many candidates, as many as may run side by side."""
+        return ceil(candidates / ARMS_AT_ONCE) * self.rounds_s + candidates * self.candidate_s
 
 
 def needs(session: Session, baselines: Sequence[Racer]) -> Needs:
@@ -64,7 +64,7 @@ def rounds_wanted(race: Race, objective: Metric, racers: Sequence[Racer]) -> Rou
 def before_search(session: Session, baselines: Sequence[Racer]) -> float:
     """Return when the search must begin at the latest to leave time for one candidate and for the finals."""
     needed = needs(session, baselines)
-    return session.budget.at(1.0) - needed.finals_s - needed.least_search_s
+    return session.budget.at(1.0) - needed.finals_s - needed.search_s()
 
 
 def judged_until(session: Session, baselines: Sequence[Racer], until: float) -> int:
@@ -81,14 +81,16 @@ def judged_until(session: Session, baselines: Sequence[Racer], until: float) -> 
 def search_until(session: Session, baselines: Sequence[Racer]) -> float:
     """Return when the search must end.
 
-    It gets a share of the budget, or less if the finals need more, but enough for one candidate. If the finals
-    can't be done in any case, the search keeps its share: a later call can resume from what it finds.
+    It gets a share of the budget (all of it if it is exhaustive), or less if the finals need more, but enough for
+    one candidate. If the finals can't be done in any case, the search keeps its share: a later call can resume
+    from what it finds.
     """
     needed, budget = needs(session, baselines), session.budget
     now, end = budget.now(), budget.at(1.0)
-    share = max(now + LEAST_SEARCH_SHARE * (end - now), min(budget.at(SEARCH_SHARE), end - needed.good_finals_s))
+    latest = end if session.request.exhaustive else budget.at(SEARCH_SHARE)
+    share = max(now + LEAST_SEARCH_SHARE * (end - now), min(latest, end - needed.good_finals_s))
     if not _is_hopeless(session, needed):
-        share = max(now + needed.least_search_s, min(share, end - needed.finals_s))
+        share = max(now + needed.search_s(), min(share, end - needed.finals_s))
     return min(end, share)
 
 
@@ -96,14 +98,14 @@ def _is_hopeless(session: Session, needed: Needs) -> bool:
     return needed.finals_s > HOPELESS * (session.budget.at(1.0) - session.budget.now())
 
 
-def shortest_budget_s(session: Session, baselines: Sequence[Racer]) -> float:
-    """Return about the shortest budget that holds what is done so far and a verdict against `baselines`."""
+def shortest_budget_s(session: Session, baselines: Sequence[Racer], candidates: int = 1) -> float:
+    """Return about the shortest budget for what is done so far, so many `candidates`, and a verdict."""
     needed = needs(session, baselines)
-    return session.budget.elapsed_s() + SPARE_TIME * (needed.least_search_s + needed.finals_s)
+    return session.budget.elapsed_s() + SPARE_TIME * (needed.search_s(candidates) + needed.finals_s)
 
 
-def check_budget(session: Session, baselines: Sequence[Racer]) -> None:
-    """Report it if the rest of the budget is too short for a verdict against `baselines`."""
-    shortest_s = shortest_budget_s(session, baselines)
+def check_budget(session: Session, baselines: Sequence[Racer], candidates: int = 1) -> None:
+    """Report it if the rest of the budget is too short for so many candidates and a verdict."""
+    shortest_s = shortest_budget_s(session, baselines, candidates)
     if shortest_s > SPARE_TIME * session.budget.total_s:
         session.emit(BudgetTooShort(budget_s=session.budget.total_s, shortest_s=shortest_s))

@@ -124,6 +124,13 @@ class ChanceLeft(Event, frozen=True, tag="chance"):
     measured: int
 
 
+class SweepEnded(Event, frozen=True, tag="sweep"):
+    """In an exhaustive search, each of so many `configs` has been measured in so many `processes`."""
+
+    configs: int
+    processes: int
+
+
 class PlayOffBegan(Event, frozen=True, tag="play_off"):
     """More candidates may be the best than the finals have room for, so these race again."""
 

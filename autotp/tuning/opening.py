@@ -54,6 +54,11 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     topology: Topology
     best_elsewhere: tuple[Config, ...] = ()
 
+    @property
+    def least_candidates(self) -> int:
+        """How many candidates the search must measure at least."""
+        return self.space.census().effective_configs if self.session.request.exhaustive else 1
+
 
 def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> tuple[Tuning, optuna.Study]:
     """Check the model, the space and the study, then create the folder, the study and the session.

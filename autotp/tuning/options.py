@@ -78,6 +78,14 @@ class TuneOptions(JobOptions, total=False):
         float, Flag(Form.SECONDS, "Total wall time, final measurements included.", default=BUDGET_S)
     ]
     trials: Annotated[int | None, Flag(Form.COUNT, "Largest number of configs to measure in the search.")]
+    exhaustive: Annotated[
+        bool,
+        Flag(
+            Form.SWITCH,
+            "Measure every config that may differ, equally often, for the whole of the budget; drop none.",
+            default=False,
+        ),
+    ]
     cpus: Annotated[Sequence[int] | None, Flag(Form.CPUS, "Use only these CPUs, for example 0-3.", "LIST")]
     tolerance: Annotated[float | None, Flag(Form.NUMBER, "Largest accepted absolute error of outputs.")]
     allow_precision: AllowPrecision

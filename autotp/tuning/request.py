@@ -49,6 +49,7 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Config | None = None
     warm_start: Path | None = None
     trials: int | None = None
+    exhaustive: bool = False
     shapes: dict[str, Shape] = {}
     cpus: tuple[int, ...] | None = None
     tolerance: float | None = None
@@ -122,6 +123,7 @@ def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
         warm_start=None if warm_start is None else Path(warm_start),
         budget_s=budget_s,
         trials=options.get("trials"),
+        exhaustive=options.get("exhaustive", False),
         shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
         cpus=None if cpus is None else tuple(cpus),
         tolerance=options.get("tolerance"),

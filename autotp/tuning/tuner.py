@@ -27,10 +27,13 @@ from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult, build_tuned
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, race_baselines, retire_baseline
+from autotp.tuning.stages.candidates import Candidates, first_configs
+from autotp.tuning.stages.exhaustive import measure_all
 from autotp.tuning.stages.finals import FinalsResult, final_metrics, run_finals, skip_finals
 from autotp.tuning.stages.noise import measure_noise
 from autotp.tuning.stages.playoff import play_off
-from autotp.tuning.stages.search import Search, first_configs
+from autotp.tuning.stages.search import search
+from autotp.tuning.study.study import Trial
 
 
 def run(request: TuneRequest, listener: Listener) -> optuna.Study:
@@ -84,7 +87,7 @@ def run_stages(tuning: Tuning) -> FinalsResult:
     try:
         session.emit(first_event(tuning))
         baselines = race_baselines(session)
-        check_budget(session, baselines.sound)
+        check_budget(session, baselines.sound, tuning.least_candidates)
         smallest_gain = measure_noise(session, baselines)
         session.bench.clock.tighten()
         result = _search_and_decide(tuning, baselines, smallest_gain)
@@ -102,20 +105,35 @@ def run_stages(tuning: Tuning) -> FinalsResult:
 def _search_and_decide(tuning: Tuning, baselines: Baselines, smallest_gain: float) -> FinalsResult:
     """Search for configs faster than `baselines`, then measure the best of them in the finals."""
     session = tuning.session
-    first = first_configs(session, tuning.proposer, tuning.space.topology, tuning.best_elsewhere)
-    search = Search(session, tuning.proposer, baselines, first, smallest_gain)
+    candidates = _candidates(tuning, baselines)
     until = search_until(session, baselines.sound)
-    search.run(until)
-    survivors = play_off(session, search.survivors, baselines, until)
+    if session.request.exhaustive:
+        survivors = measure_all(session, candidates, baselines, until)
+    else:
+        search(session, candidates, baselines, smallest_gain, until)
+        survivors = play_off(session, candidates.survivors, baselines, until)
     for racer in baselines.sound:
         retire_baseline(session, racer)
-    if reason := search.nothing_measured:
+    if reason := candidates.nothing_measured:
         result = skip_finals(session, baselines, reason)
     else:
         result = run_finals(session, survivors, baselines)
     session.study.abandon()
-    session.study.note(aliases=search.aliases, spent_s=session.bench.clock.spent_s)
+    session.study.note(aliases=candidates.aliases, spent_s=session.bench.clock.spent_s)
     return result
+
+
+def _candidates(tuning: Tuning, baselines: Baselines) -> Candidates:
+    """Return what is to be searched: what is tried first, then what is proposed, or all the others at random."""
+    session, proposer = tuning.session, tuning.proposer
+    first = first_configs(session, proposer, tuning.space.topology, tuning.best_elsewhere)
+
+    def draw() -> tuple[Trial, Config]:
+        config = proposer.draw()
+        return session.study.begin_known(config), config
+
+    propose = draw if session.request.exhaustive else session.study.propose
+    return Candidates(session, proposer, baselines, first, propose)
 
 
 def _weather_counts(*parts: RepeatLimit) -> WeatherCounted:

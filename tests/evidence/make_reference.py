@@ -16,6 +16,10 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     effective      predicted effective configs against OpenVINO on pretended machines
     merging        how long a space of a million configs takes to bind and merge
     rounds         real rounds of arms that don't differ, the noise of what follows
+    tables         every config of a space, measured on real models (the last needs the extra `genai`)
+    recorded_tables  whole tunings beside their rivals on those tables, with their noise and costs
+    landscape      how the search scales, on a generated landscape (an analytic model)
+    proposing      what proposing costs as a study grows to a thousand trials
     public_tables  our proposer beside its rivals on public tables (they lie in ../shared/tables)
     races          thousands of whole tunings simulated on those rounds: false wins, power, coverage
     real_races     a hint against itself, forty times
@@ -45,12 +49,14 @@ from pathlib import Path
 from time import monotonic
 
 from tests.evidence.count_demo_wins import PLACES
+from tests.evidence.record_table import RECORDINGS
 from tests.support.real_models import language_model, real_model
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "results" / "reference"
 TUNED = Path("results") / "reference" / "rec" / "tuned.yaml"
 PUBLIC_TABLES = Path("..") / "shared" / "tables"
+RECORDED_TABLES = Path("results") / "reference" / "tables"
 OUTPUT_KEPT = 2000  # characters of a script that ended without an outcome
 BUDGET_S = 120
 RECORDED = ("rec", "cls", "demo")
@@ -171,6 +177,12 @@ def record_rounds() -> bool:
     return not any(codes)
 
 
+def record_tables() -> bool:
+    """Record a table of each model."""
+    reached = [keep_outcome("record_table", name, out=f"tables/{name}") for name in RECORDINGS]
+    return all(reached)
+
+
 def simulate_races() -> bool:
     """Simulate whole tunings on what was recorded."""
     recordings = [Path("results/reference/rounds") / f"{model}.npz" for model in RECORDED]
@@ -204,6 +216,12 @@ STEPS: dict[str, Callable[[], bool]] = {
     "effective": lambda: keep_outcome("sweep_effective", out="effective"),
     "merging": lambda: keep_outcome("measure_merging", out="merging"),
     "rounds": record_rounds,
+    "tables": record_tables,
+    "recorded_tables": lambda: keep_outcome(
+        "replay_recorded", RECORDED_TABLES, "--seeds", "100", out="search/recorded_tables"
+    ),
+    "landscape": lambda: keep_outcome("search_landscape", out="search/landscape"),
+    "proposing": lambda: keep_outcome("measure_proposing", out="search/proposing"),
     "public_tables": lambda: keep_outcome("replay_public", PUBLIC_TABLES, out="search/public_tables"),
     "races": simulate_races,
     "real_races": lambda: keep_outcome("race_real", "cls", out="real_races"),

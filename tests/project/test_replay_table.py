@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.evidence.replay_table import main
-from tests.evidence.replays.searches import available
+from tests.evidence.replays.searches import available, measured
 from tests.evidence.replays.tables import read_table
 
 TEXTS = """mode , size ,Time-,Speed+
@@ -47,7 +47,8 @@ def test_a_table_is_read_as_it_is_meant(texts: Path) -> None:
 def test_each_search_measures_each_row_once(search: str, texts: Path, tmp_path: Path) -> None:
     """As many as it was given, or all that there are."""
     for path, objective, most, count in ((texts, "Time-", 9, 4), (grid(tmp_path / "grid.csv"), "Rate+", 20, 20)):
-        order = available()[search](read_table(path, objective), most, 0)
+        table = read_table(path, objective)
+        order = measured(available()[search](table.columns, 0), table.scores, most)
         assert len(order) == len(set(order)) == count
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from autotp.findings.metric import METRICS
 from autotp.measuring.failure import ArmFailure
+from autotp.measuring.jobs.bench import Bench
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.watchdog import PhaseClock
@@ -34,11 +35,14 @@ from autotp.topology.probe import Topology, probe
 from autotp.tuning.budget import Budget
 from autotp.tuning.events import Event
 from autotp.tuning.opening import Tuning
+from autotp.tuning.propose.proposer import Proposer
+from autotp.tuning.race.racer import Baselines
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session
+from autotp.tuning.stages.candidates import Candidates, first_configs
 from autotp.tuning.stages.finals import FinalsResult
 from autotp.tuning.study.block_columns import Row
-from autotp.tuning.study.study import PastTrial, Role, Trial
+from autotp.tuning.study.study import PastTrial, Role, Study, Trial
 from autotp.tuning.tuner import run_stages
 from tests.support.replayed import Clock, Processes, Recording, ReplayedArm
 
@@ -251,20 +255,32 @@ def simulated_tuning(
         seed: of all random numbers.
         given: other fields of the request, such as `budget_s`.
     """
-    request = TuneRequest(
-        files=locate(model),
-        name="simulated",
-        out=out,
-        space=_space(),
-        workload=ClosedLoop(seed=seed),
-        **{"objectives": (METRICS["throughput"],), "budget_s": 300.0, **given},
-    )
+    request = simulated_request(model, out, seed, **given)
     clock, rng = Clock(), random.Random(request.seed)
     listed = [config for config in speeds if config not in HINTS]
     proposer = ListedProposer(rng.sample(listed, len(listed)))
-    bench, budget = SimulatedBench(recording, speeds, clock, rng), Budget.start(request.budget_s, clock)
-    session = Session(request, _bound().topology.envelope, SimulatedStudy(proposer), bench, budget, _ignore)
+    bench = SimulatedBench(recording, speeds, clock, rng)
+    return assembled(request, clock, bench, proposer, SimulatedStudy(proposer))
+
+
+def simulated_request(model: Path, out: Path, seed: int, **given: Any) -> TuneRequest:
+    """Return the request of a simulated tuning; `given` are other fields than these."""
+    usual = {"objectives": (METRICS["throughput"],), "budget_s": 300.0, "workload": ClosedLoop(seed=seed)}
+    return TuneRequest(files=locate(model), name="simulated", out=out, space=_space(), **{**usual, **given})
+
+
+def assembled(request: TuneRequest, clock: Clock, bench: Bench, proposer: Proposer, study: Study) -> Tuning:
+    """Return a tuning of these parts that is ready to run."""
+    budget = Budget.start(request.budget_s, clock)
+    session = Session(request, _bound().topology.envelope, study, bench, budget, _ignore)
     return Tuning(session=session, proposer=proposer, space=_bound(), topology=_topology())
+
+
+def candidates_in(tuning: Tuning, baselines: Baselines) -> Candidates:
+    """Return the candidates of a simulated tuning, to be tried in the order of its list."""
+    session, proposer = tuning.session, tuning.proposer
+    first = first_configs(session, proposer, tuning.space.topology, ())
+    return Candidates(session, proposer, baselines, first, session.study.propose)
 
 
 def trials_of(session: Session) -> list[SimulatedTrial]:
@@ -278,13 +294,18 @@ def simulate(
 ) -> Simulated:
     """Run a `simulated_tuning` and return its result."""
     tuning = simulated_tuning(recording, speeds, model, out, **given)
-    with mock.patch.object(noise, "LENGTHS_S", (BLOCK_S,)):
-        result = run_stages(tuning)
+    result = run_simulated(tuning)
     session, finalists = tuning.session, {racer.key for racer in result.finalists}
     dropped = frozenset(trial.config for trial in trials_of(session) if trial.dropped)
     keys = {key for wave in result.finals.waves for key in wave} - finalists - {AA}
     best = session.race.baseline.key
     return Simulated(result, (best, *sorted(keys - {best})), dropped, session.budget.elapsed_s())
+
+
+def run_simulated(tuning: Tuning) -> FinalsResult:
+    """Run all stages; blocks have the length that they were recorded with."""
+    with mock.patch.object(noise, "LENGTHS_S", (BLOCK_S,)):
+        return run_stages(tuning)
 
 
 def _ignore(event: Event) -> None:

@@ -66,7 +66,7 @@ def test_the_search_leaves_the_finals_what_a_verdict_needs(model: Path, tmp_path
         session = tuning(model, tmp_path, budget_s, 0.2).session
         baselines = race_baselines(session)
         needed, until = needs(session, baselines.sound), search_until(session, baselines.sound)
-        assert until - session.budget.now() >= needed.least_search_s
+        assert until - session.budget.now() >= needed.search_s()
         assert session.budget.at(1.0) - until >= needed.finals_s - 1e-9
     assert until == pytest.approx(session.budget.at(0.55))
 
@@ -87,7 +87,7 @@ def test_candidates_are_counted_by_their_time_to_be_judged(model: Path, tmp_path
     needed, now = needs(session, sound), session.budget.now()
     counts = [
         judged_until(session, sound, now + seconds)
-        for seconds in (-1.0, needed.least_search_s * 1.01, needed.least_search_s + needed.candidate_s * 1.01, 1e9)
+        for seconds in (-1.0, needed.search_s() * 1.01, needed.search_s() + needed.candidate_s * 1.01, 1e9)
     ]
     assert counts == [0, 1, 2, 3]
 

@@ -170,12 +170,12 @@ class WorkerBench:
         began = monotonic()
         arms = [self.arm(config) for config in configs]
         failures = start_together(arms)
-        if arms:
-            checks_s = max((started.check_s for arm in arms for started in arm.started), default=0.0)
-            self.arm_start_s = max(self.arm_start_s, (monotonic() - began - checks_s) / len(arms))
+        checks_s = max((started.check_s for arm in arms for started in arm.started), default=0.0)
+        start_s = (monotonic() - began - checks_s) / max(1, len(arms))
+        self.arm_start_s = max(self.arm_start_s, start_s)
         outcomes: list[tuple[Arm, Outcome]] = []
         for index, (config, arm) in enumerate(zip(configs, arms, strict=True)):
-            outcome: Outcome = failures[index] if index in failures else self._observe(config, arm)
+            outcome: Outcome = failures[index] if index in failures else self._observe(config, arm, start_s)
             if isinstance(outcome, Observed) and gated:
                 outcome = self.wrong_output(config, outcome) or outcome
             if isinstance(outcome, ArmFailure):
@@ -206,7 +206,7 @@ class WorkerBench:
             self._controls[key] = run_control(self._workers, control)
         return prove_split(seen, self._controls[key], control.sockets)
 
-    def _observe(self, config: Config, arm: Arm) -> Outcome:
+    def _observe(self, config: Config, arm: Arm, start_s: float) -> Outcome:
         started = arm.started[0]
         try:
             proof = self.proof(config, activity_of(arm)) if config.tensor_parallel else None
@@ -223,6 +223,7 @@ class WorkerBench:
             predicted=self._predict(config),
             unreported=self._predictor.unreported_settings(config),
             copy_s=started.copy_s,
+            start_s=start_s,
         )
 
     def _predict(self, config: Config) -> Effective:

@@ -19,7 +19,11 @@ DISTINCTIVE = tuple(
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What was observed of a started arm. Arms with equal `key` are aliases."""
+    """What was observed of a started arm. Arms with equal `key` are aliases.
+
+    `start_s` is how long it took to start and warm up, without comparing outputs; of arms that start side by side,
+    each has its share.
+    """
 
     effective: Effective
     masks: tuple[Mask, ...] | None
@@ -29,6 +33,7 @@ class Observed(msgspec.Struct, frozen=True):
     predicted: Effective = Effective()
     unreported: Config = Config()  # knobs whose effect no property shows
     copy_s: float | None = None
+    start_s: float | None = None
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -18,9 +18,9 @@ def encode_blocks(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """Yield one JSON value for every `MAX_BLOCKS` rows.
 
     Each value holds columns. With one integer per block: `process`, `round`, `count`, `memory_bytes`. With one
-    64-bit float per block: `elapsed_s`, `compile_s`. Samples are 32-bit floats, those of all blocks one after the
-    other: `latencies_s`, and for a language model `first_tokens_s` and `second_tokens_s`. The columns `latencies`,
-    `first_tokens` and `second_tokens` say how many of them each block has.
+    64-bit float per block: `elapsed_s`, `untimed_s`, `compile_s`. Samples are 32-bit floats, of all blocks one
+    after the other: `latencies_s`, and for a language model `first_tokens_s` and `second_tokens_s`. The columns
+    `latencies`, `first_tokens` and `second_tokens` say how many of them each block has.
     """
     for start in range(0, len(rows), MAX_BLOCKS):
         part = rows[start : start + MAX_BLOCKS]
@@ -31,6 +31,7 @@ def encode_blocks(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
             "count": _pack([block.count for block in blocks], "<i4"),
             "memory_bytes": _pack([block.memory_bytes for block in blocks], "<i8"),
             "elapsed_s": _pack([block.elapsed_s for block in blocks], "<f8"),
+            "untimed_s": _pack([block.untimed_s for block in blocks], "<f8"),
             "compile_s": _pack([block.compile_s for block in blocks], "<f8"),
             **{key: packed for name in SAMPLES for key, packed in _pack_samples(name, blocks)},
         }
@@ -48,6 +49,7 @@ def decode_blocks(value: dict[str, Any]) -> list[Row]:
                 count=columns["count"][i],
                 elapsed_s=columns["elapsed_s"][i],
                 memory_bytes=columns["memory_bytes"][i],
+                untimed_s=columns["untimed_s"][i],
                 compile_s=columns["compile_s"][i],
                 latencies_s=latencies_s,
                 first_tokens_s=first_tokens_s,

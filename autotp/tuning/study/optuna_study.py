@@ -122,6 +122,7 @@ class OptunaStudy:
             proof=observed.proof or {"state": "none"},
             affinity=observed.masks,
             output_error=observed.output_error,
+            start_s=observed.start_s,
         )
 
     def alias(self, trial: Trial, of: int) -> None:

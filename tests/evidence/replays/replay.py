@@ -12,7 +12,7 @@ from unittest import mock
 
 import numpy as np
 
-from tests.evidence.replays.searches import available
+from tests.evidence.replays.searches import available, measured
 from tests.evidence.replays.tables import Table, read_table
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -68,7 +68,8 @@ def _searched(tasks: Sequence[_Task], jobs: int) -> list[list[int]]:
 
 
 def _search(path: str, objective: str, evaluations: int, name: str, seed: int) -> list[int]:
-    return available()[name](_table(path, objective), evaluations, seed)
+    table = _table(path, objective)
+    return measured(available()[name](table.columns, seed), table.scores, evaluations)
 
 
 @cache

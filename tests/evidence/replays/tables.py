@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotp.errors import InputError
-from autotp.tuning.propose.features import Column, Features
+from autotp.tuning.propose.features import Column
 
 MISSING = {"", "?", "nan", "none"}  # in lower case
 GOALS = ("+", "-")  # more is better, less is better
@@ -31,11 +31,6 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     columns: tuple[Column, ...]
     values: NDArray[np.float64]
     maximize: bool
-
-    @cached_property
-    def features(self) -> Features:
-        """Where the rows lie."""
-        return Features.of(self.columns)
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:

@@ -15,12 +15,12 @@ from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import race_baselines
 from autotp.tuning.stages.finals import MAX_FINALISTS, _choose_finalists
 from autotp.tuning.stages.playoff import play_off
-from autotp.tuning.stages.search import Search, first_configs
+from autotp.tuning.stages.search import search
 from autotp.tuning.study.study import Role
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
 from tests.support.replayed import ReplayedArm
-from tests.support.simulated import SimulatedBench, candidates, simulated_tuning, trials_of
+from tests.support.simulated import SimulatedBench, candidates, candidates_in, simulated_tuning, trials_of
 
 CONFIGS = candidates(6)
 
@@ -38,10 +38,9 @@ def searched(
     speeds = dict.fromkeys(CONFIGS, 1.0) | {CONFIGS[0]: fastest}
     tuning = simulated_tuning(made_up(noise), speeds, model, out, seed=1)
     baselines = race_baselines(tuning.session)
-    first = first_configs(tuning.session, tuning.proposer, tuning.space.topology, ())
-    search = Search(tuning.session, tuning.proposer, baselines, first, 1.01)
-    search.run(inf)
-    return tuning.session, search.survivors, baselines
+    found = candidates_in(tuning, baselines)
+    search(tuning.session, found, baselines, 1.01, inf)
+    return tuning.session, found.survivors, baselines
 
 
 def test_equals_race_on_until_the_time_is_over(model: Path, tmp_path: Path) -> None:

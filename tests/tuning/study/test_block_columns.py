@@ -19,6 +19,7 @@ rows = st.lists(
             Block,
             count=st.integers(1, 10**6),
             elapsed_s=st.floats(1e-7, 1e3),
+            untimed_s=st.floats(0, 1e3),
             latencies_s=st.lists(seconds, max_size=5).map(tuple),
             first_tokens_s=st.lists(seconds, max_size=2).map(tuple),
             second_tokens_s=st.lists(seconds, max_size=5).map(tuple),
