@@ -102,13 +102,20 @@ class UnmeasuredHint(_Part, frozen=True):
     reason: str
 
 
+class KnobEffect(_Part, frozen=True):
+    """How many times better the tuned config is with these settings than with OpenVINO's choice of them alone."""
+
+    settings: dict[str, Any]
+    gain: Interval
+
+
 class Result(_Part, frozen=True):
     """The verdict and the evidence for it.
 
-    `verdict` is never LOSE. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline. The last four
+    `verdict` is never LOSE. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline. The last five
     keys are optional: `reason` says why the verdict isn't clearer, `others` holds the gains in metrics that are no
-    objectives, `left_out` lists objectives whose best candidate wasn't in the finals, and `unmeasured` the hints
-    that the verdict doesn't cover because they failed.
+    objectives, `left_out` lists objectives whose best candidate wasn't in the finals, `unmeasured` the hints that
+    the verdict doesn't cover because they failed, and `effects` what single knobs do, by the search alone.
     """
 
     verdict: Ruling
@@ -121,6 +128,7 @@ class Result(_Part, frozen=True):
     others: dict[str, Interval] | msgspec.UnsetType = msgspec.UNSET
     left_out: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     unmeasured: tuple[UnmeasuredHint, ...] | msgspec.UnsetType = msgspec.UNSET
+    effects: tuple[KnobEffect, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ParetoPoint(_Part, frozen=True):

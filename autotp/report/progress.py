@@ -1,11 +1,12 @@
 """The events of a tuning as lines of text."""
 
+from collections.abc import Sequence
 from functools import singledispatch
 from pathlib import Path
 
 from autotp.deploy.guard import model_files_path
 from autotp.deploy.headline import cannot_tell, headline, proof_words
-from autotp.deploy.tuned import Tuned
+from autotp.deploy.tuned import KnobEffect, Tuned
 from autotp.findings.interval import Interval
 from autotp.findings.proof import ProofState
 from autotp.findings.ruling import Ruling
@@ -76,8 +77,9 @@ def _(event: BaselinesRaced) -> list[str]:
 @describe_event.register
 def _(event: BudgetTooShort) -> list[str]:
     given, shortest = spell_seconds(event.budget_s), spell_seconds(event.shortest_s)
-    needed = f"a verdict here takes at least about {shortest}: --budget {spell_budget(event.shortest_s)}"
-    return [f"budget    {given} is too short; {needed}"]
+    each = f"a start takes {spell_seconds(event.start_s)} and a block {spell_seconds(event.block_s)}"
+    needed = f"so a verdict takes at least about {shortest}: --budget {spell_budget(event.shortest_s)}"
+    return [f"budget    {given} is too short: {each}, {needed}"]
 
 
 @describe_event.register
@@ -146,7 +148,15 @@ def _(event: VerdictReached) -> list[str]:
         found = f"{result.verdict.upper()}: {cannot_tell(event.tuned, result)}."
         return ["", found, f"     Why: {result.reason}.", f"     {_stays(event.path, event.kept)}"]
     found, evidence, _ = headline(event.tuned).splitlines()
-    return ["", f"{result.verdict.upper()}: {found}", f"     {evidence}", f"     Written to {event.path}."]
+    effects = _effects(result.effects or ())
+    lines = ["", f"{result.verdict.upper()}: {found}", f"     {evidence}", *effects]
+    return [*lines, f"     Written to {event.path}."]
+
+
+def _effects(effects: Sequence[KnobEffect]) -> list[str]:
+    """Return a line that says what single knobs do, if any is known."""
+    each = "; ".join(f"{spell_config(effect.settings)} {_times(effect.gain).strip()}" for effect in effects)
+    return [f"     What single settings do, by the search alone: {each}."] if each else []
 
 
 def _stays(path: str, kept: Tuned) -> str:

@@ -16,7 +16,7 @@ from autotp.space.knobs.table import Word
 from autotp.space.limits.affinity import AFFINITY_KNOBS, affinity, nodes_spanned, sockets_spanned
 from autotp.space.limits.quota import THREADS, beyond_quota, threads_within, with_bounded_threads
 from autotp.space.limits.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, value_dropped
-from autotp.space.schema.choices import BoundKnob, Choice
+from autotp.space.schema.choices import BoundKnob, Choice, config_of
 from autotp.space.schema.conditions import resolve_conditions
 from autotp.space.schema.space_file import Item, KnobSpec, Space
 from autotp.topology.probe import Topology
@@ -66,6 +66,20 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def why_not(self, config: Config) -> str | None:
         """Return why `config` can't run on this machine or has no effect, None if it can and has."""
         return next((reason for rule in self._rules() if (reason := rule.why_not(config))), None)
+
+    def number(self, config: Config) -> int | None:
+        """Return the number of `config`'s effective config; None if it isn't in the space or can't run."""
+        if self.why_not(config) is not None:
+            return None
+        return self.merged.find(self.predictor.identity(config))
+
+    def reset(self, config: Config, name: str) -> Config:
+        """Return `config` with knob `name` left to OpenVINO, and without knobs that are chosen only with it."""
+        kept: dict[str, Choice] = {}
+        for knob in self.knobs:
+            is_kept = knob.name != name and knob.active(kept)
+            kept[knob.name] = config.get(knob.name) if is_kept else None
+        return config_of(kept)
 
     def effective(self) -> Iterator[Config]:
         """Yield one config for each predicted effective config: the simplest of its aliases."""
@@ -208,7 +222,14 @@ def _bind_item(item: Item, topology: Topology) -> tuple[Choice, ...]:
         case Word.EACH_SOCKET:
             return tuple(range(1, len(split_places(machine, cpus)) + 1))
         case Word.DIVISORS:
-            within = frozenset(cpus)
-            cores = len({cpu.core for cpu in machine.cpus if cpu.id in within})
+            cores = _cores(topology)
             return tuple(count for count in range(1, cores + 1) if cores % count == 0)
+        case Word.ALL_BUT_ONE:
+            return (max(1, _cores(topology) - 1),)
     return (item,)
+
+
+def _cores(topology: Topology) -> int:
+    """Return how many cores the process may use."""
+    within = frozenset(topology.envelope.cpus)
+    return len({cpu.core for cpu in topology.machine.cpus if cpu.id in within})

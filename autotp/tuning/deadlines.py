@@ -19,6 +19,7 @@ from autotp.tuning.session import Session
 SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest
 HOPELESS = 1.5  # times the time left: finals that are estimated to take longer won't be done
 ARMS_AT_ONCE = 3  # candidates that run side by side in the search and the play-off
+LONG_WAIT_S = 5.0
 LEAST_SEARCH_SHARE = 0.3  # of the budget left after the baselines, if the finals can do with the rest
 
 
@@ -104,8 +105,16 @@ def shortest_budget_s(session: Session, baselines: Sequence[Racer], candidates: 
     return session.budget.elapsed_s() + SPARE_TIME * (needed.search_s(candidates) + needed.finals_s)
 
 
-def check_budget(session: Session, baselines: Sequence[Racer], candidates: int = 1) -> None:
-    """Report it if the rest of the budget is too short for so many candidates and a verdict."""
-    shortest_s = shortest_budget_s(session, baselines, candidates)
-    if shortest_s > SPARE_TIME * session.budget.total_s:
-        session.emit(BudgetTooShort(budget_s=session.budget.total_s, shortest_s=shortest_s))
+def opening_is_long(session: Session, baselines: Sequence[Racer]) -> bool:
+    """Whether people would wait long for the `baselines`, which have run a block, to be raced."""
+    return needs(session, baselines).rounds_s > LONG_WAIT_S
+
+
+def check_budget(session: Session, baselines: Sequence[Racer], candidates: int = 1) -> bool:
+    """Return whether the rest of the budget is too short for so many candidates and a verdict; report it if so."""
+    budget_s, shortest_s = session.budget.total_s, shortest_budget_s(session, baselines, candidates)
+    if shortest_s <= SPARE_TIME * budget_s:
+        return False
+    start_s, block_s = session.bench.arm_start_s, session.race.seconds_a_block(baselines)
+    session.emit(BudgetTooShort(budget_s=budget_s, shortest_s=shortest_s, start_s=start_s, block_s=block_s))
+    return True

@@ -72,15 +72,19 @@ class BaselinesRaced(Event, frozen=True, tag="baselined"):
 
 
 class BudgetTooShort(Event, frozen=True, tag="short_budget"):
-    """The budget can't hold a verdict, by how long starts and blocks of the baselines took.
+    """The budget can't hold a verdict, by how long starts and blocks of the baselines take.
 
     Attributes:
         budget_s: the budget.
         shortest_s: about the shortest one that would do.
+        start_s: how long an arm takes to start.
+        block_s: how long a block takes.
     """
 
     budget_s: float
     shortest_s: float
+    start_s: float
+    block_s: float
 
 
 class NoiseMeasured(Event, frozen=True, tag="noise"):

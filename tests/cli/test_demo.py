@@ -20,7 +20,7 @@ def test_the_demo_builds_tunes_and_writes(tmp_path: Path) -> None:
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     found = read_tuned(tmp_path / "results" / "demo" / "tuned.yaml")
     assert done.returncode == 3
-    assert re.fullmatch(r"budget    1 s is too short; .*: --budget [0-9]+[sm]\n", done.stderr)
+    assert re.fullmatch(r"budget    1 s is too short: .*: --budget [0-9]+[sm]\n", done.stderr)
     assert ABOUT in done.stdout
     assert "UNKNOWN: " in done.stdout
     assert found.model.path == "demo.xml"

@@ -67,6 +67,8 @@ PAGES = (
             language.two_sockets,
             method.command_times,
             search.public_tables,
+            search.landscape,
+            search.proposing,
             field_cases.demo_wins,
             field_cases.field_cases,
         ),

@@ -36,11 +36,13 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     objective: str = "throughput"
     space: str = "closed_loop"
     flags: tuple[str, ...] = ()
+    budget: str = "8m"
 
 
 RECORDINGS = {
     **dict.fromkeys(NAMES, Recording()),
-    LANGUAGE_MODEL: Recording(objective="second_token_latency", space="language_model"),
+    "rec": Recording(budget="30m"),
+    LANGUAGE_MODEL: Recording(objective="second_token_latency", space="language_model", budget="30m"),
 }
 
 
@@ -97,10 +99,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Record a table of a real model.")
     parser.add_argument("model", choices=RECORDINGS)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json")
-    parser.add_argument("--budget", default="12m")
+    parser.add_argument("--budget", help="of the tuning; each model has one of its own")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="autotp-") as folder:
-        table = tune(chosen.model, chosen.budget, Path(folder) / "study")
+        budget = chosen.budget or RECORDINGS[chosen.model].budget
+        table = tune(chosen.model, budget, Path(folder) / "study")
     for kind, document in (("t4", as_t4(table)), ("t1", as_t1(table))):
         chosen.out.with_suffix(f".{kind}.json").write_text(json.dumps(document) + "\n")
     found = summary(table, table.metric)

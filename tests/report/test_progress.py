@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from autotp.deploy.tuned import Result, TunedBaseline
+from autotp.deploy.tuned import KnobEffect, Result, TunedBaseline
 from autotp.findings.interval import UNITY, Interval
 from autotp.findings.proof import Proof, ProofState
 from autotp.findings.ruling import Ruling
@@ -86,8 +86,11 @@ GAIN = Interval(median=1.8412, low=1.8, high=1.87)
             ["warning   output y isn't checked: it differs from run to run"],
         ),
         (
-            BudgetTooShort(budget_s=20.0, shortest_s=33.24),
-            ["budget    20 s is too short; a verdict here takes at least about 33.2 s: --budget 34s"],
+            BudgetTooShort(budget_s=20.0, shortest_s=33.24, start_s=0.4, block_s=0.055),
+            [
+                "budget    20 s is too short: a start takes 400 ms and a block 55 ms, "
+                "so a verdict takes at least about 33.2 s: --budget 34s"
+            ],
         ),
         (
             ArmEnded(trial=7, config=F32, status="OK", gain=GAIN, rounds=30, proof="active", reason="breaks x"),
@@ -156,6 +159,9 @@ def test_the_verdict_is_described_with_its_evidence() -> None:
     assert lines[1].startswith("WIN: 1.841 times as fast in throughput")
     assert "95 % interval" in lines[2]
     assert "results/s/tuned.yaml" in lines[3]
+    explained = msgspec.structs.replace(won, effects=(KnobEffect(settings=F32, gain=GAIN),))
+    lines = describe_event(VerdictReached(tuned=tuned(profile(F32, result=explained)), path="tuned.yaml"))
+    assert "by the search alone: inference_precision_hint=f32 1.841× [1.800, 1.870]." in lines[3]
 
 
 def test_what_stays_proven_is_described_with_whose_it_is() -> None:

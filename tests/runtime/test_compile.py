@@ -14,6 +14,8 @@ from autotp.runtime.models.model_files import locate
 from autotp.runtime.models.read import Shape
 from autotp.runtime.models.reason import reason
 from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
+from autotp.space.knobs.table import KNOBS
 from autotp.space.limits.precision import default_precision
 from autotp.topology.probe import probe
 from tests.support import rig
@@ -40,6 +42,20 @@ def test_properties_are_honoured_and_observed(tmp_path: Path) -> None:
     reported = reported_properties(compiled.compiled_model)
     assert {name: reported[name] for name in asked} == asked
     assert compiled.compile_s > 0
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *({"tbb_partitioner": choice} for choice in KNOBS["tbb_partitioner"].choices),
+        *({f"{part}_cache_precision": "f32"} for part in ("key", "value")),
+    ],
+)
+def test_knobs_of_one_property_reach_openvino(setting: dict[str, str], tmp_path: Path) -> None:
+    """What a config passes is what OpenVINO reports of the compiled model."""
+    passed = Config.of(setting).properties()
+    reported = reported_properties(compile_plan(plan(matmul_model(tmp_path), passed)).compiled_model)
+    assert {name: reported[name] for name in passed} == passed
 
 
 def test_openvinos_own_precision_is_the_one_that_is_expected_here(tmp_path: Path) -> None:

@@ -54,11 +54,12 @@ def values(space: BoundSpace, *knobs: str) -> list[tuple[object, ...]]:
 def test_words_become_the_machine_s_numbers(
     name: str, per_node: int, per_socket: int, each_socket: tuple[int, ...], divisors: tuple[int, ...]
 ) -> None:
-    """Nodes, sockets, each degree, and the divisors of the physical cores."""
+    """Nodes, sockets, each degree, and of the physical cores the divisors and all but one."""
     assert choices(name, "num_streams", "per_node") == (per_node,)
     assert choices(name, "num_streams", "per_socket") == (per_socket,)
     assert choices(name, "split_count", "each_socket") == each_socket
     assert choices(name, "num_streams", "divisors") == divisors
+    assert choices(name, "inference_num_threads", "all_but_one") == (divisors[-1] - 1,)
     assert choices(name, "num_streams", "default") == (None,)
 
 
@@ -232,6 +233,24 @@ def test_lossy_precision_is_opt_in() -> None:
     assert kept("1x8 avx2", "bf16") == [(None,), ("f32",), ("bf16",)]
 
 
+def test_a_knob_is_left_to_openvino_with_what_depends_on_it() -> None:
+    """Without streams there are no multiples of them; what can't run or isn't in the space has no number."""
+    space = bound(
+        "2x6",
+        num_streams=["default", 1, 2],
+        nireq={"multiple_of": "num_streams", "by": [1, 2]},
+        inference_precision_hint=["default", "f32"],
+    )
+    streams, f32 = {"num_streams": 2, "nireq": 4}, {"inference_precision_hint": "f32"}
+    config = Config.of({**streams, **f32})
+    assert space.reset(config, "num_streams") == Config.of(f32)
+    assert space.reset(config, "inference_precision_hint") == Config.of(streams)
+    numbers = [space.number(Config.of(settings)) for settings in ({**streams, **f32}, streams, f32, {})]
+    assert None not in numbers
+    assert len(set(numbers)) == 4
+    assert space.number(Config.of({"num_streams": 3})) is None
+
+
 def test_a_fixed_knob_holds_in_every_config() -> None:
     """`--fix` is kept whatever conditions the knob had; what depended on it follows."""
     here = topology("2x6")
@@ -332,6 +351,7 @@ def _numbers(name: str, items: list[Any], machine: Described) -> list[Setting]:
         "per_socket": [machine.sockets],
         "each_socket": list(range(1, separate_sockets(machine) + 1)),
         "divisors": [count for count in range(1, cores + 1) if not cores % count],
+        "all_but_one": [max(1, cores - 1)],
     }
     numbers = [n for item in items for n in words.get(str(item), [item])]
     most = {
@@ -384,7 +404,7 @@ WRITTEN = st.fixed_dictionaries(
     {"num_streams": _some("default", 1, 2, 3, 8, 99, "per_node", "per_socket", "divisors")},
     optional={
         "nireq": _some("default", 1, 2, 7) | st.just({"multiple_of": "num_streams", "by": [1, 2]}),
-        "inference_num_threads": _some("default", 1, 2, 8, "divisors")
+        "inference_num_threads": _some("default", 1, 2, 8, "divisors", "all_but_one")
         | st.just({"multiple_of": "num_streams", "by": [1, 2, 4]}),
         "inference_precision_hint": _some("default", "f32"),
         "distribution_policy": _some("none", "tensor_parallel", "default")

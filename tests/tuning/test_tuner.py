@@ -19,7 +19,7 @@ from autotp.findings.ruling import Ruling
 from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.verdict import Verdict
 from autotp.space.knobs.config import Config
-from autotp.tuning import tuner
+from autotp.tuning import conclusion, tuner
 from autotp.tuning.budget import StoppableClock
 from autotp.tuning.events import ArmEnded, BaselinesRaced, Event, FinalsBegan, TuningBegan, VerdictReached
 from autotp.tuning.opening import Tuning
@@ -180,7 +180,7 @@ def test_what_is_proven_is_in_the_study_before_the_file(
         if len(written) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(tuner, "write_tuned", interrupted)
+    monkeypatch.setattr(conclusion, "write_tuned", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tuner.run_stages(tuning)
     assert written == ["win", "win"]

@@ -148,7 +148,8 @@ def _check(outputs: Outputs | None, driver: Driver) -> OutputError | None:
     path = Path(outputs.path)
     if outputs.save:
         saved = driver.outputs(None)
-        save_outputs(path, saved, unrepeated(saved, driver.outputs(None)))
+        save_outputs(path, saved)
+        save_outputs(path, saved, unrepeated(saved, driver.outputs(path)))
         return None
     return compare_outputs(path, driver.outputs(path), driver.deciding)
 

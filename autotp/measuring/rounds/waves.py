@@ -30,7 +30,7 @@ from autotp.measuring.samples.statistics import (
 )
 from autotp.measuring.samples.weather import RepeatLimit
 
-MAX_PROCESSES = 20
+MAX_PROCESSES = 60
 MIN_ROUNDS = 10
 ENOUGH_ROUNDS = 25
 MAX_ROUNDS = 100
@@ -69,12 +69,14 @@ class RoundCounts(msgspec.Struct, frozen=True):
 class WaveSchedule(msgspec.Struct, frozen=True):
     """How many waves there are (each arm gets one process per wave), and how many rounds each process runs.
 
-    Behind time, a process runs fewer rounds, but at least `fewest`.
+    Behind time, a process runs fewer rounds, but at least `fewest`; ahead of time, further waves follow, up to
+    `most` in all.
     """
 
     processes: int
     rounds: int
     fewest: int = MIN_ROUNDS
+    most: int = 0
 
 
 def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted: RoundCounts) -> WaveSchedule:
@@ -87,11 +89,11 @@ def plan_waves(seconds: float, arms: int, start_s: float, block_s: float, wanted
         block_s: how long a block takes; with many requests in flight, longer than its timed part.
         wanted: how many rounds a process runs.
     """
-    fitting = [WaveSchedule(MIN_PROCESSES, wanted.fewest, wanted.fewest)]
+    fitting = [WaveSchedule(MIN_PROCESSES, wanted.fewest, wanted.fewest, MAX_PROCESSES)]
     for processes in range(MIN_PROCESSES, MAX_PROCESSES + 1):
         rounds = int((seconds / processes - start_s) / (arms * block_s))
         if rounds >= (wanted.fewest if processes == MIN_PROCESSES else wanted.enough):
-            fitting.append(WaveSchedule(processes, min(rounds, wanted.most), wanted.fewest))
+            fitting.append(WaveSchedule(processes, min(rounds, wanted.most), wanted.fewest, MAX_PROCESSES))
     return min(fitting, key=lambda schedule: _width(schedule, wanted))
 
 
@@ -151,15 +153,16 @@ class Waves:
         """Run waves until the schedule is done or the next one would end after `deadline` (monotonic).
 
         Each wave gets an equal share of the time that is left: if starting takes longer than planned, processes
-        run fewer rounds. As long as there are too few processes for a verdict, `latest_end` is the deadline
-        instead. If failures leave nothing to compare, it ends. `after_wave` is called after each wave.
+        run fewer rounds; if time is left in the end, further waves follow. As long as there are too few processes
+        for a verdict, `latest_end` is the deadline instead. If failures leave nothing to compare, it ends.
+        `after_wave` is called after each wave.
         """
-        for done in range(schedule.processes):
+        for done in range(max(schedule.processes, schedule.most)):
             started = self._now()
             end = deadline if done >= MIN_PROCESSES else latest_end
             if self._nothing_left or started + self.longest_wave_s > end:
                 return
-            share_s = max(0.0, deadline - started) / (schedule.processes - done)
+            share_s = max(0.0, deadline - started) / max(1, schedule.processes - done)
             self._run_wave(schedule, started + share_s)
             after_wave()
             self.longest_wave_s = max(self.longest_wave_s, self._now() - started)

@@ -87,7 +87,10 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
     usual_objective: ClassVar[str] = "second_token_latency"
     usual_space: ClassVar[str] = "language_model"
     own_knobs: ClassVar[frozenset[str]] = frozenset(
-        {"kv_cache_precision", "key_cache_group_size", "value_cache_group_size", "batch"}
+        {
+            *("kv_cache_precision", "key_cache_precision", "value_cache_precision"),
+            *("key_cache_group_size", "value_cache_group_size", "batch"),
+        }
     )
     void_knobs: ClassVar[Mapping[str, str]] = {"nireq": "a language model generates in one request"}
     exact_when_lossy: ClassVar[bool] = True

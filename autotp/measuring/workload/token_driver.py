@@ -1,6 +1,7 @@
 """Drives a language model through generations of seeded tokens, in the worker."""
 
 from collections.abc import Collection, Mapping
+from math import inf
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from autotp.measuring.workload.generation import Generation
 
 CHECKED_PROMPT, CHECKED_TOKENS = 32, 64
+FEWEST_CHECKED, CHECKED_WITHIN_S = 8, 5.0  # of a slow model fewer tokens are checked, as each arm reads them
 TOKENS, LOGITS = "tokens", "logits"
 PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 PROMPT_WITHIN_S = 0.5
@@ -80,8 +82,14 @@ class TokenDriver:
 
     def outputs(self, reference: Path | None) -> NamedOutputs:
         forced = None if reference is None else load_outputs(reference)[f"0/{TOKENS}"]
-        tokens = self._tokens[:, : CHECKED_PROMPT + CHECKED_TOKENS]
-        chosen, logits = self._generator.continue_prompt(tokens, self._checked_prompt, forced)
+        count = CHECKED_TOKENS if forced is None else len(forced)
+        tokens, within_s = (
+            self._tokens[:, : self._checked_prompt + count],
+            CHECKED_WITHIN_S if forced is None else inf,
+        )
+        chosen, logits = self._generator.continue_prompt(
+            tokens, self._checked_prompt, forced, FEWEST_CHECKED, within_s
+        )
         return ({TOKENS: chosen, LOGITS: logits},)
 
     def infer(self, seconds: float) -> int:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +52,7 @@ class Generator(ABC):
         return np.array(self._request.get_tensor(self._logits).data[:, -1])
 
     def continue_prompt(
-        self, tokens: Tokens, prompt: int, forced: Tokens | None = None
+        self, tokens: Tokens, prompt: int, forced: Tokens | None = None, fewest: int = 1, within_s: float = inf
     ) -> tuple[Tokens, NDArray[Any]]:
         """Generate the tokens after the first `prompt` tokens of the last sequence, always the most probable one.
 
@@ -63,21 +63,26 @@ class Generator(ABC):
             tokens: of each sequence [batch, prompt + count]; those after the last sequence's prompt are ignored.
             prompt: how many tokens of each sequence are the prompt.
             forced: the tokens to read instead of the generated ones [count].
+            fewest: so many tokens are generated however long they take.
+            within_s: it ends early once it has read further ones for so many seconds.
 
         Returns:
-            The generated tokens [count] and their logits [count, vocabulary].
+            The generated tokens [count or fewer] and their logits [as many, vocabulary].
         """
         self.reset()
         tokens = tokens.copy()
         chosen, logits = np.zeros(tokens.shape[1] - prompt, np.int64), []
         self.read(tokens[:, :prompt])
+        took_s = 0.0
         for index in range(len(chosen)):
             if index:
-                self.read(tokens[:, self.position : self.position + 1])
+                took_s += self.read(tokens[:, self.position : self.position + 1])
             logits.append(self.logits[-1])
             chosen[index] = logits[-1].argmax()
             tokens[-1, prompt + index] = (chosen if forced is None else forced)[index]
-        return chosen, np.array(logits)
+            if index + 1 >= fewest and took_s > within_s:
+                break
+        return chosen[: len(logits)], np.array(logits)
 
 
 class Stateful(Generator):

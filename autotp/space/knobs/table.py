@@ -34,6 +34,7 @@ class Word(StrEnum):
     PER_SOCKET = "per_socket"
     EACH_SOCKET = "each_socket"
     DIVISORS = "divisors"
+    ALL_BUT_ONE = "all_but_one"
 
 
 class Knob(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +153,16 @@ KNOBS = _table(
         choices=("f32", "bf16", "f16", "u8", "u4"),
         verbatim=True,
     ),
+    *(
+        Knob(
+            name=name,
+            kind=Kind.CHOICE,
+            property=name.upper(),
+            choices=("f32", "bf16", "f16", "u8", "u4"),
+            verbatim=True,
+        )
+        for name in ("key_cache_precision", "value_cache_precision")
+    ),
     Knob(
         name="dynamic_quantization_group_size",
         kind=Kind.SIZE,
@@ -159,6 +170,7 @@ KNOBS = _table(
     ),
     Knob(name="key_cache_group_size", kind=Kind.SIZE, property="KEY_CACHE_GROUP_SIZE"),
     Knob(name="value_cache_group_size", kind=Kind.SIZE, property="VALUE_CACHE_GROUP_SIZE"),
+    Knob(name="tbb_partitioner", kind=Kind.CHOICE, property="TBB_PARTITIONER", choices=("static", "auto")),
     Knob(name="batch", kind=Kind.COUNT),
 )
 

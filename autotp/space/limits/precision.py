@@ -12,9 +12,10 @@ from autotp.topology.hardware.machine import Machine
 BF16_ISA = frozenset({"avx512_bf16", "amx_bf16"})
 F16_ISA = frozenset({"asimdhp"})  # arm64 with arithmetic in half precision
 
-COMPUTED, CACHED, QUANTIZED = "inference_precision_hint", "kv_cache_precision", "dynamic_quantization_group_size"
-PRECISION_KNOBS = (COMPUTED, CACHED, QUANTIZED)
-ALLOWABLE = tuple(dict.fromkeys((*KNOBS[COMPUTED].choices, *KNOBS[CACHED].choices, QUANTIZED)))
+COMPUTED, QUANTIZED = "inference_precision_hint", "dynamic_quantization_group_size"
+CACHED = ("kv_cache_precision", "key_cache_precision", "value_cache_precision")
+PRECISION_KNOBS = (COMPUTED, *CACHED, QUANTIZED)
+ALLOWABLE = tuple(dict.fromkeys((*KNOBS[COMPUTED].choices, *KNOBS[CACHED[0]].choices, QUANTIZED)))
 DEFAULT_GROUP = 32  # of dynamic quantization; 0 turns it off, larger groups are less exact
 _LOSSINESS = {"f32": 0, "bf16": 1, "f16": 1, "u8": 2, "u4": 3}
 

@@ -23,7 +23,7 @@ from autotp.tuning.propose.gaussian_process import GaussianProcess, Hyperparamet
 Rows = NDArray[np.int64]
 
 AT_RANDOM = 4  # so many are drawn at random before a process says anything
-MOST_LOOKED_AT = 4000  # candidates, for one choice: the neighbours of the best, and others at random
+MOST_LOOKED_AT = 1500  # candidates, for one choice: the neighbours of the best, and others at random
 BEST_WITH_NEIGHBOURS = 5
 ENOUGH_TO_SAY = 10  # measurements, before a chance is computed from them
 MOST_DRAWN = 200  # candidates, whose values are drawn together

@@ -41,6 +41,7 @@ class SpaceSampler(BaseSampler):
         self._successes: Counter[tuple[str, Choice]] = Counter()
         self._chooser = Chooser(Features.of([self._column(knob) for knob in bound.knobs]), seed)
         self._number_of_trial: dict[int, int | None] = {}
+        self._outcome_of_trial: dict[int, Outcome] = {}
 
     @property
     def exhausted(self) -> bool:
@@ -51,7 +52,7 @@ class SpaceSampler(BaseSampler):
         return self._is_open(config) and self._bound.grid.holds(config)
 
     def take(self, config: Config) -> None:
-        if (number := self._number(config)) is not None:
+        if (number := self._bound.number(config)) is not None:
             self._open[number] = False
 
     def learn(self, config: Config, failed: bool) -> None:
@@ -131,7 +132,7 @@ class SpaceSampler(BaseSampler):
             if trial.state is TrialState.RUNNING:
                 pending.append(number)
             else:
-                outcomes[number] = _outcome(trial, study.directions)
+                outcomes[number] = self._outcome_of(trial, study.directions)
         return outcomes, [number for number in pending if number not in outcomes]
 
     def sample_independent(
@@ -151,8 +152,16 @@ class SpaceSampler(BaseSampler):
         if trial.number not in self._number_of_trial:
             if not trial.params and "config" not in trial.user_attrs:
                 return None  # it is only being proposed
-            self._number_of_trial[trial.number] = self._number(self._measured_in(trial))
+            self._number_of_trial[trial.number] = self._bound.number(self._measured_in(trial))
         return self._number_of_trial[trial.number]
+
+    def _outcome_of(self, trial: FrozenTrial, directions: list[StudyDirection]) -> Outcome:
+        """Return what `trial`, which is finished, measured."""
+        if trial.number not in self._outcome_of_trial:
+            values = tuple(map(_scaled, trial.values, directions))
+            excess = max(trial.constraints.values(), default=0.0)
+            self._outcome_of_trial[trial.number] = Outcome(values, excess)
+        return self._outcome_of_trial[trial.number]
 
     def _measured_in(self, trial: FrozenTrial) -> Config:
         """Return the config that `trial` measures: a baseline's or a final's isn't in Optuna's parameters."""
@@ -165,14 +174,8 @@ class SpaceSampler(BaseSampler):
         }
         return choose(self._bound.knobs, chosen)
 
-    def _number(self, config: Config) -> int | None:
-        """Return the number of the effective config of `config`; None if it can't run or isn't in the space."""
-        if self._bound.why_not(config) is not None:
-            return None
-        return self._bound.merged.find(self._bound.predictor.identity(config))
-
     def _is_open(self, config: Config) -> bool:
-        number = self._number(config)
+        number = self._bound.number(config)
         return number is not None and bool(self._open[number])
 
     def _candidates(self) -> npt.NDArray[np.bool_]:
@@ -196,11 +199,6 @@ def _one_thread() -> AbstractContextManager[Any]:
     """Compute with one thread in the `with` block: matrices are small, and other programs may use the cores."""
     limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
     return limits
-
-
-def _outcome(trial: FrozenTrial, directions: list[StudyDirection]) -> Outcome:
-    values = tuple(map(_scaled, trial.values, directions))
-    return Outcome(values, max(trial.constraints.values(), default=0.0))
 
 
 def _scaled(value: float, direction: StudyDirection) -> float:

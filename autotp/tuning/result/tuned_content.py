@@ -8,6 +8,7 @@ import msgspec
 
 from autotp.deploy.tuned import (
     VERSION,
+    KnobEffect,
     Objective,
     ParetoPoint,
     Profile,
@@ -48,12 +49,19 @@ class MeasuredConfig(msgspec.Struct, frozen=True, kw_only=True):
     others: Mapping[Metric, Interval] = {}
 
 
+class Effect(msgspec.Struct, frozen=True):
+    """How many times better a config is with `settings` than with OpenVINO's own choice of them."""
+
+    settings: Config
+    gain: Interval
+
+
 class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a tuning found.
 
     `selected` is the config that tuned.yaml will hold: the winner, else a baseline.
     `left_out` are objectives whose best candidate wasn't in the finals, `unmeasured` are hints that failed and
-    `unchecked` outputs that couldn't be checked, each with the reason.
+    `unchecked` outputs that couldn't be checked, each with the reason. `effects` are those of a winner's knobs.
     """
 
     verdict: Verdict
@@ -64,6 +72,7 @@ class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
     left_out: Sequence[Metric] = ()
     unmeasured: Sequence[tuple[Config, str]] = ()
     unchecked: Mapping[str, str] = {}
+    effects: Sequence[Effect] = ()
     trials: int
     rounds: int
     started: str
@@ -163,6 +172,8 @@ def _result(request: TuneRequest, result: TuningResult) -> Result:
         others={str(metric): gain for metric, gain in selected.others.items()} or msgspec.UNSET,
         left_out=tuple(map(str, result.left_out)) or msgspec.UNSET,
         unmeasured=tuple(UnmeasuredHint(config=config.to_dict(), reason=why) for config, why in result.unmeasured)
+        or msgspec.UNSET,
+        effects=tuple(KnobEffect(settings=one.settings.to_dict(), gain=one.gain) for one in result.effects)
         or msgspec.UNSET,
     )
 

@@ -13,7 +13,7 @@ from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
 from autotp.space.knobs.config import Config
-from autotp.tuning.deadlines import before_search
+from autotp.tuning.deadlines import before_search, check_budget, opening_is_long
 from autotp.tuning.events import ArmEnded, BaselinesRaced
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
@@ -33,8 +33,10 @@ class _Started(msgspec.Struct, frozen=True):
     failed: list[tuple[Config, str]]
 
 
-def race_baselines(session: Session) -> Baselines:
-    """Start and race the baselines.
+def race_baselines(session: Session, candidates: int = 1) -> Baselines:
+    """Start and race the baselines; report it if the budget is too short for so many `candidates` and a verdict.
+
+    Where rounds take long, that is reported after the first of them.
 
     Returns:
         The best one and those not proven slower; they stay in the race.
@@ -48,7 +50,7 @@ def race_baselines(session: Session) -> Baselines:
     except ArmFailure as failure:
         raise failure.as_error("The reference outputs can't be computed", EnvironmentFailure) from failure
     started = _start(session)
-    _run_opening_rounds(session)
+    is_told = _run_opening_rounds(session, candidates)
     racers = [racer for racer in started.racers if racer.failure is None]
     if not racers:
         raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
@@ -69,8 +71,10 @@ def race_baselines(session: Session) -> Baselines:
             unchecked=dict(session.bench.unchecked),
         )
     )
-    crashed = [(racer.config, str(racer.failure)) for racer in started.racers if racer.failure is not None]
     others = tuple(r for r in racers if r is not best and r.key in session.race.live)
+    if not is_told:
+        check_budget(session, (best, *others), candidates)
+    crashed = [(racer.config, str(racer.failure)) for racer in started.racers if racer.failure is not None]
     return Baselines(best, others, (*started.failed, *crashed))
 
 
@@ -160,18 +164,24 @@ def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[tuple[dict
     return tuple((config.to_dict(), failure.message) for config, failure in found if failure is not None)
 
 
-def _run_opening_rounds(session: Session) -> None:
+def _run_opening_rounds(session: Session, candidates: int) -> bool:
     """Run the rounds that choose the best baseline: enough to drop slow ones, and more if the finals allow it.
 
     Each baseline that is dropped makes the finals shorter.
+
+    Returns:
+        Whether the budget was reported to be too short.
     """
     race, latest = session.race, session.budget.at(OPENING_SHARE)
     _fail(session, race.fit_blocks())
     _fail(session, race.run(1, inf))  # even if the budget is too short: the result needs figures
+    first = list(race.live.values())
+    is_told = bool(first) and opening_is_long(session, first) and check_budget(session, first, candidates)
     _fail(session, race.run(race.rounds_to_judge - 1, latest))
     if running := list(race.live.values()):
         more = race.blocks.rounds(OPENING_ROUNDS) - race.rounds_to_judge
         _fail(session, race.run(more, min(latest, before_search(session, running))))
+    return is_told
 
 
 def _rank(session: Session, racer: Racer) -> tuple[bool, float]:

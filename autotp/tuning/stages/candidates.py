@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
@@ -34,8 +35,9 @@ class Candidates:
 
     Attributes:
         live: the candidates that are racing.
-        ended: those that raced and weren't dropped.
-        survivors: those of them that keep the constraints.
+        raced: those that raced and were measured.
+        ended: those of them that weren't dropped.
+        survivors: those of these that keep the constraints.
         measured: how many were measured, aliases included.
         aliases: how many turned out to be the same as an arm measured before.
         failures: why the others weren't measured.
@@ -50,6 +52,7 @@ class Candidates:
         propose: Propose,
     ) -> None:
         self.live: list[Racer] = []
+        self.raced: list[Racer] = []
         self.ended: list[Racer] = []
         self.survivors: list[Racer] = []
         self.measured = 0
@@ -61,7 +64,7 @@ class Candidates:
         self._first = deque(first)
         self._propose = propose
         self._begun = 0
-        self._raced = False
+        self._has_raced = False
 
     def racing(self, until: float) -> Iterator[None]:
         """Start candidates, and yield while there are any to race.
@@ -74,6 +77,13 @@ class Candidates:
                 yield
             elif self._nothing_left or not self._in_time(until):
                 return
+
+    def deadline(self, until: float) -> float:
+        """Return `until`, or no deadline while nothing has been measured: one candidate is raced in any case.
+
+        A start that takes longer than expected would else leave no time for a single round.
+        """
+        return until if self.measured else inf
 
     def take_out(self, failed: Sequence[Racer]) -> None:
         """End those that `failed` in the last rounds; baselines among them are started again.
@@ -96,6 +106,7 @@ class Candidates:
             return  # the time ran out as it started; the trial is abandoned at the end
         session.study.describe(racer.trial, dropped=dropped)
         keeps_constraints = session.complete(racer.trial, racer, racer.rows)
+        self.raced.append(racer)
         if not dropped:
             self.ended.append(racer)
             self.survivors += [racer] if keeps_constraints else []
@@ -146,7 +157,7 @@ class Candidates:
 
     def _in_time(self, until: float) -> int:
         """Return how many more candidates can be judged until the time `until`; one is raced in any case."""
-        return max(judged_until(self._session, self._baselines.sound, until), not self._raced)
+        return max(judged_until(self._session, self._baselines.sound, until), not self._has_raced)
 
     def _next(self) -> tuple[Trial, Config]:
         if self._first:
@@ -159,7 +170,7 @@ class Candidates:
         return trial, config
 
     def _enter(self, racer: Racer) -> None:
-        self._raced = True
+        self._has_raced = True
         self._session.known[racer.observed.key] = racer.trial.number
         self._session.study.describe_observed(racer.trial, racer.observed)
         self._session.race.enter(racer)

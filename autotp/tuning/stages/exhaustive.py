@@ -26,7 +26,7 @@ def measure_all(session: Session, candidates: Candidates, baselines: Baselines, 
     """
     race = session.race
     for _ in candidates.racing(until):
-        candidates.take_out(race.run(race.rounds_to_judge, until))
+        candidates.take_out(race.run(race.rounds_to_judge, candidates.deadline(until)))
         for racer in list(candidates.live):
             candidates.end(racer, dropped=False)
     sound, processes = list(candidates.ended), 1

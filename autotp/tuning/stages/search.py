@@ -36,7 +36,7 @@ def search(
 def _race(session: Session, candidates: Candidates, until: float) -> list[Racer]:
     """Run rounds up to the next look, dropping early what is clearly behind; return the racers that failed."""
     race = session.race
-    failed = race.run(ROUNDS_TO_SCREEN, until)
+    failed = race.run(ROUNDS_TO_SCREEN, candidates.deadline(until))
     for racer in list(candidates.live):
         if racer not in failed and race.clearly_behind(racer):
             candidates.end(racer, dropped=True)

@@ -1,7 +1,8 @@
 """The section about the search: what it finds in tables of everything that could have been measured."""
 
+from autotp.report.units import spell_seconds
 from tests.evidence.outcomes import read_outcome
-from tests.evidence.pages.markdown import prose, section, table
+from tests.evidence.pages.markdown import prose, section, spell_share, table
 from tests.evidence.replay_public import EARLY, LATER
 
 CALLED = {"ours": "autotp", "tpe": "TPE", "gp": "Optuna's GP", "random": "random"}
@@ -26,6 +27,44 @@ def public_tables() -> str:
     ]
     asked = "Everything that was asked of it was reached." if not missed else f"Not reached: {'; '.join(missed)}."
     return section("What the search finds in public tables", about, table(header, rows), asked)
+
+
+def proposing() -> str:
+    """Return what proposing costs as a study grows."""
+    outcome = read_outcome("search/proposing.json")
+    about = prose(f"""
+        How long a proposal takes, with all of its writing to SQLite, as the study grows, in a space of
+        {outcome["effective_configs"]:,} effective configs.
+    """)
+    rows = (
+        (part["trials"], *(spell_seconds(part[key]) for key in ("mean_s", "p95_s", "longest_s")))
+        for part in outcome["growth"]
+    )
+    return section("What proposing costs", about, table(("trials", "mean", "95th percentile", "longest"), rows))
+
+
+def landscape() -> str:
+    """Return how the search scales."""
+    outcome = read_outcome("search/landscape.json")
+    about = prose(f"""
+        A generated landscape of {outcome["sockets"]} sockets and {outcome["cores"]} cores: an analytic model
+        (`tests/evidence/search_landscape.py` says which), so nothing here is a gain of OpenVINO's. How many
+        measurements, with 1 % of noise, find a config within 2 % of the best, and how long a choice takes, over
+        {outcome["seeds"]} seeds.
+    """)
+    rows = (
+        (
+            f"{size['configs']:,}",
+            spell_share(size["share_within_2_percent"], 3),
+            f"{size['measurements']['median']:.0f}",
+            f"{size['measurements']['p90']:.0f}",
+            f"{size['found']} of {outcome['seeds']}",
+            spell_seconds(size["choice_s"]),
+        )
+        for size in outcome["sizes"]
+    )
+    header = ("configs", "within 2 %", "measurements, median", "9 in 10", "found", "a choice")
+    return section("How the search scales", about, table(header, rows))
 
 
 def _spelled(figures: dict[str, float]) -> str:

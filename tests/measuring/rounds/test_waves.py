@@ -31,7 +31,7 @@ USUAL = RoundCounts()
 
 @given(seconds, arms, start_s, block_s)
 def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: float, block_s: float) -> None:
-    """There are 6 to 20 processes of 10 to 100 rounds, and more than six only where each has 25."""
+    """There are 6 to 60 processes of 10 to 100 rounds, and more than six only where each has 25."""
     schedule = plan_waves(seconds, arms, start_s, block_s, USUAL)
     assert MIN_PROCESSES <= schedule.processes <= MAX_PROCESSES
     assert schedule.processes == MIN_PROCESSES or schedule.rounds >= USUAL.enough
@@ -42,7 +42,7 @@ def test_a_schedule_stays_within_its_bounds(seconds: float, arms: int, start_s: 
 def test_a_schedule_fits_into_its_time(seconds: float, arms: int, start_s: float, block_s: float) -> None:
     """Only the least schedule, without which there is no verdict, may take longer than there is."""
     schedule = plan_waves(seconds, arms, start_s, block_s, USUAL)
-    if schedule != WaveSchedule(MIN_PROCESSES, MIN_ROUNDS):
+    if schedule != WaveSchedule(MIN_PROCESSES, MIN_ROUNDS, most=MAX_PROCESSES):
         wave_s = start_s + schedule.rounds * arms * block_s
         assert schedule.processes * wave_s <= seconds * (1 + 1e-9)
 
@@ -65,7 +65,8 @@ def test_costly_starts_mean_fewer_processes() -> None:
 
 def test_no_time_gives_the_least_schedule() -> None:
     """Even behind time the finals aim at the fewest processes that allow a verdict."""
-    assert plan_waves(-5.0, 3, 1.0, 0.05, USUAL) == WaveSchedule(MIN_PROCESSES, MIN_ROUNDS)
+    least = WaveSchedule(MIN_PROCESSES, MIN_ROUNDS, most=MAX_PROCESSES)
+    assert plan_waves(-5.0, 3, 1.0, 0.05, USUAL) == least
 
 
 def test_the_time_needed_gives_rounds_enough() -> None:
@@ -80,8 +81,9 @@ def test_long_blocks_make_short_schedules() -> None:
     """Under a quota a process runs 2, 5, 17 rounds instead of 10, 25, 100: as many seconds as usual."""
     assert RoundCounts.of(PLAIN) == USUAL == RoundCounts(MIN_ROUNDS, 25, MAX_ROUNDS)
     assert RoundCounts.of(QUOTA) == RoundCounts(2, 5, 17)
-    assert plan_waves(50.0, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) == WaveSchedule(MIN_PROCESSES, 4, 2)
-    assert plan_waves(1e4, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) == WaveSchedule(MAX_PROCESSES, 17, 2)
+    short, long = (plan_waves(seconds, 3, 3.0, 0.4, RoundCounts.of(QUOTA)) for seconds in (50.0, 1e4))
+    assert short == WaveSchedule(MIN_PROCESSES, 4, 2, MAX_PROCESSES)
+    assert long == WaveSchedule(MAX_PROCESSES, 17, 2, MAX_PROCESSES)
 
 
 def test_rounds_enough_can_be_more() -> None:
@@ -151,6 +153,15 @@ def test_the_deadline_ends_the_finals_after_enough_processes() -> None:
     none.run(WaveSchedule(12, 10), over, over, nothing)
     assert len(enough.waves) == MIN_PROCESSES
     assert none.waves == []
+
+
+def test_ahead_of_time_further_waves_follow() -> None:
+    """Once the schedule is done, the time that is left is used, but for no more waves than it allows."""
+    over = monotonic() - 1.0
+    early, late = finals_of({"baseline": 0.02}), finals_of({"baseline": 0.02})
+    early.run(WaveSchedule(6, 10, most=9), inf, inf, nothing)
+    late.run(WaveSchedule(6, 10, most=9), over, inf, nothing)
+    assert (len(early.waves), len(late.waves)) == (9, MIN_PROCESSES)
 
 
 def test_the_study_hears_of_each_wave() -> None:

@@ -12,7 +12,7 @@ from autotp.measuring.outputs.error import compare_outputs
 from autotp.measuring.outputs.reference import save_outputs
 from autotp.measuring.workload import token_driver
 from autotp.measuring.workload.generation import Generation
-from autotp.measuring.workload.token_driver import CHECKED_TOKENS, TokenBlock, TokenDriver
+from autotp.measuring.workload.token_driver import CHECKED_TOKENS, FEWEST_CHECKED, TokenBlock, TokenDriver
 from autotp.measuring.workload.workload import Run
 from autotp.runtime.compile import Plan, compile_plan
 from autotp.runtime.models.language import Attention
@@ -143,6 +143,18 @@ def test_outputs_are_held_against_what_the_reference_says(folder: Path, tmp_path
     other = compare_outputs(reference, reseeded.outputs(reference), deciding)
     assert other.max_abs_error > 0.1
     assert 0 < other.derived["tokens"] <= 1
+
+
+def test_of_a_slow_model_fewer_tokens_are_checked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At least eight, by every arm as many as by the reference, however long an arm takes."""
+    monkeypatch.setattr(token_driver, "CHECKED_WITHIN_S", 0.0)
+    reference = tmp_path / "reference.npz"
+    save_outputs(reference, driver(folder).outputs(None))
+    (found,) = driver(folder).outputs(reference)
+    assert found["tokens"].shape == (FEWEST_CHECKED,)
+    assert compare_outputs(reference, (found,), driver(folder).deciding).max_abs_error == 0.0
 
 
 def test_outputs_of_a_batch_are_those_of_one_of_its_sequences(folder: Path, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def test_it_says_the_likeliest_tokens(generator: Generator) -> None:
     again, same = generator.continue_prompt(tokens, PROMPT.shape[1], forced=said)
     np.testing.assert_array_equal(again, said)
     np.testing.assert_array_equal(same, logits)
+    few, first = generator.continue_prompt(tokens, PROMPT.shape[1], fewest=3, within_s=0.0)
+    assert (few.tolist(), first.tolist()) == (said[:3].tolist(), logits[:3].tolist())
     other, _ = generator.continue_prompt(tokens, PROMPT.shape[1], forced=(said + 1) % VOCABULARY)
     assert other[0] == said[0]
     assert list(other) != list(said)

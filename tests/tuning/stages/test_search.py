@@ -10,6 +10,7 @@ from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
 from autotp.tuning.events import ArmEnded, ChanceLeft, Event
+from autotp.tuning.race.race import ROUNDS_TO_SCREEN
 from autotp.tuning.race.racer import Baselines
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import race_baselines
@@ -89,6 +90,18 @@ def test_without_a_judged_arm_those_of_a_few_rounds_are_survivors(model: Path, t
     run(session, found, baselines, session.budget.now() + 1.2)
     assert len(found.survivors) == 1
     assert max(len(racer.blocks) for racer in found.survivors) < session.race.rounds_to_judge
+
+
+def test_a_start_that_takes_too_long_still_leaves_something_measured(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the time is over once the first candidates have started, they race for a few rounds all the same."""
+    session, found, baselines = simulated(model, tmp_path)
+    slow_down(monkeypatch, after=0, by_s=5.0)
+    run(session, found, baselines, session.budget.now() + 1.0)
+    assert found.measured
+    assert found.nothing_measured is None
+    assert min(len(racer.blocks) for racer in found.survivors) == ROUNDS_TO_SCREEN
 
 
 def test_a_baseline_that_dies_is_started_again(
