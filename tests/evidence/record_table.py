@@ -22,7 +22,7 @@ from autotp.findings.metric import Metric
 from tests.evidence.outcomes import keep
 from tests.evidence.replays.costs import exhaustive_cost_s
 from tests.evidence.replays.recorded import RecordedTable, as_t1, as_t4, differing, from_study
-from tests.support.real_models import LANGUAGE_MODEL, NAMES, language_model, real_model
+from tests.support.real_models import ENCODER, LANGUAGE_MODEL, NAMES, encoder, language_model, real_model
 
 SPACES = Path(__file__).parent / "tables"
 LEAST_CONFIGS = 40
@@ -35,14 +35,16 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 
     objective: str = "throughput"
     space: str = "closed_loop"
-    flags: tuple[str, ...] = ()
-    budget: str = "8m"
+    shapes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ("--allow-precision", "f16")
+    budget: str = "11m"
 
 
 RECORDINGS = {
     **dict.fromkeys(NAMES, Recording()),
-    "rec": Recording(budget="30m"),
-    LANGUAGE_MODEL: Recording(objective="second_token_latency", space="language_model", budget="30m"),
+    "rec": Recording(budget="40m"),
+    ENCODER: Recording(shapes=("input_ids=[1,128]", "attention_mask=[1,128]"), budget="20m"),
+    LANGUAGE_MODEL: Recording(objective="second_token_latency", space="language_model", flags=(), budget="40m"),
 }
 
 
@@ -54,13 +56,16 @@ def tune(name: str, budget: str, out: Path) -> RecordedTable:
     """
     how = RECORDINGS[name]
     if name == LANGUAGE_MODEL:
-        path, flags = language_model(), how.flags
+        path, shapes = language_model(), how.shapes
+    elif name == ENCODER:
+        path, shapes = encoder(), how.shapes
     else:
         model = real_model(name)
-        path, flags = model.path, (*how.flags, "--shape", model.shape_flag)
+        path, shapes = model.path, (model.shape_flag,)
+    fixed = [word for shape in shapes for word in ("--shape", shape)]
     space = SPACES / f"{how.space}.yaml"
     asked = ("--objective", how.objective, "--space", space, "--exhaustive", "--budget", budget, "--out", out)
-    command = ("-m", "autotp", "tune", path, *flags, *asked)
+    command = ("-m", "autotp", "tune", path, *fixed, *how.flags, *asked)
     done = subprocess.run([sys.executable, *map(str, command)])
     if done.returncode not in (0, 3):
         raise SystemExit(done.returncode)

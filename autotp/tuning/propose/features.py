@@ -7,6 +7,7 @@ dimension of its own for that.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import sqrt
 
 import msgspec
@@ -29,7 +30,7 @@ class Column(msgspec.Struct, frozen=True):
     codes: NDArray[np.integer]
 
 
-class Features(msgspec.Struct, frozen=True):
+class Features(msgspec.Struct, frozen=True, dict=True):
     """Where candidates lie.
 
     Attributes:
@@ -60,13 +61,22 @@ class Features(msgspec.Struct, frozen=True):
 
     def neighbours(self, row: int, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of `candidates` that differ from candidate `row` in one dimension alone."""
-        differ = self.points[candidates] != self.points[row]
-        count = len(set(self.dimensions.tolist()))
-        in_dimension = np.zeros((len(candidates), count), dtype=bool)
-        for coordinate, dimension in enumerate(self.dimensions):
-            in_dimension[:, dimension] |= differ[:, coordinate]
-        found: NDArray[np.int64] = candidates[in_dimension.sum(axis=1) == 1]
+        differ = (self._places != self._places[row]).sum(axis=1)
+        found: NDArray[np.int64] = candidates[differ[candidates] == 1]
         return found
+
+    @cached_property
+    def _places(self) -> NDArray[np.int32]:
+        """The places of the candidates by number: a row for each candidate, a column for each dimension."""
+        columns = [_numbered(self.points[:, self.dimensions == each]) for each in np.unique(self.dimensions)]
+        return np.array(columns, dtype=np.int32).T.copy()
+
+
+def _numbered(coordinates: Points) -> NDArray[np.integer]:
+    """Return a number for each place in one dimension; of several coordinates, one alone isn't 0."""
+    if coordinates.shape[1] > 1:
+        return coordinates.argmax(axis=1)
+    return np.unique(coordinates[:, 0], return_inverse=True)[1]
 
 
 def _coordinates(column: Column) -> list[Points]:
