@@ -18,9 +18,10 @@ from autotp.tuning.events import VerdictReached
 from autotp.tuning.opening import Tuning, versions
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.request import TuneRequest
+from autotp.tuning.result.effect import Effect
 from autotp.tuning.result.kept import proven_in
 from autotp.tuning.result.pareto import Point
-from autotp.tuning.result.tuned_content import Effect, MeasuredConfig, TuningResult, build_tuned
+from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult, build_tuned
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS
 from autotp.tuning.stages.effects import effects_of

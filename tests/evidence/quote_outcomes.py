@@ -66,6 +66,7 @@ PAGES = (
             language.split,
             language.two_sockets,
             method.command_times,
+            search.recorded_tables,
             search.public_tables,
             search.landscape,
             search.proposing,

@@ -49,7 +49,8 @@ def expected(weights: Weights, ids: NDArray[np.int64], mask: NDArray[np.int64]) 
 
     def normed(value: Values, name: str) -> Values:
         scaled = (value - value.mean(-1, keepdims=True)) / np.sqrt(value.var(-1, keepdims=True) + 1e-12)
-        return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+        found: Values = scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+        return found
 
     words, places = (weights[f"embeddings.{kind}_embeddings.weight"] for kind in ("word", "position"))
     value = words[ids] + places[: len(ids)] + weights["embeddings.token_type_embeddings.weight"][0]
@@ -93,7 +94,8 @@ def test_safetensors_are_read() -> None:
             "b": {"dtype": "I64", "shape": [1, 1], "data_offsets": [8, 16]},
         }
     ).encode()
-    raw = len(header).to_bytes(8, "little") + header + np.float32([1.5, 2.0]).tobytes() + np.int64([7]).tobytes()
+    values = np.array([1.5, 2.0], "<f4").tobytes() + np.array([7], "<i8").tobytes()
+    raw = len(header).to_bytes(8, "little") + header + values
     found = read_safetensors(raw)
     assert found["a"].tolist() == [1.5, 2.0]
     assert found["b"].tolist() == [[7]]

@@ -75,8 +75,10 @@ class Features(msgspec.Struct, frozen=True, dict=True):
 def _numbered(coordinates: Points) -> NDArray[np.integer]:
     """Return a number for each place in one dimension; of several coordinates, one alone isn't 0."""
     if coordinates.shape[1] > 1:
-        return coordinates.argmax(axis=1)
-    return np.unique(coordinates[:, 0], return_inverse=True)[1]
+        alone: NDArray[np.integer] = coordinates.argmax(axis=1)
+        return alone
+    found: NDArray[np.integer] = np.unique(coordinates[:, 0], return_inverse=True)[1]
+    return found
 
 
 def _coordinates(column: Column) -> list[Points]:

@@ -32,6 +32,7 @@ from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
 from autotp.topology.tree.cpulist import format_cpulist
 from autotp.tuning.request import TuneRequest
+from autotp.tuning.result.effect import Effect
 from autotp.tuning.result.pareto import Point, costs_of, front_of, gains_of, knee_of
 from autotp.tuning.study.storage_url import public_url
 
@@ -47,13 +48,6 @@ class MeasuredConfig(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Mapping[str, float]
     gain: Interval = UNITY
     others: Mapping[Metric, Interval] = {}
-
-
-class Effect(msgspec.Struct, frozen=True):
-    """How many times better a config is with `settings` than with OpenVINO's own choice of them."""
-
-    settings: Config
-    gain: Interval
 
 
 class TuningResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from autotp.space.bound_space import BoundSpace
 from autotp.tuning.race.race import Race
 from autotp.tuning.race.racer import Racer
-from autotp.tuning.result.tuned_content import Effect
+from autotp.tuning.result.effect import Effect
 
 
 def effects_of(race: Race, space: BoundSpace, winner: Racer, raced: Iterable[Racer]) -> tuple[Effect, ...]:

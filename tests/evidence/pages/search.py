@@ -1,7 +1,9 @@
-"""The section about the search: what it finds in tables of everything that could have been measured."""
+"""The sections about the search: what it finds in tables of all that could be measured, and what it costs."""
+
+from typing import Any
 
 from autotp.report.units import spell_seconds
-from tests.evidence.outcomes import read_outcome
+from tests.evidence.outcomes import REFERENCE, read_outcome
 from tests.evidence.pages.markdown import prose, section, spell_share, table
 from tests.evidence.replay_public import EARLY, LATER
 
@@ -27,6 +29,42 @@ def public_tables() -> str:
     ]
     asked = "Everything that was asked of it was reached." if not missed else f"Not reached: {'; '.join(missed)}."
     return section("What the search finds in public tables", about, table(header, rows), asked)
+
+
+def recorded_tables() -> str:
+    """Return a table of the recorded tables."""
+    about = prose("""
+        Every config of a space on real models, made by `autotp tune --exhaustive`: each in several processes, with
+        the baseline's block of the same round beside each block. The folder `tables` holds the results in T4
+        (`MODEL.t4.json`) and the space in T1 (`MODEL.t1.json`), the formats of Kernel Tuner's tuning schema. The
+        best is chosen in odd rounds, and all are scored in even ones. The noise is the standard error of a score.
+    """)
+    header = (
+        *("model", "objective", "one takes", "configs", "but for nireq", "processes each", "best"),
+        *("within 1 % of it", "noise", "exhaustive proof"),
+    )
+    return section("Recorded tables of real models", about, table(header, map(_recorded, _tables())))
+
+
+def _tables() -> list[dict[str, Any]]:
+    paths = sorted((REFERENCE / "tables").glob("*.json"))
+    return [read_outcome(f"tables/{path.name}") for path in paths if path.name.count(".") == 1]
+
+
+def _recorded(found: dict[str, Any]) -> tuple[object, ...]:
+    fewest, most = found["processes"]
+    return (
+        found["model"],
+        found["objective"],
+        spell_seconds(found["inference_s"]),
+        found["configs"],
+        found["configs_beside_nireq"],
+        fewest if fewest == most else f"{fewest} to {most}",
+        f"{found['gain_of_the_best']:.3f}×",
+        spell_share(found["share_within_1_percent"]),
+        spell_share(found["noise"], 2),
+        spell_seconds(found["exhaustive_cost_s"]),
+    )
 
 
 def proposing() -> str:
