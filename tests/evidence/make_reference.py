@@ -1,4 +1,4 @@
-"""Make the outcomes in `results/reference/` that back the README's figures; takes about four hours.
+"""Make the outcomes in `results/reference/` that back the README's figures; takes about seven hours.
 
     python -m tests.evidence.make_reference [NAME ...]
 

@@ -17,7 +17,7 @@ def opening() -> str:
             in this folder. A test fails if a figure here, or one that the README quotes, isn't the one in its
             file.
         """),
-        "    python -m tests.evidence.make_reference        # run everything anew: about four hours\n"
+        "    python -m tests.evidence.make_reference        # run everything anew: about seven hours\n"
         "    python -m tests.evidence.quote_outcomes        # write this page, and what others quote",
         "Other machines give other figures. These come from virtual machines:",
         table(("CPU", "cores", "OpenVINO", "Optuna", "Python"), machines()),
