@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from autotp.deploy.headline import headline
-from autotp.deploy.tuned import Tuned, write_tuned
+from autotp.deploy.tuned import KnobEffect, Tuned, write_tuned
 from autotp.errors import EnvironmentFailure, InputError, TunedError
 from autotp.files.atomic import writable_folder
 from autotp.files.yaml_loader import to_type
@@ -18,7 +18,6 @@ from autotp.tuning.events import VerdictReached
 from autotp.tuning.opening import Tuning, versions
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.request import TuneRequest
-from autotp.tuning.result.effect import Effect
 from autotp.tuning.result.kept import proven_in
 from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult, build_tuned
@@ -69,7 +68,7 @@ def gather(tuning: Tuning, result: FinalsResult, baselines: Baselines, raced: Se
         for key, metrics in measured.items()
     ]
     in_finals = [(r.config, str(finals.failures[r.key])) for r in baselines.sound if r.key in finals.failures]
-    effects: Sequence[Effect] = ()
+    effects: Sequence[KnobEffect] = ()
     if winner is not None:
         effects = effects_of(session.race, tuning.space, arms[winner.key], (*baselines.sound, *raced))
     return msgspec.structs.replace(

@@ -142,7 +142,10 @@ class PlayOffBegan(Event, frozen=True, tag="play_off"):
 
 
 class FinalsBegan(Event, frozen=True, tag="finals"):
-    """Finalists and baselines are about to be measured, in this many `processes` each and `rounds` in each."""
+    """Finalists and baselines are about to be measured, in this many `processes` each and `rounds` in each.
+
+    That is the plan: behind time they are fewer, ahead of time more processes follow.
+    """
 
     finalists: tuple[dict[str, Any], ...]
     baselines: tuple[dict[str, Any], ...]

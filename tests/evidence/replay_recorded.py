@@ -17,20 +17,17 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
 from tests.evidence.outcomes import keep
 from tests.evidence.replays.costs import exhaustive_cost_s
 from tests.evidence.replays.machine import RecordedMachine
+from tests.evidence.replays.pool import side_by_side
 from tests.evidence.replays.recorded import read_t4
-from tests.evidence.replays.replay import ONE_THREAD
 from tests.evidence.replays.rivals import MEASURING_S, at, measure_once, with_finals
 from tests.evidence.replays.searches import HillClimb, InOrder, Make, available
 from tests.evidence.replays.tuning import RecordedSpace, tune
@@ -92,15 +89,7 @@ def _space(path: str) -> RecordedSpace:
 
 def figures(path: Path, seeds: int, jobs: int) -> Figures:
     """Replay the table at `path` with so many seeds; return what was found."""
-    tasks = [(str(path), seed) for seed in range(seeds)]
-    if jobs == 1:
-        done = [replay(*task) for task in tasks]
-    else:
-        with (
-            mock.patch.dict(os.environ, ONE_THREAD),
-            ProcessPoolExecutor(min(jobs, seeds), mp_context=get_context("spawn")) as pool,
-        ):
-            done = list(pool.map(replay, *zip(*tasks, strict=True)))
+    done = side_by_side(replay, [(str(path), seed) for seed in range(seeds)], jobs)
     table = _space(str(path)).table
     names = done[0][0]
     regrets = {name: np.array([found[name] for found, _ in done]) for name in names}

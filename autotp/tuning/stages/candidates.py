@@ -64,7 +64,7 @@ class Candidates:
         self._first = deque(first)
         self._propose = propose
         self._begun = 0
-        self._has_raced = False
+        self._any_entered = False
 
     def racing(self, until: float) -> Iterator[None]:
         """Start candidates, and yield while there are any to race.
@@ -157,7 +157,7 @@ class Candidates:
 
     def _in_time(self, until: float) -> int:
         """Return how many more candidates can be judged until the time `until`; one is raced in any case."""
-        return max(judged_until(self._session, self._baselines.sound, until), not self._has_raced)
+        return max(judged_until(self._session, self._baselines.sound, until), not self._any_entered)
 
     def _next(self) -> tuple[Trial, Config]:
         if self._first:
@@ -170,7 +170,7 @@ class Candidates:
         return trial, config
 
     def _enter(self, racer: Racer) -> None:
-        self._has_raced = True
+        self._any_entered = True
         self._session.known[racer.observed.key] = racer.trial.number
         self._session.study.describe_observed(racer.trial, racer.observed)
         self._session.race.enter(racer)

@@ -8,13 +8,13 @@ knobs act together, so effects needn't multiply to the gain.
 
 from collections.abc import Iterable
 
+from autotp.deploy.tuned import KnobEffect
 from autotp.space.bound_space import BoundSpace
 from autotp.tuning.race.race import Race
 from autotp.tuning.race.racer import Racer
-from autotp.tuning.result.effect import Effect
 
 
-def effects_of(race: Race, space: BoundSpace, winner: Racer, raced: Iterable[Racer]) -> tuple[Effect, ...]:
+def effects_of(race: Race, space: BoundSpace, winner: Racer, raced: Iterable[Racer]) -> tuple[KnobEffect, ...]:
     """Return the known effects of the winner's knobs, the largest first.
 
     Args:
@@ -24,7 +24,7 @@ def effects_of(race: Race, space: BoundSpace, winner: Racer, raced: Iterable[Rac
         raced: what was measured, the baselines included.
     """
     measured = {space.number(racer.config): racer for racer in raced if racer.blocks}
-    effects: list[Effect] = []
+    effects: list[KnobEffect] = []
     for name, _ in winner.config.settings:
         without = space.reset(winner.config, name)
         number = space.number(without)
@@ -32,6 +32,6 @@ def effects_of(race: Race, space: BoundSpace, winner: Racer, raced: Iterable[Rac
         if other is None or other is winner:
             continue
         left = dict(without.settings)
-        settings = winner.config.only(*(knob for knob, value in winner.config.settings if left.get(knob) != value))
-        effects.append(Effect(settings, race.gain(winner, other).interval))
+        settings = {knob: value for knob, value in winner.config.settings if left.get(knob) != value}
+        effects.append(KnobEffect(settings=settings, gain=race.gain(winner, other).interval))
     return tuple(sorted(effects, key=lambda effect: effect.gain.median, reverse=True))

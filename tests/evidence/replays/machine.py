@@ -16,17 +16,14 @@ import msgspec
 import numpy as np
 
 from autotp.findings.metric import Metric, Statistic
-from autotp.measuring.jobs.observed import Observed, Outcome
-from autotp.measuring.parent.watchdog import PhaseClock
+from autotp.measuring.jobs.observed import Outcome
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
-from autotp.space.aliases.effective import Effective
 from autotp.space.knobs.config import Config
-from tests.evidence.replays.recorded import HINT, Process, RecordedTable, Row
+from tests.evidence.replays.recorded import Process, RecordedTable, Row
 from tests.support.replayed import Clock
-from tests.support.simulated import EXACT
-from tests.support.workerless import Workerless
+from tests.support.workerless import Workerless, WorkerlessBench, observed_as
 
 ROOM = 8  # arms that fit into memory
 
@@ -163,12 +160,11 @@ def block_of(metric: Metric, value: float, part: Part) -> Block:
     return Block(count=1, elapsed_s=value, untimed_s=part.block_s - value, memory_bytes=1, **samples)
 
 
-class RecordedBench:
+class RecordedBench(WorkerlessBench):
     """Makes arms of a recorded table; those of the search share rounds, and so do those of a wave."""
 
     def __init__(self, machine: RecordedMachine, clock: Clock, rng: random.Random, workload: Any) -> None:
         self.arm_start_s = 0.0
-        self.spent_s: dict[str, float] = {}
         self._machine, self._clock, self._rng, self._workload = machine, clock, rng, workload
         self._search, self._wave = machine.level(rng), machine.level(rng)
         self._baselines_in_wave = 0
@@ -186,31 +182,9 @@ class RecordedBench:
         return [self._start(config) for config in configs]
 
     @property
-    def clock(self) -> PhaseClock:
-        """A clock of phases that is never used."""
-        return PhaseClock()
-
-    @property
     def room(self) -> int:
         """How many arms fit into memory."""
         return ROOM
-
-    @property
-    def unchecked(self) -> Mapping[str, str]:
-        """Nothing: replayed arms have no outputs."""
-        return {}
-
-    def record_reference(self) -> None:
-        """Do nothing: replayed arms have no outputs."""
-
-    def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
-        """Do nothing: replayed arms have no outputs."""
-
-    def wrong_output(self, config: Config, observed: Observed) -> None:
-        """Do nothing: replayed arms have no outputs."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
     def _start(self, config: Config) -> tuple[Arm, Outcome]:
         known = config if config in (*self._machine.hints, *self._machine.configs) else self._machine.hints[0]
@@ -218,16 +192,8 @@ class RecordedBench:
         before_s = self._clock.now_s
         arm.warm_up()
         self.arm_start_s = max(self.arm_start_s, self._clock.now_s - before_s)
-        properties = {"NUM_STREAMS": str(known)}
-        return arm, Observed(
-            effective=Effective(), masks=None, proof=None, output_error=EXACT, properties=properties
-        )
+        return arm, observed_as(known)
 
     def _arm(self, config: Config, level: Level, again: bool) -> RecordedArm:
         parts = self._machine.draw(config, self._rng, again)
         return RecordedArm(parts, level, self._machine.table.metric, self._clock, self._rng, self._workload)
-
-
-def is_hint(config: Config) -> bool:
-    """Whether `config` is one of OpenVINO's hints."""
-    return config.get(HINT) is not None

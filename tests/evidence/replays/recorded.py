@@ -11,7 +11,7 @@ objective in each block and in the baseline's block of the same round, and `star
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -328,9 +328,3 @@ def differing(table: RecordedTable, beside: str) -> int:
     """Return how many measured configs there are if knob `beside` doesn't count."""
     others = ({k: v for k, v in row.settings.items() if k != beside} for row in table.measured)
     return len({json.dumps(settings, sort_keys=True) for settings in others})
-
-
-def pairs(table: RecordedTable) -> Iterator[tuple[Settings, float]]:
-    """Yield each measured config and its gain over the baseline, in its even rounds."""
-    for row, score in zip(table.measured, table.scores, strict=True):
-        yield row.settings, float(np.exp(score))

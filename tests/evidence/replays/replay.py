@@ -1,17 +1,14 @@
 """Replays searches on a table with many seeds, and sums up what they find after given numbers of evaluations."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypedDict
-from unittest import mock
 
 import numpy as np
 
+from tests.evidence.replays.pool import side_by_side
 from tests.evidence.replays.searches import available, measured
 from tests.evidence.replays.tables import Table, read_table
 
@@ -49,22 +46,13 @@ def replay(
     """
     table = _table(str(path), objective)
     tasks = list(product(names, range(seeds)))
-    orders = _searched([(str(path), objective, max(evaluations), *task) for task in tasks], jobs)
+    given = [(str(path), objective, max(evaluations), *task) for task in tasks]
+    orders = side_by_side(_search, given, jobs)
     found: Found = {}
     for name in names:
         mine = [order for (searched, _), order in zip(tasks, orders, strict=True) if searched == name]
         found[name] = {str(count): _figures(table, mine, count) for count in evaluations}
     return found
-
-
-def _searched(tasks: Sequence[_Task], jobs: int) -> list[list[int]]:
-    if jobs == 1:
-        return [_search(*task) for task in tasks]
-    with (
-        mock.patch.dict(os.environ, ONE_THREAD),  # for the processes, each of which has a core of its own
-        ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool,
-    ):
-        return list(pool.map(_search, *zip(*tasks, strict=True)))
 
 
 def _search(path: str, objective: str, evaluations: int, name: str, seed: int) -> list[int]:

@@ -46,7 +46,7 @@ def test_each_knob_is_held_against_the_same_config_without_it() -> None:
     """Without its precision the winner is half again as slow, without its streams a third as fast."""
     race, racers = raced("hint", "winner", "streams", "f32")
     found = effects_of(race, SPACE, racers["winner"], racers.values())
-    assert [effect.settings.to_dict() for effect in found] == [STREAMS, F32]
+    assert [effect.settings for effect in found] == [STREAMS, F32]
     assert [effect.gain.median for effect in found] == pytest.approx([3.0, 1.5])
 
 
@@ -54,6 +54,6 @@ def test_what_was_not_measured_is_not_made_up() -> None:
     """No effect of a knob without which nothing was measured, nor of a config that never ran."""
     race, racers = raced("hint", "winner", "f32")
     found = effects_of(race, SPACE, racers["winner"], racers.values())
-    assert [effect.settings.to_dict() for effect in found] == [STREAMS]
+    assert [effect.settings for effect in found] == [STREAMS]
     racers["f32"].blocks.clear()
     assert effects_of(race, SPACE, racers["winner"], racers.values()) == ()
