@@ -99,20 +99,29 @@ def _is_hopeless(session: Session, needed: Needs) -> bool:
     return needed.finals_s > HOPELESS * (session.budget.at(1.0) - session.budget.now())
 
 
-def shortest_budget_s(session: Session, baselines: Sequence[Racer], candidates: int = 1) -> float:
-    """Return about the shortest budget for what is done so far, so many `candidates`, and a verdict."""
+def shortest_budget_s(
+    session: Session, baselines: Sequence[Racer], candidates: int = 1, opening_s: float = 0.0
+) -> float:
+    """Return about the shortest budget for what is done so far, so many `candidates`, and a verdict.
+
+    `opening_s` is how long the baselines will still race among themselves before.
+    """
     needed = needs(session, baselines)
-    return session.budget.elapsed_s() + SPARE_TIME * (needed.search_s(candidates) + needed.finals_s)
+    return session.budget.elapsed_s() + SPARE_TIME * (opening_s + needed.search_s(candidates) + needed.finals_s)
 
 
-def opening_is_long(session: Session, baselines: Sequence[Racer]) -> bool:
-    """Whether people would wait long for the `baselines`, which have run a block, to be raced."""
-    return needs(session, baselines).rounds_s > LONG_WAIT_S
+def check_early(session: Session, baselines: Sequence[Racer], candidates: int) -> bool:
+    """Do `check_budget` for `baselines` that have run a block, if people would wait long for them to be raced."""
+    opening_s = needs(session, baselines).rounds_s
+    return opening_s > LONG_WAIT_S and check_budget(session, baselines, candidates, opening_s)
 
 
-def check_budget(session: Session, baselines: Sequence[Racer], candidates: int = 1) -> bool:
-    """Return whether the rest of the budget is too short for so many candidates and a verdict; report it if so."""
-    budget_s, shortest_s = session.budget.total_s, shortest_budget_s(session, baselines, candidates)
+def check_budget(
+    session: Session, baselines: Sequence[Racer], candidates: int = 1, opening_s: float = 0.0
+) -> bool:
+    """Return whether the budget is shorter than `shortest_budget_s`, whose arguments it takes; report it if so."""
+    budget_s = session.budget.total_s
+    shortest_s = shortest_budget_s(session, baselines, candidates, opening_s)
     if shortest_s <= SPARE_TIME * budget_s:
         return False
     start_s, block_s = session.bench.arm_start_s, session.race.seconds_a_block(baselines)

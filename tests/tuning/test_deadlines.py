@@ -73,6 +73,8 @@ def test_a_long_wait_is_told_of_after_a_block(
     assert (rounds == 1) == at_once
     assert short.start_s == pytest.approx(4.0)
     assert 0.0 < short.block_s < 1.0
+    found, _ = ran(model, tmp_path, short.shortest_s, 4.0)
+    assert len(found.finals.waves) >= MIN_PROCESSES
 
 
 def test_a_short_budget_still_finds_some_of_the_gain(model: Path, tmp_path: Path) -> None:

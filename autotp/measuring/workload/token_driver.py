@@ -83,13 +83,9 @@ class TokenDriver:
     def outputs(self, reference: Path | None) -> NamedOutputs:
         forced = None if reference is None else load_outputs(reference)[f"0/{TOKENS}"]
         count = CHECKED_TOKENS if forced is None else len(forced)
-        tokens, within_s = (
-            self._tokens[:, : self._checked_prompt + count],
-            CHECKED_WITHIN_S if forced is None else inf,
-        )
-        chosen, logits = self._generator.continue_prompt(
-            tokens, self._checked_prompt, forced, FEWEST_CHECKED, within_s
-        )
+        within_s = CHECKED_WITHIN_S if forced is None else inf
+        tokens, prompt = self._tokens[:, : self._checked_prompt + count], self._checked_prompt
+        chosen, logits = self._generator.continue_prompt(tokens, prompt, forced, FEWEST_CHECKED, within_s)
         return ({TOKENS: chosen, LOGITS: logits},)
 
     def infer(self, seconds: float) -> int:

@@ -13,7 +13,7 @@ from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
 from autotp.space.knobs.config import Config
-from autotp.tuning.deadlines import before_search, check_budget, opening_is_long
+from autotp.tuning.deadlines import before_search, check_budget, check_early
 from autotp.tuning.events import ArmEnded, BaselinesRaced
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
@@ -175,8 +175,8 @@ def _run_opening_rounds(session: Session, candidates: int) -> bool:
     race, latest = session.race, session.budget.at(OPENING_SHARE)
     _fail(session, race.fit_blocks())
     _fail(session, race.run(1, inf))  # even if the budget is too short: the result needs figures
-    first = list(race.live.values())
-    is_told = bool(first) and opening_is_long(session, first) and check_budget(session, first, candidates)
+    running = list(race.live.values())
+    is_told = bool(running) and check_early(session, running, candidates)
     _fail(session, race.run(race.rounds_to_judge - 1, latest))
     if running := list(race.live.values()):
         more = race.blocks.rounds(OPENING_ROUNDS) - race.rounds_to_judge
