@@ -35,7 +35,7 @@ def gather(tuning: Tuning, result: FinalsResult, baselines: Baselines, raced: Se
     session = tuning.session
     best, winner, finals = baselines.best, result.verdict.winner, result.finals
     reference = best if winner is not None else result.fallback
-    arms = {racer.key: racer for racer in (*baselines.sound, *result.finalists)}
+    arms = {racer.key: racer for racer in (*baselines.all, *result.finalists)}
     measured = {
         key: final_metrics(session.request.objectives, finals, key, best.key)
         if finals.waves
@@ -67,10 +67,10 @@ def gather(tuning: Tuning, result: FinalsResult, baselines: Baselines, raced: Se
         )
         for key, metrics in measured.items()
     ]
-    in_finals = [(r.config, str(finals.failures[r.key])) for r in baselines.sound if r.key in finals.failures]
+    in_finals = [(r.config, str(finals.failures[r.key])) for r in baselines.all if r.key in finals.failures]
     effects: Sequence[KnobEffect] = ()
     if winner is not None:
-        effects = effects_of(session.race, tuning.space, arms[winner.key], (*baselines.sound, *raced))
+        effects = effects_of(session.race, tuning.space, arms[winner.key], (*baselines.all, *raced))
     return msgspec.structs.replace(
         _with_study(session, result.verdict, selected, baseline),
         effects=effects,

@@ -27,7 +27,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """How many seconds the rest of a tuning takes.
 
     Attributes:
-        rounds_s: the baselines' blocks in the rounds after which candidates can be judged.
+        rounds_s: the best baseline's blocks in the rounds after which candidates can be judged.
         candidate_s: a candidate's start, and its blocks in these rounds.
         finals_s: finals with one candidate that are just long enough for a verdict.
         good_finals_s: the same with enough rounds for a narrow interval.
@@ -50,7 +50,7 @@ def needs(session: Session, baselines: Sequence[Racer]) -> Needs:
     wanted = rounds_wanted(race, session.request.objective, baselines)
     arms = len(baselines) + 2  # with a candidate and the second process of the best baseline
     return Needs(
-        rounds_s=race.rounds_to_judge * len(baselines) * block_s,
+        rounds_s=race.rounds_to_judge * block_s,
         candidate_s=start_s + race.rounds_to_judge * block_s,
         finals_s=seconds_needed(arms, start_s, block_s, wanted.fewest),
         good_finals_s=seconds_needed(arms, start_s, block_s, wanted.enough),
@@ -79,7 +79,19 @@ def judged_until(session: Session, baselines: Sequence[Racer], until: float) -> 
     return max(0, int(min(ARMS_AT_ONCE, (left_s - needed.rounds_s) / needed.candidate_s)))
 
 
-def search_until(session: Session, baselines: Sequence[Racer]) -> float:
+class SearchEnd(msgspec.Struct, frozen=True):
+    """When the search must end.
+
+    Attributes:
+        usual: it leaves the finals the time for a narrow interval.
+        latest: if a short comparison is going to decide, as the best candidate is far ahead.
+    """
+
+    usual: float
+    latest: float
+
+
+def search_end(session: Session, baselines: Sequence[Racer]) -> SearchEnd:
     """Return when the search must end.
 
     It gets a share of the budget (all of it if it is exhaustive), or less if the finals need more, but enough for
@@ -88,11 +100,12 @@ def search_until(session: Session, baselines: Sequence[Racer]) -> float:
     """
     needed, budget = needs(session, baselines), session.budget
     now, end = budget.now(), budget.at(1.0)
-    latest = end if session.request.exhaustive else budget.at(SEARCH_SHARE)
-    share = max(now + LEAST_SEARCH_SHARE * (end - now), min(latest, end - needed.good_finals_s))
+    most = end if session.request.exhaustive else budget.at(SEARCH_SHARE)
+    usual = max(now + LEAST_SEARCH_SHARE * (end - now), min(most, end - needed.good_finals_s))
     if not _is_hopeless(session, needed):
-        share = max(now + needed.search_s(), min(share, end - needed.finals_s))
-    return min(end, share)
+        usual = max(now + needed.search_s(), min(usual, end - needed.finals_s))
+    usual = min(end, usual)
+    return SearchEnd(usual, max(usual, min(most, end - SPARE_TIME * needed.finals_s)))
 
 
 def _is_hopeless(session: Session, needed: Needs) -> bool:
@@ -112,7 +125,7 @@ def shortest_budget_s(
 
 def check_early(session: Session, baselines: Sequence[Racer], candidates: int) -> bool:
     """Do `check_budget` for `baselines` that have run a block, if people would wait long for them to be raced."""
-    opening_s = needs(session, baselines).rounds_s
+    opening_s = needs(session, baselines).rounds_s * len(baselines)
     return opening_s > LONG_WAIT_S and check_budget(session, baselines, candidates, opening_s)
 
 

@@ -8,7 +8,7 @@ from autotp.measuring.parent.pool import Workers
 from autotp.measuring.samples.weather import RepeatLimit
 from autotp.space.knobs.config import Config
 from autotp.tuning.conclusion import gather, write_interrupted, write_result
-from autotp.tuning.deadlines import search_until
+from autotp.tuning.deadlines import search_end
 from autotp.tuning.events import Listener, Waiting, WeatherCounted
 from autotp.tuning.opening import Tuning, first_event, open_tuning, refuse_existing
 from autotp.tuning.race.racer import Baselines
@@ -94,14 +94,13 @@ def _search_and_decide(
 ) -> FinalsResult:
     """Search for configs faster than `baselines`, then measure the best of them in the finals."""
     session = tuning.session
-    until = search_until(session, baselines.sound)
+    end = search_end(session, baselines.all)
     if session.request.exhaustive:
-        survivors = measure_all(session, candidates, baselines, until)
+        survivors = measure_all(session, candidates, baselines, end.latest)
     else:
-        search(session, candidates, baselines, smallest_gain, until)
+        until = search(session, candidates, baselines, smallest_gain, end)
         survivors = play_off(session, candidates.survivors, baselines, until)
-    for racer in baselines.sound:
-        retire_baseline(session, racer)
+    retire_baseline(session, baselines.best)
     if reason := candidates.nothing_measured:
         result = skip_finals(session, baselines, reason)
     else:

@@ -3,6 +3,8 @@
 A clock that disagrees with the tool everyone knows is wrong until shown otherwise. The two run at the same time,
 each on a CPU of its own, and then change places, so that what the machine does meanwhile and how its CPUs differ
 falls on both. (In turn, four seconds each, sixteen pairs left an uncertainty of 3 to 4 % on a shared machine.)
+They end at the same time, too: the one that starts faster begins later. Else the other has the machine to itself
+in its last second or two, which made it 2.5 % faster.
 What counts is the median ratio of pairs: on a shared machine latency doubles for some runs at a time, which
 moves a mean, and the medians of the two tools apart. The ratios of pairs get a t-interval on the logarithm, too,
 and more pairs are run until that is narrower than 1 % either way, up to a bound.
@@ -30,11 +32,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import geometric_mean
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -101,6 +105,9 @@ class Job:
     model: Path
     seconds: int
     shape: str | None = None
+
+
+Tool = Callable[[int], Figures]  # runs on a CPU
 
 
 def jobs(folder: Path, seconds: int) -> tuple[Job, ...]:
@@ -183,17 +190,39 @@ def input_precisions(model: Path) -> str:
 def compare(job: Job, workload: Workload, pairs: int) -> dict[str, Any]:
     """Run the two tools at once, again and again, and put their figures side by side."""
     precisions, (one, other) = input_precisions(job.model), two_cpus()
+    together = Together(partial(measure, job, workload), lambda cpu: benchmark(job, workload, precisions, cpu))
+    together.run(one, other)  # how long each takes isn't known before
     ours, theirs = list[Figures](), list[Figures]()
-    with ThreadPoolExecutor(2) as pool:
-        while len(ours) < pairs or (len(ours) < MOST_PAIRS and not narrow(workload, ours, theirs)):
-            runs: list[tuple[Figures, Figures]] = []
-            for mine, its in ((one, other), (other, one)):
-                ran = pool.submit(measure, job, workload, mine)
-                runs.append((benchmark(job, workload, precisions, its), ran.result()))
-            theirs.append(Figures.mean([run[0] for run in runs]))
-            ours.append(Figures.mean([run[1] for run in runs]))
-            print(f"{job.name}, {workload.name}: {len(ours)} pairs", file=sys.stderr, flush=True)
+    while len(ours) < pairs or (len(ours) < MOST_PAIRS and not narrow(workload, ours, theirs)):
+        runs = [together.run(one, other), together.run(other, one)]
+        ours.append(Figures.mean([run[0] for run in runs]))
+        theirs.append(Figures.mean([run[1] for run in runs]))
+        print(f"{job.name}, {workload.name}: {len(ours)} pairs", file=sys.stderr, flush=True)
     return side_by_side(job, workload, ours, theirs)
+
+
+class Together:
+    """Runs two tools so that they end at the same time, as they did in the run before."""
+
+    def __init__(self, ours: Tool, theirs: Tool) -> None:
+        self._ours, self._theirs = ours, theirs
+        self._longer_s = 0.0  # ours, than theirs
+
+    def run(self, our_cpu: int, their_cpu: int) -> tuple[Figures, Figures]:
+        """Run both, each on its CPU."""
+        with ThreadPoolExecutor(2) as pool:
+            ran = pool.submit(_timed, self._ours, our_cpu, max(0.0, -self._longer_s))
+            theirs, their_s = _timed(self._theirs, their_cpu, max(0.0, self._longer_s))
+            ours, our_s = ran.result()
+        self._longer_s = our_s - their_s
+        return ours, theirs
+
+
+def _timed(tool: Tool, cpu: int, after_s: float) -> tuple[Figures, float]:
+    """Run `tool` after so many seconds; return what it says and how long it took."""
+    sleep(after_s)
+    began = monotonic()
+    return tool(cpu), monotonic() - began
 
 
 def two_cpus() -> tuple[int, int]:

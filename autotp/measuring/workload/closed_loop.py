@@ -112,12 +112,12 @@ class ClosedLoop(Workload, frozen=True, kw_only=True, tag="closed_loop"):
         return 1 if objectives and not any(metric.maximize for metric in objectives) else None
 
     def first_settings(self, cores: int, sockets: int) -> tuple[dict[str, Any], ...]:
-        """Return one stream per core with twice as many requests in flight, in the default precision and in f32.
+        """Return one stream per core with four requests in flight for each, in the default precision and in f32.
 
         Then follow f32 alone, and tensor parallelism over all sockets.
         """
         exact = {"inference_precision_hint": "f32"}
-        streams = {"num_streams": cores, "nireq": 2 * cores}
+        streams = {"num_streams": cores, "nireq": 4 * cores}
         split = {"distribution_policy": "tensor_parallel", "split_count": sockets}
         return streams, {**streams, **exact}, exact, split
 

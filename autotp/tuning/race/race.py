@@ -190,12 +190,20 @@ class Race:
         estimates = (Estimate.of(round_log_gains(metric, mine, theirs)) for metric in self._metrics)
         return all(estimate.below(log(CLEARLY_BEHIND), SCREENING_CONFIDENCE) for estimate in estimates)
 
-    def beaten(self, racer: Racer, leaders: Iterable[Racer]) -> bool:
+    def beaten(self, racer: Racer, leaders: Sequence[Racer]) -> bool:
         """Whether some leader is significantly ahead of `racer` in every objective."""
         rivals = [leader for leader in leaders if leader is not racer]
+        confidence = 1.0 - 2.0 * DROP_ERROR / (LOOKS * max(1, len(rivals)))  # one-sided
+        return self._is_behind(racer, rivals, confidence)
+
+    def behind(self, racer: Racer, leaders: Sequence[Racer]) -> bool:
+        """Whether `racer` is unlikely to be the best: some leader is ahead of it in every objective."""
+        rivals = [leader for leader in leaders if leader is not racer]
+        return self._is_behind(racer, rivals, BEHIND_CONFIDENCE)
+
+    def _is_behind(self, racer: Racer, rivals: Sequence[Racer], confidence: float) -> bool:
         if len(racer.blocks) < self.rounds_to_judge:
             return False
-        confidence = 1.0 - 2.0 * DROP_ERROR / (LOOKS * max(1, len(rivals)))  # one-sided
         return any(
             all(self.gain(racer, rival, m).below(0.0, confidence) for m in self._metrics) for rival in rivals
         )

@@ -43,20 +43,14 @@ class Racer(msgspec.Struct, eq=False):
 class Baselines(msgspec.Struct, frozen=True):
     """What a win must beat: the best baseline, which gains are relative to, and the others not proven slower.
 
-    `failed` are hints that couldn't be measured, each with the reason.
+    `unmeasured` are hints that failed, each with the reason.
     """
 
     best: Racer
     others: tuple[Racer, ...] = ()
-    failed: tuple[tuple[Config, str], ...] = ()
+    unmeasured: tuple[tuple[Config, str], ...] = ()
 
     @property
-    def sound(self) -> tuple[Racer, ...]:
-        """The baselines that haven't failed for good, the best first."""
-        return tuple(racer for racer in (self.best, *self.others) if racer.failure is None)
-
-    @property
-    def unmeasured(self) -> tuple[tuple[Config, str], ...]:
-        """The baselines that failed so far, each with the reason."""
-        later = ((racer.config, str(racer.failure)) for racer in self.others if racer.failure is not None)
-        return (*self.failed, *later)
+    def all(self) -> tuple[Racer, ...]:
+        """The baselines that a win must beat, the best first."""
+        return (self.best, *self.others)

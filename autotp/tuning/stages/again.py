@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from autotp.measuring.failure import ArmFailure
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
-from autotp.tuning.stages.baselines import keep_baselines
+from autotp.tuning.stages.baselines import keep_baseline
 from autotp.tuning.study.study import Role, Trial
 
 
@@ -31,7 +31,7 @@ def race_again(
             racer.arm, racer.observed = arm, outcome
             race.enter(racer)
     for _ in range(looks):
-        keep_baselines(session, baselines, race.run(race.rounds_to_judge, until))
+        keep_baseline(session, baselines.best, race.run(race.rounds_to_judge, until))
         study.heartbeat()
     for racer in racers:
         _end(session, racer, trials[racer.key], since)

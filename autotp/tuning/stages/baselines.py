@@ -3,6 +3,7 @@
 Baselines that compile to the same thing are one arm. Gains are relative to the best baseline.
 """
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
@@ -39,7 +40,7 @@ def race_baselines(session: Session, candidates: int = 1) -> Baselines:
     Where rounds take long, that is reported after the first of them.
 
     Returns:
-        The best one and those not proven slower; they stay in the race.
+        The best one, which stays in the race, and those not proven slower, which are stopped.
 
     Raises:
         ModelError: OpenVINO can't compile the model or can't run it on its inputs.
@@ -57,9 +58,10 @@ def race_baselines(session: Session, candidates: int = 1) -> Baselines:
     session.race.choose_baseline(racers[0])
     best = max(racers, key=lambda racer: _rank(session, racer))
     session.race.choose_baseline(best)
-    for racer in racers:
-        if racer is not best and session.race.beaten(racer, [best]):
-            retire_baseline(session, racer)
+    others = [racer for racer in racers if racer is not best]
+    alike = tuple(racer for racer in others if not session.race.beaten(racer, [best]))
+    for racer in others:
+        retire_baseline(session, racer)
     metrics = session.race.metrics(best)
     session.emit(
         BaselinesRaced(
@@ -71,29 +73,25 @@ def race_baselines(session: Session, candidates: int = 1) -> Baselines:
             unchecked=dict(session.bench.unchecked),
         )
     )
-    others = tuple(r for r in racers if r is not best and r.key in session.race.live)
     if not is_told:
-        check_budget(session, (best, *others), candidates)
+        check_budget(session, (best, *alike), candidates)
     crashed = [(racer.config, str(racer.failure)) for racer in started.racers if racer.failure is not None]
-    return Baselines(best, others, (*started.failed, *crashed))
+    return Baselines(best, alike, (*started.failed, *crashed))
 
 
-def keep_baselines(session: Session, baselines: Baselines, failed: list[Racer]) -> None:
-    """Restart, once, those of `baselines` that `failed` in the race; those that fail again stay out.
+def keep_baseline(session: Session, best: Racer, failed: Sequence[Racer]) -> None:
+    """Restart, once, the best baseline if it is one of those that `failed` in the race.
 
     Raises:
-        EnvironmentFailure: the best one failed again.
+        EnvironmentFailure: it failed again.
     """
-    best = baselines.best
-    for racer in [racer for racer in (best, *baselines.others) if racer in failed]:
-        if _start_again(session, racer):
-            continue
-        _fail(session, [racer])
-        if racer is best:
-            session.study.abandon()
-            raise EnvironmentFailure(
-                f"The best baseline ({best.config}) failed again; nothing can be compared with it: {best.failure}."
-            )
+    if best not in failed or _start_again(session, best):
+        return
+    _fail(session, [best])
+    session.study.abandon()
+    raise EnvironmentFailure(
+        f"The best baseline ({best.config}) failed again; nothing can be compared with it: {best.failure}."
+    )
 
 
 def _start_again(session: Session, racer: Racer) -> bool:

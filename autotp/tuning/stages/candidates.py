@@ -15,7 +15,7 @@ from autotp.tuning.events import ArmEnded
 from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
-from autotp.tuning.stages.baselines import HINTS, keep_baselines
+from autotp.tuning.stages.baselines import HINTS, keep_baseline
 from autotp.tuning.study.study import PastTrial, Role, Trial
 
 PAST_LEADERS = 3
@@ -86,7 +86,7 @@ class Candidates:
         return until if self.measured else inf
 
     def take_out(self, failed: Sequence[Racer]) -> None:
-        """End those that `failed` in the last rounds; baselines among them are started again.
+        """End those that `failed` in the last rounds; the baseline is started again if it did.
 
         Raises:
             EnvironmentFailure: the best baseline failed twice.
@@ -94,7 +94,7 @@ class Candidates:
         for racer in [racer for racer in failed if racer in self.live]:
             self._fail(racer.trial, racer.config, racer.failure)
             self.live.remove(racer)
-        keep_baselines(self._session, self._baselines, list(failed))
+        keep_baseline(self._session, self._baselines.best, failed)
         self._session.study.heartbeat()
 
     def end(self, racer: Racer, dropped: bool) -> None:
@@ -127,7 +127,7 @@ class Candidates:
             return f"every candidate failed; the first: {self.failures[0]}"
         if not self._begun and self._proposer.exhausted:
             return "the space holds nothing besides OpenVINO's hints and what was tried before"
-        shortest_s = shortest_budget_s(self._session, self._baselines.sound)
+        shortest_s = shortest_budget_s(self._session, self._baselines.all)
         return f"no candidate could be measured within the budget: give {longer(shortest_s)}"
 
     @property
@@ -157,7 +157,7 @@ class Candidates:
 
     def _in_time(self, until: float) -> int:
         """Return how many more candidates can be judged until the time `until`; one is raced in any case."""
-        return max(judged_until(self._session, self._baselines.sound, until), not self._any_entered)
+        return max(judged_until(self._session, self._baselines.all, until), not self._any_entered)
 
     def _next(self) -> tuple[Trial, Config]:
         if self._first:

@@ -47,7 +47,7 @@ def _sweep(
     rng = random.Random(f"{session.request.seed} {session.race.rounds}")
     left, failed = rng.sample(racers, len(racers)), list[Racer]()
     while left:
-        most = min(session.bench.room, judged_until(session, baselines.sound, until))
+        most = min(session.bench.room, judged_until(session, baselines.all, until))
         if most <= 0:
             return failed, False
         group, left = left[:most], left[most:]

@@ -54,7 +54,7 @@ def run_finals(session: Session, survivors: list[Racer], baselines: Baselines) -
         baselines: the arms that they have to beat, all stopped.
     """
     finalists, schedule = _choose_finalists(session, survivors, baselines)
-    racers, best = [*baselines.sound, *finalists], baselines.best.key
+    racers, best = [*baselines.all, *finalists], baselines.best.key
     arms = {racer.key: racer for racer in racers}
     session.emit(_began(finalists, baselines, schedule))
     trials = {key: session.study.begin(Role.FINAL, racer.config) for key, racer in arms.items()}
@@ -78,7 +78,7 @@ def run_finals(session: Session, survivors: list[Racer], baselines: Baselines) -
 def skip_finals(session: Session, baselines: Baselines, reason: str) -> FinalsResult:
     """Return the result of a tuning that measured no candidate: UNKNOWN, for this `reason`."""
     verdict = Verdict(Ruling.UNKNOWN, reason=reason)
-    return FinalsResult(verdict, _waves(session, baselines.sound), (), None, baselines.best)
+    return FinalsResult(verdict, _waves(session, baselines.all), (), None, baselines.best)
 
 
 def final_metrics(objectives: Sequence[Metric], finals: Waves, key: str, baseline: str) -> dict[str, float]:
@@ -96,7 +96,7 @@ def _choose_finalists(
     session: Session, survivors: list[Racer], baselines: Baselines
 ) -> tuple[list[Racer], WaveSchedule]:
     """Choose as many of the best survivors as can be measured well in the time left; return also the schedule."""
-    best_is_feasible, sound = session.is_feasible(baselines.best), baselines.sound
+    best_is_feasible, sound = session.is_feasible(baselines.best), baselines.all
     promising = [
         r for r in survivors if not (best_is_feasible and session.race.estimate(r).below(0.0, BEHIND_CONFIDENCE))
     ]
@@ -160,12 +160,12 @@ def _decide(
         if failure := finals.failures.get(best) or finals.failures.get(AA):
             reason = f"the baseline failed in the finals: {failure}"
         else:
-            shortest_s = shortest_budget_s(session, baselines.sound)
+            shortest_s = shortest_budget_s(session, baselines.all)
             reason = f"the finals didn't fit into the budget: give {longer(shortest_s)}"
         verdict = Verdict(Ruling.UNKNOWN, reason=reason)
         return FinalsResult(verdict, finals, tuple(finalists), None, baselines.best)
     bounds = Bounds(session.request.constraints, finals)
-    rivals = [racer for racer in baselines.sound if racer.key not in finals.failures]
+    rivals = [racer for racer in baselines.all if racer.key not in finals.failures]
     keeping = [rival for rival in rivals if bounds.keeps(rival.key)]
     floor = finals.noise_floor if len(finals.waves) > 1 else None
     candidates = _candidates(finals, bounds, finalists, rivals)
@@ -237,7 +237,7 @@ def _fallback(finals: Waves, baselines: list[Racer], best: str) -> Racer:
 def _began(finalists: list[Racer], baselines: Baselines, schedule: WaveSchedule) -> FinalsBegan:
     return FinalsBegan(
         finalists=tuple(racer.config.to_dict() for racer in finalists),
-        baselines=tuple(racer.config.to_dict() for racer in baselines.sound),
+        baselines=tuple(racer.config.to_dict() for racer in baselines.all),
         processes=schedule.processes,
         rounds=schedule.rounds,
     )

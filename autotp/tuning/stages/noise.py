@@ -25,7 +25,7 @@ def measure_noise(session: Session, baselines: Baselines) -> float:
     """
     best, budget = baselines.best, session.budget
     deadline = min(
-        budget.now() + MOST_NOISE_SHARE * budget.total_s, budget.at(0.4), before_search(session, baselines.sound)
+        budget.now() + MOST_NOISE_SHARE * budget.total_s, budget.at(0.4), before_search(session, baselines.all)
     )
     block_s = session.race.seconds_a_block([best])
     if budget.now() + noise.least_seconds(session.bench.arm_start_s, block_s) > deadline:

@@ -27,7 +27,7 @@ def play_off(session: Session, survivors: Sequence[Racer], baselines: Baselines,
         EnvironmentFailure: the best of the `baselines` failed twice.
     """
     sound, is_announced = list(survivors), False
-    while (most := min(session.bench.room, judged_until(session, baselines.sound, until))) > 0:
+    while (most := min(session.bench.room, judged_until(session, baselines.all, until))) > 0:
         close = may_be_best(session.race, session.feasible_or_all(sound))
         if len(close) <= MAX_FINALISTS:
             break

@@ -57,7 +57,7 @@ def test_requests_follow_the_objective() -> None:
 def test_what_is_tried_first_fits_the_machine() -> None:
     """Streams follow the cores, the split the sockets, and f32 is tried by itself."""
     found = [Config.of(settings) for settings in ClosedLoop().first_settings(cores=16, sockets=2)]
-    assert Config.of({"num_streams": 16, "nireq": 32}) in found
+    assert Config.of({"num_streams": 16, "nireq": 64}) in found
     assert Config.of({"distribution_policy": "tensor_parallel", "split_count": 2}) in found
     assert Config.of({"inference_precision_hint": "f32"}) in found
 

@@ -69,7 +69,7 @@ def test_a_quantiles_gain_is_that_of_all_latencies() -> None:
     race, racers = race_of({"baseline": Pretended(0.01), "stopped": Stopped(0.006)}, METRICS["latency_p90"])
     race.run(10, inf)
     assert race.metrics(racers["stopped"])["latency_p90_s"] == pytest.approx(0.056)
-    assert race.beaten(racers["stopped"], racers.values())
+    assert race.beaten(racers["stopped"], [*racers.values()])
 
 
 def test_only_rounds_that_both_took_part_in_count() -> None:
@@ -105,7 +105,7 @@ def test_an_arm_far_behind_is_dropped_after_three_rounds() -> None:
     assert [key for key, one in racers.items() if race.clearly_behind(one)] == ["half"]
     race.run(ROUNDS_TO_JUDGE - ROUNDS_TO_SCREEN, inf)
     assert not race.clearly_behind(racers["half"])
-    assert race.beaten(racers["half"], racers.values())
+    assert race.beaten(racers["half"], [*racers.values()])
 
 
 def test_noise_alone_puts_nothing_clearly_behind() -> None:
@@ -174,6 +174,18 @@ def test_more_leaders_ask_for_more() -> None:
         leader.blocks |= racers["baseline"].blocks
     assert race.beaten(behind, [racers["baseline"]])
     assert not race.beaten(behind, crowd)
+
+
+def test_what_is_unlikely_to_be_the_best_is_behind_before_it_is_beaten() -> None:
+    """A few percent behind is enough to stop racing an arm, not to drop it; with too few rounds nothing is."""
+    race, racers = race_of({"baseline": Pretended(0.01, 0.01), "behind": Pretended(0.0103, 0.01)})
+    leaders = list(racers.values())
+    race.run(ROUNDS_TO_JUDGE - 1, inf)
+    assert not race.behind(racers["behind"], leaders)
+    race.run(1, inf)
+    assert race.behind(racers["behind"], leaders)
+    assert not race.beaten(racers["behind"], leaders)
+    assert not race.behind(racers["baseline"], leaders)
 
 
 def test_those_not_behind_the_leader_may_be_the_best() -> None:
@@ -290,9 +302,9 @@ def test_under_a_quota_fewer_rounds_decide() -> None:
     race, racers = race_of({"baseline": Pretended(0.01), "slow": Pretended(0.02)}, blocks=QUOTA)
     assert (race.rounds_to_judge, race.rounds_to_settle) == (6, 12)
     race.run(race.rounds_to_judge - 1, inf)
-    assert not race.beaten(racers["slow"], racers.values())
+    assert not race.beaten(racers["slow"], [*racers.values()])
     race.run(1, inf)
-    assert race.beaten(racers["slow"], racers.values())
+    assert race.beaten(racers["slow"], [*racers.values()])
 
 
 def test_an_objectives_value_is_the_baselines_times_the_paired_gain() -> None:

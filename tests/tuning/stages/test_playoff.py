@@ -9,6 +9,7 @@ from autotp.measuring.failure import ArmFailure, Phase, Status
 from autotp.measuring.rounds.arm import Arm
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
+from autotp.tuning.deadlines import SearchEnd
 from autotp.tuning.events import ArmEnded, Event, PlayOffBegan
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
@@ -39,7 +40,7 @@ def searched(
     tuning = simulated_tuning(made_up(noise), speeds, model, out, seed=1)
     baselines = race_baselines(tuning.session)
     found = candidates_in(tuning, baselines)
-    search(tuning.session, found, baselines, 1.01, inf)
+    search(tuning.session, found, baselines, 1.01, SearchEnd(inf, inf))
     return tuning.session, found.survivors, baselines
 
 
