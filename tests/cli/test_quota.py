@@ -66,7 +66,7 @@ def test_a_tuning_tries_what_fits_and_sees_what_does_not(group: Group, job: Job,
     """The LATENCY hint's two threads are held back by the kernel in its blocks; what is searched has one."""
     space, out = tmp_path / "space.yaml", tmp_path / "out"
     space.write_text(SPACE)
-    tune(group, job, out, "--space", str(space), "--budget", "6s")
+    tune(group, job, out, "--space", str(space), "--budget", "8s")
     (name,) = optuna.get_all_study_names(storage := f"sqlite:///{out / 'study.db'}")
     kept = [trial.user_attrs for trial in optuna.load_study(study_name=name, storage=storage).trials]
     (hint,) = (one for one in kept if one["role"] == "baseline" and one["config"] == HINT)

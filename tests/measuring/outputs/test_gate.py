@@ -265,7 +265,7 @@ def test_an_arm_that_amplifies_rounding_is_wrong(tmp_path: Path, workers: Worker
 
 def test_a_lossy_arm_cannot_win_a_tuning(tmp_path: Path) -> None:
     """A short tuning of the model that amplifies rounding rejects arms in bf16 and lets those in f32 through."""
-    found = tune(chaotic_model(tmp_path), tmp_path / "out", 12, "--tolerance", f"{CHAOS_TOLERANCE:g}")
+    found = tune(chaotic_model(tmp_path), tmp_path / "out", 8, "--tolerance", f"{CHAOS_TOLERANCE:g}")
     if found["arms"][0]["error"]["max_abs_error"] <= CHAOS_TOLERANCE:
         pytest.skip("OpenVINO chooses f32 here by itself")
     assert [what for what, holds in check_chaos(found).items() if not holds] == []
@@ -274,5 +274,5 @@ def test_a_lossy_arm_cannot_win_a_tuning(tmp_path: Path) -> None:
 def test_hints_in_bf16_neither_stop_a_study_nor_let_worse_through(tmp_path: Path) -> None:
     """A short tuning of a real recogniser goes on with arms as good as the hints, and with none that is worse."""
     model = real_model_or_skip("rec")
-    found = tune_recogniser(model, tmp_path / "out", 35, SMALL_SPACE)
+    found = tune_recogniser(model, tmp_path / "out", 16, SMALL_SPACE)
     assert [what for what, holds in check_recogniser(found).items() if not holds] == []
