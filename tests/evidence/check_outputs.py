@@ -70,10 +70,10 @@ def tune(model: Path, folder: Path, budget_s: float, *options: str) -> dict[str,
     }
 
 
-def tune_recogniser(model: RealModel, folder: Path, budget_s: float, written: str = SPACE) -> dict[str, Any]:
-    """Run a real tuning of the recogniser over a space, as `written`, in which some arms are made worse."""
+def tune_recogniser(model: RealModel, folder: Path, budget_s: float) -> dict[str, Any]:
+    """Run a real tuning of the recogniser over a space in which some arms are made worse."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as space:
-        space.write(written)
+        space.write(SPACE)
         space.flush()
         return tune(model.path, folder, budget_s, "--shape", model.shape_flag, "--space", space.name)
 

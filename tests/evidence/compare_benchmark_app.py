@@ -1,10 +1,10 @@
 """Does `autotp measure` agree with OpenVINO's own benchmark_app, on models from 50 µs to 50 ms?
 
-A clock that disagrees with the tool everyone knows is wrong until shown otherwise. The two run at the same time,
-each on a CPU of its own, and then change places, so that what the machine does meanwhile and how its CPUs differ
-falls on both. (In turn, four seconds each, sixteen pairs left an uncertainty of 3 to 4 % on a shared machine.)
-They end at the same time, too: the one that starts faster begins later. Else the other has the machine to itself
-in its last second or two, which made it 2.5 % faster.
+A clock that disagrees with the tool everyone knows is wrong until shown otherwise. The two run in turn on one CPU,
+while on another CPU plain OpenVINO runs the same model all the time. What the machine does meanwhile falls on that
+neighbour, too, so each figure is divided by the neighbour's latency in the same seconds. (In turn without it, four
+seconds each, sixteen pairs left an uncertainty of 3 to 4 % on a shared machine. Side by side, the tool that starts
+later ran alone in its last seconds, which made it 2.5 % faster.)
 What counts is the median ratio of pairs: on a shared machine latency doubles for some runs at a time, which
 moves a mean, and the medians of the two tools apart. The ratios of pairs get a t-interval on the logarithm, too,
 and more pairs are run until that is narrower than 1 % either way, up to a bound.
@@ -33,12 +33,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from statistics import geometric_mean
-from time import monotonic, sleep
+from threading import Event, Thread
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -58,7 +56,8 @@ MODELS = (TINY, CLASSIFIER, RECOGNISER, WIDE_RECOGNISER) = (
     "PP-OCRv4 recogniser, wide",
 )
 MARGIN = 0.02
-MOST_PAIRS = 12
+MOST_PAIRS = 16
+BURST_S = 0.25  # of the neighbour
 START_UP_S = 120
 FLAGS = {
     "num_streams": "-nstreams",
@@ -78,13 +77,13 @@ class Figures:
     throughput_per_s: float
     latency_p50_s: float
 
-    @classmethod
-    def mean(cls, runs: Sequence[Figures]) -> Figures:
-        """The geometric mean of each figure."""
-        return cls(
-            geometric_mean([run.throughput_per_s for run in runs]),
-            geometric_mean([run.latency_p50_s for run in runs]),
-        )
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a tool, and the median latency of the neighbour meanwhile."""
+
+    figures: Figures
+    neighbour_latency_s: float
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,6 @@ class Job:
     model: Path
     seconds: int
     shape: str | None = None
-
-
-Tool = Callable[[int], Figures]  # runs on a CPU
 
 
 def jobs(folder: Path, seconds: int) -> tuple[Job, ...]:
@@ -188,41 +184,69 @@ def input_precisions(model: Path) -> str:
 
 
 def compare(job: Job, workload: Workload, pairs: int) -> dict[str, Any]:
-    """Run the two tools at once, again and again, and put their figures side by side."""
-    precisions, (one, other) = input_precisions(job.model), two_cpus()
-    together = Together(partial(measure, job, workload), lambda cpu: benchmark(job, workload, precisions, cpu))
-    together.run(one, other)  # how long each takes isn't known before
-    ours, theirs = list[Figures](), list[Figures]()
-    while len(ours) < pairs or (len(ours) < MOST_PAIRS and not narrow(workload, ours, theirs)):
-        runs = [together.run(one, other), together.run(other, one)]
-        ours.append(Figures.mean([run[0] for run in runs]))
-        theirs.append(Figures.mean([run[1] for run in runs]))
-        print(f"{job.name}, {workload.name}: {len(ours)} pairs", file=sys.stderr, flush=True)
+    """Run the two tools in turn beside a neighbour, again and again, and put their figures side by side."""
+    precisions, (cpu, other_cpu) = input_precisions(job.model), two_cpus()
+    ours, theirs = list[Run](), list[Run]()
+    with Neighbour(job, other_cpu) as neighbour:
+        while len(ours) < pairs or (len(ours) < MOST_PAIRS and not narrow(workload, ours, theirs)):
+            ours.append(neighbour.beside(lambda: measure(job, workload, cpu)))
+            theirs.append(neighbour.beside(lambda: benchmark(job, workload, precisions, cpu)))
+            print(f"{job.name}, {workload.name}: {len(ours)} pairs", file=sys.stderr, flush=True)
     return side_by_side(job, workload, ours, theirs)
 
 
-class Together:
-    """Runs two tools so that they end at the same time, as they did in the run before."""
+class Neighbour:
+    """Plain OpenVINO on a CPU of its own, running one inference of a model after the other until it is closed."""
 
-    def __init__(self, ours: Tool, theirs: Tool) -> None:
-        self._ours, self._theirs = ours, theirs
-        self._longer_s = 0.0  # ours, than theirs
+    def __init__(self, job: Job, cpu: int) -> None:
+        self._seconds = job.seconds
+        self._ended_s: list[float] = []
+        self._latencies_s: list[float] = []
+        self._done = Event()
+        shapes = dict([job.shape.split("=")]) if job.shape else {}
+        arm = {
+            "model": str(job.model),
+            "shapes": {name: json.loads(shape) for name, shape in shapes.items()},
+            "properties": {name.upper(): value for name, value in KNOBS.items()},
+            "cpus": [cpu],
+            "seed": 0,
+        }
+        worker = Path(__file__).with_name("latency_worker.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._ask(arm)
+        self._thread = Thread(target=self._run, daemon=True)
 
-    def run(self, our_cpu: int, their_cpu: int) -> tuple[Figures, Figures]:
-        """Run both, each on its CPU."""
-        with ThreadPoolExecutor(2) as pool:
-            ran = pool.submit(_timed, self._ours, our_cpu, max(0.0, -self._longer_s))
-            theirs, their_s = _timed(self._theirs, their_cpu, max(0.0, self._longer_s))
-            ours, our_s = ran.result()
-        self._longer_s = our_s - their_s
-        return ours, theirs
+    def __enter__(self) -> Neighbour:
+        """Begin to run."""
+        self._thread.start()
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self._done.set()
+        self._thread.join()
+        self._process.communicate()
 
-def _timed(tool: Tool, cpu: int, after_s: float) -> tuple[Figures, float]:
-    """Run `tool` after so many seconds; return what it says and how long it took."""
-    sleep(after_s)
-    began = monotonic()
-    return tool(cpu), monotonic() - began
+    def beside(self, tool: Callable[[], Figures]) -> Run:
+        """Run `tool`; return what it says, with the neighbour's median latency in its last, timed seconds."""
+        figures = tool()
+        since_s = monotonic() - self._seconds
+        bursts = zip(self._ended_s.copy(), self._latencies_s.copy(), strict=False)
+        return Run(figures, float(np.median([latency_s for ended_s, latency_s in bursts if ended_s > since_s])))
+
+    def _run(self) -> None:
+        while not self._done.is_set():
+            self._latencies_s.append(float(np.median(self._ask({"seconds": BURST_S})["latencies_s"])))
+            self._ended_s.append(monotonic())
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(request), file=self._process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
 
 
 def two_cpus() -> tuple[int, int]:
@@ -233,26 +257,26 @@ def two_cpus() -> tuple[int, int]:
     """
     first, *others = sorted(os.sched_getaffinity(0))
     if not others:
-        raise RuntimeError("Both tools run at once, each on a CPU of its own; this process may use one alone.")
+        raise RuntimeError("A neighbour runs beside the tools on another CPU; this process may use one alone.")
     return first, others[-1]
 
 
-def ratio_of_pairs(workload: Workload, ours: list[Figures], theirs: list[Figures]) -> dict[str, float]:
-    """The mean ratio of pairs with its interval."""
-    figures = ([getattr(one, workload.metric) for one in of_tool] for of_tool in (ours, theirs))
-    return ratio_interval(*map(np.array, figures))
+def relative(workload: Workload, runs: Sequence[Run]) -> NDArray[np.float64]:
+    """Return the figures that are compared, in units of what the neighbour did meanwhile."""
+    values = np.array([getattr(run.figures, workload.metric) for run in runs])
+    beside = np.array([run.neighbour_latency_s for run in runs])
+    found: NDArray[np.float64] = values * beside if workload.metric == "throughput_per_s" else values / beside
+    return found
 
 
-def narrow(workload: Workload, ours: list[Figures], theirs: list[Figures]) -> bool:
+def narrow(workload: Workload, ours: Sequence[Run], theirs: Sequence[Run]) -> bool:
     """Whether the interval is narrow enough to distinguish 2 % from none."""
-    found = ratio_of_pairs(workload, ours, theirs)
+    found = ratio_interval(relative(workload, ours), relative(workload, theirs))
     return found["high"] / found["low"] < (1 + MARGIN / 2) ** 2
 
 
-def side_by_side(job: Job, workload: Workload, ours: list[Figures], theirs: list[Figures]) -> dict[str, Any]:
+def side_by_side(job: Job, workload: Workload, ours: Sequence[Run], theirs: Sequence[Run]) -> dict[str, Any]:
     """Medians of each tool, their ratio, and the mean ratio of pairs with its interval."""
-    measured = np.array([getattr(figures, workload.metric) for figures in ours])
-    expected = np.array([getattr(figures, workload.metric) for figures in theirs])
     return {
         "model": job.name,
         "shape": job.shape,
@@ -260,9 +284,18 @@ def side_by_side(job: Job, workload: Workload, ours: list[Figures], theirs: list
         "knobs": workload.knobs,
         "benchmark_app_api": workload.api,
         "metric": workload.metric,
-        "autotp": {"median": float(np.median(measured)), "values": measured.tolist()},
-        "benchmark_app": {"median": float(np.median(expected)), "values": expected.tolist()},
-        **judged(measured, expected),
+        "autotp": _values(workload, ours),
+        "benchmark_app": _values(workload, theirs),
+        **judged(relative(workload, ours), relative(workload, theirs)),
+    }
+
+
+def _values(workload: Workload, runs: Sequence[Run]) -> dict[str, Any]:
+    values = [getattr(run.figures, workload.metric) for run in runs]
+    return {
+        "median": float(np.median(values)),
+        "values": values,
+        "in_units_of_the_neighbour": relative(workload, runs).tolist(),
     }
 
 
@@ -279,8 +312,8 @@ def judged(measured: NDArray[np.float64], expected: NDArray[np.float64]) -> dict
 def judge_again(outcome: dict[str, Any]) -> dict[str, Any]:
     """Judge the runs of an outcome anew."""
     for row in outcome["results"]:
-        row.pop("ratio_of_medians", None)
-        row |= judged(*(np.array(row[tool]["values"]) for tool in ("autotp", "benchmark_app")))
+        tools = ("autotp", "benchmark_app")
+        row |= judged(*(np.array(row[tool]["in_units_of_the_neighbour"]) for tool in tools))
     return outcome | {"within_2_percent": agree_on_all(outcome["results"])}
 
 
@@ -320,7 +353,7 @@ def summary(outcome: dict[str, Any]) -> str:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Hold autotp measure against benchmark_app.")
-    parser.add_argument("--pairs", type=int, default=6, help="least pairs of runs of each workload (6)")
+    parser.add_argument("--pairs", type=int, default=8, help="least pairs of runs of each workload (8)")
     parser.add_argument("--seconds", type=int, default=4, help="of each run; the slowest model's last longer (4)")
     parser.add_argument("--only", choices=MODELS, help="one of the models, which proves nothing of the others")
     parser.add_argument("--out", type=Path, required=True, help="the JSON to write")

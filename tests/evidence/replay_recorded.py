@@ -51,7 +51,7 @@ def rivals() -> dict[str, Make]:
 
 
 def replay(path: str, seed: int) -> tuple[Regrets, dict[str, list[float]]]:
-    """Return the regrets of every search on the table at `path`, and shares of our time that were the search's."""
+    """Return the regrets of every search on the table at `path`, and of ours what it cost and what it found."""
     space = _space(path)
     cost_s = exhaustive_cost_s(space.table)
     budgets_s = [share * cost_s for share in SHARES]
@@ -73,6 +73,8 @@ def replay(path: str, seed: int) -> tuple[Regrets, dict[str, list[float]]]:
     took = {
         "cost": [one.cost_s / cost_s for one in ours],
         "search": [one.search_s / one.cost_s for one in ours],
+        "search_cost": [one.search_s / cost_s for one in ours],
+        "found_regret": [space.table.regret(one.found) for one in ours],
         "measured": [float(one.measured) for one in ours],
     }
     return found, took

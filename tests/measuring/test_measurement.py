@@ -86,6 +86,13 @@ def test_a_budget_of_nothing_still_measures(tmp_path: Path, workers: Workers) ->
     assert measure_config(workers, job_for(matmul_model(tmp_path)), exact(), 0.0).blocks == 1
 
 
+def test_blocks_are_long_where_no_other_arm_waits(tmp_path: Path, workers: Workers) -> None:
+    """Each lasts a tenth of the budget, beyond the usual 50 ms: few begin after a pause of the CPU."""
+    found = measure_config(workers, job_for(matmul_model(tmp_path)), exact(), 1.5)
+    assert found.measured_s / found.blocks >= 0.15
+    assert found.blocks <= 10
+
+
 def test_copies_are_reported_apart(found: Measurement) -> None:
     """What copying inputs in and outputs out takes is a figure of its own, which no latency has."""
     assert found.copy_s is not None

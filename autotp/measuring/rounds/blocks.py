@@ -68,6 +68,11 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the length can't be chosen: whole periods, an amount of work, or longer than usual already."""
         return self.by_count or self.lead_in_s > 0.0 or self.duration_s > BLOCK_S
 
+    def lasting(self, duration_s: float) -> "BlockSettings":
+        """Return settings of blocks that last at least so long; under a quota they stay as they are."""
+        longer_s = self.duration_s if self.lead_in_s else max(self.duration_s, duration_s)
+        return msgspec.structs.replace(self, duration_s=longer_s)
+
     @property
     def all_work(self) -> "BlockSettings":
         """The same, but a block of bursts is a whole generation."""

@@ -34,12 +34,14 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         row: the measured row of the table that it ships; None for OpenVINO's hint.
+        found: the row that the search found to be the best, before anything was proven; None without one.
         cost_s: how long it took.
         search_s: how long that was until the finals.
         measured: how many configs the search measured.
     """
 
     row: int | None
+    found: int | None
     cost_s: float
     search_s: float
     measured: int
@@ -147,18 +149,21 @@ def tune(space: RecordedSpace, budget_s: float, seed: int, model: Path, out: Pat
     bench = RecordedBench(space.machine, clock, rng, workload)
     request = simulated_request(model, out, seed, objectives=(table.metric,), budget_s=budget_s, workload=workload)
     tuning = assembled(request, clock, bench, proposer, study)
-    began_finals: list[float] = []
+    searched_s: list[float] = []
+    found: list[int] = []
 
     def listen(event: Event) -> None:
         if isinstance(event, FinalsBegan):
-            began_finals.append(clock.now_s)
+            searched_s.append(clock.now_s)
+            found.extend(space.number[Config.of(config)] for config in event.finalists[:1])
 
     tuning.session.emit = listen
     winner = run_simulated(tuning).verdict.winner
     searched = {trial.config for trial in study.trials if trial.role is Role.SEARCH}
     return Replay(
         row=None if winner is None else space.number[winner.config],
+        found=found[0] if found else None,
         cost_s=clock.now_s,
-        search_s=began_finals[0] if began_finals else clock.now_s,
+        search_s=searched_s[0] if searched_s else clock.now_s,
         measured=len(searched),
     )

@@ -23,15 +23,13 @@ from autotp.runtime.inference.inputs import seeded_samples
 from autotp.runtime.inference.requests import STEPS, infer_outputs
 from autotp.runtime.models.model_files import locate
 from autotp.space.knobs.config import Config
-from tests.evidence.check_outputs import CHAOS_TOLERANCE, check_chaos, check_recogniser, tune, tune_recogniser
+from tests.evidence.check_outputs import CHAOS_TOLERANCE, check_chaos, passed, searched, tune
 from tests.support.jobs import job_for
 from tests.support.lossy import LOSSY_REQUESTS
-from tests.support.models import chaotic_model, counting_model
+from tests.support.models import chaotic_model, counting_model, matmul_model
 from tests.support.outputs import error_of
-from tests.support.real_models import real_model_or_skip
 
 Outputs = list[dict[str, NDArray[Any]]]
-
 SMALL_SPACE = f"name: small\nknobs:\n  nireq: [3, {LOSSY_REQUESTS}]\n"  # both run in a short tuning
 
 
@@ -271,8 +269,11 @@ def test_a_lossy_arm_cannot_win_a_tuning(tmp_path: Path) -> None:
     assert [what for what, holds in check_chaos(found).items() if not holds] == []
 
 
-def test_hints_in_bf16_neither_stop_a_study_nor_let_worse_through(tmp_path: Path) -> None:
-    """A short tuning of a real recogniser goes on with arms as good as the hints, and with none that is worse."""
-    model = real_model_or_skip("rec")
-    found = tune_recogniser(model, tmp_path / "out", 16, SMALL_SPACE)
-    assert [what for what, holds in check_recogniser(found).items() if not holds] == []
+def test_an_arm_that_is_worse_than_the_hints_is_rejected_and_no_other(tmp_path: Path) -> None:
+    """In a short tuning whose arms with one number of requests were made worse."""
+    space = tmp_path / "space.yaml"
+    space.write_text(SMALL_SPACE)
+    found = searched(tune(matmul_model(tmp_path), tmp_path / "out", 4, "--space", str(space)))
+    rejected = [arm for arm in found if arm["status"] == "WRONG_OUTPUT"]
+    assert {arm["config"]["nireq"] for arm in rejected} == {LOSSY_REQUESTS}
+    assert {arm["config"]["nireq"] for arm in passed(found)} == {3}

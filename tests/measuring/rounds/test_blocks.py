@@ -41,6 +41,15 @@ def test_blocks_are_short_but_hold_four_turns(turn_s: float, longest_s: float, e
     assert blocks.lead_in_s == 0.0
 
 
+def test_blocks_may_be_made_to_last_longer() -> None:
+    """Never shorter than they were; under a quota they stay whole periods."""
+    assert BlockSettings().lasting(0.5).fit(0.001, 0.5).duration_s == 0.5
+    assert BlockSettings().lasting(0.01) == BlockSettings()
+    assert limited(1.0).lasting(0.55) == limited(1.0)
+    passes = limited(None, ClosedLoop(data_dependent=True, sample_count=8)).lasting(0.5)
+    assert passes.fit(0.04, 0.001).amount == 13
+
+
 @pytest.mark.parametrize("quota", [None, 2.0, 3.5])
 def test_a_quota_that_holds_nothing_back_changes_nothing(quota: float | None) -> None:
     """Without a quota, or with one of all the CPUs, blocks and rounds are as ever."""
