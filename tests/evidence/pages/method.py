@@ -78,8 +78,8 @@ def benchmark_app() -> str:
         rows.append((workload, ours, theirs, f"{result['median_ratio_of_pairs']:.3f}"))
     about = prose("""
         `autotp measure` and OpenVINO's own benchmark_app run the same settings
-        (`tests/evidence/compare_benchmark_app.py`). The ratio is the median over pairs of runs, so it isn't exactly
-        the ratio of the two medians beside it.
+        (`tests/evidence/compare_benchmark_app.py`). The ratio is the median over pairs of runs, so it isn't
+        exactly the ratio of the two medians beside it.
     """)
     header = ("workload", "autotp measure", "benchmark_app", "ratio")
     return section("Agreement with benchmark_app", about, table(header, rows))
