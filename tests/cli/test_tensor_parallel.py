@@ -14,7 +14,7 @@ from tests.support.trees import Described
 
 FOUR_BY_FOUR = Described(sockets=4, cores_per_node=4)
 FIXED = ("--fix", "distribution_policy=tensor_parallel", "--fix", "inference_precision_hint=f32")
-OPTIONS = ("--space", "tensor_parallel", *FIXED, "--objective", "latency_p50", "--budget", "30s", "--json")
+OPTIONS = ("--space", "tensor_parallel", *FIXED, "--objective", "latency_p50", "--budget", "120s", "--json")
 STATES = {1: "inert", 2: "active", 3: "active", 4: "active"}
 
 
