@@ -12,7 +12,7 @@ from tests.support.models import matmul_model
 from tests.support.odd_outputs import NEVER, places_model, random_model
 
 ROOT = Path(__file__).parents[3]
-SHORTEST = re.compile(r"budget +(\S+) s is too short for a verdict here: give at least (\S+) (s|min)")
+SHORTEST = re.compile(r"budget +(\S+) s is too short: .*: --budget (\d+)(s|m)$", re.MULTILINE)
 
 # A worker that can't compile the LATENCY hint and is the real one otherwise.
 FRAIL_WORKER = """
@@ -117,11 +117,11 @@ def replay_the_demo(desk: Desk) -> str:
 
 def _with_the_shortest(desk: Desk, model: str, budget: str, *options: str) -> str:
     done = desk.autotp("tune", model, "--budget", budget, "--out", "out", *options).ended_with(3)
-    found = SHORTEST.search(done.stdout)
+    found = SHORTEST.search(done.stderr)
     if not found:
-        raise NotAsExpected(f"no budget is named that would do: {done.stdout[-300:]}")
+        raise NotAsExpected(f"no budget is named that would do: {done.stderr[-300:]}")
     _, figure, unit = found.groups()
-    seconds = float(figure) * (60 if unit == "min" else 1)
+    seconds = float(figure) * (60 if unit == "m" else 1)
     again = desk.autotp("tune", model, "--budget", f"{seconds:g}s", "--fresh", "--out", "out", *options)
     verdict = _result(desk)["verdict"]
     again.ended_with(0)
