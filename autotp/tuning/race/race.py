@@ -192,20 +192,21 @@ class Race:
 
     def beaten(self, racer: Racer, leaders: Sequence[Racer]) -> bool:
         """Whether some leader is significantly ahead of `racer` in every objective."""
-        rivals = [leader for leader in leaders if leader is not racer]
-        confidence = 1.0 - 2.0 * DROP_ERROR / (LOOKS * max(1, len(rivals)))  # one-sided
-        return self._is_behind(racer, rivals, confidence)
+        rivals = sum(leader is not racer for leader in leaders)
+        confidence = 1.0 - 2.0 * DROP_ERROR / (LOOKS * max(1, rivals))  # one-sided
+        return self._is_behind(racer, leaders, confidence)
 
     def behind(self, racer: Racer, leaders: Sequence[Racer]) -> bool:
         """Whether `racer` is unlikely to be the best: some leader is ahead of it in every objective."""
-        rivals = [leader for leader in leaders if leader is not racer]
-        return self._is_behind(racer, rivals, BEHIND_CONFIDENCE)
+        return self._is_behind(racer, leaders, BEHIND_CONFIDENCE)
 
-    def _is_behind(self, racer: Racer, rivals: Sequence[Racer], confidence: float) -> bool:
+    def _is_behind(self, racer: Racer, leaders: Sequence[Racer], confidence: float) -> bool:
         if len(racer.blocks) < self.rounds_to_judge:
             return False
         return any(
-            all(self.gain(racer, rival, m).below(0.0, confidence) for m in self._metrics) for rival in rivals
+            all(self.gain(racer, leader, m).below(0.0, confidence) for m in self._metrics)
+            for leader in leaders
+            if leader is not racer
         )
 
     def _over(self, racer: Racer, other: Racer, metric: Metric) -> Estimate:
