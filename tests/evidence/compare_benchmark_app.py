@@ -1,10 +1,11 @@
 """Does `autotp measure` agree with OpenVINO's own benchmark_app, on models from 50 µs to 50 ms?
 
-A clock that disagrees with the tool everyone knows is wrong until shown otherwise. The two run in turn on one CPU,
-while on another CPU plain OpenVINO runs the same model all the time. What the machine does meanwhile falls on that
-neighbour, too, so each figure is divided by the neighbour's latency in the same seconds. (In turn without it, four
-seconds each, sixteen pairs left an uncertainty of 3 to 4 % on a shared machine. Side by side, the tool that starts
-later ran alone in its last seconds, which made it 2.5 % faster.)
+A clock that disagrees with the tool everyone knows is wrong until shown otherwise. The two run in turn on one
+CPU, each first in every other pair, while on another CPU plain OpenVINO runs the same model all the time. What
+the machine does meanwhile falls on that neighbour, too, so each figure is divided by the neighbour's latency in
+the same seconds. (In turn without it, four seconds each, sixteen pairs left an uncertainty of 3 to 4 % on a
+shared machine. Side by side, the tool that starts later ran alone in its last seconds, which made it 2.5 %
+faster.)
 What counts is the median ratio of pairs: on a shared machine latency doubles for some runs at a time, which
 moves a mean, and the medians of the two tools apart. The ratios of pairs get a t-interval on the logarithm, too,
 and more pairs are run until that is narrower than 1 % either way, up to a bound.
@@ -56,7 +57,7 @@ MODELS = (TINY, CLASSIFIER, RECOGNISER, WIDE_RECOGNISER) = (
     "PP-OCRv4 recogniser, wide",
 )
 MARGIN = 0.02
-MOST_PAIRS = 16
+MOST_PAIRS = 32
 BURST_S = 0.25  # of the neighbour
 START_UP_S = 120
 FLAGS = {
@@ -189,8 +190,12 @@ def compare(job: Job, workload: Workload, pairs: int) -> dict[str, Any]:
     ours, theirs = list[Run](), list[Run]()
     with Neighbour(job, other_cpu) as neighbour:
         while len(ours) < pairs or (len(ours) < MOST_PAIRS and not narrow(workload, ours, theirs)):
-            ours.append(neighbour.beside(lambda: measure(job, workload, cpu)))
-            theirs.append(neighbour.beside(lambda: benchmark(job, workload, precisions, cpu)))
+            tools = [
+                (ours, lambda: measure(job, workload, cpu)),
+                (theirs, lambda: benchmark(job, workload, precisions, cpu)),
+            ]
+            for runs, tool in tools if len(ours) % 2 else reversed(tools):
+                runs.append(neighbour.beside(tool))
             print(f"{job.name}, {workload.name}: {len(ours)} pairs", file=sys.stderr, flush=True)
     return side_by_side(job, workload, ours, theirs)
 
