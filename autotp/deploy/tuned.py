@@ -9,6 +9,7 @@ from autotp.errors import SpaceError, TunedError
 from autotp.files.atomic import write_atomically
 from autotp.files.yaml_loader import load_yaml, to_type
 from autotp.files.yaml_writer import dump_yaml
+from autotp.findings.ceiling import Ceiling
 from autotp.findings.interval import Interval
 from autotp.findings.proof import Proof
 from autotp.findings.ruling import Ruling
@@ -112,10 +113,12 @@ class KnobEffect(_Part, frozen=True):
 class Result(_Part, frozen=True):
     """The verdict and the evidence for it.
 
-    `verdict` is never LOSE. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline. The last five
+    `verdict` is never LOSE. `gain` is the gain of the tuned config; 1, 1, 1 if it is the baseline. The last seven
     keys are optional: `reason` says why the verdict isn't clearer, `others` holds the gains in metrics that are no
     objectives, `left_out` lists objectives whose best candidate wasn't in the finals, `unmeasured` the hints that
-    the verdict doesn't cover because they failed, and `effects` what single knobs do, by the search alone.
+    the verdict doesn't cover because they failed, `effects` what single knobs do, by the search alone,
+    `importance` the share of each knob in what separates the search's best quarter, and `ceiling` what bounds any
+    gain here.
     """
 
     verdict: Ruling
@@ -129,6 +132,8 @@ class Result(_Part, frozen=True):
     left_out: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     unmeasured: tuple[UnmeasuredHint, ...] | msgspec.UnsetType = msgspec.UNSET
     effects: tuple[KnobEffect, ...] | msgspec.UnsetType = msgspec.UNSET
+    importance: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    ceiling: Ceiling | msgspec.UnsetType = msgspec.UNSET
 
 
 class ParetoPoint(_Part, frozen=True):

@@ -19,7 +19,13 @@ from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.preparation import choose_open_fields, read_model
 from autotp.measuring.lock import Holder, machine_lock
 from autotp.measuring.measurement import Measurement, measure_config
-from autotp.measuring.options import COMPARE_BUDGET_S, MEASURE_BUDGET_S, CompareOptions, MeasureOptions
+from autotp.measuring.options import (
+    COMPARE_BUDGET_S,
+    MEASURE_BUDGET_S,
+    CompareOptions,
+    MeasureOptions,
+    static_shapes,
+)
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.workload.registry import WorkloadOptions, workload_for
 from autotp.measuring.workload.workload import Wanted
@@ -58,7 +64,7 @@ def measure(model: str | Path, *, notice: Notice = _silent, **options: Unpack[Me
         files=files,
         workload=workload_for(files, Wanted((), (), budget_s), _workload_options(options)).for_config(config),
         topology=probe(),
-        shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
+        shapes=static_shapes(options.get("shapes", {})),
     )
     job.check(config)
     with _lock("measure", files.path, options.get("no_wait", False), notice), Workers() as workers:
@@ -100,7 +106,7 @@ def compare(
         workload=workload_for(files, Wanted((metric,), (), budget_s), given),
         topology=probe(),
         objectives=(metric,),
-        shapes=shapes_of(sides, options.get("shapes", {})),
+        shapes=shapes_of(sides, static_shapes(options.get("shapes", {}))),
     )
     contenders = {}
     for key, side in zip((A, B), sides, strict=True):

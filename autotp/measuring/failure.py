@@ -26,6 +26,7 @@ class Phase(StrEnum):
     WARM_UP = "warm-up"
     BLOCK = "block"
     PROOF = "proof"
+    PROFILE = "profile"
 
 
 INFERRING = frozenset({Phase.INFERENCE, Phase.WARM_UP, Phase.BLOCK})

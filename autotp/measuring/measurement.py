@@ -19,8 +19,8 @@ from autotp.errors import InputError
 from autotp.findings.metric import METRICS
 from autotp.findings.proof import Proof
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import Job
+from autotp.measuring.jobs.worker_bench import WorkerBench
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.proof.control import activity_of
 from autotp.measuring.rounds.arm import Arm

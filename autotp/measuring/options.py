@@ -1,11 +1,14 @@
 """Options of `measure` and `compare`, for both the command line and Python."""
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, SupportsIndex
 
+from autotp.errors import InputError
 from autotp.measuring.workload.registry import WorkloadOptions
-from autotp.options import Flag, Form, NoWait
+from autotp.options import Flag, Form, NoWait, spell
+from autotp.runtime.models.read import Shape
 
 MEASURE_BUDGET_S = 5.0
 COMPARE_BUDGET_S = 60.0
@@ -19,6 +22,22 @@ class JobOptions(WorkloadOptions, total=False):
         Flag(Form.SHAPES, "Static shape of an input; needed if its shape is dynamic.", default={}),
     ]
     no_wait: NoWait
+
+
+def static_shapes(given: Mapping[str, Sequence[int]]) -> dict[str, Shape]:
+    """Return the option `shapes`, as it was `given` in Python or on the command line.
+
+    Raises:
+        InputError: a shape isn't a sequence of whole numbers from 0 on.
+    """
+    for name, shape in given.items():
+        if isinstance(shape, str) or not all(
+            isinstance(size, SupportsIndex) and index(size) >= 0 for size in shape
+        ):
+            raise InputError(
+                f"{spell('shapes')}: {name}={shape!r} isn't a shape, which is sizes such as [1, 3, 48, 320]."
+            )
+    return {name: tuple(map(index, shape)) for name, shape in given.items()}
 
 
 class MeasureOptions(JobOptions, total=False):

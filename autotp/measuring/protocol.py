@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from autotp.findings.metric import Samples
 from autotp.measuring.failure import Status
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.reference import Outputs
@@ -40,6 +41,16 @@ class Choose(msgspec.Struct, frozen=True, tag=True):
 
 class Watch(msgspec.Struct, frozen=True, tag=True):
     """Run one inference after the other and watch the threads; nothing is timed."""
+
+
+class Profile(msgspec.Struct, frozen=True, tag=True):
+    """Run a few inferences of a model that was compiled with PERF_COUNT, and read `memory_bytes` of memory.
+
+    `samples` is the kind of inference, where a model has several.
+    """
+
+    samples: Samples
+    memory_bytes: int
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -97,6 +108,18 @@ class ThreadActivity(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     cpu_s: dict[int, float]
 
 
+class Profiled(msgspec.Struct, frozen=True, tag=True):
+    """What an inference spends its time on.
+
+    Attributes:
+        layer_s: seconds of one inference, by OpenVINO's name for the type of a layer.
+        read_s: how long all CPUs together take to read the memory once; None if it is too little to tell.
+    """
+
+    layer_s: dict[str, float]
+    read_s: float | None = None
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """The worker couldn't do what was requested; `input_error` marks errors in what the user gave."""
 
@@ -105,8 +128,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     input_error: bool = False
 
 
-Request = Inspect | Compile | Choose | Run | Watch
-Reply = Ready | Inspected | Created | Started | Chosen | Block | ThreadActivity | Failed
+Request = Inspect | Compile | Choose | Run | Watch | Profile
+Reply = Ready | Inspected | Created | Started | Chosen | Block | ThreadActivity | Profiled | Failed
 
 
 def _to_json(path: Path) -> str:

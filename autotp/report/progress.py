@@ -1,12 +1,15 @@
 """The events of a tuning as lines of text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from pathlib import Path
+
+import msgspec
 
 from autotp.deploy.guard import model_files_path
 from autotp.deploy.headline import cannot_tell, headline, proof_words
 from autotp.deploy.tuned import KnobEffect, Tuned
+from autotp.findings.ceiling import Ceiling
 from autotp.findings.interval import Interval
 from autotp.findings.proof import ProofState
 from autotp.findings.ruling import Ruling
@@ -14,6 +17,7 @@ from autotp.report.units import BRIEF, metric_name, spell_budget, spell_metric, 
 from autotp.space.knobs.config import spell_config
 from autotp.tuning.events import (
     ArmEnded,
+    ArmsTakeTurns,
     BaselinesRaced,
     BudgetTooShort,
     ChanceLeft,
@@ -30,6 +34,7 @@ from autotp.tuning.events import (
 )
 from autotp.tuning.study.owner import spell_time
 
+LEAST_SHARE = 0.01  # of what separates the best configs, for a knob to be named
 MEANINGLESS = 100.0  # ratio of an interval's ends, from which on it says nothing
 
 _PROOFS = {
@@ -72,6 +77,12 @@ def _(event: BaselinesRaced) -> list[str]:
     warnings = [f"warning   {spell_config(config)}: {concern}" for config, concern in concerns]
     warnings += [f"warning   output {name} isn't checked: it {why}" for name, why in event.unchecked.items()]
     return [f"baseline  {spell_config(event.baseline)}: {metrics}{aliases}", *warnings]
+
+
+@describe_event.register
+def _(event: ArmsTakeTurns) -> list[str]:
+    start = f"each block starts its process anew ({spell_seconds(event.start_s)})"
+    return [f"memory    it doesn't hold the arms side by side, so they take turns: {start}, and noise is larger"]
 
 
 @describe_event.register
@@ -148,8 +159,8 @@ def _(event: VerdictReached) -> list[str]:
         found = f"{result.verdict.upper()}: {cannot_tell(event.tuned, result)}."
         return ["", found, f"     Why: {result.reason}.", f"     {_stays(event.path, event.kept)}"]
     found, evidence, _ = headline(event.tuned).splitlines()
-    effects = _effects(result.effects or ())
-    lines = ["", f"{result.verdict.upper()}: {found}", f"     {evidence}", *effects]
+    why = [*_effects(result.effects or ()), *_importance(result.importance or {}), *_bounds(result.ceiling)]
+    lines = ["", f"{result.verdict.upper()}: {found}", f"     {evidence}", *why]
     return [*lines, f"     Written to {event.path}."]
 
 
@@ -157,6 +168,25 @@ def _effects(effects: Sequence[KnobEffect]) -> list[str]:
     """Return a line that says what single knobs do, if any is known."""
     each = "; ".join(f"{spell_config(effect.settings)} {_times(effect.gain).strip()}" for effect in effects)
     return [f"     What single settings do, by the search alone: {each}."] if each else []
+
+
+def _importance(shares: Mapping[str, float]) -> list[str]:
+    """Return a line that says which knobs matter, if that is known."""
+    each = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share >= LEAST_SHARE)
+    return [f"     What separates the best quarter of the search (PED-ANOVA): {each}."] if each else []
+
+
+def _bounds(ceiling: Ceiling | msgspec.UnsetType) -> list[str]:
+    """Return a line that says what bounds any gain, if that is known."""
+    if not isinstance(ceiling, Ceiling):
+        return []
+    words = f"Fully connected layers take {ceiling.fully_connected:.0%} of the time"
+    if ceiling.tensor_parallel is not None:
+        bound = f"{ceiling.tensor_parallel:.3g}×"
+        words += f": tensor parallelism over {ceiling.sockets} sockets can give about {bound} at most"
+    if ceiling.reading_weights is not None:
+        words += f"; reading their weights for each inference allows about {ceiling.reading_weights:.3g}× at most"
+    return [f"     {words}."]
 
 
 def _stays(path: str, kept: Tuned) -> str:

@@ -1,6 +1,6 @@
 """What a tuning concludes: its result from all that was measured, written to the study and to tuned.yaml."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,6 +10,7 @@ from autotp.deploy.tuned import KnobEffect, Tuned, write_tuned
 from autotp.errors import EnvironmentFailure, InputError, TunedError
 from autotp.files.atomic import writable_folder
 from autotp.files.yaml_loader import to_type
+from autotp.findings.ceiling import Ceiling
 from autotp.findings.interval import UNITY
 from autotp.findings.ruling import Ruling
 from autotp.measuring.verdict import Verdict
@@ -18,6 +19,7 @@ from autotp.tuning.events import VerdictReached
 from autotp.tuning.opening import Tuning, versions
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.request import TuneRequest
+from autotp.tuning.result.importance import importance_of
 from autotp.tuning.result.kept import proven_in
 from autotp.tuning.result.pareto import Point
 from autotp.tuning.result.tuned_content import MeasuredConfig, TuningResult, build_tuned
@@ -25,12 +27,19 @@ from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS
 from autotp.tuning.stages.effects import effects_of
 from autotp.tuning.stages.finals import FinalsResult, final_metrics
+from autotp.tuning.study.study import Role
 
 
-def gather(tuning: Tuning, result: FinalsResult, baselines: Baselines, raced: Sequence[Racer]) -> TuningResult:
+def gather(
+    tuning: Tuning,
+    result: FinalsResult,
+    baselines: Baselines,
+    raced: Sequence[Racer],
+    ceiling: Ceiling | None = None,
+) -> TuningResult:
     """Return the whole result: the winner with its figures of the finals, else a baseline.
 
-    `raced` are the candidates that the search measured.
+    `raced` are the candidates that the search measured, and `ceiling` is what bounds their gains.
     """
     session = tuning.session
     best, winner, finals = baselines.best, result.verdict.winner, result.finals
@@ -69,11 +78,15 @@ def gather(tuning: Tuning, result: FinalsResult, baselines: Baselines, raced: Se
     ]
     in_finals = [(r.config, str(finals.failures[r.key])) for r in baselines.all if r.key in finals.failures]
     effects: Sequence[KnobEffect] = ()
+    importance: Mapping[str, float] = {}
     if winner is not None:
+        importance = importance_of(session.study.finished(Role.SEARCH), session.request.objective.maximize)
         effects = effects_of(session.race, tuning.space, arms[winner.key], (*baselines.all, *raced))
     return msgspec.structs.replace(
         _with_study(session, result.verdict, selected, baseline),
         effects=effects,
+        importance=importance,
+        ceiling=ceiling,
         noise_floor=result.noise_floor,
         points=points,
         left_out=result.left_out,

@@ -71,6 +71,12 @@ class BaselinesRaced(Event, frozen=True, tag="baselined"):
     unchecked: dict[str, str] = {}
 
 
+class ArmsTakeTurns(Event, frozen=True, tag="turns"):
+    """Memory doesn't hold the arms side by side, so each block starts its arm anew, which takes `start_s`."""
+
+    start_s: float
+
+
 class BudgetTooShort(Event, frozen=True, tag="short_budget"):
     """The budget can't hold a verdict, by how long starts and blocks of the baselines take.
 

@@ -9,9 +9,9 @@ import optuna
 
 from autotp.errors import InfeasibleError, StudyError
 from autotp.files.atomic import is_file, writable_folder
-from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.preparation import choose_open_fields, read_model
+from autotp.measuring.jobs.worker_bench import WorkerBench
 from autotp.measuring.parent.pool import Workers
 from autotp.options import spell
 from autotp.runtime.models.digest import digest

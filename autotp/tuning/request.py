@@ -12,6 +12,7 @@ from autotp.files.links import as_given
 from autotp.files.text import require_text
 from autotp.findings.metric import Metric
 from autotp.measuring.jobs.job import Job
+from autotp.measuring.options import static_shapes
 from autotp.measuring.workload.registry import (
     AnyWorkload,
     WorkloadOptions,
@@ -124,7 +125,7 @@ def build_request(model: str | Path, options: TuneOptions) -> TuneRequest:
         budget_s=budget_s,
         trials=options.get("trials"),
         exhaustive=options.get("exhaustive", False),
-        shapes={name: tuple(shape) for name, shape in options.get("shapes", {}).items()},
+        shapes=static_shapes(options.get("shapes", {})),
         cpus=None if cpus is None else tuple(cpus),
         tolerance=options.get("tolerance"),
         allowed_precisions=_precisions(_several(options.get("allow_precision", ()))),

@@ -3,6 +3,7 @@
 import optuna
 
 from autotp.errors import EnvironmentFailure
+from autotp.findings.ceiling import Ceiling
 from autotp.measuring.lock import machine_lock
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.samples.weather import RepeatLimit
@@ -15,6 +16,7 @@ from autotp.tuning.race.racer import Baselines
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.stages.baselines import race_baselines, retire_baseline
 from autotp.tuning.stages.candidates import Candidates, first_configs
+from autotp.tuning.stages.ceiling import find_ceiling
 from autotp.tuning.stages.exhaustive import measure_all
 from autotp.tuning.stages.finals import FinalsResult, run_finals, skip_finals
 from autotp.tuning.stages.noise import measure_noise
@@ -76,10 +78,11 @@ def run_stages(tuning: Tuning) -> FinalsResult:
         baselines = race_baselines(session, tuning.least_candidates)
         smallest_gain = measure_noise(session, baselines)
         session.bench.clock.tighten()
-        candidates = _candidates(tuning, baselines)
+        ceiling = find_ceiling(session, baselines.best, tuning.space)
+        candidates = _candidates(tuning, baselines, ceiling)
         result = _search_and_decide(tuning, baselines, candidates, smallest_gain)
         session.emit(_weather_counts(session.race.repeats, result.finals.repeats))
-        write_result(tuning, gather(tuning, result, baselines, candidates.raced))
+        write_result(tuning, gather(tuning, result, baselines, candidates.raced, ceiling))
         return result
     except KeyboardInterrupt:
         try:
@@ -110,10 +113,10 @@ def _search_and_decide(
     return result
 
 
-def _candidates(tuning: Tuning, baselines: Baselines) -> Candidates:
+def _candidates(tuning: Tuning, baselines: Baselines, ceiling: Ceiling | None) -> Candidates:
     """Return what is to be searched: what is tried first, then what is proposed, or all the others at random."""
     session, proposer = tuning.session, tuning.proposer
-    first = first_configs(session, proposer, tuning.space.topology, tuning.best_elsewhere)
+    first = first_configs(session, proposer, tuning.space.topology, tuning.best_elsewhere, ceiling)
 
     def draw() -> tuple[Trial, Config]:
         config = proposer.draw()

@@ -236,7 +236,7 @@ def test_properties_are_strings(tmp_path: Path) -> None:
         (
             ("profiles", 0, "result"),
             "verdict, gain, baseline, metrics, noise_floor, outputs, reason, others, left_out, "
-            "unmeasured, effects",
+            "unmeasured, effects, importance, ceiling",
         ),
         (("profiles", 0, "result", "others", "latency_p50"), "median, low, high, confidence"),
         (("profiles", 0, "result", "gain"), "median, low, high, confidence"),

@@ -15,6 +15,8 @@ from autotp.measuring.protocol import (
     Failed,
     Inspect,
     Inspected,
+    Profile,
+    Profiled,
     Ready,
     Reply,
     Request,
@@ -59,6 +61,7 @@ PORT = Port("x", "f32", (1, 3))
         Compile(PLAN, Generation(prompt_tokens=8, batch=2, timed=(Samples.FIRST_TOKENS,))),
         Choose(),
         Watch(),
+        Profile(Samples.LATENCIES, 1 << 40),
     ],
 )
 def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
@@ -73,6 +76,8 @@ def test_requests_survive_the_wire_on_one_line(request_: Request) -> None:
     [
         Ready(),
         Inspected(ModelInfo((PORT,), ())),
+        Profiled({"FullyConnected": 1e-6}),
+        Profiled({}, read_s=1 / 3),
         Inspected(ModelInfo((), (), language=Language(49152))),
         Started(
             effective=Effective(streams=2, precision="f32"),

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from autotp.deploy.tuned import KnobEffect, Result, TunedBaseline
+from autotp.findings.ceiling import Ceiling
 from autotp.findings.interval import UNITY, Interval
 from autotp.findings.proof import Proof, ProofState
 from autotp.findings.ruling import Ruling
@@ -162,6 +163,27 @@ def test_the_verdict_is_described_with_its_evidence() -> None:
     explained = msgspec.structs.replace(won, effects=(KnobEffect(settings=F32, gain=GAIN),))
     lines = describe_event(VerdictReached(tuned=tuned(profile(F32, result=explained)), path="tuned.yaml"))
     assert "by the search alone: inference_precision_hint=f32 1.841× [1.800, 1.870]." in lines[3]
+    weighed = msgspec.structs.replace(won, importance={"num_streams": 0.994, "nireq": 0.006})
+    lines = describe_event(VerdictReached(tuned=tuned(profile(F32, result=weighed)), path="tuned.yaml"))
+    assert lines[3].strip() == "What separates the best quarter of the search (PED-ANOVA): num_streams 99%."
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "words"),
+    [
+        (Ceiling(fully_connected=0.42), "Fully connected layers take 42% of the time."),
+        (
+            Ceiling(fully_connected=0.42, sockets=2, tensor_parallel=1.2658, reading_weights=3.14159),
+            "Fully connected layers take 42% of the time: tensor parallelism over 2 sockets can give about 1.27× "
+            "at most; reading their weights for each inference allows about 3.14× at most.",
+        ),
+    ],
+)
+def test_what_bounds_a_gain_is_said_with_the_verdict(ceiling: Ceiling, words: str) -> None:
+    """The line before the last gives the share of the time, and the bounds that are known."""
+    tied = Result(verdict=Ruling.TIE, gain=UNITY, baseline=TunedBaseline(config={}), ceiling=ceiling)
+    lines = describe_event(VerdictReached(tuned=tuned(profile(result=tied)), path="tuned.yaml"))
+    assert lines[-2].strip() == words
 
 
 def test_what_stays_proven_is_described_with_whose_it_is() -> None:

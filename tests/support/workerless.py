@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from autotp.findings.metric import Samples
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError, worst_error
 from autotp.measuring.parent.watchdog import PhaseClock
-from autotp.measuring.protocol import Started, ThreadActivity
+from autotp.measuring.protocol import Profiled, Started, ThreadActivity
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import ClosedLoop
@@ -33,11 +34,19 @@ class WorkerlessBench:
     def record_reference(self) -> None:
         """Do nothing: there are no outputs."""
 
+    def take_turns(self, config: Config) -> float | None:
+        """Arms without processes run side by side."""
+        return None
+
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
         """Do nothing: there are no outputs."""
 
     def wrong_output(self, config: Config, observed: Observed) -> None:
         """Do nothing: there are no outputs."""
+
+    def profile(self, config: Config, samples: Samples, memory_bytes: int) -> Profiled:
+        """Nothing is known of what an inference spends its time on."""
+        return Profiled({})
 
     def close(self) -> None:
         """Do nothing."""

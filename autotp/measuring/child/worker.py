@@ -16,6 +16,7 @@ import msgspec
 from autotp.errors import AutotpError
 from autotp.files.text import writable_text
 from autotp.measuring.child.cpu_weather import CpuWeather
+from autotp.measuring.child.memory_read import read_seconds
 from autotp.measuring.child.thread_activity import watch
 from autotp.measuring.failure import Status
 from autotp.measuring.outputs.error import OutputError, compare_outputs, unrepeated
@@ -28,6 +29,8 @@ from autotp.measuring.protocol import (
     Failed,
     Inspect,
     Inspected,
+    Profile,
+    Profiled,
     Ready,
     Reply,
     Started,
@@ -42,7 +45,8 @@ from autotp.options import spelled_for
 from autotp.runtime.compile import Compiled, compile_plan, inspect_model, reported_properties
 from autotp.runtime.models.reason import reason
 
-Runner = Callable[[Run | Watch | Choose], Block | ThreadActivity | Chosen]
+Asked = Run | Watch | Choose | Profile  # of a compiled model
+Runner = Callable[[Asked], Block | ThreadActivity | Chosen | Profiled]
 
 _MEMORY_SIGNS = ("bad_alloc", "Cannot allocate memory", "Failed to allocate")  # in OpenVINO's errors
 
@@ -65,7 +69,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
                     compiled = _compile(request)
                     _send(Created(), replies)
                     reply, runner = _start(request, *compiled)
-                case (Run() | Watch() | Choose()) as request:
+                case (Run() | Watch() | Choose() | Profile()) as request:
                     assert runner is not None, "a block was requested before the model was compiled"
                     reply = runner(request)
         except Exception as error:
@@ -116,12 +120,16 @@ def _runner(compiled: Compiled, driver: Driver, process_cpus: frozenset[int]) ->
     weather = CpuWeather(process_cpus)
     reset_peak_memory()
 
-    def run(request: Run | Watch | Choose) -> Block | ThreadActivity | Chosen:
+    def run(request: Asked) -> Block | ThreadActivity | Chosen | Profiled:
         if isinstance(request, Watch):
             driver.infer(0.0)  # the first inference creates threads
             return watch(driver.infer, process_cpus, threads)
         if isinstance(request, Choose):
             return Chosen(dict(driver.choose()))
+        if isinstance(request, Profile):
+            return Profiled(
+                dict(driver.layer_s(request.samples)), read_seconds(request.memory_bytes, len(process_cpus))
+            )
         return _block(driver, request, weather, compiled.compile_s)
 
     return run

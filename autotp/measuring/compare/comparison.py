@@ -17,9 +17,9 @@ from autotp.errors import EnvironmentFailure, InputError
 from autotp.findings.metric import Metric
 from autotp.measuring.compare.result import B, Comparison, SideResult, conclude
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import MAIN_HINTS, Job
 from autotp.measuring.jobs.observed import Observed
+from autotp.measuring.jobs.worker_bench import WorkerBench
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import Arm, start_together, stop_all
 from autotp.measuring.rounds.blocks import LONGEST_BLOCK_SHARE, BlockSettings
@@ -103,12 +103,16 @@ def _open(bench: WorkerBench, pairing: Pairing, longest_s: float) -> _Pilot:
         bench.record_reference()
     except ArmFailure as failure:
         raise failure.as_error("The reference outputs can't be computed", EnvironmentFailure) from failure
-    bench.check_room(ARMS)
+    first = next(iter(pairing.contenders.values()))
+    turn_start_s = bench.take_turns_like(pairing.job.spec_from_plans(first.plans, first.config))
     blocks = BlockSettings.within(pairing.job.topology.envelope, pairing.job.workload)
     began = monotonic()
     with _started(bench, pairing) as arms:
         start_s = (monotonic() - began) * ARMS / len(arms)
         sides = {key: _side(arm) for key, arm in zip(pairing.contenders, arms, strict=True)}
+        if turn_start_s is not None:
+            pairing.notice("Memory doesn't hold the arms side by side, so they take turns, and noise is larger.")
+            blocks, start_s = blocks.taking_turns(turn_start_s), 0.0
         try:
             for arm in arms:
                 blocks = blocks.fit(arm.turn_s(blocks.first_look.run(arm)), longest_s)

@@ -100,7 +100,7 @@ def model_of(sides: Sequence[Side], model: str | Path | None) -> ModelFiles:
     return locate(model_files_path(content, path))
 
 
-def shapes_of(sides: Sequence[Side], shapes: Mapping[str, Sequence[int]]) -> dict[str, Shape]:
+def shapes_of(sides: Sequence[Side], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Return the shapes given, else those of a tuned file.
 
     Raises:
@@ -108,7 +108,7 @@ def shapes_of(sides: Sequence[Side], shapes: Mapping[str, Sequence[int]]) -> dic
     """
     known = [side.tuned.model.shapes for side in sides if side.tuned is not None]
     if shapes or not known:
-        return {name: tuple(shape) for name, shape in shapes.items()}
+        return dict(shapes)
     if any(other != known[0] for other in known):
         raise InputError(
             f"The two tuned files are for different shapes: give those to compare them at with {spell('shapes')}."

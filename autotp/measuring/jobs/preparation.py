@@ -1,15 +1,20 @@
-"""What is done once before measuring: read the model, record the reference outputs, choose open fields."""
+"""What is done once: read the model, record the reference outputs, choose open fields, profile the baseline.
+
+Each is done in a process of its own.
+"""
 
 import msgspec
 
 from autotp.errors import EnvironmentFailure, ModelError
+from autotp.findings.metric import Samples
 from autotp.measuring.failure import ArmFailure, Phase
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.parent.pool import Workers
-from autotp.measuring.protocol import Inspect, Inspected, Ready
+from autotp.measuring.protocol import Inspect, Inspected, Profiled, Ready
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.options import spelling
+from autotp.runtime.inference.layer_times import PERF_COUNT
 from autotp.runtime.models.model_files import ModelFiles
 from autotp.runtime.models.read import ModelInfo, Shape
 
@@ -54,6 +59,22 @@ def record_reference(workers: Workers, spec: ArmSpec) -> None:
     try:
         arm.launch()
         arm.await_start()
+    finally:
+        arm.stop()
+
+
+def profile(workers: Workers, spec: ArmSpec, samples: Samples, memory_bytes: int) -> Profiled:
+    """Return what an inference of an arm of `spec`, compiled with PERF_COUNT, spends its time on.
+
+    Raises:
+        ArmFailure: it can't be run.
+    """
+    plans = [msgspec.structs.replace(plan, properties={**plan.properties, **PERF_COUNT}) for plan in spec.plans]
+    arm = WorkerArm(msgspec.structs.replace(spec, plans=tuple(plans)), workers)
+    try:
+        arm.launch()
+        arm.await_start()
+        return arm.profile(samples, memory_bytes)
     finally:
         arm.stop()
 

@@ -49,6 +49,10 @@ class Workers:
         """Note how much memory an arm took."""
         self._arm_bytes = max(self._arm_bytes, arm_bytes)
 
+    def forget_arm_memory(self) -> None:
+        """Forget how much memory arms took so far: the next one says more."""
+        self._arm_bytes = 0
+
     def admit(self, beside: int) -> None:
         """Check that one more arm can start, besides `beside` arms that haven't taken their memory yet.
 

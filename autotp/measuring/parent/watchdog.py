@@ -47,6 +47,7 @@ UNSCALED_LIMITS = PhaseLimits(
         Phase.WARM_UP: 300.0,
         Phase.BLOCK: 300.0,
         Phase.PROOF: 300.0,
+        Phase.PROFILE: 300.0,
     },
     a_request_s={Phase.WARM_UP: 60.0, Phase.BLOCK: 60.0},
 )

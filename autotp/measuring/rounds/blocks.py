@@ -23,6 +23,7 @@ LONGEST_BLOCK_SHARE = 1 / 300  # of a budget: a slow model must get enough round
 TURNS_PER_BLOCK = 4  # turns of all requests in flight; the lead-in is one more, the drain at most one
 QUOTA_PERIOD_S = 0.1  # the kernel's default (sched-bwc.rst), which Docker and Kubernetes keep
 PERIODS_PER_BLOCK = 3
+ROUNDS_A_PROCESS = 10  # the fewest usual rounds that say something of a process
 ENOUGH_PERIODS_S = 0.3  # no further periods are added to a block for their number's sake
 
 
@@ -35,6 +36,7 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
         usual_s: how long blocks of the workload usually are.
         unit: what the length of a block is counted in.
         amount: how many bursts or passes a block is, if it isn't measured in seconds.
+        in_turns: whether arms take turns, so that each block is in processes of its own.
     """
 
     duration_s: float = BLOCK_S
@@ -42,6 +44,7 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
     usual_s: float = BLOCK_S
     unit: BlockUnit = BlockUnit.SECONDS
     amount: int = 1
+    in_turns: bool = False
 
     @classmethod
     def within(cls, envelope: Envelope, workload: Workload) -> "BlockSettings":
@@ -66,12 +69,16 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fixed_length(self) -> bool:
         """Whether the length can't be chosen: whole periods, an amount of work, or longer than usual already."""
-        return self.by_count or self.lead_in_s > 0.0 or self.duration_s > BLOCK_S
+        return self.by_count or self.in_turns or self.lead_in_s > 0.0 or self.duration_s > BLOCK_S
 
     def lasting(self, duration_s: float) -> "BlockSettings":
         """Return settings of blocks that last at least so long; under a quota they stay as they are."""
         longer_s = self.duration_s if self.lead_in_s else max(self.duration_s, duration_s)
         return msgspec.structs.replace(self, duration_s=longer_s)
+
+    def taking_turns(self, start_s: float) -> "BlockSettings":
+        """Return settings for arms that take turns and need `start_s` to start: blocks as long as a start."""
+        return msgspec.structs.replace(self.lasting(start_s), in_turns=True)
 
     @property
     def all_work(self) -> "BlockSettings":
@@ -82,10 +89,10 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Return settings with time for four turns of all requests in flight, but at most `longest_s`.
 
         A block of passes gets as many of `turn_s` each as fill its usual length, at least one. A block of bursts
-        gets as many as fill the periods of a quota, without one a single burst.
+        gets as many as fill the periods of a quota, or as long as a start takes if arms take turns; else one.
         """
         if self.by_count:
-            fills = self.unit is BlockUnit.PASSES or self.lead_in_s > 0.0
+            fills = self.unit is BlockUnit.PASSES or self.lead_in_s > 0.0 or self.in_turns
             amount = ceil(self.duration_s / turn_s) if fills else 1
             return msgspec.structs.replace(self, amount=max(self.amount, amount))
         wanted_s = min(TURNS_PER_BLOCK * turn_s, longest_s)
@@ -96,8 +103,11 @@ class BlockSettings(msgspec.Struct, frozen=True, kw_only=True):
     def rounds(self, usual: int) -> int:
         """Return how many rounds hold as much timed work as `usual` rounds of the usual blocks.
 
-        Blocks that are longer because the model is slow don't reduce the number.
+        Blocks that are longer because the model is slow don't reduce the number; where arms take turns, each block
+        stands for a process.
         """
+        if self.in_turns:
+            return ceil(usual / ROUNDS_A_PROCESS)
         if self.lead_in_s:
             return ceil(usual * BLOCK_S / _shortest_s(self.usual_s, self.lead_in_s))
         if self.usual_s > BLOCK_S:

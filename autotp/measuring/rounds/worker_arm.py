@@ -7,11 +7,23 @@ from typing import TypeVar
 
 import msgspec
 
+from autotp.findings.metric import Samples
 from autotp.measuring.failure import INFERRING, ArmFailure, Phase
 from autotp.measuring.outputs.error import OutputError, worst_error
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.parent.process import WorkerProcess
-from autotp.measuring.protocol import Choose, Chosen, Compile, Created, Ready, Started, ThreadActivity, Watch
+from autotp.measuring.protocol import (
+    Choose,
+    Chosen,
+    Compile,
+    Created,
+    Profile,
+    Profiled,
+    Ready,
+    Started,
+    ThreadActivity,
+    Watch,
+)
 from autotp.measuring.rounds.arm import ArmSpec
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.weather import combined
@@ -97,6 +109,16 @@ class WorkerArm:
         """
         return self._ask_first(Watch(), ThreadActivity, Phase.PROOF)
 
+    def profile(self, samples: Samples, memory_bytes: int) -> Profiled:
+        """Return what an inference that gives `samples` spends its time on, and how fast so much memory is read.
+
+        The first worker does it alone.
+
+        Raises:
+            ArmFailure: a worker failed; the others are killed.
+        """
+        return self._ask_first(Profile(samples, memory_bytes), Profiled, Phase.PROFILE)
+
     def hang_up(self) -> None:
         """Begin to kill the workers and all that they started, and return at once."""
         for worker in self._workers:
@@ -118,7 +140,9 @@ class WorkerArm:
     def _in_flight(self) -> int:
         return max(1, sum(started.effective.requests or 1 for started in self.started))
 
-    def _ask_first(self, request: Choose | Watch, expected: type[R], phase: Phase, extra_s: float = 0.0) -> R:
+    def _ask_first(
+        self, request: Choose | Watch | Profile, expected: type[R], phase: Phase, extra_s: float = 0.0
+    ) -> R:
         self._workers[0].send(request)
         try:
             return self._workers[0].receive(expected, phase, extra_s)

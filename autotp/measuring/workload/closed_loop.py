@@ -24,6 +24,7 @@ from autotp.measuring.workload.workload import BlockUnit, Driver, Run, Wanted, W
 from autotp.options import Flag, Form, spell
 from autotp.runtime.compile import Compiled
 from autotp.runtime.inference.inputs import CHECKED_SAMPLES, MOST_SAMPLES, make_samples
+from autotp.runtime.inference.layer_times import layer_seconds
 from autotp.runtime.inference.requests import (
     SampleTensors,
     copy_seconds,
@@ -37,6 +38,7 @@ from autotp.space.knobs.config import Config
 
 OPEN_FIELDS = ("data_dependent", "sample_count")
 PASS_WITHIN_S = 1.0  # at one sample after the other
+PROFILED_S = 0.1
 
 
 class ClosedLoopOptions(TypedDict, total=False):
@@ -182,6 +184,11 @@ class InferenceDriver:
             return {"data_dependent": False, "sample_count": 1}
         effect = measure_data_effect(self._requests, SampleTensors(samples), seed)
         return {"data_dependent": effect.exists, "sample_count": len(samples)}
+
+    def layer_s(self, samples: Samples) -> Mapping[str, float]:
+        self.infer(0.0)  # the first inference takes longer
+        self.infer(PROFILED_S)
+        return layer_seconds(self._requests.requests[0])
 
     def _seconds_each(self) -> float:
         """Return how long a block takes for each sample of a pass: an inference, of which the first is slower."""

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from autotp.findings.metric import Samples
 from autotp.measuring.outputs.reference import NamedOutputs, load_outputs
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.workload import Run
@@ -24,7 +25,7 @@ FEWEST_CHECKED, CHECKED_WITHIN_S = 8, 5.0  # of a slow model fewer tokens are ch
 TOKENS, LOGITS = "tokens", "logits"
 PROMPTS = (128, 256, 512, 1024)  # lengths to choose from where none is given
 PROMPT_WITHIN_S = 0.5
-READS = 2  # the first read of a length is slower
+READS = 2  # the first read of a length is slower, and the first token after a prompt
 
 
 class TokenBlock(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +110,15 @@ class TokenDriver:
                 break
             longest = tokens
         return {"prompt_tokens": longest}
+
+    def layer_s(self, samples: Samples) -> Mapping[str, float]:
+        """Return those of reading a prompt or a later token; the first of each takes longer and isn't taken."""
+        is_prompt = samples is Samples.FIRST_TOKENS
+        for _ in range(READS if is_prompt else 1):
+            self._read_prompt(self._generation.prompt_tokens or self._checked_prompt)
+        for _ in range(0 if is_prompt else READS):
+            self._next()
+        return self._generator.layer_s
 
     def _time(self, wanted: TokenBlock) -> Block:
         self._lead_in(wanted)

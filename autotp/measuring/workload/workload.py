@@ -95,6 +95,9 @@ class Driver(Protocol):
     def choose(self) -> Mapping[str, Any]:
         """Return values for the workload's open fields (`Workload.open_fields`), chosen by running the model."""
 
+    def layer_s(self, samples: Samples) -> Mapping[str, float]:
+        """Return the seconds of each type of layer in an inference for `samples`, compiled with PERF_COUNT."""
+
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
     """How a model is driven. Inputs are made from `seed` if no data are given.

@@ -47,9 +47,11 @@ class Layer(msgspec.Struct, frozen=True):
 
     @property
     def facts(self) -> FullyConnected:
-        """The numbers of weights and of output channels."""
+        """The numbers of weights and of output channels, and the bits of a stored weight."""
         shape = self.weights.get_shape()
-        return FullyConnected(prod(shape), int(shape[self.axis]))
+        constants = (carrier.node for carrier in self.carriers if carrier.kind == "Constant")
+        stored = max(constants, key=lambda constant: prod(constant.get_output_shape(0)))
+        return FullyConnected(prod(shape), int(shape[self.axis]), int(stored.get_element_type().bitwidth))
 
 
 def fully_connected(model: "ov.Model") -> Iterator[Layer]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autotp.runtime.graph import paged_attention
+from autotp.runtime.inference.layer_times import layer_seconds
 from autotp.runtime.models.language import BEAMS, MASK, POSITIONS, TOKENS, Attention, logits_port
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Generator(ABC):
     def logits(self) -> NDArray[Any]:
         """The logits of the last token read [batch, vocabulary], a copy."""
         return np.array(self._request.get_tensor(self._logits).data[:, -1])
+
+    @property
+    def layer_s(self) -> dict[str, float]:
+        """The seconds of each type of layer in the last inference of a model compiled with PERF_COUNT."""
+        return layer_seconds(self._request)
 
     def continue_prompt(
         self, tokens: Tokens, prompt: int, forced: Tokens | None = None, fewest: int = 1, within_s: float = inf

@@ -11,10 +11,14 @@ MIN_WEIGHTS = 6_600_000  # as in a former pass of OpenVINO (https://github.com/o
 
 
 class FullyConnected(msgspec.Struct, frozen=True):
-    """A layer of a model that can be split: its numbers of weights and output channels."""
+    """A layer of a model that can be split: its numbers of weights and output channels, and the bits of a weight.
+
+    The bits are those that the model stores.
+    """
 
     weights: int
     channels: int
+    bits: int = 32
 
 
 class GraphSplit(msgspec.Struct, frozen=True):

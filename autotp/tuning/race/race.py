@@ -117,6 +117,10 @@ class Race:
         self._stretch = duration_s / self._blocks.duration_s
         self._blocks = msgspec.structs.replace(self._blocks, duration_s=duration_s)
 
+    def take_turns(self, start_s: float) -> None:
+        """Make blocks for arms that take turns and need `start_s` to start."""
+        self._blocks = self._blocks.taking_turns(start_s)
+
     def fit_blocks(self) -> list[Racer]:
         """Set the block length from the slowest arm, so that each request runs several times in a block.
 

@@ -23,6 +23,7 @@ from autotp.deploy.tuned import (
     UnmeasuredHint,
 )
 from autotp.files.links import as_given, relative_to_folder
+from autotp.findings.ceiling import Ceiling
 from autotp.findings.interval import UNITY, Interval
 from autotp.findings.metric import Metric
 from autotp.measuring.jobs.observed import Observed
@@ -54,7 +55,8 @@ class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `selected` is the config that tuned.yaml will hold: the winner, else a baseline.
     `left_out` are objectives whose best candidate wasn't in the finals, `unmeasured` are hints that failed and
-    `unchecked` outputs that couldn't be checked, each with the reason. `effects` are those of a winner's knobs.
+    `unchecked` outputs that couldn't be checked, each with the reason. `effects` are those of a winner's knobs,
+    `importance` is what share each knob has in them; `ceiling` is what bounds any gain here.
     """
 
     verdict: Verdict
@@ -66,6 +68,8 @@ class TuningResult(msgspec.Struct, frozen=True, kw_only=True):
     unmeasured: Sequence[tuple[Config, str]] = ()
     unchecked: Mapping[str, str] = {}
     effects: Sequence[KnobEffect] = ()
+    importance: Mapping[str, float] = {}
+    ceiling: Ceiling | None = None
     trials: int
     rounds: int
     started: str
@@ -167,6 +171,8 @@ def _result(request: TuneRequest, result: TuningResult) -> Result:
         unmeasured=tuple(UnmeasuredHint(config=config.to_dict(), reason=why) for config, why in result.unmeasured)
         or msgspec.UNSET,
         effects=tuple(result.effects) or msgspec.UNSET,
+        importance=dict(result.importance) or msgspec.UNSET,
+        ceiling=result.ceiling or msgspec.UNSET,
     )
 
 

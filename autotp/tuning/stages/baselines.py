@@ -15,7 +15,7 @@ from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
 from autotp.space.knobs.config import Config
 from autotp.tuning.deadlines import before_search, check_budget, check_early
-from autotp.tuning.events import ArmEnded, BaselinesRaced
+from autotp.tuning.events import ArmEnded, ArmsTakeTurns, BaselinesRaced
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.study.study import Role
@@ -50,6 +50,9 @@ def race_baselines(session: Session, candidates: int = 1) -> Baselines:
         session.bench.record_reference()
     except ArmFailure as failure:
         raise failure.as_error("The reference outputs can't be computed", EnvironmentFailure) from failure
+    if (turn_start_s := session.bench.take_turns(HINTS[0])) is not None:
+        session.race.take_turns(turn_start_s)
+        session.emit(ArmsTakeTurns(start_s=turn_start_s))
     started = _start(session)
     is_told = _run_opening_rounds(session, candidates)
     racers = [racer for racer in started.racers if racer.failure is None]

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
 
+from autotp.findings.ceiling import Ceiling
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.verdict import longer
@@ -16,6 +17,7 @@ from autotp.tuning.propose.proposer import Proposer
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
 from autotp.tuning.stages.baselines import HINTS, keep_baseline
+from autotp.tuning.stages.ceiling import in_order
 from autotp.tuning.study.study import PastTrial, Role, Trial
 
 PAST_LEADERS = 3
@@ -200,11 +202,15 @@ class Candidates:
 
 
 def first_configs(
-    session: Session, proposer: Proposer, topology: Topology, best_elsewhere: Sequence[Config]
+    session: Session,
+    proposer: Proposer,
+    topology: Topology,
+    best_elsewhere: Sequence[Config],
+    ceiling: Ceiling | None = None,
 ) -> list[Config]:
     """Return what is tried first: the best of an earlier call, then of another tuning, then the usual ones.
 
-    The usual ones are the workload's first settings.
+    The usual ones are the workload's first settings, in the order of what `ceiling` says that they can give.
 
     The hints are marked as taken in `proposer`; so is what an earlier call measured, unless all is to be measured.
     """
@@ -224,7 +230,7 @@ def first_configs(
     for trial in session.study.failed():
         proposer.take(trial.config)
         proposer.learn(trial.config, failed=True)
-    others = dict.fromkeys((*best_elsewhere, *known))
+    others = dict.fromkeys((*best_elsewhere, *in_order(known, ceiling)))
     return [*leaders, *(config for config in others if proposer.holds(config))]
 
 

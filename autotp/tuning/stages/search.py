@@ -2,6 +2,8 @@
 
 from math import log
 
+import msgspec
+
 from autotp.tuning.deadlines import SearchEnd
 from autotp.tuning.events import ChanceLeft
 from autotp.tuning.race.race import ROUNDS_TO_SCREEN
@@ -27,12 +29,11 @@ def search(
     Raises:
         EnvironmentFailure: the best of `baselines` failed twice.
     """
+    contest = _Contest(session, candidates, baselines, smallest_gain)
     until = end.usual
-    if not _search(session, candidates, baselines, smallest_gain, until) and _is_far_ahead(
-        session, candidates, smallest_gain
-    ):
+    if not contest.run(until) and contest.is_far_ahead():
         until = end.latest
-        _search(session, candidates, baselines, smallest_gain, until)
+        contest.run(until)
     for racer in list(candidates.live):
         candidates.end(racer, dropped=False)
     judged = [racer for racer in candidates.survivors if len(racer.blocks) >= session.race.rounds_to_judge]
@@ -40,58 +41,61 @@ def search(
     return until
 
 
-def _search(
-    session: Session, candidates: Candidates, baselines: Baselines, smallest_gain: float, until: float
-) -> bool:
-    """Race `candidates` until the time `until`; return whether it is unlikely that anything better is left."""
-    for _ in candidates.racing(until):
-        candidates.take_out(_race(session, candidates, until))
-        if _judge(session, candidates, baselines) and _is_settled(session, candidates, baselines, smallest_gain):
-            return True
-    return False
+class _Contest(msgspec.Struct, frozen=True):
+    """Candidates against the best baseline; `smallest_gain` is the smallest ratio that the finals could prove."""
 
+    session: Session
+    candidates: Candidates
+    baselines: Baselines
+    smallest_gain: float
 
-def _is_far_ahead(session: Session, candidates: Candidates, smallest_gain: float) -> bool:
-    """Whether the best candidate is so far ahead of the baseline that short finals will prove it."""
-    race = session.race
-    best = max((race.estimate(racer).log_gain for racer in candidates.survivors), default=0.0)
-    return best > FAR_AHEAD * log(smallest_gain)
-
-
-def _race(session: Session, candidates: Candidates, until: float) -> list[Racer]:
-    """Run rounds up to the next look, dropping early what is clearly behind; return the racers that failed."""
-    race = session.race
-    failed = race.run(ROUNDS_TO_SCREEN, candidates.deadline(until))
-    for racer in list(candidates.live):
-        if racer not in failed and race.clearly_behind(racer):
-            candidates.end(racer, dropped=True)
-    if candidates.live and race.baseline not in failed:
-        failed += race.run(race.rounds_to_judge - ROUNDS_TO_SCREEN, until)
-    return failed
-
-
-def _judge(session: Session, candidates: Candidates, baselines: Baselines) -> bool:
-    """End the candidates that are beaten or have been raced enough; return whether there are any."""
-    race = session.race
-    measured = (racer for racer in candidates.live if len(racer.blocks) >= race.rounds_to_judge)
-    before = candidates.measured
-    ahead = (*baselines.all, *candidates.survivors, *measured)
-    leaders = [racer for racer in ahead if session.is_feasible(racer)]
-    for racer in list(candidates.live):
-        if race.beaten(racer, leaders):
-            candidates.end(racer, dropped=True)
-        elif len(racer.blocks) >= race.rounds_to_settle or race.behind(racer, leaders):
-            candidates.end(racer, dropped=False)
-    return candidates.measured > before
-
-
-def _is_settled(session: Session, candidates: Candidates, baselines: Baselines, smallest_gain: float) -> bool:
-    """Whether it is unlikely that anything better is left; report how likely it is."""
-    if not candidates.first_are_tried:
+    def run(self, until: float) -> bool:
+        """Race candidates until the time `until`; return whether it is unlikely that anything better is left."""
+        for _ in self.candidates.racing(until):
+            self.candidates.take_out(self._race(until))
+            if self._judge() and self._is_settled():
+                return True
         return False
-    beside = session.race.metrics(baselines.best)[session.request.objective.key]
-    chance = session.study.chance_of_better(smallest_gain, beside)
-    if chance is None:
-        return False
-    session.emit(ChanceLeft(chance=chance, smallest_gain=smallest_gain, measured=candidates.measured))
-    return chance < SMALL_CHANCE
+
+    def is_far_ahead(self) -> bool:
+        """Whether the best candidate is so far ahead of the baseline that short finals will prove it."""
+        race = self.session.race
+        best = max((race.estimate(racer).log_gain for racer in self.candidates.survivors), default=0.0)
+        return best > FAR_AHEAD * log(self.smallest_gain)
+
+    def _race(self, until: float) -> list[Racer]:
+        """Run rounds up to the next look, dropping early what is clearly behind; return the racers that failed."""
+        race, candidates = self.session.race, self.candidates
+        failed = race.run(ROUNDS_TO_SCREEN, candidates.deadline(until))
+        for racer in list(candidates.live):
+            if racer not in failed and race.clearly_behind(racer):
+                candidates.end(racer, dropped=True)
+        if candidates.live and race.baseline not in failed:
+            failed += race.run(race.rounds_to_judge - ROUNDS_TO_SCREEN, until)
+        return failed
+
+    def _judge(self) -> bool:
+        """End the candidates that are beaten or have been raced enough; return whether there are any."""
+        race, candidates = self.session.race, self.candidates
+        measured = (racer for racer in candidates.live if len(racer.blocks) >= race.rounds_to_judge)
+        before = candidates.measured
+        ahead = (*self.baselines.all, *candidates.survivors, *measured)
+        leaders = [racer for racer in ahead if self.session.is_feasible(racer)]
+        for racer in list(candidates.live):
+            if race.beaten(racer, leaders):
+                candidates.end(racer, dropped=True)
+            elif len(racer.blocks) >= race.rounds_to_settle or race.behind(racer, leaders):
+                candidates.end(racer, dropped=False)
+        return candidates.measured > before
+
+    def _is_settled(self) -> bool:
+        """Whether it is unlikely that anything better is left; report how likely it is."""
+        if not self.candidates.first_are_tried:
+            return False
+        session, measured = self.session, self.candidates.measured
+        beside = session.race.metrics(self.baselines.best)[session.request.objective.key]
+        chance = session.study.chance_of_better(self.smallest_gain, beside)
+        if chance is None:
+            return False
+        session.emit(ChanceLeft(chance=chance, smallest_gain=self.smallest_gain, measured=measured))
+        return chance < SMALL_CHANCE

@@ -11,9 +11,9 @@ from autotp.errors import EnvironmentFailure, InputError, ModelError
 from autotp.measuring.compare.comparison import Contender, Pairing, _judge_outputs, compare_arms
 from autotp.measuring.compare.result import A, B, Comparison, SideResult
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.jobs.bench import WorkerBench
 from autotp.measuring.jobs.job import REFERENCE_PROPERTIES, Job
 from autotp.measuring.jobs.observed import Observed
+from autotp.measuring.jobs.worker_bench import WorkerBench
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.parent.pool import Workers
 from autotp.runtime.compile import Plan
@@ -114,10 +114,22 @@ def test_a_real_comparison_looks_at_the_outputs_of_both(tmp_path: Path, workers:
 def test_too_little_memory_is_a_failure_of_the_environment(
     tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two sides and the second copy of B have to fit side by side, else nothing is compared."""
+    """Where not even one arm fits, nothing is compared."""
     monkeypatch.setattr("autotp.measuring.parent.pool.available_memory_bytes", lambda: 1 << 20)
-    with pytest.raises(EnvironmentFailure, match=r"needs 3 arms side by side: an arm takes .* room for 0 more"):
+    with pytest.raises(EnvironmentFailure, match=r"an arm takes .* room for 0 more"):
         compared(workers, matmul_model(tmp_path))
+
+
+def test_sides_take_turns_where_memory_holds_one(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told, and the outputs of both are compared as ever."""
+    monkeypatch.setattr(Workers, "room", 1)
+    said: list[str] = []
+    found = compared(workers, matmul_model(tmp_path), budget_s=0.5, notice=said.append)
+    assert any("take turns" in words for words in said)
+    assert (found.a.wrong, found.b.wrong) == (None, None)
+    assert found.a.output_error.finite
 
 
 def test_a_side_that_cannot_run_is_bad_input(tmp_path: Path, workers: Workers) -> None:

@@ -120,7 +120,7 @@ def test_a_tuned_file_brings_its_shapes() -> None:
     """What is given goes before; where two files differ, it has to be."""
     one, other = shaped(x=(1, 3)), shaped(x=(2, 3))
     assert shapes_of((HINT, one), {}) == shapes_of((one, one), {}) == {"x": (1, 3)}
-    assert shapes_of((one, other), {"x": [4, 3]}) == {"x": (4, 3)}
+    assert shapes_of((one, other), {"x": (4, 3)}) == {"x": (4, 3)}
     assert shapes_of((HINT, HINT), {}) == {}
     with pytest.raises(InputError, match=r"different shapes: .* with shapes\."):
         shapes_of((one, other), {})

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from autotp.errors import ModelError
+from autotp.findings.metric import Samples
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.jobs.preparation import choose_open_fields, inspect, record_reference
+from autotp.measuring.jobs.preparation import choose_open_fields, inspect, profile, record_reference
 from autotp.measuring.outputs.reference import Outputs
 from autotp.measuring.parent.pool import Workers
 from autotp.measuring.rounds.arm import ArmSpec
@@ -73,6 +74,20 @@ def test_a_reference_that_does_not_repeat_itself_is_not_compared(tmp_path: Path,
         error = started.output_error
         assert error is not None
         assert (error.unchecked, error.compared, error.mismatch) == (unchecked, compared, None)
+
+
+def test_a_profile_says_where_the_time_goes(tmp_path: Path, workers: Workers) -> None:
+    """One layer's product takes most of its inference; a language model is profiled by prompts or by tokens."""
+    exact = Config.of({"inference_precision_hint": "f32"})
+    job = job_for(matmul_model(tmp_path, width=512))
+    profiled = profile(workers, job.spec(exact), Samples.LATENCIES, 1 << 26)
+    assert max(profiled.layer_s, key=profiled.layer_s.__getitem__) == "FullyConnected"
+    assert profiled.read_s is not None
+    generating = job_for(language_model(tmp_path), prompt_tokens=64, new_tokens=4)
+    for samples in (Samples.FIRST_TOKENS, Samples.SECOND_TOKENS):
+        profiled = profile(workers, generating.spec(exact), samples, 0)
+        assert profiled.layer_s["FullyConnected"] > 0.0
+        assert profiled.read_s is None
 
 
 def test_a_reference_that_cannot_be_run_is_a_failure(tmp_path: Path, workers: Workers) -> None:

@@ -155,7 +155,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import msgspec
-from autotp.measuring.jobs.bench import WorkerBench
+from autotp.measuring.jobs.worker_bench import WorkerBench
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.parent.pool import Workers
 from autotp.space.aliases.predictor import Predictor

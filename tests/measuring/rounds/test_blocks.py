@@ -198,3 +198,12 @@ def test_all_tokens_make_a_whole_block() -> None:
     assert [SECOND.burst(run) for run in asked] == [TokenBlock(prompt=64, tokens=64, first=True)]
     assert asked[0].amount == sys.maxsize
     assert BlockSettings(duration_s=0.3).all_work.duration_s == 0.3
+
+
+def test_arms_that_take_turns_have_few_long_blocks() -> None:
+    """A block is as long as a start, in any unit, and stands for a process: one of them for ten usual rounds."""
+    usual = limited(None).taking_turns(2.0)
+    assert (usual.duration_s, usual.fixed_length) == (2.0, True)
+    assert [usual.rounds(rounds) for rounds in (10, 25, 100)] == [1, 3, 10]
+    tokens = limited(None, SECOND).taking_turns(2.0)
+    assert tokens.fit(turn_s=0.25, longest_s=1.0).amount == 8

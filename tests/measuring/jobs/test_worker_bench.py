@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from autotp.measuring.failure import ArmFailure, Phase, Status
-from autotp.measuring.jobs.bench import Bench, WorkerBench
+from autotp.measuring.jobs.bench import Bench
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.jobs.preparation import inspect
+from autotp.measuring.jobs.worker_bench import WorkerBench
 from autotp.measuring.outputs.error import OutputError
 from autotp.measuring.outputs.gate import Gate
 from autotp.measuring.parent import pool as workers_module
@@ -201,3 +202,34 @@ def test_what_is_less_exact_must_say_the_references_tokens(tmp_path: Path, worke
     assert wrong.status is Status.WRONG_OUTPUT
     assert "10.00% of the whole numbers of output tokens differ" in wrong.message
     bench.close()
+
+
+HINT = Config.of({"performance_hint": "latency"})
+
+
+def test_arms_take_turns_where_memory_holds_one(bench: WorkerBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All start then, one after the other; how long that takes is no longer a part of an arm's start."""
+    one_arm = int(1.5 * bench._workers._arm_bytes / workers_module.MEMORY_SHARE)
+    monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: one_arm)
+    assert (bench.take_turns(HINT) or 0.0) > 0.0
+    assert bench.room > 1000
+    outcomes = bench.start([HINT, *(Config.of({"num_streams": streams, "nireq": 1}) for streams in (1, 2))])
+    seen = [outcome for _, outcome in outcomes if isinstance(outcome, Observed)]
+    assert [one.effective.streams for one in seen] == [1, 1, 2]
+    assert all(one.output_error is not None and one.output_error.finite for one in seen)
+    assert bench.arm_start_s == 0.0
+    assert all(arm.block(Run(duration_s=0.01)).count > 0 for arm, _ in outcomes)
+
+
+def test_a_reference_that_takes_more_memory_does_not_decide(
+    bench: WorkerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone when arms are measured; whether one of them starts is another question, too."""
+    enough = 10 * bench._workers._arm_bytes
+    bench._workers.note_arm_memory(100 * enough)
+    monkeypatch.setattr(workers_module, "available_memory_bytes", lambda: enough)
+    assert bench.room == 0
+    assert bench.take_turns(HINT) is None
+    assert bench.room > 2
+    bench._workers.note_arm_memory(100 * enough)
+    assert bench.take_turns(Config.of({"split_count": 99, "split_min_weights": 0})) is None
