@@ -19,6 +19,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     tables         every config of a space, measured on real models (the last needs the extra `genai`)
     recorded_tables  whole tunings beside their rivals on those tables, with their noise and costs
     large          a language model of 1.5 billion random weights, tuned in the budget that autotp names (`genai`)
+    live_runs      what tunings ship, beside the best hint and each table's best
     landscape      how the search scales, on a generated landscape (an analytic model)
     proposing      what proposing costs as a study grows to a thousand trials
     public_tables  our proposer beside its rivals on public tables (they lie in ../shared/tables)
@@ -222,6 +223,7 @@ STEPS: dict[str, Callable[[], bool]] = {
         "replay_recorded", RECORDED_TABLES, "--seeds", "100", out="search/recorded_tables"
     ),
     "large": lambda: keep_outcome("tune_large", out="search/large"),
+    "live_runs": lambda: keep_outcome("live_runs", out="search/live_runs"),
     "landscape": lambda: keep_outcome("search_landscape", out="search/landscape"),
     "proposing": lambda: keep_outcome("measure_proposing", out="search/proposing"),
     "public_tables": lambda: keep_outcome("replay_public", PUBLIC_TABLES, out="search/public_tables"),

@@ -48,12 +48,8 @@ RECORDINGS = {
 }
 
 
-def tune(name: str, budget: str, out: Path) -> RecordedTable:
-    """Tune the model called `name` exhaustively in folder `out`; return its table.
-
-    Raises:
-        SystemExit: the tuning ended without a verdict that says what it measured.
-    """
+def model_of(name: str) -> tuple[Path, list[str]]:
+    """Return the model called `name`, and the flags that fix its shapes."""
     how = RECORDINGS[name]
     if name == LANGUAGE_MODEL:
         path, shapes = language_model(), how.shapes
@@ -62,14 +58,31 @@ def tune(name: str, budget: str, out: Path) -> RecordedTable:
     else:
         model = real_model(name)
         path, shapes = model.path, (model.shape_flag,)
-    fixed = [word for shape in shapes for word in ("--shape", shape)]
-    space = SPACES / f"{how.space}.yaml"
-    asked = ("--objective", how.objective, "--space", space, "--exhaustive", "--budget", budget, "--out", out)
-    command = ("-m", "autotp", "tune", path, *fixed, *how.flags, *asked)
+    return path, [word for shape in shapes for word in ("--shape", shape)]
+
+
+def tune(name: str, budget: str, out: Path, *flags: str) -> Path:
+    """Tune the model called `name` in the space of its table, in folder `out`; return the model.
+
+    Raises:
+        SystemExit: the tuning ended without a verdict that says what it measured.
+    """
+    how, (path, fixed) = RECORDINGS[name], model_of(name)
+    asked = (
+        "--objective",
+        how.objective,
+        "--space",
+        SPACES / f"{how.space}.yaml",
+        "--budget",
+        budget,
+        "--out",
+        out,
+    )
+    command = ("-m", "autotp", "tune", path, *fixed, *how.flags, *asked, *flags)
     done = subprocess.run([sys.executable, *map(str, command)])
     if done.returncode not in (0, 3):
         raise SystemExit(done.returncode)
-    return from_study(out / "study.db", path.name)
+    return path
 
 
 def summary(table: RecordedTable, metric: Metric) -> dict[str, Any]:
@@ -108,7 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="autotp-") as folder:
         budget = chosen.budget or RECORDINGS[chosen.model].budget
-        table = tune(chosen.model, budget, Path(folder) / "study")
+        model = tune(chosen.model, budget, Path(folder) / "study", "--exhaustive")
+        table = from_study(Path(folder) / "study" / "study.db", model.name)
     for kind, document in (("t4", as_t4(table)), ("t1", as_t1(table))):
         chosen.out.with_suffix(f".{kind}.json").write_text(json.dumps(document) + "\n")
     found = summary(table, table.metric)
