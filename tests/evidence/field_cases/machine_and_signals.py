@@ -6,6 +6,7 @@ import subprocess
 
 from tests.evidence.field_cases.case import SCRIPTS, Case, Desk, Done, NotAsExpected
 from tests.support import cgroup
+from tests.support.command_line import beside_the_budget
 from tests.support.models import matmul_model
 
 AUTOTP = str(SCRIPTS / "autotp")
@@ -70,8 +71,9 @@ def replay_reader_that_leaves(desk: Desk) -> str:
         out = f"out{form}"
         tune = f"{AUTOTP} tune {model} --budget 10s --out {out} {form}"
         done = desk.run(["bash", "-c", f"{tune} | head -2; exit ${{PIPESTATUS[0]}}"]).ended_with(0, 3)
-        if done.stderr or "was stopped" in _tuned(desk, out):
-            raise NotAsExpected(f"{done.command}: {done.stderr or 'it was stopped'}")
+        said = beside_the_budget(done.stderr)
+        if said or "was stopped" in _tuned(desk, out):
+            raise NotAsExpected(f"{done.command}: {said or 'it was stopped'}")
         codes.append(str(done.code))
     for command in ("probe", "health --json", "space --explain", f"measure {model} --budget 1s --json", "--help"):
         for ending in ("| head -c 1", "2>&1 | true", ">&-", ">&- 2>&-"):
