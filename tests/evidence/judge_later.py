@@ -51,7 +51,8 @@ def judge(name: str, found: dict[str, Any]) -> None:
     path, fixed = model_of(name)
     flags = ["--model", str(path), *fixed, "--objective", RECORDINGS[name].objective]
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    found["judgements"].append({"at": at, **compare(*found["sides"], flags, JUDGED_FOR)})
+    tuned, hint = found["sides"]
+    found["judgements"].append({"at": at, **compare(tuned, hint, flags, JUDGED_FOR)})
 
 
 def summary(found: dict[str, Any]) -> dict[str, Any]:
