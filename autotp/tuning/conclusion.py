@@ -58,6 +58,8 @@ def gather(
         metrics=measured.get(reference.key, session.race.metrics(reference)),
     )
     selected = baseline
+    effects: Sequence[KnobEffect] = ()
+    importance: Mapping[str, float] = {}
     if winner is not None:
         selected = MeasuredConfig(
             config=winner.config,
@@ -66,32 +68,39 @@ def gather(
             gain=finals.gain(winner.key, best.key),
             others={m: finals.gain(winner.key, best.key, m) for m in session.request.at_risk},
         )
-    points = [
-        Point(
-            config=arms[key].config,
-            metrics=metrics,
-            log_gains={m: finals.log_gains(key, best.key, m) for m in session.request.objectives},
-            proven=result.proven.get(key, ()),
-            observed=arms[key].observed,
-        )
-        for key, metrics in measured.items()
-    ]
-    in_finals = [(r.config, str(finals.failures[r.key])) for r in baselines.all if r.key in finals.failures]
-    effects: Sequence[KnobEffect] = ()
-    importance: Mapping[str, float] = {}
-    if winner is not None:
-        importance = importance_of(session.study.finished(Role.SEARCH), session.request.objective.maximize)
         effects = effects_of(session.race, tuning.space, arms[winner.key], (*baselines.all, *raced))
+        importance = importance_of(session.study.finished(Role.SEARCH), session.request.objective.maximize)
+    in_finals = [(r.config, str(finals.failures[r.key])) for r in baselines.all if r.key in finals.failures]
     return msgspec.structs.replace(
         _with_study(session, result.verdict, selected, baseline),
         effects=effects,
         importance=importance,
         ceiling=ceiling,
         noise_floor=result.noise_floor,
-        points=points,
+        points=_points(session, result, arms, measured, best.key),
         left_out=result.left_out,
         unmeasured=(*baselines.unmeasured, *in_finals),
     )
+
+
+def _points(
+    session: Session,
+    result: FinalsResult,
+    arms: Mapping[str, Racer],
+    measured: Mapping[str, Mapping[str, float]],
+    best: str,
+) -> list[Point]:
+    """Return what the front is chosen from: every arm that was `measured`, with its gains over `best`."""
+    return [
+        Point(
+            config=arms[key].config,
+            metrics=metrics,
+            log_gains={m: result.finals.log_gains(key, best, m) for m in session.request.objectives},
+            proven=result.proven.get(key, ()),
+            observed=arms[key].observed,
+        )
+        for key, metrics in measured.items()
+    ]
 
 
 def _with_study(

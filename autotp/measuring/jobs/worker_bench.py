@@ -178,8 +178,7 @@ class WorkerBench:
         Raises:
             ArmFailure: it can't be run.
         """
-        if self._turn:
-            self._turn.end()
+        self._make_room()
         return profile(self._workers, self._job.spec(config), samples, memory_bytes)
 
     def proof(self, config: Config, seen: ArmActivity) -> Proof:
@@ -192,10 +191,14 @@ class WorkerBench:
         """
         control, key = self._job.control(config), (config.without_policy, self._job.masks(config))
         if key not in self._controls:
-            if self._turn:
-                self._turn.end()
+            self._make_room()
             self._controls[key] = run_control(self._workers, control)
         return prove_split(seen, self._controls[key], control.sockets)
+
+    def _make_room(self) -> None:
+        """End the arm whose turn it is, for a process that isn't an arm."""
+        if self._turn:
+            self._turn.end()
 
     def _observe(self, config: Config, arm: Arm, start_s: float) -> Outcome:
         started = arm.started[0]
