@@ -1,6 +1,8 @@
 """Serving a study in Optuna's web dashboard, on 127.0.0.1 only."""
 
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 
 import optuna_dashboard
 
@@ -27,11 +29,25 @@ def find_storage(source: str) -> Place:
 def serve_dashboard(place: Place, port: int) -> None:
     """Serve the dashboard of the storage at `place` until it's interrupted.
 
+    The server has a thread of its own: an interrupt that arrives while it answers would be caught as an error of
+    that answer (`wsgiref.handlers.BaseHandler.run`).
+
     Raises:
         InputError: the port is taken or may not be used.
     """
+    ended: Future[None] = Future()
+
+    def serve() -> None:
+        try:
+            optuna_dashboard.run_server(open_storage(place), host=HOST, port=port)
+        except BaseException as error:
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    Thread(target=serve, daemon=True).start()
     try:
-        optuna_dashboard.run_server(open_storage(place), host=HOST, port=port)
+        ended.result()
     except OSError as error:
         raise InputError(f"Can't serve on port {port}: {error.strerror}. Choose another with --port.") from error
 

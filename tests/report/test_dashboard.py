@@ -1,6 +1,9 @@
 """Finding the study that the dashboard is to show."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -62,3 +65,34 @@ def test_a_name_that_no_folder_can_have_is_bad_input() -> None:
 def test_it_listens_to_this_machine_alone() -> None:
     """The address is the loopback's."""
     assert HOST == "127.0.0.1"
+
+
+DEAF = """
+import sys, time
+import optuna_dashboard
+from autotp.report.dashboard import serve_dashboard
+
+def run_server(*_, **__):
+    print("ready", flush=True)
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+
+optuna_dashboard.run_server = run_server
+serve_dashboard(sys.argv[1], 1)
+"""
+
+
+def test_an_interrupt_ends_a_server_that_is_answering(tmp_path: Path) -> None:
+    """While it answers it takes interrupts for errors of the answer, so they must reach another thread."""
+    command = [sys.executable, "-c", DEAF, f"sqlite:///{study_in(tmp_path / 'a')}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) != 0
+        finally:
+            process.kill()
