@@ -118,13 +118,17 @@ def set_process_mask(mask: Mask) -> None:
 
 
 def observe(compiled: "ov.CompiledModel", nireq: int, split_nodes: int) -> Effective:
-    """Return the effective config as OpenVINO reports it after the compile; it doesn't report sub-streams."""
+    """Return the effective config as OpenVINO reports it after the compile; it doesn't report sub-streams.
+
+    The execution mode ACCURACY has the precision "dynamic", that of the model's own types: on a CPU it is f32.
+    """
+    precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     return Effective(
         streams=compiled.get_property("NUM_STREAMS"),
         threads=compiled.get_property("INFERENCE_NUM_THREADS"),
         split_nodes=split_nodes,
         requests=nireq,
-        precision=compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name(),
+        precision="f32" if precision == "dynamic" else precision,
         pinned=compiled.get_property("ENABLE_CPU_PINNING"),
     )
 

@@ -14,6 +14,7 @@ from autotp.space.knobs.config import Config
 from autotp.space.knobs.graph_split import FullyConnected
 from autotp.space.knobs.table import Word
 from autotp.space.limits.affinity import AFFINITY_KNOBS, affinity, nodes_spanned, sockets_spanned
+from autotp.space.limits.precision import CACHE_KNOBS, cache_dropped
 from autotp.space.limits.quota import THREADS, beyond_quota, threads_within, with_bounded_threads
 from autotp.space.limits.rules import COMBINED_KNOBS, SPLIT_KNOBS, config_dropped, value_dropped
 from autotp.space.schema.choices import BoundKnob, Choice, config_of
@@ -96,6 +97,7 @@ class BoundSpace(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             if knob.multiple_of is not None:  # `bind` could check its factors only
                 yield Rule((knob.name,), partial(self._product_dropped, knob.name))
         yield Rule(COMBINED_KNOBS, config_dropped)
+        yield Rule(CACHE_KNOBS, cache_dropped)
         yield Rule(SPLIT_KNOBS, self._split_dropped)
         if self.fitting_threads is not None:
             yield Rule((*AFFINITY_KNOBS, THREADS), self._quota_dropped)

@@ -16,7 +16,7 @@ from autotp.runtime.models.reason import reason
 from autotp.space.aliases.effective import Effective
 from autotp.space.knobs.config import Config
 from autotp.space.knobs.table import KNOBS
-from autotp.space.limits.precision import default_precision
+from autotp.space.limits.precision import INEXACT, default_precision, own_precisions
 from autotp.topology.probe import probe
 from tests.support import rig
 from tests.support.models import WIDTH, dynamic_model, matmul_model
@@ -49,6 +49,7 @@ def test_properties_are_honoured_and_observed(tmp_path: Path) -> None:
     [
         *({"tbb_partitioner": choice} for choice in KNOBS["tbb_partitioner"].choices),
         *({f"{part}_cache_precision": "f32"} for part in ("key", "value")),
+        *({"execution_mode_hint": choice} for choice in KNOBS["execution_mode_hint"].choices),
     ],
 )
 def test_knobs_of_one_property_reach_openvino(setting: dict[str, str], tmp_path: Path) -> None:
@@ -56,6 +57,20 @@ def test_knobs_of_one_property_reach_openvino(setting: dict[str, str], tmp_path:
     passed = Config.of(setting).properties()
     reported = reported_properties(compile_plan(plan(matmul_model(tmp_path), passed)).compiled_model)
     assert {name: reported[name] for name in passed} == passed
+
+
+def test_the_mode_accuracy_is_the_most_exact_of_everything(tmp_path: Path) -> None:
+    """What autotp takes it for is what OpenVINO does, also where a precision is asked for besides."""
+    path = matmul_model(tmp_path)
+    mode = Config.of({"execution_mode_hint": "accuracy"})
+    compiled = compile_plan(Plan(files=locate(path), shapes={}, properties=mode.properties()))
+    assert compiled.effective.precision == "f32"
+    reported = reported_properties(compiled.compiled_model)
+    own = Config.of(own_precisions(mode, probe().machine)).without("inference_precision_hint", *INEXACT)
+    assert {name: reported[name] for name in own.properties()} == own.properties()
+    asked = {**mode.properties(), "INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "u8"}
+    both = reported_properties(compile_plan(Plan(files=locate(path), shapes={}, properties=asked)).compiled_model)
+    assert (both["INFERENCE_PRECISION_HINT"], both["KV_CACHE_PRECISION"]) == ("f32", "u8")
 
 
 def test_openvinos_own_precision_is_the_one_that_is_expected_here(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def void_knobs(self) -> Mapping[str, str]:
         """The knobs that have no meaning for the workload, with the reason."""
-        return void_knobs(type(self.workload))
+        return void_knobs(self.workload)
 
     def check(self, config: Config, layers: Sequence[FullyConnected] | None = None, whose: str = "") -> None:
         """Check that `config` can run here and that none of its settings is without effect.

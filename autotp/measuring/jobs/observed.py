@@ -10,12 +10,9 @@ from autotp.space.knobs.config import Config
 from autotp.space.knobs.table import KNOBS
 from autotp.space.limits.affinity import Mask
 
-# Properties that distinguish configs. OpenVINO reports the hint and the policy as they were set, whatever it does.
-DISTINCTIVE = tuple(
-    knob.property
-    for knob in KNOBS.values()
-    if knob.property not in (None, "PERFORMANCE_HINT", "MODEL_DISTRIBUTION_POLICY")
-)
+# Properties that distinguish configs. OpenVINO reports hints and the policy as they were set, whatever it does.
+AS_SET = ("PERFORMANCE_HINT", "EXECUTION_MODE_HINT", "MODEL_DISTRIBUTION_POLICY")
+DISTINCTIVE = tuple(knob.property for knob in KNOBS.values() if knob.property not in (None, *AS_SET))
 
 
 class Observed(msgspec.Struct, frozen=True):

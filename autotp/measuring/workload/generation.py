@@ -89,10 +89,10 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
     own_knobs: ClassVar[frozenset[str]] = frozenset(
         {
             *("kv_cache_precision", "key_cache_precision", "value_cache_precision"),
-            *("key_cache_group_size", "value_cache_group_size", "batch"),
+            *("key_cache_group_size", "value_cache_group_size", "key_cache_quant_mode"),
+            *("enable_sage_attn", "batch"),
         }
     )
-    void_knobs: ClassVar[Mapping[str, str]] = {"nireq": "a language model generates in one request"}
     exact_when_lossy: ClassVar[bool] = True
     reference_properties: ClassVar[Mapping[str, str]] = {
         "KV_CACHE_PRECISION": "f32",
@@ -117,6 +117,12 @@ class Generation(Workload, frozen=True, kw_only=True, tag="generation"):
     @property
     def open_fields(self) -> tuple[str, ...]:
         return ("prompt_tokens",) if self.prompt_tokens is None else ()
+
+    @property
+    def void_knobs(self) -> Mapping[str, str]:
+        requests = {"nireq": "a language model generates in one request"}
+        paged = {"enable_sage_attn": "only paged attention has it"}
+        return requests if self.attention is Attention.PA else {**requests, **paged}
 
     @property
     def unit(self) -> BlockUnit:

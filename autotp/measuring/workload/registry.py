@@ -81,7 +81,7 @@ def workload_for(files: ModelFiles, wanted: Wanted, options: Mapping[str, Any]) 
     return workload
 
 
-def void_knobs(workload: type[Workload]) -> dict[str, str]:
+def void_knobs(workload: Workload) -> dict[str, str]:
     """Return the knobs that have no meaning for `workload`, with the reason."""
     others = {
         knob: f"only {other.title} has it" for other in WORKLOADS for knob in other.own_knobs - workload.own_knobs

@@ -112,7 +112,6 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
         usual_objective: the objective if none is named.
         usual_space: the search space if none is named.
         own_knobs: knobs that have a meaning for this workload alone.
-        void_knobs: knobs that have no meaning for it, with the reason.
         block_s: the usual length of a block.
         chosen_from_seed: whether what is chosen for open fields depends on the inputs that the seed gives.
         exact_when_lossy: whether a config that is less exact than OpenVINO's default must give exactly the
@@ -130,7 +129,6 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
     usual_objective: ClassVar[str]
     usual_space: ClassVar[str]
     own_knobs: ClassVar[frozenset[str]] = frozenset()
-    void_knobs: ClassVar[Mapping[str, str]] = {}
     block_s: ClassVar[float] = BLOCK_S
     chosen_from_seed: ClassVar[bool] = False
     exact_when_lossy: ClassVar[bool] = False
@@ -160,6 +158,11 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, tag_field="workload"):
     def suits(cls, metric: Metric) -> bool:
         """Return whether it can be tuned for `metric`."""
         return metric.objective and metric in cls.metrics()
+
+    @property
+    def void_knobs(self) -> Mapping[str, str]:
+        """The knobs that have no meaning for it, with the reason; those of other workloads needn't be named."""
+        return {}
 
     @property
     def open_fields(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from autotp.space.knobs.config import Config
 from autotp.space.knobs.graph_split import FullyConnected
 from autotp.space.knobs.table import KNOBS
 from autotp.space.limits.affinity import AFFINITY_KNOBS, Mask, affinity
-from autotp.space.limits.precision import default_cache_precision, default_precision
+from autotp.space.limits.precision import COMPUTED, MODE, own_precisions
 from autotp.topology.probe import Topology
 
 # Threads per stream that OpenVINO may derive from a model's memory pressure under the THROUGHPUT hint; 0: none.
@@ -44,7 +44,10 @@ PLACEMENT_KNOBS = (
 )
 
 STREAM_KNOBS = ("num_streams", "inference_num_threads")
-REST_KNOBS = tuple(name for name in KNOBS if name not in (*PLACEMENT_KNOBS, *STREAM_KNOBS))
+REST_KNOBS = tuple(name for name in KNOBS if name not in (*PLACEMENT_KNOBS, *STREAM_KNOBS, MODE))
+
+# Those of `REST_KNOBS` that OpenVINO reports in no property.
+UNREPORTED_KNOBS = ("batch", "key_cache_quant_mode", "enable_sage_attn")
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -124,7 +127,6 @@ class Predictor:
         self.topology = topology
         self._layers = layers
         self._reading = read_machine(topology.machine)
-        self._default_precision = default_precision(topology.machine)
         self._hybrid = is_hybrid(topology.machine)
         self._within: dict[Config, tuple[tuple[Mask, ...] | None, Processors | None]] = {}
 
@@ -152,7 +154,7 @@ class Predictor:
         Raises:
             SpaceError: as `placement`.
         """
-        return Config((*self.placement(config).never_merged.settings, *config.only("batch").settings))
+        return Config((*self.placement(config).never_merged.settings, *config.only(*UNREPORTED_KNOBS).settings))
 
     def sockets(self, config: Config) -> int:
         """Return how many sockets OpenVINO sees in a process bound as `config` says, 1 if that is unknown.
@@ -164,12 +166,12 @@ class Predictor:
         return len(processors.sockets) if processors else 1
 
     def rest(self, config: Config) -> tuple[object, ...]:
-        """Return the values of `REST_KNOBS` (all others), with OpenVINO's defaults for those that aren't set."""
-        own = {
-            "enable_cpu_pinning": None if self._hybrid else True,
-            "inference_precision_hint": self._default_precision,
-            "kv_cache_precision": default_cache_precision(self.topology.machine),
-        }
+        """Return the values of `REST_KNOBS` (the others), with OpenVINO's defaults for those that aren't set.
+
+        The execution mode shows in these defaults alone.
+        """
+        precisions = own_precisions(config, self.topology.machine)
+        own = {"enable_cpu_pinning": None if self._hybrid else True, **precisions}
         return tuple(own.get(name) if config.get(name) is None else config.get(name) for name in REST_KNOBS)
 
     def identity(self, config: Config) -> Identity:
@@ -200,7 +202,8 @@ class Predictor:
             SpaceError: the config can't run on this machine; the text is the reason.
         """
         processors, found = self.placement(config).processors, self.streams(config, model_threads)
-        precision = str(config.get("inference_precision_hint") or self._default_precision)
+        asked = config.get(COMPUTED)
+        precision = str(own_precisions(config, self.topology.machine)[COMPUTED] if asked is None else asked)
         if found is None or processors is None:
             return Effective(precision=precision)
         mixed = found.streams == 1 and mixes_core_types(processors, config.count("inference_num_threads") or 0)

@@ -140,6 +140,12 @@ KNOBS = _table(
         choices=("any_core", "pcore_only", "ecore_only"),
     ),
     Knob(
+        name="execution_mode_hint",
+        kind=Kind.CHOICE,
+        property="EXECUTION_MODE_HINT",
+        choices=("performance", "accuracy"),
+    ),
+    Knob(
         name="inference_precision_hint",
         kind=Kind.CHOICE,
         property="INFERENCE_PRECISION_HINT",
@@ -170,6 +176,14 @@ KNOBS = _table(
     ),
     Knob(name="key_cache_group_size", kind=Kind.SIZE, property="KEY_CACHE_GROUP_SIZE"),
     Knob(name="value_cache_group_size", kind=Kind.SIZE, property="VALUE_CACHE_GROUP_SIZE"),
+    Knob(
+        name="key_cache_quant_mode",
+        kind=Kind.CHOICE,
+        property="KEY_CACHE_QUANT_MODE",
+        choices=("by_channel", "by_token"),
+    ),
+    Knob(name="enable_sage_attn", kind=Kind.FLAG, property="ENABLE_SAGE_ATTN"),
+    Knob(name="cpu_denormals_optimization", kind=Kind.FLAG, property="CPU_DENORMALS_OPTIMIZATION"),
     Knob(name="tbb_partitioner", kind=Kind.CHOICE, property="TBB_PARTITIONER", choices=("static", "auto")),
     Knob(name="batch", kind=Kind.COUNT),
 )

@@ -10,12 +10,14 @@ from autotp.space.cpu_plugin.streams import splits
 from autotp.space.knobs.config import Config
 from autotp.space.knobs.table import Value
 from autotp.space.limits.affinity import nodes_spanned, sockets_spanned
-from autotp.space.limits.precision import PRECISION_KNOBS, precision_dropped
+from autotp.space.limits.precision import PRECISION_KNOBS, cache_dropped, precision_dropped
 from autotp.space.limits.quota import beyond_quota, threads_within
 from autotp.topology.envelope.envelope import Envelope
 from autotp.topology.probe import Topology
 
-# The knobs that `config_dropped` reads.
+SAGE_ISA = frozenset({"amx_int8", "avx_vnni_int8"})  # either will do
+
+# The knobs that `config_dropped` reads, besides those of `cache_dropped`.
 COMBINED_KNOBS = (
     "performance_hint",
     "distribution_policy",
@@ -44,6 +46,8 @@ def value_dropped(
     match knob:
         case "distribution_policy":
             return _policy_dropped(value, topology)
+        case "enable_sage_attn" if value is True and not SAGE_ISA & set(topology.machine.isa):
+            return "the CPU has neither AMX INT8 nor VNNI2, which it needs"
         case _ if knob in PRECISION_KNOBS:
             return precision_dropped(knob, value, topology.machine, allowed_precisions)
         case "enable_hyper_threading" if topology.machine.smt == 1:
@@ -75,7 +79,7 @@ def config_dropped(config: Config, void_knobs: Mapping[str, str] = {}) -> str | 
             return "with the streams of the THROUGHPUT hint tensor_parallel has no effect"
     if config.get("split_min_weights") is not None and config.graph_split is None:
         return "split_min_weights has no effect without a split in the graph"
-    return None
+    return cache_dropped(config)
 
 
 def _count_dropped(value: int, envelope: Envelope, fixed: bool) -> str | None:

@@ -39,15 +39,6 @@ class BoundKnob(msgspec.Struct, frozen=True, kw_only=True):
         return base * choice if isinstance(base, int) and isinstance(choice, int) else None
 
 
-def choose(knobs: tuple[BoundKnob, ...], choices: Mapping[str, Choice]) -> Config:
-    """Return the config that `choices` (by knob name) give; choices of inactive knobs are ignored."""
-    chosen: dict[str, Choice] = {}
-    for knob in knobs:
-        choice = choices.get(knob.name) if knob.active(chosen) else None
-        chosen[knob.name] = knob.value(choice, chosen)
-    return config_of(chosen)
-
-
 def config_of(chosen: Mapping[str, Choice]) -> Config:
     """Return the config with the values `chosen`; None means that a knob isn't set."""
     settings = ((name, chosen.get(name)) for name in KNOBS)

@@ -21,6 +21,7 @@ from autotp.measuring.workload.registry import (
 )
 from autotp.measuring.workload.workload import Wanted, Workload
 from autotp.options import Spelling, spelled_for
+from autotp.runtime.models.language import Attention
 from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
 from autotp.space.knobs.table import KNOBS
 from tests.support.language_models import language_model
@@ -89,17 +90,21 @@ def test_objectives_are_those_of_the_workload() -> None:
 
 def test_knobs_of_another_workload_mean_nothing() -> None:
     """Each with its reason: those of language models elsewhere, and the requests in flight of a generation."""
-    assert void_knobs(ClosedLoop) == void_knobs(OpenLoop)
-    assert void_knobs(ClosedLoop).keys() == Generation.own_knobs
-    assert set(void_knobs(ClosedLoop).values()) == {"only a language model has it"}
-    assert void_knobs(Generation) == {"nireq": "a language model generates in one request"}
+    elsewhere = void_knobs(ClosedLoop())
+    assert elsewhere == void_knobs(OpenLoop(rate_per_s=5.0))
+    assert elsewhere.keys() == Generation.own_knobs
+    assert set(elsewhere.values()) == {"only a language model has it"}
+    requests = {"nireq": "a language model generates in one request"}
+    assert void_knobs(Generation(attention_backend=Attention.PA)) == requests
+    assert void_knobs(Generation()) == {**requests, "enable_sage_attn": "only paged attention has it"}
+    assert void_knobs(Generation()).keys() <= KNOBS.keys()
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_every_workload_answers_for_itself(workload: type[Workload]) -> None:
     """Its usual objective suits it, its knobs exist, and each of its options is one of a workload's."""
     assert workload.suits(METRICS[workload.usual_objective])
-    assert {*workload.own_knobs, *workload.void_knobs} <= KNOBS.keys()
+    assert workload.own_knobs <= KNOBS.keys()
     assert workload.options.__annotations__.keys() <= WorkloadOptions.__annotations__.keys()
     assert {metric.name for metric in workload.metrics()} >= {"memory", workload.usual_objective}
 

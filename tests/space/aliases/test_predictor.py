@@ -10,6 +10,8 @@ from autotp.space.knobs.config import Config
 from tests.support.named_machines import topology
 
 SPLIT = {"distribution_policy": "tensor_parallel"}
+EXACT = {"inference_precision_hint": "f32", "kv_cache_precision": "f32", "dynamic_quantization_group_size": 0}
+HALF_EXACT = {**EXACT, "inference_precision_hint": "bf16"}
 
 
 def of(name: str, **settings: Any) -> Identity:
@@ -35,6 +37,10 @@ def of(name: str, **settings: Any) -> Identity:
         ("1x8", {"num_streams": 3}, {"num_streams": 3, "inference_num_threads": 7}),
         ("1x8", {"num_streams": 3, "inference_num_threads": 2}, {"num_streams": 2, "inference_num_threads": 2}),
         ("smt 2", {}, {"enable_hyper_threading": False}),
+        ("1x8", {}, {"execution_mode_hint": "performance"}),
+        ("1x8", {}, {"enable_sage_attn": False, "cpu_denormals_optimization": False}),
+        ("1x8", {"execution_mode_hint": "accuracy"}, EXACT),
+        ("1x8", {"execution_mode_hint": "accuracy", "inference_precision_hint": "bf16"}, HALF_EXACT),
     ],
 )
 def test_configs_that_openvino_treats_alike_are_one(name: str, one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -48,6 +54,9 @@ def test_configs_that_openvino_treats_alike_are_one(name: str, one: dict[str, An
     [
         ("1x8", {}, {"performance_hint": "throughput"}),
         ("1x8", {}, {"inference_precision_hint": "f32"}),
+        ("1x8", {}, {"execution_mode_hint": "accuracy"}),
+        ("1x8", {}, {"cpu_denormals_optimization": True}),
+        ("1x8", {"key_cache_quant_mode": "by_channel"}, {"key_cache_quant_mode": "by_token"}),
         ("1x8 avx2", {}, {"inference_precision_hint": "bf16"}),
         ("1x8", {"num_streams": 4}, {"num_streams": 4, "nireq": 8}),
         ("1x8", {"num_streams": 4}, {"num_streams": 4, "nireq": 4}),

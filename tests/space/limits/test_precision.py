@@ -24,10 +24,13 @@ from tests.support.named_machines import topology
         ("dynamic_quantization_group_size", 0, True),
         ("dynamic_quantization_group_size", 32, True),
         ("dynamic_quantization_group_size", 64, False),
+        ("enable_sage_attn", False, True),
+        ("enable_sage_attn", True, False),
+        ("cpu_denormals_optimization", True, False),
     ],
 )
 def test_less_than_the_default_has_to_be_asked_for(knob: str, value: Value, exact: bool) -> None:
-    """On a CPU with bf16: f16, a cache of four bits, and larger groups; the option that admits it is named."""
+    """On a CPU with bf16: f16, a cache of four bits, larger groups, what's off by default; the option is named."""
     machine = topology("1x8").machine
     reason = precision_dropped(knob, value, machine, ())
     assert (reason is None) is exact

@@ -72,6 +72,13 @@ def test_siblings_exist_with_smt_only() -> None:
     assert value_dropped("enable_hyper_threading", False, topology("2x6"), ()) is not None
 
 
+def test_quantized_attention_needs_integer_instructions() -> None:
+    """AMX INT8 or VNNI2; leaving it off needs nothing."""
+    allowed = ("enable_sage_attn",)
+    assert "VNNI2" in str(value_dropped("enable_sage_attn", True, topology("1x8 avx2"), allowed))
+    assert value_dropped("enable_sage_attn", False, topology("1x8 avx2"), ()) is None
+
+
 @pytest.mark.parametrize(
     ("settings", "runs"),
     [
@@ -91,6 +98,12 @@ def test_siblings_exist_with_smt_only() -> None:
         ({"num_streams": 2, "inference_num_threads": 2}, True),
         ({"num_streams": 3, "inference_num_threads": 2}, True),
         ({"num_streams": 2, "nireq": 1}, True),
+        ({"key_cache_quant_mode": "by_token"}, True),
+        ({"key_cache_quant_mode": "by_token", "kv_cache_precision": "u4"}, True),
+        ({"key_cache_quant_mode": "by_token", "kv_cache_precision": "f32", "key_cache_precision": "u8"}, True),
+        ({"key_cache_quant_mode": "by_token", "kv_cache_precision": "bf16"}, False),
+        ({"key_cache_quant_mode": "by_token", "key_cache_precision": "f32"}, False),
+        ({"key_cache_quant_mode": "by_token", "execution_mode_hint": "accuracy"}, False),
     ],
 )
 def test_combinations_without_an_effect_say_why(settings: dict[str, object], runs: bool) -> None:
