@@ -19,7 +19,7 @@ from autotp.measuring.rounds.arm import Arm, start_together, stop_all
 from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.metrics import all_metrics, informative, samples_of
+from autotp.measuring.samples.metrics import all_metrics, informative_rounds, samples_of
 from autotp.measuring.samples.statistics import (
     DECIDING_CONFIDENCE,
     MIN_PROCESSES,
@@ -181,7 +181,7 @@ class Waves:
         """
         metric = metric or self._metric
         both = [wave for wave in self.waves if key in wave and baseline in wave]
-        pairs = [(informative(metric, wave[key]), informative(metric, wave[baseline])) for wave in both]
+        pairs = [informative_rounds(metric, wave[key], wave[baseline]) for wave in both]
         return [log_gain(metric, mine, theirs) for mine, theirs in pairs if mine]
 
     def gain(self, key: str, baseline: str, metric: Metric | None = None) -> Interval:

@@ -19,6 +19,14 @@ def informative(metric: Metric, blocks: Iterable[Block]) -> list[Block]:
     return [block for block in blocks if metric.samples is None or samples_of(metric, block)]
 
 
+def informative_rounds(
+    metric: Metric, blocks: Sequence[Block], others: Sequence[Block]
+) -> tuple[list[Block], list[Block]]:
+    """Return the blocks of two arms, a block of each per round, in the rounds in which both hold samples."""
+    pairs = [pair for pair in zip(blocks, others, strict=True) if len(informative(metric, pair)) == len(pair)]
+    return [mine for mine, _ in pairs], [theirs for _, theirs in pairs]
+
+
 def values_of_blocks(metric: Metric, blocks: Sequence[Block]) -> list[float]:
     """Return the value of `metric` in each block."""
     match metric.statistic:

@@ -3,10 +3,11 @@
 The method. A round runs a block of every arm. Arms are compared by their ratio within a round, which drift that
 affects both doesn't change. The log-gain of a process is the median over its rounds, because single rounds have
 heavy tails. For a latency quantile, the quantile of all latencies of a process is taken first, because that of one
-short block is biased. The sampling unit of an interval is the process, not the round: rounds of one process share
-its memory layout and other luck, and are correlated, so their spread understates the error (Kalibera and Jones,
-"Rigorous benchmarking in reasonable time", ISMM 2013). The interval is the t-interval of the mean over processes;
-its point is that mean.
+short block is biased; latencies count relative to the level of their round, the geometric mean of both arms' mean
+latencies, so that what makes a round slow for both doesn't decide which latencies are the longest. The sampling
+unit of an interval is the process, not the round: rounds of one process share its memory layout and other luck,
+and are correlated, so their spread understates the error (Kalibera and Jones, "Rigorous benchmarking in reasonable
+time", ISMM 2013). The interval is the t-interval of the mean over processes; its point is that mean.
 
 The levels. The 95 % interval is reported. A gain is proven if the 99.5 % interval, corrected for the number of
 finalists (Bonferroni), lies above 1, and the gain is at least the noise floor: the half-width of the same interval
@@ -31,7 +32,7 @@ from numpy.typing import NDArray
 from autotp.findings.interval import Interval
 from autotp.findings.metric import Metric
 from autotp.measuring.samples.block import Block
-from autotp.measuring.samples.metrics import samples_of, value_of, values_of_blocks
+from autotp.measuring.samples.metrics import samples_of, values_of_blocks
 
 DECIDING_CONFIDENCE = 0.995
 MIN_PROCESSES = 6
@@ -41,12 +42,15 @@ BOOTSTRAP_DRAWS = 100
 def log_gain(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> float:
     """Return the log of how many times better `blocks` are than `baseline`, paired round by round.
 
-    For a rate or a mean it is the median over rounds of the log-ratio. For a quantile, the quantile of all
-    latencies is taken first, because that of a short block is biased.
+    For a rate or a mean it is the median over rounds of the log-ratio. For a quantile, it is the log-ratio of the
+    quantiles of all samples, each relative to the level of its round.
     """
     if metric.quantile is None:
         return float(np.median(round_log_gains(metric, blocks, baseline)))
-    return log(value_of(metric, baseline) / value_of(metric, blocks))
+    mine, theirs = (
+        np.quantile(np.concatenate(arm), metric.quantile) for arm in _levelled(metric, blocks, baseline)
+    )
+    return float(np.log(theirs / mine))
 
 
 def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> list[float]:
@@ -63,8 +67,18 @@ def quantile_log_gain_error(metric: Metric, blocks: Sequence[Block], baseline: S
     bootstrap: Politis and Romano, "A circular block-resampling procedure for stationary data", 1992).
     """
     weights = _drawn_rounds(len(blocks))
-    values = [_drawn_quantiles(metric, arm, weights) for arm in (blocks, baseline)]
+    values = [_drawn_quantiles(metric, arm, weights) for arm in _levelled(metric, blocks, baseline)]
     return float(np.std(np.log(values[1] / values[0]), ddof=1))
+
+
+def _levelled(
+    metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Return the samples of each round in both arms, divided by the geometric mean of both arms' means."""
+    arms = [[np.array(samples_of(metric, block)) for block in arm] for arm in (blocks, baseline)]
+    levels = [np.sqrt(mine.mean() * theirs.mean()) for mine, theirs in zip(*arms, strict=True)]
+    mine, theirs = ([samples / level for samples, level in zip(arm, levels, strict=True)] for arm in arms)
+    return mine, theirs
 
 
 @cache
@@ -77,16 +91,17 @@ def _drawn_rounds(rounds: int) -> NDArray[np.intp]:
     return np.array([np.bincount(draw.ravel(), minlength=rounds) for draw in drawn]).T
 
 
-def _drawn_quantiles(metric: Metric, blocks: Sequence[Block], weights: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return, for each draw, the quantile of `metric` over the samples of its rounds."""
+def _drawn_quantiles(
+    metric: Metric, samples: Sequence[NDArray[np.float64]], weights: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return, for each draw, the quantile of `metric` over the `samples` of its rounds."""
     assert metric.quantile is not None
-    samples = [samples_of(metric, block) for block in blocks]
-    seconds = np.concatenate(samples)
-    rounds = np.repeat(np.arange(len(blocks)), [len(of_block) for of_block in samples])
-    order = np.argsort(seconds)
+    values = np.concatenate(samples)
+    rounds = np.repeat(np.arange(len(samples)), [len(of_round) for of_round in samples])
+    order = np.argsort(values)
     below = np.cumsum(weights[rounds[order]], axis=0)
     at = np.argmax(below >= metric.quantile * below[-1], axis=0)
-    drawn: NDArray[np.float64] = seconds[order][at]
+    drawn: NDArray[np.float64] = values[order][at]
     return drawn
 
 
