@@ -24,7 +24,7 @@ from autotp.topology.tree.cpulist import format_cpulist
 from autotp.tuning.budget import Budget, StoppableClock
 from autotp.tuning.events import Listener, TuningBegan
 from autotp.tuning.propose.proposer import Proposer
-from autotp.tuning.propose.sampler import SpaceSampler
+from autotp.tuning.propose.space_proposer import SpaceProposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.session import Session
 from autotp.tuning.study.elsewhere import best_elsewhere
@@ -80,7 +80,7 @@ def open_tuning(request: TuneRequest, listener: Listener, workers: Workers) -> t
     if request.baseline is not None:
         job.check(request.baseline, info.layers, "Your own settings can't be measured: ")
     space = bind(request.space, narrowed, request.allowed_precisions, info.layers, job.void_knobs)
-    proposer = SpaceSampler(space, request.seed)
+    proposer = SpaceProposer(space, request.seed)
     if proposer.exhausted:
         raise InfeasibleError(_why_nothing_runs(space))
     elsewhere = () if request.warm_start is None else best_elsewhere(request.warm_start)

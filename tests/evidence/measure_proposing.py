@@ -23,7 +23,7 @@ from autotp.measuring.samples.block import Block
 from autotp.space.bound_space import bind
 from autotp.space.schema.space_file import parse_space
 from autotp.topology.probe import probe
-from autotp.tuning.propose.sampler import SpaceSampler
+from autotp.tuning.propose.space_proposer import SpaceProposer
 from autotp.tuning.study.optuna_study import OptunaStudy
 from tests.evidence.outcomes import keep
 from tests.support.models import matmul_model
@@ -50,7 +50,7 @@ def propose(folder: Path, trials: int) -> tuple[int, list[float]]:
     space = bind(parse_space({"knobs": KNOBS}, "many"), probe(build(MACHINE, folder / "machine")))
     request = built(matmul_model(folder), out=folder / "study")
     request.out.mkdir()
-    proposer = SpaceSampler(space, 0)
+    proposer = SpaceProposer(space, 0)
     study, rng = OptunaStudy.open(request, {}, proposer), random.Random(0)
     rows = [(0, n, Block(count=10, elapsed_s=0.05, latencies_s=(0.005,) * 10)) for n in range(ROUNDS)]
     took_s = []

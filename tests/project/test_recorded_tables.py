@@ -15,7 +15,7 @@ from autotp.space.bound_space import bind
 from autotp.space.knobs.config import Config
 from autotp.space.schema.space_file import load_space
 from autotp.topology.probe import probe
-from autotp.tuning.propose.sampler import SpaceSampler
+from autotp.tuning.propose.space_proposer import SpaceProposer
 from autotp.tuning.study.optuna_study import OptunaStudy
 from autotp.tuning.study.study import Role
 from tests.evidence.record_table import summary
@@ -71,7 +71,7 @@ def test_a_study_becomes_a_table(tmp_path: Path) -> None:
     model = tmp_path / "m.xml"
     model.write_text("<net/>")
     space_here = bind(load_space("default"), probe(build(Described(), tmp_path / "machine")))
-    study = OptunaStudy.open(built(model, out=tmp_path), {}, SpaceSampler(space_here, 0))
+    study = OptunaStudy.open(built(model, out=tmp_path), {}, SpaceProposer(space_here, 0))
     f32, hint = Config.of({"inference_precision_hint": "f32"}), Config.of({"performance_hint": "throughput"})
     exact = OutputError(max_abs_error=0.0, max_abs_reference=1.0, finite=True)
     observed = Observed(

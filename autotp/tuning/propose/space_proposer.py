@@ -1,13 +1,14 @@
-"""The proposer for real tunings: an Optuna sampler over the effective configs of a bound space.
+"""The proposer for real tunings, over the effective configs of a bound space.
 
 A `Chooser` picks among those that weren't measured yet and lie outside of the regions that failed. It learns from
-the study's finished trials, those of earlier calls included.
+the study's finished trials, those of earlier calls included. It is no sampler of Optuna's, which are asked for one
+parameter after the other, and store each in a transaction of its own: a config is chosen and stored as a whole.
 """
 
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from math import log
 from typing import Any
@@ -15,22 +16,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import threadpool_limits
 
 from autotp.space.bound_space import BoundSpace
 from autotp.space.knobs.config import Config
-from autotp.space.schema.choices import BoundKnob, Choice, choose
+from autotp.space.schema.choices import BoundKnob, Choice
 from autotp.tuning.propose.chooser import Chooser, Outcome
 from autotp.tuning.propose.features import Column, Features
 
 FAILURES_TO_AVOID = 2
 
 
-class SpaceSampler(BaseSampler):
-    """An Optuna sampler whose samples are complete configs that are new; also a `Proposer`, described there."""
+class SpaceProposer:
+    """A `Proposer`, described there, that learns from a study of Optuna's."""
 
     def __init__(self, bound: BoundSpace, seed: int) -> None:
         self._bound = bound
@@ -82,34 +82,19 @@ class SpaceSampler(BaseSampler):
                 parameters[knob.name] = _label(choice)
         return parameters
 
-    def suggest(self, trial: Trial) -> Config:
-        """Let `trial` suggest every active knob and return the config."""
-        choices: dict[str, Choice] = {}
-        chosen: dict[str, Choice] = {}
-        for knob in self._bound.knobs:
-            if knob.active(chosen):
-                label = trial.suggest_categorical(knob.name, [_label(choice) for choice in knob.choices])
-                choices[knob.name] = _choice(knob, label)
-            choice = choices.get(knob.name)
-            chosen[knob.name] = None if choice is None else knob.value(choice, chosen)
-        return choose(self._bound.knobs, choices)
+    def distributions(self, parameters: Collection[str]) -> dict[str, BaseDistribution]:
+        """Return the distribution of each of `parameters`, as Optuna stores it with a trial."""
+        return {
+            knob.name: CategoricalDistribution([_label(choice) for choice in knob.choices])
+            for knob in self._bound.knobs
+            if knob.name in parameters
+        }
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return all knobs for a trial to be proposed, and none for one that was enqueued with its config."""
-        if "role" in trial.user_attrs:
-            return {}
-        return {knob.name: _distribution(knob) for knob in self._bound.knobs}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Return the parameters of the config that the chooser picks."""
-        if not search_space:
-            return {}
+    def choose(self, study: Study) -> Config:
+        """Return the config to measure next, by what `study` holds; not for an exhausted proposer."""
         outcomes, pending = self._known(study)
         with _one_thread():
-            chosen = self._chooser.choose(outcomes, pending, np.flatnonzero(self._candidates()))
-        return self.parameters(self._config(chosen))
+            return self._config(self._chooser.choose(outcomes, pending, np.flatnonzero(self._candidates())))
 
     def chance_of_better(self, study: Study, by: float, beside: float) -> float | None:
         """Return the chance that something not measured to the end is `by` times better than the best measured.
@@ -135,13 +120,6 @@ class SpaceSampler(BaseSampler):
                 outcomes[number] = self._outcome_of(trial, study.directions)
         return outcomes, [number for number in pending if number not in outcomes]
 
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Choose at random; reached only for parameters that an enqueued trial didn't fix."""
-        assert isinstance(param_distribution, CategoricalDistribution)
-        return self._rng.choice(param_distribution.choices)
-
     def _column(self, knob: BoundKnob) -> Column:
         """Return the choices of `knob`, and None for "inactive", and which of them each effective config has."""
         codes = self._bound.grid.choices_of(knob.name)[self._rows]
@@ -150,9 +128,8 @@ class SpaceSampler(BaseSampler):
     def _number_of(self, trial: FrozenTrial) -> int | None:
         """Return the number of the effective config that `trial` measures; None if it isn't in the space."""
         if trial.number not in self._number_of_trial:
-            if not trial.params and "config" not in trial.user_attrs:
-                return None  # it is only being proposed
-            self._number_of_trial[trial.number] = self._bound.number(self._measured_in(trial))
+            config = trial.user_attrs.get("config")
+            self._number_of_trial[trial.number] = None if config is None else self._bound.number(Config.of(config))
         return self._number_of_trial[trial.number]
 
     def _outcome_of(self, trial: FrozenTrial, directions: list[StudyDirection]) -> Outcome:
@@ -162,17 +139,6 @@ class SpaceSampler(BaseSampler):
             excess = max(trial.constraints.values(), default=0.0)
             self._outcome_of_trial[trial.number] = Outcome(values, excess)
         return self._outcome_of_trial[trial.number]
-
-    def _measured_in(self, trial: FrozenTrial) -> Config:
-        """Return the config that `trial` measures: a baseline's or a final's isn't in Optuna's parameters."""
-        if "config" in trial.user_attrs:
-            return Config.of(trial.user_attrs["config"])
-        chosen = {
-            knob.name: _choice(knob, trial.params[knob.name])
-            for knob in self._bound.knobs
-            if knob.name in trial.params
-        }
-        return choose(self._bound.knobs, chosen)
 
     def _is_open(self, config: Config) -> bool:
         number = self._bound.number(config)
@@ -206,14 +172,6 @@ def _scaled(value: float, direction: StudyDirection) -> float:
     return log(value) if direction is StudyDirection.MAXIMIZE else -log(value)
 
 
-def _distribution(knob: BoundKnob) -> CategoricalDistribution:
-    return CategoricalDistribution([_label(choice) for choice in knob.choices])
-
-
 def _label(choice: Choice) -> Any:
     """Return `choice` in a form that Optuna can store; a list of nodes becomes JSON text."""
     return json.dumps(choice) if isinstance(choice, tuple) else choice
-
-
-def _choice(knob: BoundKnob, label: Any) -> Choice:
-    return next(choice for choice in knob.choices if _label(choice) == label)

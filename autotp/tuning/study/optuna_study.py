@@ -1,7 +1,8 @@
 """The study in Optuna's storage, which holds all records of a tuning: one trial for each arm in each role.
 
-Optuna records no heartbeats in its ask-and-tell interface, so this module does. A trial whose process died is set
-to FAIL when the study is opened next.
+A trial is stored with its config and its parameters at once. In Optuna's ask-and-tell interface each would take a
+transaction of its own, while the tuning waits; and it records no heartbeats, so this module does. A trial whose
+process died is set to FAIL when the study is opened next.
 """
 
 import time
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 import optuna
 from optuna.storages import RDBStorage, fail_stale_trials
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.trial import Trial as OptunaTrial
 
 from autotp.errors import StudyError
@@ -21,7 +22,7 @@ from autotp.measuring.samples.weather import weather_counts
 from autotp.options import spell
 from autotp.space.knobs.config import Config
 from autotp.tuning.constraints import violations
-from autotp.tuning.propose.sampler import SpaceSampler
+from autotp.tuning.propose.space_proposer import SpaceProposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import Row, encode_blocks
 from autotp.tuning.study.owner import owner
@@ -32,7 +33,7 @@ SCHEMA = 1
 
 
 class OptunaStudy:
-    """A tuning's study in Optuna, whose sampler is the proposer. `Study` describes its methods.
+    """A tuning's study in Optuna. `Study` describes its methods.
 
     Every method raises EnvironmentFailure when the storage can't be reached.
 
@@ -41,7 +42,7 @@ class OptunaStudy:
     """
 
     def __init__(
-        self, study: optuna.Study, storage: RDBStorage, request: TuneRequest, proposer: SpaceSampler
+        self, study: optuna.Study, storage: RDBStorage, request: TuneRequest, proposer: SpaceProposer
     ) -> None:
         self.study = study
         self._storage = storage
@@ -51,7 +52,7 @@ class OptunaStudy:
         self._last_beat = 0.0
 
     @classmethod
-    def open(cls, request: TuneRequest, identity: Mapping[str, Any], proposer: SpaceSampler) -> "OptunaStudy":
+    def open(cls, request: TuneRequest, identity: Mapping[str, Any], proposer: SpaceProposer) -> "OptunaStudy":
         """Create the study, or continue it if `resume` is set; `fresh` first deletes an old one.
 
         The `study.db` in the study's folder holds one study, so there `fresh` deletes whatever it holds.
@@ -67,12 +68,11 @@ class OptunaStudy:
             for name in optuna.get_all_study_names(storage) if request.fresh else ():
                 if name == request.name or request.storage is None:
                     optuna.delete_study(study_name=name, storage=storage)
-            study = _created(request, storage, proposer)
+            study = _created(request, storage)
             before = study.user_attrs.get("identity")
             if before is not None and before != identity:
                 raise StudyError(_difference(study, identity))
             fail_stale_trials(study)
-            _fail_waiting_trials(study)
             study.set_metric_names([str(metric) for metric in request.objectives])
             study.set_user_attr("identity", dict(identity))
             study.set_user_attr("schema", SCHEMA)
@@ -89,10 +89,8 @@ class OptunaStudy:
 
     def propose(self) -> tuple[Trial, Config]:
         with using_storage(self._request.storage_place):
-            optuna_trial = self.study.ask()
-            config = self._proposer.suggest(optuna_trial)
-            _describe(optuna_trial, role=Role.SEARCH, config=config.to_dict())
-            return self._run(optuna_trial), config
+            config = self._proposer.choose(self.study)
+            return self._run(Role.SEARCH, config, self._proposer.parameters(config)), config
 
     def chance_of_better(self, by: float, beside: float) -> float | None:
         with using_storage(self._request.storage_place):
@@ -100,13 +98,11 @@ class OptunaStudy:
 
     def begin(self, role: Role, config: Config) -> Trial:
         with using_storage(self._request.storage_place):
-            return self._run(self._enqueue({}, role, config))
+            return self._run(role, config)
 
     def begin_known(self, config: Config) -> Trial:
         with using_storage(self._request.storage_place):
-            optuna_trial = self._enqueue(self._proposer.parameters(config), Role.SEARCH, config)
-            self._proposer.suggest(optuna_trial)  # records the parameters, for people to see
-            return self._run(optuna_trial)
+            return self._run(Role.SEARCH, config, self._proposer.parameters(config))
 
     def describe(self, trial: Trial, **attributes: Any) -> None:
         with using_storage(self._request.storage_place):
@@ -198,22 +194,24 @@ class OptunaStudy:
         with using_storage(self._request.storage_place):
             return self.study.get_trials(deepcopy=False, states=(state,))
 
-    def _enqueue(self, parameters: dict[str, Any], role: Role, config: Config) -> OptunaTrial:
-        self.study.enqueue_trial(parameters, user_attrs={"role": role, "config": config.to_dict()})
-        return self.study.ask()
-
-    def _run(self, optuna_trial: OptunaTrial) -> Trial:
+    def _run(self, role: Role, config: Config, parameters: Mapping[str, Any] = {}) -> Trial:
+        begun = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(parameters),
+            distributions=self._proposer.distributions(parameters),
+            user_attrs={"role": str(role), "config": _plain(config.to_dict())},
+        )
+        optuna_trial = OptunaTrial(self.study, self._storage.create_new_trial(self.study._study_id, begun))
         _record_heartbeats(self._storage, [optuna_trial])  # a trial without one would never be stale
         self._running[optuna_trial.number] = optuna_trial
         return Trial(optuna_trial.number)
 
 
-def _created(request: TuneRequest, storage: RDBStorage, proposer: SpaceSampler) -> optuna.Study:
+def _created(request: TuneRequest, storage: RDBStorage) -> optuna.Study:
     try:
         return optuna.create_study(
             study_name=request.name,
             storage=storage,
-            sampler=proposer,
             directions=["maximize" if m.maximize else "minimize" for m in request.objectives],
             load_if_exists=request.resume,
         )
@@ -236,12 +234,6 @@ def _describe(trial: OptunaTrial, **attributes: Any) -> None:
 def _plain(value: Any) -> Any:
     """Return `value` as plain JSON values; an infinite number, which JSON can't hold, becomes None."""
     return msgspec.json.decode(msgspec.json.encode(value))
-
-
-def _fail_waiting_trials(study: optuna.Study) -> None:
-    """Fail trials that were enqueued by a call that was killed before it started them."""
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
 
 
 def _record_heartbeats(storage: RDBStorage, trials: Iterable[OptunaTrial]) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 
 from autotp.space.bound_space import BoundSpace, bind
 from autotp.space.knobs.config import Config
 from autotp.space.schema.space_file import load_space
 from autotp.topology.probe import probe
-from autotp.tuning.propose.sampler import SpaceSampler
+from autotp.tuning.propose.space_proposer import SpaceProposer
 from tests.support.trees import Described, build
 
 Score = Callable[[Config], float | None]
@@ -34,18 +35,18 @@ def few_streams_in_f32(config: Config) -> float:
     return exp(-0.1 * distance + 0.5 * (config.get("inference_precision_hint") == "f32"))
 
 
-def proposals(proposer: SpaceSampler, score: Score, most: int = 1000) -> list[Config]:
+def proposals(proposer: SpaceProposer, score: Score, most: int = 1000) -> list[Config]:
     """Propose until nothing is left or `most` configs were proposed; a score of None is a failed trial."""
-    study = optuna.create_study(sampler=proposer, direction="maximize")
+    study = optuna.create_study(direction="maximize")
     found: list[Config] = []
     while len(found) < most and not proposer.exhausted:
-        trial = study.ask()
-        config = proposer.suggest(trial)
+        config = proposer.choose(study)
         proposer.take(config)
         found.append(config)
         value = score(config)
         proposer.learn(config, failed=value is None)
-        study.tell(trial, value, state=None if value is not None else optuna.trial.TrialState.FAIL)
+        state = TrialState.FAIL if value is None else TrialState.COMPLETE
+        study.add_trial(create_trial(state=state, value=value, user_attrs={"config": config.to_dict()}))
     return found
 
 
@@ -54,7 +55,7 @@ def test_every_effective_config_is_proposed_once(name: str, tmp_path: Path) -> N
     """Asked to the end, the proposer names exactly the effective configs: no alias, none twice, none missing."""
     bound = bound_space(tmp_path, name, Described(sockets=2))
     found = [
-        bound.predictor.identity(config) for config in proposals(SpaceSampler(bound, seed=1), few_streams_in_f32)
+        bound.predictor.identity(config) for config in proposals(SpaceProposer(bound, seed=1), few_streams_in_f32)
     ]
     assert len(found) == len(set(found)) == bound.census().effective_configs
     assert set(found) == {bound.predictor.identity(config) for config in bound.effective()}
@@ -62,21 +63,21 @@ def test_every_effective_config_is_proposed_once(name: str, tmp_path: Path) -> N
 
 def test_what_is_proposed_can_run_here(bound: BoundSpace) -> None:
     """No proposal has a reason to be dropped."""
-    assert {bound.why_not(config) for config in proposals(SpaceSampler(bound, seed=2), few_streams_in_f32)} == {
+    assert {bound.why_not(config) for config in proposals(SpaceProposer(bound, seed=2), few_streams_in_f32)} == {
         None
     }
 
 
 def test_the_seed_decides(bound: BoundSpace) -> None:
     """Equal seeds and answers give equal proposals; another seed gives another order."""
-    first, again, other = (proposals(SpaceSampler(bound, seed), few_streams_in_f32, 12) for seed in (3, 3, 4))
+    first, again, other = (proposals(SpaceProposer(bound, seed), few_streams_in_f32, 12) for seed in (3, 3, 4))
     assert first == again
     assert first != other
 
 
 def test_a_taken_config_takes_its_aliases_along(bound: BoundSpace) -> None:
     """After an alias of a config is taken, neither is held or proposed."""
-    proposer = SpaceSampler(bound, seed=0)
+    proposer = SpaceProposer(bound, seed=0)
     plain = Config.of({"num_streams": 1})
     alias = Config.of({"num_streams": 1, "distribution_policy": "none"})
     assert bound.predictor.identity(plain) == bound.predictor.identity(alias)
@@ -88,7 +89,7 @@ def test_a_taken_config_takes_its_aliases_along(bound: BoundSpace) -> None:
 
 def test_taking_what_cannot_run_here_is_harmless(bound: BoundSpace) -> None:
     """Taking a config of another machine (of a study that was moved) leaves the space unchanged."""
-    proposer = SpaceSampler(bound, seed=0)
+    proposer = SpaceProposer(bound, seed=0)
     proposer.take(Config.of({"distribution_policy": "tensor_parallel", "split_count": 8}))
     assert len(proposals(proposer, few_streams_in_f32)) == bound.census().effective_configs
 
@@ -99,7 +100,7 @@ def test_a_value_that_only_failed_is_avoided(bound: BoundSpace) -> None:
     def fails_in_f32(config: Config) -> float | None:
         return None if config.get("inference_precision_hint") == "f32" else 1.0
 
-    proposer = SpaceSampler(bound, seed=0)
+    proposer = SpaceProposer(bound, seed=0)
     for config in bound.effective():
         if config.get("inference_precision_hint") is None:
             proposer.learn(config, failed=False)
@@ -112,7 +113,7 @@ def test_a_value_that_only_failed_is_avoided(bound: BoundSpace) -> None:
 
 def test_a_value_that_worked_once_is_not_avoided(bound: BoundSpace) -> None:
     """Failures elsewhere don't close a region in which something ran."""
-    proposer = SpaceSampler(bound, seed=0)
+    proposer = SpaceProposer(bound, seed=0)
     works = Config.of({"inference_precision_hint": "f32"})
     proposer.learn(works, failed=False)
     for _ in range(5):
@@ -128,24 +129,26 @@ def test_the_best_is_found_sooner_than_by_chance(tmp_path: Path) -> None:
     ranks = []
     for seed in range(3):
         scores = [
-            few_streams_in_f32(c) for c in proposals(SpaceSampler(bound, seed), few_streams_in_f32, size // 2)
+            few_streams_in_f32(c) for c in proposals(SpaceProposer(bound, seed), few_streams_in_f32, size // 2)
         ]
         ranks.append(scores.index(best) if best in scores else size)
     assert sum(ranks) / len(ranks) < size / 3
 
 
 def test_parameters_name_a_config_exactly(bound: BoundSpace) -> None:
-    """Each effective config, enqueued by its parameters, is suggested as itself."""
-    proposer = SpaceSampler(bound, seed=0)
-    study = optuna.create_study(sampler=proposer)
-    for config in bound.effective():
-        study.enqueue_trial(proposer.parameters(config), user_attrs={"role": "search"})
-        assert proposer.suggest(study.ask()) == config
+    """No two effective configs have the same, and Optuna can store them with their distributions."""
+    proposer, study = SpaceProposer(bound, seed=0), optuna.create_study()
+    found = [proposer.parameters(config) for config in bound.effective()]
+    for parameters in found:
+        distributions = proposer.distributions(parameters)
+        study.add_trial(create_trial(value=0.0, params=parameters, distributions=distributions))
+    assert [trial.params for trial in study.trials] == found
+    assert len({tuple(parameters.items()) for parameters in found}) == len(found)
 
 
 def test_a_recipe_is_completed_with_knobs_at_rest(bound: BoundSpace) -> None:
     """`find` returns the open config with the fewest other knobs set, and none once all are taken."""
-    proposer = SpaceSampler(bound, seed=0)
+    proposer = SpaceProposer(bound, seed=0)
     found = proposer.find({"inference_precision_hint": "f32"})
     assert found == Config.of({"inference_precision_hint": "f32"})
     assert proposer.find({"num_streams": 3}) is None

@@ -21,7 +21,7 @@ from autotp.space.bound_space import BoundSpace, bind
 from autotp.space.knobs.config import Config
 from autotp.space.schema.space_file import load_space
 from autotp.topology.probe import probe
-from autotp.tuning.propose.sampler import SpaceSampler
+from autotp.tuning.propose.space_proposer import SpaceProposer
 from autotp.tuning.request import TuneRequest
 from autotp.tuning.study.block_columns import decode_blocks
 from autotp.tuning.study.optuna_study import OptunaStudy
@@ -67,7 +67,7 @@ def request_in(folder: Path, **given: Any) -> TuneRequest:
 def study(tmp_path: Path, bound: BoundSpace) -> OptunaStudy:
     """A new study with one constraint."""
     return OptunaStudy.open(
-        request_in(tmp_path, constraints=["latency_p99<20ms"]), IDENTITY, SpaceSampler(bound, 0)
+        request_in(tmp_path, constraints=["latency_p99<20ms"]), IDENTITY, SpaceProposer(bound, 0)
     )
 
 
@@ -104,7 +104,7 @@ def test_tpe_sees_the_search_alone(study: OptunaStudy, tmp_path: Path, bound: Bo
     study.propose()
     study.begin(Role.FINAL, F32)
     baseline, recipe, proposed, final = trials_in(tmp_path)
-    assert recipe.params == SpaceSampler(bound, 0).parameters(F32)
+    assert recipe.params == SpaceProposer(bound, 0).parameters(F32)
     assert proposed.params
     assert (baseline.params, final.params) == ({}, {})
 
@@ -128,7 +128,7 @@ def test_a_measured_trial_is_complete_with_all_that_was_measured(study: OptunaSt
 def test_values_follow_the_objectives(tmp_path: Path, bound: BoundSpace) -> None:
     """With several objectives a trial has one value for each, in their order, and the study their directions."""
     request = request_in(tmp_path, objectives=["latency_p50", "throughput"])
-    study = OptunaStudy.open(request, IDENTITY, SpaceSampler(bound, 0))
+    study = OptunaStudy.open(request, IDENTITY, SpaceProposer(bound, 0))
     study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
     assert study.study.trials[0].values == [0.01, 100.0]
     assert [direction.name for direction in study.study.directions] == ["MINIMIZE", "MAXIMIZE"]
@@ -235,14 +235,14 @@ def test_trials_of_a_process_that_died_are_failed_at_the_next_opening(
     with sqlite3.connect(tmp_path / "study.db") as database:
         aged = database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
         assert aged.rowcount == 2
-    OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, SpaceSampler(bound, 0))
+    OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, SpaceProposer(bound, 0))
     assert [trial.state for trial in trials_in(tmp_path)] == [TrialState.FAIL, TrialState.FAIL]
 
 
 def test_trials_that_are_alive_stay_running(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """A trial whose heartbeat is fresh is left alone when another process opens the study."""
     study.begin(Role.BASELINE, HINT)
-    OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, SpaceSampler(bound, 0))
+    OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, SpaceProposer(bound, 0))
     assert [trial.state for trial in trials_in(tmp_path)] == [TrialState.RUNNING]
 
 
@@ -262,30 +262,30 @@ def test_a_beat_renews_the_heartbeat(study: OptunaStudy, tmp_path: Path) -> None
 def test_resuming_another_tuning_is_refused(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """A study of another model says what differs and what to do."""
     with pytest.raises(StudyError, match=r"differs in its model.*fresh.*study"):
-        OptunaStudy.open(request_in(tmp_path, resume=True), {**IDENTITY, "model": "b"}, SpaceSampler(bound, 0))
+        OptunaStudy.open(request_in(tmp_path, resume=True), {**IDENTITY, "model": "b"}, SpaceProposer(bound, 0))
 
 
 def test_a_study_made_meanwhile_is_refused(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """A study that another host has just made is an error that names both flags."""
     with pytest.raises(StudyError, match=r"resume.*fresh"):
-        OptunaStudy.open(request_in(tmp_path), IDENTITY, SpaceSampler(bound, 0))
+        OptunaStudy.open(request_in(tmp_path), IDENTITY, SpaceProposer(bound, 0))
 
 
 def test_resuming_keeps_the_trials(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """`resume` continues the numbering of trials; without a study it creates one."""
     study.complete(study.begin(Role.SEARCH, F32), METRICS, [(0, 0, BLOCK)])
-    again = OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, SpaceSampler(bound, 0))
+    again = OptunaStudy.open(request_in(tmp_path, resume=True), IDENTITY, SpaceProposer(bound, 0))
     assert again.begin(Role.SEARCH, F32).number == 1
     fresh_folder = tmp_path / "other"
     fresh_folder.mkdir()
-    other = OptunaStudy.open(request_in(fresh_folder, resume=True), IDENTITY, SpaceSampler(bound, 0))
+    other = OptunaStudy.open(request_in(fresh_folder, resume=True), IDENTITY, SpaceProposer(bound, 0))
     assert other.study.trials == []
 
 
 def test_fresh_empties_the_folders_own_storage(study: OptunaStudy, tmp_path: Path, bound: BoundSpace) -> None:
     """`study.db` holds one study: `fresh` replaces whatever it holds, under another name too."""
     study.begin(Role.BASELINE, HINT)
-    fresh = OptunaStudy.open(request_in(tmp_path, fresh=True, study="other"), IDENTITY, SpaceSampler(bound, 0))
+    fresh = OptunaStudy.open(request_in(tmp_path, fresh=True, study="other"), IDENTITY, SpaceProposer(bound, 0))
     assert optuna.get_all_study_names(f"sqlite:///{tmp_path / 'study.db'}") == ["other"]
     assert fresh.study.trials == []
 
@@ -294,8 +294,8 @@ def test_fresh_leaves_others_in_a_shared_storage(tmp_path: Path, bound: BoundSpa
     """In a storage given by URL, `fresh` deletes only the study of that name."""
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     for name in ("one", "two"):
-        OptunaStudy.open(request_in(tmp_path, storage=url, study=name), IDENTITY, SpaceSampler(bound, 0))
-    OptunaStudy.open(request_in(tmp_path, storage=url, study="one", fresh=True), IDENTITY, SpaceSampler(bound, 0))
+        OptunaStudy.open(request_in(tmp_path, storage=url, study=name), IDENTITY, SpaceProposer(bound, 0))
+    OptunaStudy.open(request_in(tmp_path, storage=url, study="one", fresh=True), IDENTITY, SpaceProposer(bound, 0))
     assert sorted(optuna.get_all_study_names(url)) == ["one", "two"]
 
 

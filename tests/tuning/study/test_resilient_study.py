@@ -15,7 +15,7 @@ from autotp.space.knobs.config import Config
 from autotp.space.schema.space_file import load_space
 from autotp.topology.probe import probe
 from autotp.tuning.budget import StoppableClock
-from autotp.tuning.propose.sampler import SpaceSampler
+from autotp.tuning.propose.space_proposer import SpaceProposer
 from autotp.tuning.study import resilient_study, sqlite_file
 from autotp.tuning.study.interrupts import interrupts_deferred
 from autotp.tuning.study.optuna_study import OptunaStudy
@@ -31,13 +31,13 @@ BLOCK = Block(count=2, elapsed_s=0.5, latencies_s=(0.25, 0.125), memory_bytes=40
 
 
 @pytest.fixture
-def proposer(tmp_path: Path) -> SpaceSampler:
+def proposer(tmp_path: Path) -> SpaceProposer:
     """Over the default space on two sockets."""
-    return SpaceSampler(bind(load_space("default"), probe(build(Described(sockets=2), tmp_path / "machine"))), 0)
+    return SpaceProposer(bind(load_space("default"), probe(build(Described(sockets=2), tmp_path / "machine"))), 0)
 
 
 @pytest.fixture
-def recorded(tmp_path: Path, proposer: SpaceSampler) -> OptunaStudy:
+def recorded(tmp_path: Path, proposer: SpaceProposer) -> OptunaStudy:
     """A study in Optuna that proved something in an earlier call."""
     (tmp_path / "m.xml").write_text("<net/>")
     study = OptunaStudy.open(built(tmp_path / "m.xml", out=tmp_path), {}, proposer)
@@ -46,7 +46,7 @@ def recorded(tmp_path: Path, proposer: SpaceSampler) -> OptunaStudy:
 
 
 @pytest.fixture
-def study(recorded: OptunaStudy, proposer: SpaceSampler) -> ResilientStudy:
+def study(recorded: OptunaStudy, proposer: SpaceProposer) -> ResilientStudy:
     """The same, made resilient."""
     return ResilientStudy(recorded, proposer, StoppableClock())
 
@@ -67,7 +67,9 @@ def test_everything_is_recorded_while_there_is_a_storage(study: ResilientStudy, 
     assert (recorded.study.user_attrs["spent_s"], study.trial_count, study.lost) == (1, 1, None)
 
 
-def test_without_a_storage_a_tuning_goes_on(study: ResilientStudy, proposer: SpaceSampler, tmp_path: Path) -> None:
+def test_without_a_storage_a_tuning_goes_on(
+    study: ResilientStudy, proposer: SpaceProposer, tmp_path: Path
+) -> None:
     """No method fails: trials are numbered on, proposals are configs not taken yet, and the error is kept."""
     before = study.begin(Role.BASELINE, HINT)
     lose(tmp_path)
@@ -99,7 +101,7 @@ def test_what_was_noted_is_still_known(study: ResilientStudy, tmp_path: Path) ->
 
 
 def test_waiting_for_the_storage_does_not_use_up_the_budget(
-    recorded: OptunaStudy, proposer: SpaceSampler, monkeypatch: pytest.MonkeyPatch
+    recorded: OptunaStudy, proposer: SpaceProposer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write that took 15 s sets the clock back by that; one that took a moment doesn't."""
     times = iter([100.0, 115.0, 200.0, 200.5])
