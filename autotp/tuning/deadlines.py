@@ -1,7 +1,7 @@
 """When each stage must end: the finals decide, so the other stages leave them the time that a verdict needs.
 
-How long starts and blocks take is known once the baselines have run. A budget that can't hold a verdict is
-reported then, with the shortest one that can.
+How long starts and blocks take is known once the baselines have run, or from a first look where starts take long.
+A budget that can't hold a verdict is reported then, with the shortest one that can.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,9 @@ from math import ceil
 import msgspec
 
 from autotp.findings.metric import Metric
+from autotp.measuring.jobs.bench import FirstLook
 from autotp.measuring.rounds.waves import SPARE_TIME, RoundCounts, seconds_needed
+from autotp.measuring.samples.metrics import samples_of
 from autotp.tuning.events import BudgetTooShort
 from autotp.tuning.race.race import Race
 from autotp.tuning.race.racer import Racer
@@ -20,6 +22,7 @@ SEARCH_SHARE = 0.55  # of the budget at most; the finals get the rest
 HOPELESS = 1.5  # times the time left: finals that are estimated to take longer won't be done
 ARMS_AT_ONCE = 3  # candidates that run side by side in the search and the play-off
 LONG_WAIT_S = 5.0
+USUAL_BASELINES = 2  # as two of OpenVINO's hints are mostly one arm
 LEAST_SEARCH_SHARE = 0.3  # of the budget left after the baselines, if the finals can do with the rest
 
 
@@ -45,10 +48,13 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 
 def needs(session: Session, baselines: Sequence[Racer]) -> Needs:
     """Return what a tuning against `baselines` needs, which must have run a block."""
-    race, start_s = session.race, session.bench.arm_start_s
-    block_s = race.seconds_a_block(baselines)
+    race = session.race
     wanted = rounds_wanted(race, session.request.objective, baselines)
-    arms = len(baselines) + 2  # with a candidate and the second process of the best baseline
+    return _needs(len(baselines), session.bench.arm_start_s, race.seconds_a_block(baselines), race, wanted)
+
+
+def _needs(baselines: int, start_s: float, block_s: float, race: Race, wanted: RoundCounts) -> Needs:
+    arms = baselines + 2  # with a candidate and the second process of the best baseline
     return Needs(
         rounds_s=race.rounds_to_judge * block_s,
         candidate_s=start_s + race.rounds_to_judge * block_s,
@@ -119,8 +125,23 @@ def shortest_budget_s(
 
     `opening_s` is how long the baselines will still race among themselves before.
     """
-    needed = needs(session, baselines)
+    return _shortest_s(session, needs(session, baselines), candidates, opening_s)
+
+
+def _shortest_s(session: Session, needed: Needs, candidates: int, opening_s: float) -> float:
     return session.budget.elapsed_s() + SPARE_TIME * (opening_s + needed.search_s(candidates) + needed.finals_s)
+
+
+def check_first_look(session: Session, look: FirstLook, check_s: float, candidates: int) -> bool:
+    """Do `check_budget` before the baselines are started, from a `look` at one of them.
+
+    `check_s` is about how long it takes to compare a baseline's outputs.
+    """
+    block_s, metric = look.block.elapsed_s + look.block.untimed_s, session.request.objective
+    wanted = RoundCounts.of(session.race.blocks).enough_for(metric, len(samples_of(metric, look.block)))
+    needed = _needs(USUAL_BASELINES, look.start_s, block_s, session.race, wanted)
+    opening_s = USUAL_BASELINES * (look.start_s + check_s + needed.rounds_s)
+    return _report(session, _shortest_s(session, needed, candidates, opening_s), look.start_s, block_s)
 
 
 def check_early(session: Session, baselines: Sequence[Racer], candidates: int) -> bool:
@@ -133,10 +154,13 @@ def check_budget(
     session: Session, baselines: Sequence[Racer], candidates: int = 1, opening_s: float = 0.0
 ) -> bool:
     """Return whether the budget is shorter than `shortest_budget_s`, whose arguments it takes; report it if so."""
-    budget_s = session.budget.total_s
     shortest_s = shortest_budget_s(session, baselines, candidates, opening_s)
+    return _report(session, shortest_s, session.bench.arm_start_s, session.race.seconds_a_block(baselines))
+
+
+def _report(session: Session, shortest_s: float, start_s: float, block_s: float) -> bool:
+    budget_s = session.budget.total_s
     if shortest_s <= SPARE_TIME * budget_s:
         return False
-    start_s, block_s = session.bench.arm_start_s, session.race.seconds_a_block(baselines)
     session.emit(BudgetTooShort(budget_s=budget_s, shortest_s=shortest_s, start_s=start_s, block_s=block_s))
     return True

@@ -17,10 +17,11 @@ import msgspec
 
 from autotp.findings.metric import METRICS
 from autotp.measuring.failure import ArmFailure
-from autotp.measuring.jobs.bench import Bench
+from autotp.measuring.jobs.bench import Bench, FirstLook
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.measuring.rounds import noise
 from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.waves import AA
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.workload import BLOCK_S
@@ -67,6 +68,19 @@ class SimulatedBench(WorkerlessBench):
     def start(self, configs: Sequence[Config], gated: bool = True) -> list[tuple[Arm, Outcome]]:
         """Start arms of the search; the third hint is an alias of the first."""
         return [self._start(config) for config in configs]
+
+    def first_look(self, config: Config, blocks: BlockSettings) -> FirstLook | None:
+        """Start an arm, run a block and stop it, on the simulated clock."""
+        arm, began = self.arm(config, checked=False), self._clock()
+        arm.launch()
+        arm.warm_up()
+        look = FirstLook(self._clock() - began, blocks.run(arm))
+        arm.stop()
+        return look
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._clock.now_s += seconds
 
     @property
     def room(self) -> int:

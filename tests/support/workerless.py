@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from autotp.findings.metric import Samples
+from autotp.measuring.jobs.bench import FirstLook
 from autotp.measuring.jobs.observed import Observed
 from autotp.measuring.outputs.error import OutputError, worst_error
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.protocol import Profiled, Started, ThreadActivity
 from autotp.measuring.rounds.arm import ArmSpec
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.samples.block import Block
 from autotp.measuring.workload.closed_loop import ClosedLoop
 from autotp.measuring.workload.registry import AnyWorkload
@@ -36,6 +38,10 @@ class WorkerlessBench:
 
     def take_turns(self, config: Config) -> float | None:
         """Arms without processes run side by side."""
+        return None
+
+    def first_look(self, config: Config, blocks: BlockSettings) -> FirstLook | None:
+        """Nothing can be seen without a process."""
         return None
 
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:

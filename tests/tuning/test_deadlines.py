@@ -18,7 +18,7 @@ from autotp.tuning.stages.finals import FinalsResult
 from autotp.tuning.tuner import run_stages
 from tests.support.made_up_rounds import made_up
 from tests.support.models import matmul_model
-from tests.support.simulated import HINTS, candidates, simulated_tuning
+from tests.support.simulated import HINTS, SimulatedBench, candidates, simulated_tuning
 
 CONFIGS = candidates(6)
 STARTS_S = (0.05, 0.2, 1.0, 4.0)
@@ -74,6 +74,27 @@ def test_a_long_wait_is_told_of_after_a_block(
     assert short.start_s == pytest.approx(4.0)
     assert 0.0 < short.block_s < 1.0
     found, _ = ran(model, tmp_path, short.shortest_s, 4.0)
+    assert len(found.finals.waves) >= MIN_PROCESSES
+
+
+def test_a_slow_start_is_told_of_before_the_baselines_start(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the reference takes long, a look at one hint says so; the budget that is named holds a verdict."""
+    monkeypatch.setattr(SimulatedBench, "record_reference", lambda bench: bench.wait(20.0))
+    session, told = tuning(model, tmp_path, 60.0, 8.0).session, list[tuple[float, BudgetTooShort]]()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, BudgetTooShort):
+            told.append((session.budget.elapsed_s(), event))
+
+    session.emit = listen
+    race_baselines(session)
+    ((elapsed_s, short),) = told
+    assert 20.0 + 8.0 < elapsed_s < 20.0 + 2 * 8.0
+    assert short.start_s == pytest.approx(8.0)
+    found, reported = ran(model, tmp_path, short.shortest_s, 8.0)
+    assert reported == []
     assert len(found.finals.waves) >= MIN_PROCESSES
 
 

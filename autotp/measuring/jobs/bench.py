@@ -3,13 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from autotp.findings.metric import Samples
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.measuring.parent.watchdog import PhaseClock
 from autotp.measuring.protocol import Profiled
 from autotp.measuring.rounds.arm import Arm
+from autotp.measuring.rounds.blocks import BlockSettings
+from autotp.measuring.samples.block import Block
 from autotp.space.knobs.config import Config
+
+
+class FirstLook(msgspec.Struct, frozen=True):
+    """How many seconds an arm took to start, and its first block."""
+
+    start_s: float
+    block: Block
 
 
 class Bench(Protocol):
@@ -47,6 +58,9 @@ class Bench(Protocol):
         Returns:
             How many seconds each turn takes to start, which `arm_start_s` then leaves out; None without turns.
         """
+
+    def first_look(self, config: Config, blocks: BlockSettings) -> FirstLook | None:
+        """Start an arm of `config`, run a block of it, and stop it; None if it fails. No outputs are compared."""
 
     def accept_hints(self, hints: Mapping[Config, Observed]) -> None:
         """Accept output errors as large as the hints' worst."""

@@ -13,6 +13,7 @@ from autotp.errors import EnvironmentFailure
 from autotp.findings.metric import Samples
 from autotp.findings.proof import Proof
 from autotp.measuring.failure import ArmFailure, Phase, Status
+from autotp.measuring.jobs.bench import FirstLook
 from autotp.measuring.jobs.job import Job
 from autotp.measuring.jobs.observed import Observed, Outcome
 from autotp.measuring.jobs.preparation import profile, record_reference
@@ -25,6 +26,7 @@ from autotp.measuring.proof.control import activity_of, run_control
 from autotp.measuring.proof.split_proof import ArmActivity, prove_split
 from autotp.measuring.protocol import Profiled
 from autotp.measuring.rounds.arm import Arm, ArmSpec, start_together, stop_all
+from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.turn_arm import Turn, TurnArm
 from autotp.measuring.rounds.worker_arm import WorkerArm
 from autotp.space.aliases.effective import Effective
@@ -82,6 +84,18 @@ class WorkerBench:
             return None
         self._turn = Turn()
         return start_s
+
+    def first_look(self, config: Config, blocks: BlockSettings) -> FirstLook | None:
+        """Start an arm of `config`, run a block of it, and stop it; None if it fails. No outputs are compared."""
+        arm, began = self.arm(config, checked=False), monotonic()
+        try:
+            if start_together([arm]):
+                return None
+            return FirstLook(monotonic() - began, blocks.run(arm))
+        except ArmFailure:
+            return None
+        finally:
+            arm.stop()
 
     def close(self) -> None:
         """Stop every arm that was made here and delete the reference outputs."""

@@ -14,7 +14,7 @@ from autotp.findings.proof import Proof, ProofState
 from autotp.measuring.failure import ArmFailure
 from autotp.measuring.jobs.observed import Observed
 from autotp.space.knobs.config import Config
-from autotp.tuning.deadlines import before_search, check_budget, check_early
+from autotp.tuning.deadlines import LONG_WAIT_S, before_search, check_budget, check_early, check_first_look
 from autotp.tuning.events import ArmEnded, ArmsTakeTurns, BaselinesRaced
 from autotp.tuning.race.racer import Baselines, Racer
 from autotp.tuning.session import Session
@@ -37,7 +37,8 @@ class _Started(msgspec.Struct, frozen=True):
 def race_baselines(session: Session, candidates: int = 1) -> Baselines:
     """Start and race the baselines; report it if the budget is too short for so many `candidates` and a verdict.
 
-    Where rounds take long, that is reported after the first of them.
+    That is reported after a first look at a hint where the reference took long, and else after the first round
+    where rounds do.
 
     Returns:
         The best one, which stays in the race, and those not proven slower, which are stopped.
@@ -46,15 +47,19 @@ def race_baselines(session: Session, candidates: int = 1) -> Baselines:
         ModelError: OpenVINO can't compile the model or can't run it on its inputs.
         EnvironmentFailure: the reference outputs, every hint, or the user's own settings failed otherwise.
     """
+    began = session.budget.now()
     try:
         session.bench.record_reference()
     except ArmFailure as failure:
         raise failure.as_error("The reference outputs can't be computed", EnvironmentFailure) from failure
+    reference_s, is_told = session.budget.now() - began, False
     if (turn_start_s := session.bench.take_turns(HINTS[0])) is not None:
         session.race.take_turns(turn_start_s)
         session.emit(ArmsTakeTurns(start_s=turn_start_s))
+    elif reference_s > LONG_WAIT_S:
+        is_told = _take_first_look(session, reference_s, candidates)
     started = _start(session)
-    is_told = _run_opening_rounds(session, candidates)
+    is_told = _run_opening_rounds(session, candidates, is_told)
     racers = [racer for racer in started.racers if racer.failure is None]
     if not racers:
         raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
@@ -95,6 +100,15 @@ def keep_baseline(session: Session, best: Racer, failed: Sequence[Racer]) -> Non
     raise EnvironmentFailure(
         f"The best baseline ({best.config}) failed again; nothing can be compared with it: {best.failure}."
     )
+
+
+def _take_first_look(session: Session, reference_s: float, candidates: int) -> bool:
+    """Return whether the budget was reported to be too short, from a start and a block of a hint.
+
+    The reference took `reference_s`; it reads all inputs twice, and an arm that is compared with it once.
+    """
+    look = session.bench.first_look(HINTS[0], session.race.blocks.first_look)
+    return look is not None and check_first_look(session, look, reference_s / 2, candidates)
 
 
 def _start_again(session: Session, racer: Racer) -> bool:
@@ -165,19 +179,24 @@ def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[tuple[dict
     return tuple((config.to_dict(), failure.message) for config, failure in found if failure is not None)
 
 
-def _run_opening_rounds(session: Session, candidates: int) -> bool:
+def _run_opening_rounds(session: Session, candidates: int, is_told: bool) -> bool:
     """Run the rounds that choose the best baseline: enough to drop slow ones, and more if the finals allow it.
 
     Each baseline that is dropped makes the finals shorter.
 
+    Args:
+        session: the tuning.
+        candidates: how many there are at least.
+        is_told: whether the budget was reported to be too short already.
+
     Returns:
-        Whether the budget was reported to be too short.
+        Whether it is now.
     """
     race, latest = session.race, session.budget.at(OPENING_SHARE)
     _fail(session, race.fit_blocks())
     _fail(session, race.run(1, inf))  # even if the budget is too short: the result needs figures
     running = list(race.live.values())
-    is_told = bool(running) and check_early(session, running, candidates)
+    is_told = is_told or (bool(running) and check_early(session, running, candidates))
     _fail(session, race.run(race.rounds_to_judge - 1, latest))
     if running := list(race.live.values()):
         more = race.blocks.rounds(OPENING_ROUNDS) - race.rounds_to_judge

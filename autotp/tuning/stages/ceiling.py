@@ -17,7 +17,7 @@ from autotp.tuning.session import Session
 
 MOST_SHARE = 0.02  # of the budget
 PROFILE_S = 0.3  # beyond the start of an arm
-MULTIPLYING = "FullyConnected"  # OpenVINO's name for a product with constant weights
+MULTIPLYING = "FullyConnected"  # how OpenVINO's names for products with constant weights begin
 EXECUTION_BITS = 16  # weights of more bits may be stored anew with so many
 IS_FAR = 10.0  # a bound beyond it says nothing
 
@@ -45,7 +45,7 @@ def find_ceiling(session: Session, best: Racer, space: BoundSpace) -> Ceiling | 
     total_s = sum(profiled.layer_s.values())
     if not total_s:
         return None
-    share = profiled.layer_s.get(MULTIPLYING, 0.0) / total_s
+    share = sum(taken_s for name, taken_s in profiled.layer_s.items() if name.startswith(MULTIPLYING)) / total_s
     sockets = len(split_places(space.topology.machine, space.topology.envelope.cpus))
     varies = any(knob.name == "batch" for knob in space.knobs)  # a larger batch reads the weights less often
     return Ceiling(

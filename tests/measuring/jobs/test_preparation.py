@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import openvino as ov
 import pytest
 
 from autotp.errors import ModelError
@@ -22,6 +23,8 @@ from autotp.runtime.models.model_files import ModelFiles, ModelKind, locate
 from autotp.runtime.models.read import ModelInfo, Port
 from autotp.space.knobs.config import Config
 from autotp.space.knobs.graph_split import FullyConnected
+from autotp.tuning.stages.ceiling import MULTIPLYING
+from tests.support.fully_connected import Form, build
 from tests.support.jobs import job_for
 from tests.support.language_models import language_model
 from tests.support.models import WIDTH, branching_model, dynamic_model, matmul_model
@@ -88,6 +91,15 @@ def test_a_profile_says_where_the_time_goes(tmp_path: Path, workers: Workers) ->
         profiled = profile(workers, generating.spec(exact), samples, 0)
         assert profiled.layer_s["FullyConnected"] > 0.0
         assert profiled.read_s is None
+
+
+def test_layers_with_compressed_weights_are_fully_connected_ones(tmp_path: Path, workers: Workers) -> None:
+    """OpenVINO has names of its own for them, which begin alike."""
+    model, _ = build(Form("u8", channels=512, inputs=512, groups=4))
+    ov.save_model(model, tmp_path / "compressed.xml")
+    job = job_for(tmp_path / "compressed.xml")
+    profiled = profile(workers, job.spec(Config()), Samples.LATENCIES, 0)
+    assert sum(taken_s for name, taken_s in profiled.layer_s.items() if name.startswith(MULTIPLYING)) > 0.0
 
 
 def test_a_reference_that_cannot_be_run_is_a_failure(tmp_path: Path, workers: Workers) -> None:

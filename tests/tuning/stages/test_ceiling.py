@@ -23,7 +23,8 @@ from tests.support.named_machines import topology
 from tests.support.simulated import SimulatedBench, simulated_tuning
 
 LAYERS = (FullyConnected(1000, 10, bits=32), FullyConnected(500, 5, bits=4))
-PROFILED = Profiled({"FullyConnected": 0.42, "MatMul": 0.08, "Reorder": 0.5}, read_s=0.01)
+LAYER_S = {"FullyConnected": 0.12, "FullyConnectedCompressed": 0.3, "MatMul": 0.08, "Reorder": 0.5}
+PROFILED = Profiled(LAYER_S, read_s=0.01)
 
 
 def session_of(out: Path, arm_start_s: float = 1.0) -> Session:
