@@ -13,6 +13,7 @@ Each step runs a command of the project, alone on the machine, and keeps what it
     demo_wins      how often the demo ends in a WIN: on two cores, on one, under a quota
     field_cases    faults that people in this field have met, replayed
     quota          `autotp tune` under a CPU quota, and plain OpenVINO's judgement of what it ships
+    knobs          which settings have an effect that OpenVINO reports in no property
     effective      predicted effective configs against OpenVINO on pretended machines
     merging        how long a space of a million configs takes to bind and merge
     rounds         real rounds of arms that don't differ, the noise of what follows
@@ -215,6 +216,7 @@ STEPS: dict[str, Callable[[], bool]] = {
     "demo_wins": count_demo_wins,
     "field_cases": lambda: keep_outcome("field_cases", out="field_cases"),
     "quota": lambda: keep_outcome("measure_quota", out="quota"),
+    "knobs": lambda: keep_outcome("knob_effects", out="knobs"),
     "effective": lambda: keep_outcome("sweep_effective", out="effective"),
     "merging": lambda: keep_outcome("measure_merging", out="merging"),
     "rounds": record_rounds,

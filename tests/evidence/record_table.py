@@ -43,7 +43,9 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 RECORDINGS = {
     **dict.fromkeys(NAMES, Recording()),
     "rec": Recording(budget="40m"),
-    ENCODER: Recording(shapes=("input_ids=[1,128]", "attention_mask=[1,128]"), budget="20m"),
+    ENCODER: Recording(
+        shapes=("input_ids=[1,128]", "attention_mask=[1,128]"), space="encoder", flags=(), budget="20m"
+    ),
     LANGUAGE_MODEL: Recording(objective="second_token_latency", space="language_model", flags=(), budget="40m"),
 }
 

@@ -37,7 +37,9 @@ from tests.support.trees import Described, build
 SOCKETS, CORES = 8, 64
 MACHINE = Described(sockets=SOCKETS, cores_per_node=CORES)
 ALL_CORES = SOCKETS * CORES
-RESOLUTIONS = ((4, 4), (9, 8), (20, 24), (60, 64), (160, 200), (512, 512))  # values of streams, of threads
+FACTORS = (1, 2, 4, 3, 6, 8, 5, 10, 12, 16)  # of requests for each stream
+# Values of streams, of threads, of these factors.
+RESOLUTIONS = ((4, 4, 3), (9, 8, 3), (20, 24, 3), (60, 64, 3), (160, 200, 3), (512, 512, 3), (512, 512, 10))
 NEAR = 0.02
 NOISE = 0.01
 MOST = 200  # measurements
@@ -45,16 +47,17 @@ MOST = 200  # measurements
 SERIAL_S, PARALLEL_S = 0.2e-3, 64e-3  # of one inference on one core
 STREAMS_A_SOCKET_FEEDS = 10.0
 SPANNING = 1.15  # times longer for each doubling of sockets
+CROWDED = 0.005  # of the speed, for each request of a stream beyond two
 
 Values = NDArray[np.float64]
 
 
-def space(streams: int, threads: int) -> BoundSpace:
-    """Return a space with so many values of streams and of threads on this machine."""
+def space(streams: int, threads: int, factors: int) -> BoundSpace:
+    """Return a space with so many values of streams, of threads and of requests for each stream here."""
     knobs: dict[str, Any] = {
         "num_streams": _spread(streams),
         "inference_num_threads": _spread(threads),
-        "nireq": {"multiple_of": "num_streams", "by": [1, 2, 4]},
+        "nireq": {"multiple_of": "num_streams", "by": list(FACTORS[:factors])},
         "inference_precision_hint": ["default", "f32"],
         "enable_cpu_pinning": ["default", False],
     }
@@ -86,7 +89,8 @@ def rates(columns: dict[str, Column]) -> Values:
     spanned = np.maximum(1.0, each / CORES)
     odd = 1.0 + 0.1 * (np.mod(CORES, np.minimum(each, CORES)) > 0)  # threads of a stream on two sockets
     one_s = SERIAL_S + PARALLEL_S / each**0.95 * SPANNING ** np.log2(spanned) * odd
-    busy = np.minimum(1.0, requests / streams) * (1.0 + 0.05 * np.minimum(1.0, requests / streams - 1.0))
+    waiting = requests / streams - 1.0
+    busy = (1.0 + 0.05 * np.minimum(1.0, waiting)) * (1.0 - CROWDED * np.maximum(0.0, waiting - 1.0))
     running = np.minimum(streams, ALL_CORES / each)
     contended = 1.0 + (running / (SOCKETS * STREAMS_A_SOCKET_FEEDS)) ** 2
     exact = np.where(_is(columns["inference_precision_hint"], "f32"), 0.6, 1.0)

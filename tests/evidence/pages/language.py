@@ -91,6 +91,23 @@ def split() -> str:
     )
 
 
+def large() -> str:
+    """Return what a language model that starts slowly takes, in the budget that autotp names."""
+    outcome = read_outcome("search/large.json")
+    first, second = outcome["first"], outcome["second"]
+    result = second["verdict"]
+    gain = f"{result['verdict'].upper()}, {spell_ratio(result['gain'], 'median')} times as fast as LATENCY"
+    return section(
+        "A large language model",
+        prose(f"""
+            A language model of {outcome["weights"].split(",")[0]} random weights of four bits, tuned by
+            second_token_latency (`tests/evidence/tune_large.py`). With `--budget {first["budget"]}`, autotp says
+            after {first["named_after_s"]:.0f} s that a verdict needs `--budget {first["named"]}`. With that, after
+            {second["seconds"]:.0f} s: {gain}.
+        """),
+    )
+
+
 def two_sockets() -> str:
     """The walk-through, step by step."""
     steps = read_outcome("two_sockets.json")["steps"]

@@ -185,6 +185,54 @@ def _real() -> Iterator[Row]:
     )
 
 
+def judged_later() -> str:
+    """Return how later judgements of two tunings lie to what these claimed."""
+    outcome = read_outcome("search/judge_later.json")
+    rows = [
+        (
+            JUDGED[name],
+            spell_ratio(found["gain"], "median"),
+            outcome["summary"][name]["judgements"],
+            f"{outcome['summary'][name]['hours']:.1f}",
+            spell_share(outcome["summary"][name]["outside"]),
+            spell_share(outcome["summary"][name]["between_times"]),
+        )
+        for name, found in outcome["models"].items()
+    ]
+    return section(
+        "Whether a claimed interval holds later",
+        prose("""
+            What two tunings of two minutes shipped is judged again by `autotp compare` in fresh processes, hours
+            later (`tests/evidence/judge_later.py`). A judgement lies outside if its interval and the claimed one
+            don't meet; what changes from time to time is the standard deviation between judgements beyond their
+            own errors.
+        """),
+        table(("model", "claimed", "judgements", "hours", "outside", "from time to time"), rows),
+    )
+
+
+def knob_effects() -> str:
+    """Return which settings have an effect that no property reports."""
+    outcome = read_outcome("knobs.json")
+    rows = []
+    for found in outcome["settings"]:
+        ((name, value),) = found["properties"].items()
+        changes = found["changes_logits"]
+        effects = [
+            "refused" if changes.get(kind) is None else "other outputs" if changes[kind] else "nothing"
+            for kind in ("SDPA", "PA")
+        ]
+        rows.append((f"`{name}={value}`", *effects))
+    return section(
+        "Settings of which OpenVINO reports nothing",
+        prose("""
+            What each does to the outputs of a small language model, as state (SDPA) and with paged attention (PA)
+            (`tests/evidence/knob_effects.py`). What does nothing anywhere isn't a knob of autotp.
+        """),
+        table(("property", "SDPA", "PA"), rows),
+    )
+
+
 def _of_equals() -> Row:
     real = read_outcome("real_races.json")
     count = len(real["races"])

@@ -7,7 +7,7 @@ from tests.evidence.outcomes import REFERENCE, read_outcome
 from tests.evidence.pages.markdown import prose, section, spell_share, table
 from tests.evidence.replay_public import EARLY, LATER
 
-CALLED = {"ours": "autotp", "tpe": "TPE", "gp": "Optuna's GP", "random": "random"}
+CALLED = {"ours": "autotp", "tpe": "TPE", "gp": "Optuna's GP", "smac": "SMAC", "random": "random"}
 
 
 def public_tables() -> str:

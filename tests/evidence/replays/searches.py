@@ -1,13 +1,15 @@
 """Searches over a table: ours, and what people would use instead.
 
 Each is asked for the next row to measure, and told what that gave; no row is measured twice. `gp` is Optuna's, and
-there where torch is installed, which autotp doesn't need.
+there where torch is installed, and `smac` where SMAC is; autotp needs neither.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
-from typing import Protocol
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 import numpy as np
 import optuna
@@ -38,6 +40,8 @@ def available() -> dict[str, Make]:
     found: dict[str, Make] = {"ours": Ours, "tpe": partial(WithOptuna, _tpe), "random": InOrder.at_random}
     if find_spec("torch"):
         found["gp"] = partial(WithOptuna, _gp)
+    if find_spec("smac"):
+        found["smac"] = WithSmac
     return found
 
 
@@ -173,6 +177,54 @@ class WithOptuna:
         self._study.tell(self._trial, state=TrialState.FAIL)
         distributions = self._grid.distributions
         self._study.add_trial(create_trial(params=parameters, distributions=distributions, value=score))
+
+
+class WithSmac:
+    """What SMAC suggests (its facade for hyperparameters): the row nearest to it that hasn't been measured."""
+
+    def __init__(self, columns: Sequence[Column], seed: int) -> None:
+        from ConfigSpace import Categorical, ConfigurationSpace, Integer
+        from smac import HyperparameterOptimizationFacade as Facade
+        from smac import Scenario
+
+        self._grid = _Grid(columns)
+        self._space = ConfigurationSpace(seed=seed)
+        for name, found in self._grid.distributions.items():
+            if isinstance(found, IntDistribution):
+                self._space.add(Integer(name, (found.low, found.high)))
+            elif isinstance(found, CategoricalDistribution):
+                self._space.add(Categorical(name, found.choices))
+        self._folder = TemporaryDirectory(prefix="autotp-")
+        scenario = Scenario(
+            self._space,
+            deterministic=True,
+            n_trials=len(columns[0].codes),
+            seed=seed,
+            output_directory=Path(self._folder.name),
+        )
+        once = Facade.get_intensifier(scenario, max_config_calls=1)
+        self._smac = Facade(scenario, _never_called, intensifier=once, overwrite=True, logging_level=False)
+        self._asked: Any = None
+
+    def ask(self) -> int | None:
+        """Return the next row."""
+        if self._grid.is_empty:
+            return None
+        self._asked = self._smac.ask()
+        return self._grid.nearest({name: int(value) for name, value in dict(self._asked.config).items()})
+
+    def tell(self, row: int, score: float) -> None:
+        """Learn a score."""
+        from ConfigSpace import Configuration
+        from smac.runhistory.dataclasses import TrialInfo, TrialValue
+
+        measured = Configuration(self._space, values=self._grid.parameters(row))
+        told = self._asked if measured == self._asked.config else TrialInfo(measured, seed=self._asked.seed)
+        self._smac.tell(told, TrialValue(cost=-score), save=False)
+
+
+def _never_called(config: object, seed: int = 0) -> float:
+    raise AssertionError("SMAC is asked and told")
 
 
 class _Grid:
