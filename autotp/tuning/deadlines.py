@@ -23,6 +23,7 @@ HOPELESS = 1.5  # times the time left: finals that are estimated to take longer 
 ARMS_AT_ONCE = 3  # candidates that run side by side in the search and the play-off
 LONG_WAIT_S = 5.0
 USUAL_BASELINES = 2  # as two of OpenVINO's hints are mostly one arm
+LATER_BLOCKS = 1.4  # times a hint's first block, which needn't read its context anew; the other hint may be slower
 LEAST_SEARCH_SHARE = 0.3  # of the budget left after the baselines, if the finals can do with the rest
 
 
@@ -137,7 +138,7 @@ def check_first_look(session: Session, look: FirstLook, check_s: float, candidat
 
     `check_s` is about how long it takes to compare a baseline's outputs.
     """
-    block_s, metric = look.block.elapsed_s + look.block.untimed_s, session.request.objective
+    block_s, metric = LATER_BLOCKS * (look.block.elapsed_s + look.block.untimed_s), session.request.objective
     wanted = RoundCounts.of(session.race.blocks).enough_for(metric, len(samples_of(metric, look.block)))
     needed = _needs(USUAL_BASELINES, look.start_s, block_s, session.race, wanted)
     opening_s = USUAL_BASELINES * (look.start_s + check_s + needed.rounds_s)

@@ -17,7 +17,8 @@ def public_tables() -> str:
     names = list(next(iter(tables.values()))["found"])
     about = prose(f"""
         Public tables of exhaustive measurements of other software, replayed without noise: the way gone from the
-        table's median to its best, in the median of {outcome["seeds"]} seeds, and in brackets the 10th percentile.
+        table's median to its best, in the median of {outcome["seeds"]} seeds ({outcome["slow_seeds"]} of the
+        Gaussian process and of SMAC), and in brackets the 10th percentile.
         TPE is Optuna's, multivariate and with a constant liar; a row that it suggests again is replaced by the
         nearest that is left.
     """)

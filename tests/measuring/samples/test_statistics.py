@@ -156,6 +156,33 @@ def test_latency_gain_is_of_pooled_quantiles() -> None:
     assert log_gain(METRICS["latency_p50"], arm, baseline) == pytest.approx(math.log(2))
 
 
+def test_rounds_that_are_slow_for_both_do_not_decide_a_quantile() -> None:
+    """Equal arms differ less than their pooled quantiles do, as each round is slower or faster for both."""
+    rng, metric = np.random.default_rng(0), METRICS["latency_p90"]
+    taken, pooled = [], []
+    for _ in range(200):
+        speeds = np.exp(0.3 * rng.standard_normal(25))
+        arms = [speeds[:, np.newaxis] * np.exp(0.1 * rng.standard_normal((25, 10))) for _ in range(2)]
+        mine, theirs = (
+            [Block(count=10, elapsed_s=1.0, latencies_s=tuple(row), memory_bytes=1) for row in arm] for arm in arms
+        )
+        taken.append(log_gain(metric, mine, theirs))
+        pooled.append(np.log(np.quantile(arms[1], 0.9) / np.quantile(arms[0], 0.9)))
+    assert np.std(taken) < 0.7 * np.std(pooled)
+    assert abs(np.mean(taken)) < 3.0 * np.std(taken) / math.sqrt(len(taken))
+
+
+def test_what_one_arm_does_now_and_then_counts_for_it() -> None:
+    """An arm that is slow in three rounds of ten, alone, has the longer tail."""
+    calm, slow = (1.0,) * 10, (3.0,) * 10
+    mine = [Block(count=10, elapsed_s=1.0, latencies_s=calm, memory_bytes=1) for _ in range(10)]
+    theirs = [
+        Block(count=10, elapsed_s=1.0, latencies_s=slow if number < 3 else calm, memory_bytes=1)
+        for number in range(10)
+    ]
+    assert log_gain(METRICS["latency_p90"], mine, theirs) > 0.4
+
+
 def test_unpaired_blocks_are_refused() -> None:
     """Rounds that one arm missed can't be compared."""
     with pytest.raises(ValueError):
