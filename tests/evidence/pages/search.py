@@ -5,7 +5,7 @@ from typing import Any
 from autotp.report.units import spell_seconds
 from tests.evidence.outcomes import REFERENCE, read_outcome
 from tests.evidence.pages.markdown import prose, section, spell_share, table
-from tests.evidence.replay_public import EARLY, LATER
+from tests.evidence.replay_public import EARLY, LATER, SLOW
 
 CALLED = {"ours": "autotp", "tpe": "TPE", "gp": "Optuna's GP", "smac": "SMAC", "random": "random"}
 
@@ -15,10 +15,12 @@ def public_tables() -> str:
     outcome = read_outcome("search/public_tables.json")
     tables, missed = outcome["tables"], outcome["missed"]
     names = list(next(iter(tables.values()))["found"])
+    slow = " and ".join(CALLED[name] for name in SLOW if name in names)
+    fewer = f" ({outcome['slow_seeds']} of {slow})" if slow else ""
     about = prose(f"""
         Public tables of exhaustive measurements of other software, replayed without noise: the way gone from the
-        table's median to its best, in the median of {outcome["seeds"]} seeds ({outcome["slow_seeds"]} of the
-        Gaussian process and of SMAC), and in brackets the 10th percentile.
+        table's median to its best, in the median of {outcome["seeds"]} seeds{fewer}, and in brackets the 10th
+        percentile.
         TPE is Optuna's, multivariate and with a constant liar; a row that it suggests again is replaced by the
         nearest that is left.
     """)
