@@ -12,14 +12,13 @@ time", ISMM 2013). The interval is the t-interval of the mean over processes; it
 The levels. The 95 % interval is reported. A gain is proven if the 99.5 % interval, corrected for the number of
 finalists (Bonferroni), lies above 1, and the gain is at least the noise floor: the half-width of the same interval
 for the baseline against itself (A/A). The measured A/A gain itself isn't added to the noise floor: it is noise,
-and adding it lost a thirtieth of the wins of a true 3 % and prevented no false win.
+and adding it loses some of the wins of a true 3 % and prevented no false win.
 
-The method was chosen by simulating whole races on recorded rounds of real models, 2000 of each kind
-(tests/evidence/simulate_races.py; the figures here are in results/reference/races.json). With each round as a
-sample, there were up to 4.8 % false wins at 95 %, and 87 to 92 % of the intervals held the true value. With
-bootstrap-t over so few processes, 92 to 95 % held it, and there were up to 0.7 % false wins where this method had
-0.05 %. Wilcoxon's signed ranks can't decide at 99.5 % with fewer than nine processes. Means, trimmed means and
-Hodges-Lehmann estimates instead of medians found a true 3 % equally often, within a hundredth.
+The method was chosen by simulating whole races on recorded rounds of real models (tests/evidence/simulate_races.py;
+the figures are in results/reference/races.json). With each round as a sample, about 90 % of the 95 % intervals held
+the true value, and with bootstrap-t over so few processes 91 to 95 %; both had false wins where this method had none.
+Wilcoxon's signed ranks can't decide at 99.5 % with fewer than nine processes. Means, trimmed means and
+Hodges-Lehmann estimates instead of medians found a true 3 % equally often, within about a hundredth.
 """
 
 from collections.abc import Sequence
