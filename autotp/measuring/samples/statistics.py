@@ -14,11 +14,12 @@ finalists (Bonferroni), lies above 1, and the gain is at least the noise floor: 
 for the baseline against itself (A/A). The measured A/A gain itself isn't added to the noise floor: it is noise,
 and adding it loses some of the wins of a true 3 % and prevented no false win.
 
-The method was chosen by simulating whole races on recorded rounds of real models (tests/evidence/simulate_races.py;
-the figures are in results/reference/races.json). With each round as a sample, about 90 % of the 95 % intervals held
-the true value, and with bootstrap-t over so few processes 91 to 95 %; both had false wins where this method had none.
-Wilcoxon's signed ranks can't decide at 99.5 % with fewer than nine processes. Means, trimmed means and
-Hodges-Lehmann estimates instead of medians found a true 3 % equally often, within about a hundredth.
+The method was chosen by simulating whole races on recorded rounds of real models
+(tests/evidence/simulate_races.py; the figures are in results/reference/races.json). With each round as a sample,
+about 90 % of the 95 % intervals held the true value, and with bootstrap-t over so few processes 91 to 95 %; both
+had false wins where this method had none. Wilcoxon's signed ranks can't decide at 99.5 % with fewer than nine
+processes. Means, trimmed means and Hodges-Lehmann estimates instead of medians found a true 3 % equally often,
+within about a hundredth.
 """
 
 from collections.abc import Sequence
