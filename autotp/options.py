@@ -66,7 +66,7 @@ AllowPrecision = Annotated[
     Sequence[str],
     Flag(
         Form.WORDS,
-        "Allow values less exact than OpenVINO's default: bf16, u4, ... or dynamic_quantization_group_size.",
+        "Allow what is less exact than OpenVINO's default: bf16, u4, ... or a knob such as enable_sage_attn.",
         "LIST",
     ),
 ]

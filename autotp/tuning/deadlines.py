@@ -133,7 +133,7 @@ def _shortest_s(session: Session, needed: Needs, candidates: int, opening_s: flo
     return session.budget.elapsed_s() + SPARE_TIME * (opening_s + needed.search_s(candidates) + needed.finals_s)
 
 
-def check_first_look(session: Session, look: FirstLook, check_s: float, candidates: int) -> bool:
+def check_first_look(session: Session, look: FirstLook, check_s: float, candidates: int) -> None:
     """Do `check_budget` before the baselines are started, from a `look` at one of them.
 
     `check_s` is about how long it takes to compare a baseline's outputs.
@@ -142,26 +142,27 @@ def check_first_look(session: Session, look: FirstLook, check_s: float, candidat
     wanted = RoundCounts.of(session.race.blocks).enough_for(metric, len(samples_of(metric, look.block)))
     needed = _needs(USUAL_BASELINES, look.start_s, block_s, session.race, wanted)
     opening_s = USUAL_BASELINES * (look.start_s + check_s + needed.rounds_s)
-    return _report(session, _shortest_s(session, needed, candidates, opening_s), look.start_s, block_s)
+    _report(session, _shortest_s(session, needed, candidates, opening_s), look.start_s, block_s)
 
 
-def check_early(session: Session, baselines: Sequence[Racer], candidates: int) -> bool:
+def check_early(session: Session, baselines: Sequence[Racer], candidates: int) -> None:
     """Do `check_budget` for `baselines` that have run a block, if people would wait long for them to be raced."""
     opening_s = needs(session, baselines).rounds_s * len(baselines)
-    return opening_s > LONG_WAIT_S and check_budget(session, baselines, candidates, opening_s)
+    if opening_s > LONG_WAIT_S:
+        check_budget(session, baselines, candidates, opening_s)
 
 
 def check_budget(
     session: Session, baselines: Sequence[Racer], candidates: int = 1, opening_s: float = 0.0
-) -> bool:
-    """Return whether the budget is shorter than `shortest_budget_s`, whose arguments it takes; report it if so."""
+) -> None:
+    """Report, once, a budget that is shorter than `shortest_budget_s`, whose arguments this takes."""
     shortest_s = shortest_budget_s(session, baselines, candidates, opening_s)
-    return _report(session, shortest_s, session.bench.arm_start_s, session.race.seconds_a_block(baselines))
+    _report(session, shortest_s, session.bench.arm_start_s, session.race.seconds_a_block(baselines))
 
 
-def _report(session: Session, shortest_s: float, start_s: float, block_s: float) -> bool:
+def _report(session: Session, shortest_s: float, start_s: float, block_s: float) -> None:
     budget_s = session.budget.total_s
-    if shortest_s <= SPARE_TIME * budget_s:
-        return False
+    if shortest_s <= SPARE_TIME * budget_s or session.told_of_budget:
+        return
+    session.told_of_budget = True
     session.emit(BudgetTooShort(budget_s=budget_s, shortest_s=shortest_s, start_s=start_s, block_s=block_s))
-    return True

@@ -27,6 +27,7 @@ class Session:
         race: runs them in rounds and estimates their gains.
         budget: the wall time, and the clock.
         emit: called with each event.
+        told_of_budget: whether the budget was reported to be too short; once is enough.
         known: the trial number of each arm that was started, by the key of what was observed; another arm with the
             same key is an alias and isn't measured again.
     """
@@ -42,6 +43,7 @@ class Session:
         blocks = BlockSettings.within(envelope, request.workload)
         longest_block_s = budget.total_s * LONGEST_BLOCK_SHARE
         self.race = Race(request.objectives, request.seed, blocks, longest_block_s, budget.now)
+        self.told_of_budget = False
         self.known: dict[object, int] = {}
 
     def is_feasible(self, racer: Racer) -> bool:

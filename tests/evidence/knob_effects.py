@@ -45,11 +45,7 @@ def logits(attention: Attention, properties: dict[str, str]) -> NDArray[Any]:
     Raises:
         RuntimeError: OpenVINO can't do what the properties say with this attention.
     """
-    model = build_attentive()
-    if attention is Attention.PA:
-        page_attention(model)
-    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", **properties})
-    reader = generator_of(compiled, attention, 1, TOKENS)
+    reader = generator_of(_compiled(attention, properties), attention, 1, TOKENS)
     tokens = np.random.default_rng(0).integers(0, VOCABULARY, (1, TOKENS))
     reader.read(tokens[:, :PROMPT])
     found = [reader.logits[-1]]
@@ -61,11 +57,16 @@ def logits(attention: Attention, properties: dict[str, str]) -> NDArray[Any]:
 
 def caches(properties: dict[str, str]) -> dict[str, str]:
     """Return the type and shape of each paged cache, by name."""
-    model = build_attentive()
-    page_attention(model)
-    compiled = ov.Core().compile_model(model, "CPU", properties)
+    compiled = _compiled(Attention.PA, properties)
     ports = {name: port for port in compiled.inputs for name in port.get_names() if name.startswith(CACHES)}
     return {name: f"{port.element_type.get_type_name()} {port.partial_shape}" for name, port in ports.items()}
+
+
+def _compiled(attention: Attention, properties: dict[str, str]) -> ov.CompiledModel:
+    model = build_attentive()
+    if attention is Attention.PA:
+        page_attention(model)
+    return ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", **properties})
 
 
 def passes_subnormals(properties: dict[str, str]) -> bool:

@@ -76,22 +76,20 @@ class WorkerBench:
         if self._workers.room >= SIDE_BY_SIDE:
             return None
         self._workers.forget_arm_memory()  # the reference, in f32, takes more than most
-        arm, began = self.arm_of(spec, checked=False), monotonic()
-        failed = start_together([arm])
-        start_s, room = monotonic() - began, self._workers.room
+        arm = self.arm_of(spec, checked=False)
+        start_s, room = _timed_start(arm), self._workers.room
         arm.stop()
-        if failed or room + 1 >= SIDE_BY_SIDE:
+        if start_s is None or room + 1 >= SIDE_BY_SIDE:
             return None
         self._turn = Turn()
         return start_s
 
     def first_look(self, config: Config, blocks: BlockSettings) -> FirstLook | None:
         """Start an arm of `config`, run a block of it, and stop it; None if it fails. No outputs are compared."""
-        arm, began = self.arm(config, checked=False), monotonic()
+        arm = self.arm(config, checked=False)
         try:
-            if start_together([arm]):
-                return None
-            return FirstLook(monotonic() - began, blocks.run(arm))
+            start_s = _timed_start(arm)
+            return None if start_s is None else FirstLook(start_s, blocks.run(arm))
         except ArmFailure:
             return None
         finally:
@@ -237,3 +235,9 @@ class WorkerBench:
     def _predict(self, config: Config) -> Effective:
         predicted = self._predictor.effective(config, self._model_threads)
         return msgspec.structs.replace(predicted, requests=self._job.nireq(config) or predicted.streams)
+
+
+def _timed_start(arm: Arm) -> float | None:
+    """Start `arm` and return how many seconds that takes; None if it fails."""
+    began = monotonic()
+    return None if start_together([arm]) else monotonic() - began

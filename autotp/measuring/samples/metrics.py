@@ -16,15 +16,19 @@ def samples_of(metric: Metric, block: Block) -> tuple[float, ...]:
 
 def informative(metric: Metric, blocks: Iterable[Block]) -> list[Block]:
     """Return the blocks that hold samples for `metric`."""
-    return [block for block in blocks if metric.samples is None or samples_of(metric, block)]
+    return [block for block in blocks if _informs(metric, block)]
 
 
 def informative_rounds(
     metric: Metric, blocks: Sequence[Block], others: Sequence[Block]
 ) -> tuple[list[Block], list[Block]]:
     """Return the blocks of two arms, a block of each per round, in the rounds in which both hold samples."""
-    pairs = [pair for pair in zip(blocks, others, strict=True) if len(informative(metric, pair)) == len(pair)]
+    pairs = [pair for pair in zip(blocks, others, strict=True) if all(_informs(metric, block) for block in pair)]
     return [mine for mine, _ in pairs], [theirs for _, theirs in pairs]
+
+
+def _informs(metric: Metric, block: Block) -> bool:
+    return metric.samples is None or bool(samples_of(metric, block))
 
 
 def values_of_blocks(metric: Metric, blocks: Sequence[Block]) -> list[float]:

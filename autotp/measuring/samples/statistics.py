@@ -24,7 +24,9 @@ within about a hundredth.
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from math import ceil, exp, log, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,13 @@ MIN_PROCESSES = 6
 BOOTSTRAP_DRAWS = 100
 
 
+class _Samples(NamedTuple):
+    """The samples of an arm, each relative to the level of its round, and the number of that round."""
+
+    values: NDArray[np.float64]
+    rounds: NDArray[np.intp]
+
+
 def log_gain(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> float:
     """Return the log of how many times better `blocks` are than `baseline`, paired round by round.
 
@@ -47,10 +56,7 @@ def log_gain(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block])
     """
     if metric.quantile is None:
         return float(np.median(round_log_gains(metric, blocks, baseline)))
-    mine, theirs = (
-        np.quantile(np.concatenate(arm), metric.quantile) for arm in _levelled(metric, blocks, baseline)
-    )
-    return float(np.log(theirs / mine))
+    return _quantile_log_gain(metric.quantile, *_levelled(metric, blocks, baseline))
 
 
 def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> list[float]:
@@ -60,24 +66,33 @@ def round_log_gains(metric: Metric, blocks: Sequence[Block], baseline: Sequence[
     return [sign * log(value / reference) for value, reference in pairs]
 
 
-def quantile_log_gain_error(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> float:
-    """Return the standard error of `log_gain` for a quantile, by bootstrap over rounds, the same for both arms.
+def quantile_log_gain(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> tuple[float, float]:
+    """Return `log_gain` for a quantile and its standard error, by bootstrap over rounds, the same for both arms.
 
     Runs of consecutive rounds are drawn instead of single ones, as rounds are correlated (circular block
     bootstrap: Politis and Romano, "A circular block-resampling procedure for stationary data", 1992).
     """
-    weights = _drawn_rounds(len(blocks))
-    values = [_drawn_quantiles(metric, arm, weights) for arm in _levelled(metric, blocks, baseline)]
-    return float(np.std(np.log(values[1] / values[0]), ddof=1))
+    assert metric.quantile is not None
+    arms, weights = _levelled(metric, blocks, baseline), _drawn_rounds(len(blocks))
+    mine, theirs = (_drawn_quantiles(metric.quantile, arm, weights) for arm in arms)
+    return _quantile_log_gain(metric.quantile, *arms), float(np.std(np.log(theirs / mine), ddof=1))
 
 
-def _levelled(
-    metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """Return the samples of each round in both arms, divided by the geometric mean of both arms' means."""
-    arms = [[np.array(samples_of(metric, block)) for block in arm] for arm in (blocks, baseline)]
-    levels = [np.sqrt(mine.mean() * theirs.mean()) for mine, theirs in zip(*arms, strict=True)]
-    mine, theirs = ([samples / level for samples, level in zip(arm, levels, strict=True)] for arm in arms)
+def _quantile_log_gain(quantile: float, mine: _Samples, theirs: _Samples) -> float:
+    return log(np.quantile(theirs.values, quantile) / np.quantile(mine.values, quantile))
+
+
+def _levelled(metric: Metric, blocks: Sequence[Block], baseline: Sequence[Block]) -> tuple[_Samples, _Samples]:
+    """Return the samples of both arms relative to the geometric mean of both arms' means in their round."""
+    arms = [[samples_of(metric, block) for block in arm] for arm in (blocks, baseline)]
+    counts = [np.array([len(samples) for samples in arm]) for arm in arms]
+    values = [np.fromiter(chain.from_iterable(arm), dtype=np.float64) for arm in arms]
+    means = [np.add.reduceat(v, np.cumsum(c) - c) / c for v, c in zip(values, counts, strict=True)]
+    levels = np.sqrt(means[0] * means[1])
+    mine, theirs = (
+        _Samples(v / np.repeat(levels, c), np.repeat(np.arange(len(c)), c))
+        for v, c in zip(values, counts, strict=True)
+    )
     return mine, theirs
 
 
@@ -91,17 +106,12 @@ def _drawn_rounds(rounds: int) -> NDArray[np.intp]:
     return np.array([np.bincount(draw.ravel(), minlength=rounds) for draw in drawn]).T
 
 
-def _drawn_quantiles(
-    metric: Metric, samples: Sequence[NDArray[np.float64]], weights: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Return, for each draw, the quantile of `metric` over the `samples` of its rounds."""
-    assert metric.quantile is not None
-    values = np.concatenate(samples)
-    rounds = np.repeat(np.arange(len(samples)), [len(of_round) for of_round in samples])
-    order = np.argsort(values)
-    below = np.cumsum(weights[rounds[order]], axis=0)
-    at = np.argmax(below >= metric.quantile * below[-1], axis=0)
-    drawn: NDArray[np.float64] = values[order][at]
+def _drawn_quantiles(quantile: float, samples: _Samples, weights: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return, for each draw, the quantile of `samples`, each as often as its round was drawn."""
+    order = np.argsort(samples.values)
+    below = np.cumsum(weights[samples.rounds[order]], axis=0)
+    at = np.argmax(below >= quantile * below[-1], axis=0)
+    drawn: NDArray[np.float64] = samples.values[order][at]
     return drawn
 
 

@@ -28,7 +28,7 @@ from autotp.measuring.rounds.blocks import BlockSettings
 from autotp.measuring.rounds.rounds import run_round
 from autotp.measuring.samples.block import Block
 from autotp.measuring.samples.metrics import all_metrics, samples_of, value_of
-from autotp.measuring.samples.statistics import log_gain, quantile_log_gain_error, round_log_gains
+from autotp.measuring.samples.statistics import quantile_log_gain, round_log_gains
 from autotp.measuring.samples.weather import RepeatLimit
 from autotp.tuning.race.estimate import Estimate
 from autotp.tuning.race.racer import Racer
@@ -217,8 +217,7 @@ class Race:
         mine, theirs = self._shared(racer, other)
         if metric.quantile is None or len(mine) < 2:
             return Estimate.of(round_log_gains(metric, mine, theirs))
-        error = quantile_log_gain_error(metric, mine, theirs)
-        return Estimate(log_gain(metric, mine, theirs), error, len(mine))
+        return Estimate(*quantile_log_gain(metric, mine, theirs), len(mine))
 
     @staticmethod
     def _shared(racer: Racer, other: Racer) -> tuple[list[Block], list[Block]]:

@@ -52,14 +52,14 @@ def race_baselines(session: Session, candidates: int = 1) -> Baselines:
         session.bench.record_reference()
     except ArmFailure as failure:
         raise failure.as_error("The reference outputs can't be computed", EnvironmentFailure) from failure
-    reference_s, is_told = session.budget.now() - began, False
+    reference_s = session.budget.now() - began
     if (turn_start_s := session.bench.take_turns(HINTS[0])) is not None:
         session.race.take_turns(turn_start_s)
         session.emit(ArmsTakeTurns(start_s=turn_start_s))
     elif reference_s > LONG_WAIT_S:
-        is_told = _take_first_look(session, reference_s, candidates)
+        _take_first_look(session, reference_s, candidates)
     started = _start(session)
-    is_told = _run_opening_rounds(session, candidates, is_told)
+    _run_opening_rounds(session, candidates)
     racers = [racer for racer in started.racers if racer.failure is None]
     if not racers:
         raise EnvironmentFailure("Every baseline failed while it was measured; nothing can be compared.")
@@ -81,8 +81,7 @@ def race_baselines(session: Session, candidates: int = 1) -> Baselines:
             unchecked=dict(session.bench.unchecked),
         )
     )
-    if not is_told:
-        check_budget(session, (best, *alike), candidates)
+    check_budget(session, (best, *alike), candidates)
     crashed = [(racer.config, str(racer.failure)) for racer in started.racers if racer.failure is not None]
     return Baselines(best, alike, (*started.failed, *crashed))
 
@@ -102,13 +101,13 @@ def keep_baseline(session: Session, best: Racer, failed: Sequence[Racer]) -> Non
     )
 
 
-def _take_first_look(session: Session, reference_s: float, candidates: int) -> bool:
-    """Return whether the budget was reported to be too short, from a start and a block of a hint.
+def _take_first_look(session: Session, reference_s: float, candidates: int) -> None:
+    """Report it if the budget is too short, by a start and a block of a hint.
 
     The reference took `reference_s`; it reads all inputs twice, and an arm that is compared with it once.
     """
-    look = session.bench.first_look(HINTS[0], session.race.blocks.first_look)
-    return look is not None and check_first_look(session, look, reference_s / 2, candidates)
+    if look := session.bench.first_look(HINTS[0], session.race.blocks.first_look):
+        check_first_look(session, look, reference_s / 2, candidates)
 
 
 def _start_again(session: Session, racer: Racer) -> bool:
@@ -179,29 +178,20 @@ def _beyond_tolerance(session: Session, racers: list[Racer]) -> tuple[tuple[dict
     return tuple((config.to_dict(), failure.message) for config, failure in found if failure is not None)
 
 
-def _run_opening_rounds(session: Session, candidates: int, is_told: bool) -> bool:
+def _run_opening_rounds(session: Session, candidates: int) -> None:
     """Run the rounds that choose the best baseline: enough to drop slow ones, and more if the finals allow it.
 
     Each baseline that is dropped makes the finals shorter.
-
-    Args:
-        session: the tuning.
-        candidates: how many there are at least.
-        is_told: whether the budget was reported to be too short already.
-
-    Returns:
-        Whether it is now.
     """
     race, latest = session.race, session.budget.at(OPENING_SHARE)
     _fail(session, race.fit_blocks())
     _fail(session, race.run(1, inf))  # even if the budget is too short: the result needs figures
-    running = list(race.live.values())
-    is_told = is_told or (bool(running) and check_early(session, running, candidates))
+    if running := list(race.live.values()):
+        check_early(session, running, candidates)
     _fail(session, race.run(race.rounds_to_judge - 1, latest))
     if running := list(race.live.values()):
         more = race.blocks.rounds(OPENING_ROUNDS) - race.rounds_to_judge
         _fail(session, race.run(more, min(latest, before_search(session, running))))
-    return is_told
 
 
 def _rank(session: Session, racer: Racer) -> tuple[bool, float]:
